@@ -1,0 +1,63 @@
+# convscope: `make help` lists what there is.
+PYTHON ?= python3
+GPU ?=
+DEVICE := $(if $(GPU),gpu,cpu)
+OTHER := $(if $(GPU),cpu,gpu)
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv --quiet pip
+COMPILE := $(BIN)/uv --quiet pip compile --universal --fork-strategy fewest --no-header --upgrade
+DEMO := outputs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.$(DEVICE) ## make .venv from the lock file (GPU=1: with CUDA)
+
+demo: setup ## the three stages on the embedded data set, then the path of the page
+	$(BIN)/python create_train_val_test.py dataset=procedural
+	$(BIN)/python train.py experiment=demo overwrite=true hydra.run.dir=$(DEMO)/train
+	$(BIN)/python visualize.py checkpoint=$(DEMO)/train overwrite=true hydra.run.dir=$(DEMO)/visualize
+	@echo $(DEMO)/visualize/index.html
+
+test: .venv/.dev ## run the tests (under ten minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.dev ## run the tests, the slow ones too
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev ## ruff, ruff-format and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: .venv/.uv ## write the lock files again from pyproject.toml
+	$(COMPILE) pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
+	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
+	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
+
+clean: ## remove .venv and the tools' caches; data/ and outputs/ stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.uv:
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "convscope needs CPython 3.11 to 3.13, this is %s: say make setup PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.$(DEVICE): .venv/.uv requirements/$(DEVICE).txt pyproject.toml
+	@if [ -e .venv/.$(OTHER) ]; then echo "error: .venv holds the $(OTHER) build, and the two cannot be mixed; run 'make clean' first" >&2; exit 1; fi
+	$(UV) install --compile-bytecode -r requirements/$(DEVICE).txt
+	$(UV) install --no-deps --editable .
+	@touch $@
+
+.venv/.dev: .venv/.$(DEVICE) requirements/dev.txt
+	$(UV) install --compile-bytecode -r requirements/dev.txt
+	@touch $@

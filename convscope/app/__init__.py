@@ -1,0 +1,1 @@
+"""The three stages, each one function: what the scripts call."""

@@ -1,0 +1,148 @@
+"""The outermost wrapper of every script: compose, run, turn failures into one line and a status."""
+
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn, get_origin
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from convscope.config import help as help_text
+from convscope.config import overrides, schema
+from convscope.errors import ConvscopeError, unknown
+
+Stage = Callable[[Any, Path], None]
+
+SCHEMAS: dict[str, type] = {
+    "create_train_val_test": schema.PrepareConfig,
+    "train": schema.TrainConfig,
+    "visualize": schema.VisualizeConfig,
+}
+GROUPS: dict[str, dict[str, type]] = {
+    "dataset": {"procedural": schema.ProceduralConfig, "folder": schema.FolderConfig},
+    "model": {
+        "small_convnet": schema.SmallConvnetConfig,
+        "inception_v3": schema.InceptionV3Config,
+    },
+    "augmentation": {"base": schema.AugmentationConfig},
+}
+
+
+def register() -> None:
+    """Tell Hydra the schema of every stage and group: `schema_NAME` beside the YAML files."""
+    store = ConfigStore.instance()
+    for stage, node in SCHEMAS.items():
+        store.store(name=f"schema_{stage}", node=node)
+    for group, nodes in GROUPS.items():
+        for name, node in nodes.items():
+            store.store(group=group, name=f"schema_{name}", node=node)
+
+
+def main(script: str, about: str | None, run: Stage) -> NoReturn:
+    """Run a stage as its script does, and end the process.
+
+    The exit status is 0, 1 after an error (printed as one line; a traceback with `debug=true`), or 130
+    after Ctrl-C. In a sweep the jobs after a failing one still run.
+
+    Args:
+        script: the script's `__file__`; its name is the stage, and `conf/` lies beside it.
+        about: the script's docstring, for `--help`.
+        run: the stage, which takes its config object and the run directory.
+    """
+    stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
+    register()
+    lists = [each.name for each in fields(SCHEMAS[stage]) if get_origin(each.type) is list]
+    sys.argv[1:] = overrides.normalize(sys.argv[1:], lists)
+    failures: list[str] = []
+    try:
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            print(_help(stage, folder, about or ""))
+            sys.exit(0)
+        decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
+        decorate(lambda config: _job(config, run, failures))()
+    except (HydraException, OmegaConfBaseException) as error:
+        _report(_explain(error), debug="debug=true" in sys.argv)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(bool(failures))
+
+
+def to_yaml(config: Any) -> str:
+    """A config object as YAML, for the run directory."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
+    """One job: an error is printed and noted, so that a sweep goes on."""
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        for key in sorted(OmegaConf.missing_keys(config)):
+            raise ConvscopeError(f"{key} is not given: add {key}=VALUE")
+        run(OmegaConf.to_object(config), directory)
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop or 'interrupted'}", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except (ConvscopeError, OmegaConfBaseException) as error:
+        failures.append(_explain(error))
+        _report(failures[-1], debug=bool(config.debug))
+    except Exception as error:
+        failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
+        _report(
+            f"{failures[-1]} (not foreseen: a fault of convscope; debug=true shows where)",
+            debug=bool(config.debug),
+        )
+    finally:
+        _remove_if_empty(directory)
+
+
+def _remove_if_empty(directory: Path) -> None:
+    if directory.is_dir() and directory != Path.cwd() and not any(directory.iterdir()):
+        shutil.rmtree(directory)
+
+
+def _report(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+
+
+def _explain(error: Exception) -> str:
+    """One line for what Hydra and OmegaConf refuse."""
+    if isinstance(error, ConvscopeError):
+        return str(error)
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key, owner = getattr(cause, "key", None), getattr(cause, "object_type", None)
+    if isinstance(error, MissingConfigException) and error.options:
+        name = str(error.missing_cfg_file or "").rpartition("/")
+        options = [each for each in error.options if not each.startswith("schema_")]
+        return str(unknown(name[0] or "config", name[2], options))
+    if key and isinstance(owner, type) and isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        try:
+            known = [each.name for each in fields(owner)]
+        except TypeError:
+            known = []
+        return str(unknown("key", str(getattr(cause, "full_key", None) or key), known))
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    where = getattr(cause, "full_key", None) or key
+    message = lines[0] if lines else type(cause).__name__
+    return f"{where}: {message}" if where and str(where) not in message else message
+
+
+def _help(stage: str, folder: Path, about: str) -> str:
+    given = [each for each in sys.argv[1:] if "=" in each and not each.startswith("hydra")]
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(folder), version_base="1.3"):
+        return help_text.render(hydra.compose(stage, overrides=given), folder, about)

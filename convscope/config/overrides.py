@@ -1,0 +1,56 @@
+"""What people type as KEY=VALUE, made into what Hydra's grammar takes.
+
+Hydra refuses `photo (1).jpg`, `~`, `#`, `'`, letters beyond ASCII and values with `=` unless they are
+quoted twice, once for the shell and once for Hydra. Here a value that does not parse is quoted, and a
+single value for a list becomes a list.
+"""
+
+from collections.abc import Collection, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+
+def normalize(arguments: Sequence[str], list_keys: Collection[str]) -> list[str]:
+    """The command line's arguments with values quoted where Hydra could not read them.
+
+    Args:
+        arguments: `sys.argv[1:]`. Flags and what follows them are left alone.
+        list_keys: keys whose values are lists; `images=a.jpg` becomes `images=[a.jpg]`, unless a
+            sweep (`-m`) is asked for.
+    """
+    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    return [_normalize(argument, () if sweep else list_keys) for argument in arguments]
+
+
+def _normalize(argument: str, list_keys: Collection[str]) -> str:
+    key, sign, value = argument.partition("=")
+    if not sign or key.startswith("-"):
+        return argument
+    is_list = value.startswith("[") and value.endswith("]")
+    if key in list_keys and not is_list and value not in ("", "null"):
+        value, is_list = f"[{value}]", True
+    if _parses(f"{key}={value}"):
+        return f"{key}={value}"
+    if is_list:
+        quoted = "[" + ",".join(_quote(item.strip()) for item in value[1:-1].split(",")) + "]"
+    else:
+        quoted = _quote(value)
+    return f"{key}={quoted}"
+
+
+def _parses(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _quote(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    escaped = value.replace("'", "\\'")
+    if escaped.endswith("\\"):
+        escaped += "\\"
+    return f"'{escaped}'"

@@ -1,0 +1,1 @@
+"""From photographs to batches: sources, inspection, split, manifest, augmentation."""

@@ -1,0 +1,231 @@
+"""The embedded data set: pictures of five flowers, drawn by code, each with a mask of its flower.
+
+Pose, scale, light, background clutter, blur and noise are random; the same seed draws the same bytes.
+"""
+
+import signal
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from convscope.data.candidates import Candidate
+from convscope.data.procedural_flowers import (
+    FLOWERS,
+    LEAF_COLORS,
+    PETAL_COLORS,
+    Field,
+    Layer,
+    edge,
+    vary,
+)
+from convscope.images import save_png
+from convscope.progress import progress
+
+SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 that are drawn
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawn picture: `pixels` uint8 (size, size, 3); `mask` uint8 (size, size), 255 on the flower."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.45) -> Picture:
+    """Draw one picture of `flower` (a key of `FLOWERS`), `size` pixels wide and high.
+
+    The same seed gives the same pixels. `difficulty`, from 0 to 1, is how much speaks against the
+    flower: small and off centre, aslant, pale, before clutter, blurred and noisy.
+    """
+    rng = np.random.default_rng(seed)
+    side = size * SUPERSAMPLING
+    scene = _background(size, rng, difficulty).repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
+    flower_layer, place = _place_flower(flower, side, rng, difficulty)
+    scene = _compose(scene, _stem(place, side, rng))
+    scene = _compose(scene, flower_layer)
+    mask = flower_layer.alpha
+    if rng.random() < 0.8 * difficulty:  # something stands before it
+        front = Layer((side, side))
+        _paint_blade(front, rng)
+        scene, mask = _compose(scene, front), mask * (1 - front.alpha)
+    scene = _light(scene, rng, difficulty)
+    pixels = _shrink(scene)
+    pixels = ndimage.gaussian_filter(pixels, (blur := rng.uniform(0, 1.5 * difficulty), blur, 0))
+    noise = rng.uniform(1, 2 + 20 * difficulty)
+    pixels = pixels + rng.normal(0, noise, pixels.shape)
+    covered = (_shrink(mask) > 0.25) * np.uint8(255)
+    return Picture(np.clip(np.round(pixels), 0, 255).astype(np.uint8), covered)
+
+
+def _shrink(picture: np.ndarray) -> np.ndarray:
+    """The mean of every SUPERSAMPLING x SUPERSAMPLING block."""
+    side = picture.shape[0] // SUPERSAMPLING
+    blocks = picture.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, *picture.shape[2:])
+    return blocks.mean(axis=(1, 3))
+
+
+def _compose(scene: np.ndarray, layer: Layer) -> np.ndarray:
+    return scene + layer.alpha[..., None] * (layer.color - scene)
+
+
+def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates x, y of every pixel, float32 (side, side), -1..1 across the picture."""
+    axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
+    return np.broadcast_to(axis, (side, side)), np.broadcast_to(axis[:, None], (side, side))
+
+
+def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.ndarray:
+    """Two blending colours, cloudy, with out-of-focus blobs, leaves and blades."""
+    x, y = _grid(side)
+    tilt = rng.uniform(0, 2 * np.pi)
+    ramp = np.clip(0.5 + 0.5 * (x * np.cos(tilt) + y * np.sin(tilt)), 0, 1)[..., None]
+    hues = (
+        rng.uniform(15, 225, (2, 3)) * 0.7
+        + LEAF_COLORS[rng.integers(len(LEAF_COLORS), size=2)] * 0.3
+    )
+    scene = hues[0] * (1 - ramp) + hues[1] * ramp
+    clouds = ndimage.zoom(
+        rng.normal(0, 26, (9, 9)), side / 9, order=1, grid_mode=True, mode="nearest"
+    )
+    scene = (scene + clouds[..., None]).astype(np.float32)
+    layer = Layer((side, side))
+    for _ in range(
+        rng.integers(2, 4 + round(8 * difficulty))
+    ):  # blobs in the colours of petals: colour must not tell
+        cx, cy, r = *rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35)
+        distance = r - np.hypot(x - cx, (y - cy) * rng.uniform(0.7, 1.4))
+        palette = PETAL_COLORS if rng.random() < 0.6 else LEAF_COLORS
+        layer.paint(
+            vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1)
+        )
+    for _ in range(rng.integers(1, 3 + round(6 * difficulty))):
+        _paint_blade(layer, rng)
+    scene = _compose(scene, layer)
+    blur = rng.uniform(0.25, 2.5)
+    return ndimage.gaussian_filter(scene, (blur, blur, 0))
+
+
+def _paint_blade(layer: Layer, rng: np.random.Generator) -> None:
+    """Paint a bent leaf or blade of grass across the picture."""
+    side = layer.alpha.shape[0]
+    x, y = _grid(side)
+    turn = rng.uniform(0, 2 * np.pi)
+    along = x * np.cos(turn) + y * np.sin(turn) - rng.uniform(-1.2, 0.4)
+    across = y * np.cos(turn) - x * np.sin(turn) - rng.uniform(-0.9, 0.9)
+    across = across - rng.normal(0, 0.3) * along**2
+    length, width = rng.uniform(0.5, 1.6), rng.uniform(0.02, 0.1)
+    inside = np.clip(along / length, 0, 1)
+    half = width * np.sin(np.pi * inside**0.6)
+    across = np.abs(across)
+    layer.paint(vary(rng, LEAF_COLORS), edge(half - across, 2 / side), 0.8 + 3 * across)
+
+
+def _place_flower(
+    flower: str, side: int, rng: np.random.Generator, difficulty: float
+) -> tuple[Layer, tuple[float, float, float]]:
+    """The flower somewhere in the picture, and (centre x, centre y, direction of its stem)."""
+    x, y = _grid(side)
+    radius = rng.uniform(0.72 - 0.5 * difficulty, 0.82)
+    cx, cy = rng.uniform(-0.7, 0.7, 2) * difficulty
+    lean = rng.normal(0, 0.35) if flower == "tulip" else rng.uniform(-0.6, 0.6)
+    dx, dy = (x - cx) / radius, (y - cy) / radius
+    dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
+    if flower != "tulip":  # the others are seen from above, more or less aslant
+        slant = rng.uniform(0, np.pi)
+        squeeze = 1 / rng.uniform(1 - 0.6 * difficulty, 1.0)
+        u = dx * np.cos(slant) + dy * np.sin(slant)
+        v = (dy * np.cos(slant) - dx * np.sin(slant)) * squeeze
+        dx, dy = u * np.cos(slant) - v * np.sin(slant), u * np.sin(slant) + v * np.cos(slant)
+    field = Field(dx.astype(np.float32), dy.astype(np.float32), 2 / side / radius)
+    return FLOWERS[flower](field, rng), (cx, cy, lean)
+
+
+def _stem(place: tuple[float, float, float], side: int, rng: np.random.Generator) -> Layer:
+    """A stem from the flower's centre down, thin and bent."""
+    cx, cy, lean = place
+    x, y = _grid(side)
+    dx, dy = x - cx, y - cy
+    dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
+    dx = dx - rng.normal(0, 0.15) * dy**2
+    layer = Layer((side, side))
+    inside = np.where(dy > 0, rng.uniform(0.02, 0.05) - np.abs(dx), -1)
+    layer.paint(vary(rng, LEAF_COLORS), edge(inside, 2 / side), 0.9 + 3 * dx)
+    return layer
+
+
+def _light(scene: np.ndarray, rng: np.random.Generator, difficulty: float) -> np.ndarray:
+    """A gradient of light across the picture, a tint, a contrast."""
+    x, y = _grid(scene.shape[0])
+    turn = rng.uniform(0, 2 * np.pi)
+    ramp = 1 + rng.uniform(0, 0.35) * (x * np.cos(turn) + y * np.sin(turn))
+    tint = rng.normal(1, 0.07, 3)
+    contrast, brightness = rng.uniform(1 - 0.6 * difficulty, 1.15), rng.normal(0, 14)
+    return (scene * ramp[..., None] * tint - 128) * contrast + 128 + brightness
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One picture to draw, and where to."""
+
+    flower: str
+    index: int
+    size: int
+    seed: int
+    difficulty: float
+    image: Path
+    mask: Path
+
+    @property
+    def source(self) -> str:
+        return f"procedural:{self.flower}/{self.index}"
+
+
+def generate(
+    folder: Path, *, images_per_class: int, image_size: int, difficulty: float, seed: int
+) -> list[Candidate]:
+    """Draw the whole data set into `folder`, with all cores: pictures and masks as PNG.
+
+    Args:
+        folder: where to; `images/CLASS/` and `masks/CLASS/` are made in it.
+        images_per_class: how many pictures of each of the five flowers.
+        image_size: width and height in pixels.
+        difficulty: 0..1, see `draw`.
+        seed: the same seed draws the same bytes.
+    """
+    jobs = [
+        _Job(
+            flower,
+            index,
+            image_size,
+            seed,
+            difficulty,
+            folder / "images" / flower / f"{flower}_{index:04d}.png",
+            folder / "masks" / flower / f"{flower}_{index:04d}.png",
+        )
+        for flower in FLOWERS
+        for index in range(images_per_class)
+    ]
+    with ProcessPoolExecutor(initializer=_leave_interrupts_to_the_parent) as pool:
+        done = pool.map(_draw_job, jobs, chunksize=8)
+        for _ in progress(done, total=len(jobs), desc="drawing", unit="image"):
+            pass
+    return [
+        Candidate(job.image, job.flower, f"{job.flower}/{job.index:06d}", job.source, job.mask)
+        for job in jobs
+    ]
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _draw_job(job: _Job) -> None:
+    seed = (job.seed, zlib.crc32(job.flower.encode()), job.index)
+    picture = draw(job.flower, job.size, seed, job.difficulty)
+    save_png(job.image, picture.pixels)
+    save_png(job.mask, picture.mask)

@@ -1,0 +1,93 @@
+"""The contract between a model and its pixels: named, invertible, stored with the model.
+
+Every model's preprocessing is one affine map a channel, after an optional change of the channels'
+order. It is applied in one place (`Preprocessing.encode`) by training, evaluation and every picture.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convscope.errors import ConvscopeError, unknown
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a model expects of pixels: `pixels[..., order] * scale + offset`.
+
+    `name` is what `model.json` and messages call it, `order` is "rgb" or "bgr", `scale` and `offset`
+    hold a number for each channel, in that order.
+    """
+
+    name: str
+    scale: Triple
+    offset: Triple
+    order: str = "rgb"
+
+    def encode(self, pixels: Any) -> Any:
+        """RGB pixels 0..255, float32 (..., 3), as the model's input. Arrays and tensors alike."""
+        ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
+        return ordered * np.array(self.scale, np.float32) + np.array(self.offset, np.float32)
+
+    def decode(self, values: Any) -> Any:
+        """The inverse of `encode`: a model's input as RGB pixels 0..255, float32 (..., 3)."""
+        ordered = (values - np.array(self.offset, np.float32)) / np.array(self.scale, np.float32)
+        return ordered[..., ::-1] if self.order == "bgr" else ordered
+
+    def to_json(self) -> dict[str, Any]:
+        """As `model.json` keeps it."""
+        return {
+            "name": self.name,
+            "order": self.order,
+            "scale": list(self.scale),
+            "offset": list(self.offset),
+        }
+
+    @staticmethod
+    def from_json(content: Any) -> "Preprocessing":
+        """Read back what `to_json` wrote; raises ConvscopeError where it is malformed."""
+        try:
+            scale = tuple(float(value) for value in content["scale"])
+            offset = tuple(float(value) for value in content["offset"])
+            name, order = str(content["name"]), content["order"]
+        except (KeyError, TypeError, ValueError):
+            raise ConvscopeError(
+                f"malformed preprocessing {content!r}: expected name, order, scale and offset"
+            ) from None
+        if len(scale) != 3 or len(offset) != 3 or 0 in scale or order not in ("rgb", "bgr"):
+            raise ConvscopeError(
+                f"malformed preprocessing {content!r}: expected three scales other than 0, three "
+                "offsets, and the order rgb or bgr"
+            )
+        return Preprocessing(name, scale, offset, order)
+
+
+def _even(name: str, scale: float, offset: float) -> Preprocessing:
+    return Preprocessing(name, (scale,) * 3, (offset,) * 3)
+
+
+PREPROCESSINGS = {
+    each.name: each
+    for each in (
+        _even("none", 1.0, 0.0),
+        _even("unit_range", 1 / 255, 0.0),
+        _even("minus_one_to_one", 1 / 127.5, -1.0),
+        # keras.applications.imagenet_utils.preprocess_input, mode="caffe" and mode="torch"
+        Preprocessing("caffe", (1.0, 1.0, 1.0), (-103.939, -116.779, -123.68), "bgr"),
+        Preprocessing(
+            "torch",
+            (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+            (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+        ),
+    )
+}
+
+
+def by_name(name: str) -> Preprocessing:
+    """The preprocessing of that name; raises ConvscopeError, with near matches, if there is none."""
+    if name not in PREPROCESSINGS:
+        raise unknown("preprocessing", name, PREPROCESSINGS)
+    return PREPROCESSINGS[name]

@@ -1,0 +1,32 @@
+"""Import TensorFlow without the lines that it writes to standard error."""
+
+import os
+import sys
+import tempfile
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras (seconds); what they print is shown only if the import fails.
+
+    TensorFlow writes to the file descriptor before its log level is read, so that is what is redirected.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import keras
+            import tensorflow as tf
+
+            keras.utils.disable_interactive_logging()
+            tf.get_logger().setLevel("ERROR")
+            tf.constant(0.0) + 1  # the first operation starts the runtime, which prints again
+        except BaseException:
+            log.seek(0)
+            os.write(saved, log.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

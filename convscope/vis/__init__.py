@@ -1,0 +1,1 @@
+"""What a network computes: feature maps, filter patterns, class activation. Arrays in, arrays out."""
