@@ -72,6 +72,12 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
+def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map of numbers at another size, bilinear, in float32: `resize` for what is no picture."""
+    picture = Image.fromarray(values.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
 def fit_within(pixels: np.ndarray, longest: int) -> np.ndarray:
     """The picture shrunk, aspect kept, until no side is longer than `longest`."""
     height, width = pixels.shape[:2]
@@ -94,9 +100,7 @@ def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
     return color_table(color_map)[levels]
 
 
-def overlay(
-    pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: float = 0.7
-) -> np.ndarray:
+def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: float = 0.7) -> np.ndarray:
     """A heatmap over a picture, transparent where it is 0.
 
     Args:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
-_LONGEST = (
-    120  # characters; file systems allow 255 bytes, and other scripts take up to four a character
-)
+_LONGEST = 120  # characters; file systems allow 255 bytes, and other scripts take up to four a character
 
 
 def file_name(text: str) -> str:

@@ -136,9 +136,7 @@ def _write(
             )
         )
     records.sort(key=lambda record: (SPLITS.index(record.split), record.path))
-    return Manifest(
-        config.dataset.name, classes, settings["split"], records, settings["origin"], rejected
-    )
+    return Manifest(config.dataset.name, classes, settings["split"], records, settings["origin"], rejected)
 
 
 def _place(source: Path, target: Path) -> None:

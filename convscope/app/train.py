@@ -123,7 +123,5 @@ def _evaluate(directory: Path, batches: dict[str, Batches], contract: Contract) 
         print(f"{split:>10}: loss {scored.loss:.4f}, accuracy {scored.accuracy:.3f}")
     write_json(directory / "metrics.json", results)
     title = f"{contract.dataset['name']}, test split: accuracy {scored.accuracy:.1%}"
-    figure.confusion_matrix(
-        directory / "confusion_matrix.png", scored.confusion, contract.class_names, title
-    )
+    figure.confusion_matrix(directory / "confusion_matrix.png", scored.confusion, contract.class_names, title)
     print(f"written: {directory} ({MODEL_FILE}, {CONTRACT_FILE}, curves.png, confusion_matrix.png, …)")

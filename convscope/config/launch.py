@@ -134,7 +134,9 @@ def _explain(error: Exception) -> str:
             known = [each.name for each in fields(owner)]
         except TypeError:
             known = []
-        return str(unknown("key", str(getattr(cause, "full_key", None) or key), known))
+        path = str(getattr(cause, "full_key", None) or key)
+        parent = path.removesuffix(str(key))
+        return str(unknown("key", path, [parent + name for name in known]))
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     where = getattr(cause, "full_key", None) or key
     message = lines[0] if lines else type(cause).__name__

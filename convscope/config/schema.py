@@ -23,9 +23,7 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def check_range(
-    key: str, value: float, low: float, high: float = math.inf, *, below: bool = False
-) -> None:
+def check_range(key: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
     """Raise ConvscopeError unless low <= value <= high (value < high with `below`)."""
     if not (low <= value <= high) or (below and value == high):
         upper = "" if high == math.inf else f" and {'below' if below else 'at most'} {high:g}"

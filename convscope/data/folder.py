@@ -21,9 +21,7 @@ def find(source: Path) -> list[Candidate]:
             f"no folder at {source}: give dataset.source= a folder that holds a folder of images "
             "for each class"
         )
-    folders = sorted(
-        entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    folders = sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(folders) < 2:
         raise ConvscopeError(_too_few(source, folders))
     return [candidate for folder in folders for candidate in _find_class(source, folder)]
@@ -38,8 +36,7 @@ def _find_class(source: Path, folder: Path) -> list[Candidate]:
     )
     if not files:
         raise ConvscopeError(
-            f"class folder {folder} holds no images ({', '.join(sorted(SUFFIXES))}): "
-            "put some in or remove it"
+            f"class folder {folder} holds no images ({', '.join(sorted(SUFFIXES))}): put some in or remove it"
         )
     return [
         Candidate(path, folder.name, path.relative_to(source).as_posix(), str(path.resolve()))

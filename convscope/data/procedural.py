@@ -84,14 +84,9 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
     x, y = _grid(side)
     tilt = rng.uniform(0, 2 * np.pi)
     ramp = np.clip(0.5 + 0.5 * (x * np.cos(tilt) + y * np.sin(tilt)), 0, 1)[..., None]
-    hues = (
-        rng.uniform(15, 225, (2, 3)) * 0.7
-        + LEAF_COLORS[rng.integers(len(LEAF_COLORS), size=2)] * 0.3
-    )
+    hues = rng.uniform(15, 225, (2, 3)) * 0.7 + LEAF_COLORS[rng.integers(len(LEAF_COLORS), size=2)] * 0.3
     scene = hues[0] * (1 - ramp) + hues[1] * ramp
-    clouds = ndimage.zoom(
-        rng.normal(0, 26, (9, 9)), side / 9, order=1, grid_mode=True, mode="nearest"
-    )
+    clouds = ndimage.zoom(rng.normal(0, 26, (9, 9)), side / 9, order=1, grid_mode=True, mode="nearest")
     scene = (scene + clouds[..., None]).astype(np.float32)
     layer = Layer((side, side))
     for _ in range(
@@ -100,9 +95,7 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
         cx, cy, r = *rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35)
         distance = r - np.hypot(x - cx, (y - cy) * rng.uniform(0.7, 1.4))
         palette = PETAL_COLORS if rng.random() < 0.6 else LEAF_COLORS
-        layer.paint(
-            vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1)
-        )
+        layer.paint(vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1))
     for _ in range(rng.integers(1, 3 + round(6 * difficulty))):
         _paint_blade(layer, rng)
     scene = _compose(scene, layer)

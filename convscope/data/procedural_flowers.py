@@ -127,9 +127,7 @@ def daisy(field: Field, rng: np.random.Generator) -> Layer:
     color = vary(rng, PETAL_COLORS)
     count = int(rng.integers(12, 21))
     if rng.random() < 0.5:
-        _petal_ring(
-            layer, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=0.75
-        )
+        _petal_ring(layer, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=0.75)
     _petal_ring(layer, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=1.0)
     grain = 1 + 0.12 * np.sin(field.x * 61 + 3 * np.sin(field.y * 17)) * np.sin(field.y * 67)
     _disc(layer, field, rng.uniform(0.2, 0.3), vary(rng, CENTER_COLORS), grain)
@@ -206,9 +204,7 @@ def rose(field: Field, rng: np.random.Generator) -> Layer:
             inside = broad - np.hypot(along, across / 1.25)
             rim = np.exp(-((inside / (0.16 * broad)) ** 2))
             hollow = 0.78 - 0.4 * np.clip(0.2 - along / broad, 0, 1)
-            layer.paint(
-                color, edge(inside, field.pixel), (hollow + 0.38 * rim) * (1.02 - 0.06 * whorl)
-            )
+            layer.paint(color, edge(inside, field.pixel), (hollow + 0.38 * rim) * (1.02 - 0.06 * whorl))
         turn += 0.6
     r = field.radius
     spiral = np.cos(field.angle * rng.choice([-1, 1]) + 44 * r + turn)

@@ -136,8 +136,10 @@ def _read_contract(path: Path) -> Contract:
 def _check_fit(model: keras.Model, contract: Contract, path: Path) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     expected = (None, *contract.input_size, 3)
-    fits = len(shapes) == 1 and len(shapes[0]) == 4 and all(
-        side in (None, wanted) for side, wanted in zip(shapes[0], expected, strict=True)
+    fits = (
+        len(shapes) == 1
+        and len(shapes[0]) == 4
+        and all(side in (None, wanted) for side, wanted in zip(shapes[0], expected, strict=True))
     )
     if not fits:
         raise ConvscopeError(

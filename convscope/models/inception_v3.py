@@ -4,6 +4,7 @@ C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision (20
 """
 
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -66,8 +67,9 @@ def _count_names_anew(model: keras.Model) -> None:
     """
     numbered: dict[str, list[tuple[int, keras.layers.Layer]]] = {}
     for layer in model.layers:
-        automatic = re.fullmatch(r"(conv2d|batch_normalization|activation|\w+_pooling2d|concatenate)_?(\d*)",
-                                 layer.name)
+        automatic = re.fullmatch(
+            r"(conv2d|batch_normalization|activation|\w+_pooling2d|concatenate)_?(\d*)", layer.name
+        )
         if automatic:
             numbered.setdefault(automatic[1], []).append((int(automatic[2] or 0), layer))
     for base, layers in numbered.items():
@@ -81,7 +83,9 @@ def _load_weights(trunk: keras.Model, path: Path) -> None:
     if not path.name.endswith((".weights.h5", ".keras", ".h5", ".hdf5")):
         raise ConvscopeError(f"{path} is no weights file: expected NAME.weights.h5")
     try:
-        trunk.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it left random
+            trunk.load_weights(path)
     except Exception as error:
         raise ConvscopeError(
             f"{path} does not fit InceptionV3 without its top ({' '.join(str(error).split())[:200]}): "

@@ -65,7 +65,7 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
     if count <= 30:
         for row, column in np.ndindex(count, count):
             color = "white" if share[row, column] > 0.55 else "#222222"
-            axes.text(column, row, confusion[row, column], ha="center", va="center", color=color)
+            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=color)
     figure.colorbar(picture, label="share of the true class", shrink=0.8)
     _save(path, figure)
 

@@ -47,7 +47,14 @@ def fit(
     best, rows, bar = KeepBest(save), History(history), Progress(epochs, len(train))
     callbacks = [EpochOrder(train), best, rows, bar]
     try:
-        model.fit(train, validation_data=validation, epochs=epochs, verbose=0, callbacks=callbacks)
+        model.fit(
+            train,
+            validation_data=validation,
+            epochs=epochs,
+            verbose=0,
+            callbacks=callbacks,
+            shuffle=False,  # of whole batches, which is Keras' default; the order is the data's own
+        )
     except KeyboardInterrupt:
         kept = f"{len(rows.rows)} of {epochs} epochs are done"
         found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"

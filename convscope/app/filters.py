@@ -1,0 +1,78 @@
+"""The filters view of stage 3: the patterns that the filters of chosen layers respond to."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from convscope import names
+from convscope.config import FiltersConfig
+from convscope.errors import ConvscopeError
+from convscope.models.bundle import ModelBundle
+from convscope.progress import progress
+from convscope.render import mosaic
+from convscope.render.view import View, write_view
+from convscope.vis.ascent import Patterns, maximize_filters
+from convscope.vis.layers import Layer, select, spread
+
+DEFAULT_LAYERS = 4
+
+
+def choose_layers(config: FiltersConfig, layers: Sequence[Layer]) -> list[Layer]:
+    """The layers whose filters are drawn; raises ConvscopeError for one that has none."""
+    if not config.layers:
+        return spread(layers, DEFAULT_LAYERS)
+    chosen = select(layers, config.layers)
+    for layer in chosen:
+        if not layer.has_maps:
+            raise ConvscopeError(
+                f"layer {layer.path} ({layer.kind}) has no filters to draw, its output is {layer.shape}: "
+                "choose convolutions in filters.layers"
+            )
+    return chosen
+
+
+def draw_filters(
+    bundle: ModelBundle, layers: Sequence[Layer], config: FiltersConfig, directory: Path, *, seed: int
+) -> Iterator[View]:
+    """Ascend for every chosen layer and write `filters/LAYER.png`; yields each view as it is written."""
+    size = min(config.size, *bundle.contract.input_size)
+    counts = [min(layer.channels, config.limit or layer.channels) for layer in layers]
+    with progress(total=sum(counts) * config.steps, desc="filters", unit="step") as bar:
+        for layer, count in zip(layers, counts, strict=True):
+            bar.set_description(f"filters of {layer.path}")
+            patterns = maximize_filters(
+                bundle.model,
+                layer,
+                range(count),
+                preprocessing=bundle.contract.preprocessing,
+                size=size,
+                steps=config.steps,
+                seed=seed,
+                on_step=bar.update,
+            )
+            yield _write(directory, layer, patterns, {"steps": config.steps, "seed": seed}, bundle.sha256)
+
+
+def _write(
+    directory: Path, layer: Layer, patterns: Patterns, settings: dict[str, int], model_sha256: str
+) -> View:
+    count, size = patterns.pictures.shape[:2]
+    silent = patterns.after <= 0
+    caption = f"{count} of {layer.channels} filters, {size}×{size}, {settings['steps']} steps"
+    if silent.any():
+        caption += f"; hatched: {int(silent.sum())} that nothing made respond"
+    return write_view(
+        directory,
+        f"filters/{names.file_name(layer.path)}.png",
+        mosaic.sheet(mosaic.Tiles(patterns.pictures, silent), layer.path, caption),
+        title=layer.path,
+        caption=caption,
+        provenance={
+            "view": "filters",
+            "layer": layer.path,
+            "channels": count,
+            "mean_response_before": [round(float(value), 6) for value in patterns.before],
+            "mean_response_after": [round(float(value), 6) for value in patterns.after],
+            "model_sha256": model_sha256,
+            **settings,
+        },
+    )

@@ -1,0 +1,239 @@
+"""The photographs of stage 3: which they are, and what is drawn of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from convscope import images, names
+from convscope.config import View as Kind
+from convscope.config import VisualizeConfig
+from convscope.data import photographs
+from convscope.data.manifest import open_dataset
+from convscope.data.pipeline import encode_photographs
+from convscope.errors import ConvscopeError, unknown
+from convscope.files import sha256
+from convscope.models.bundle import ModelBundle
+from convscope.render import mosaic
+from convscope.render.explorer import Explanation, PhotographViews
+from convscope.render.view import View, write_view
+from convscope.vis.activations import feature_maps
+from convscope.vis.class_activation import GradCam, relative
+from convscope.vis.layers import Layer, last_maps, select, with_maps
+
+LONGEST = 640  # pixels of a photograph's longer side in the run directory
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph to be explained: its file, its folder's name in the run, its class if known."""
+
+    path: Path
+    key: str
+    truth: str | None
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Which file it was."""
+        return {"photograph": str(self.path), "photograph_sha256": sha256(self.path)}
+
+
+def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
+    """The photographs that `patterns` name, or one test image of each class of the model's data set.
+
+    Each is opened once, so that an unreadable one is found before hours of drawing.
+
+    Raises:
+        ConvscopeError: there are none, or one cannot be read.
+    """
+    root = Path(bundle.contract.dataset.get("path", ""))
+    try:
+        records = open_dataset(root).images
+    except ConvscopeError:
+        records = []  # the data set is gone; photographs can still be named
+    if patterns:
+        paths = photographs.find(patterns)
+    else:
+        first = {record.label: record for record in reversed(records) if record.split == "test"}
+        paths = [root / first[label].path for label in sorted(first)]
+    if not paths:
+        raise ConvscopeError(
+            f"the data set that the model was trained on is not at {root}: give images=FILES"
+        )
+    for path in paths:
+        images.load(path)
+    truths = {(root / record.path).resolve(): record.label for record in records}
+    keys = names.unique(names.file_name(path.stem) for path in paths)
+    return [Photograph(path, key, truths.get(path.resolve())) for path, key in zip(paths, keys, strict=True)]
+
+
+class PhotographDrawing:
+    """Draws all that is asked for of one photograph after the other, into the run directory.
+
+    Layers, classes and colour maps are checked when it is made; it raises ConvscopeError then.
+    """
+
+    def __init__(
+        self, bundle: ModelBundle, layers: Sequence[Layer], config: VisualizeConfig, directory: Path
+    ):
+        self.bundle, self.config, self.directory = bundle, config, directory
+        self.shown: list[Layer] = []
+        self.grad_cam: GradCam | None = None
+        self.digits = max(2, len(str(len(layers) - 1)))
+        for name in (config.activations.color_map, config.class_activation.color_map):
+            if name not in matplotlib.colormaps:
+                raise unknown("colour map", name, matplotlib.colormaps)
+        if Kind.activations in config.views:
+            self.shown = _layers_to_show(layers, config.activations.layers)
+        if Kind.class_activation in config.views:
+            wanted = config.class_activation.class_name
+            if wanted is not None and wanted not in bundle.contract.class_names:
+                raise unknown("class", wanted, bundle.contract.class_names)
+            self.explained = _layer_to_explain(layers, config.class_activation.layer)
+            self.grad_cam = GradCam(bundle.model, self.explained)
+
+    def draw(self, photograph: Photograph) -> PhotographViews:
+        """Write the photograph, its class activation and its feature maps."""
+        contract = self.bundle.contract
+        pixels = images.load(photograph.path)
+        inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
+        small = images.fit_within(pixels, LONGEST)
+        scores = self._scores(inputs)
+        views = PhotographViews(
+            name=photograph.path.name,
+            key=photograph.key,
+            photograph=write_view(
+                self.directory,
+                f"photographs/{photograph.key}.jpg",
+                small,
+                title=photograph.path.name,
+                caption=f"{pixels.shape[1]}×{pixels.shape[0]}",
+                provenance={"view": "photograph", **photograph.provenance},
+            ),
+            scores=sorted(scores.items(), key=lambda pair: -pair[1]),
+            truth=photograph.truth,
+        )
+        if self.grad_cam:
+            for label, role in self._classes_to_explain(views).items():
+                explanation = self._explain(photograph, small, inputs, label, role)
+                views.explanations.append(explanation)
+        maps = feature_maps(self.bundle.model, inputs, self.shown)
+        views.activations = [self._draw_maps(photograph, layer, maps[layer.path][0]) for layer in self.shown]
+        return views
+
+    def _scores(self, inputs: np.ndarray) -> dict[str, float]:
+        """The probability of each class."""
+        output = np.asarray(self.bundle.model.predict_on_batch(inputs), np.float64)[0]
+        if len(output) == 1:  # a sigmoid unit is the probability of class 1
+            output = np.array([1 - output[0], output[0]])
+        return dict(zip(self.bundle.contract.class_names, map(float, output), strict=True))
+
+    def _classes_to_explain(self, views: PhotographViews) -> dict[str, str]:
+        """The chosen class, or the predicted one, and the true one where it is another."""
+        if self.config.class_activation.class_name is not None:
+            return {self.config.class_activation.class_name: "chosen"}
+        predicted = views.scores[0][0]
+        wanted = {predicted: "predicted"}
+        if views.truth in self.bundle.contract.class_names and views.truth != predicted:
+            wanted[str(views.truth)] = "true"
+        return wanted
+
+    def _explain(
+        self, photograph: Photograph, small: np.ndarray, inputs: np.ndarray, label: str, role: str
+    ) -> Explanation:
+        """Grad-CAM for one class: the heatmap over the photograph, and alone."""
+        assert self.grad_cam is not None
+        color_map = self.config.class_activation.color_map
+        activation = self.grad_cam(inputs, self.bundle.contract.class_names.index(label))
+        heat = images.stretch(relative(activation.heat), *small.shape[:2])
+        strongest = float(activation.heat.max())
+        height, width = activation.heat.shape
+        caption = (
+            f"Grad-CAM at {self.explained.path}, {height}×{width} places; score {activation.score:.2f}. "
+        )
+        if strongest > 0:
+            caption += f"The brightest place stands for {strongest:.3g}."
+        else:
+            caption += "Nothing in this layer speaks for it: the map is zero everywhere."
+        pictures = {
+            "overlay": images.overlay(small, heat, color_map),
+            "heatmap": images.colorize(np.round(heat * 255).astype(np.uint8), color_map),
+        }
+        views = {
+            kind: write_view(
+                self.directory,
+                f"class_activation/{photograph.key}/{names.file_name(label)}_{kind}.png",
+                pixels,
+                title=f"{photograph.path.name}: {label}",
+                caption=caption,
+                provenance={
+                    "view": "class_activation",
+                    "layer": self.explained.path,
+                    "class": label,
+                    "score": activation.score,
+                    "value_range": [0.0, strongest],
+                    "color_map": color_map,
+                    "normalize": "own maximum",
+                    "model_sha256": self.bundle.sha256,
+                    **photograph.provenance,
+                },
+            )
+            for kind, pixels in pictures.items()
+        }
+        return Explanation(label, role, **views)
+
+    def _draw_maps(self, photograph: Photograph, layer: Layer, maps: np.ndarray) -> View:
+        """The grid of one layer's feature maps, float32 (height, width, channels)."""
+        settings = self.config.activations
+        tiles = mosaic.map_tiles(maps, max_tile=settings.max_tile, color_map=settings.color_map)
+        height, width, channels = maps.shape
+        silent = int(tiles.silent.sum())
+        caption = f"{layer.kind}, {height}×{width}×{channels}, each channel on its own scale"
+        if silent:
+            caption += f"; hatched: {silent} silent on this photograph"
+        return write_view(
+            self.directory,
+            f"activations/{photograph.key}/{layer.index:0{self.digits}d}_{names.file_name(layer.path)}.png",
+            mosaic.sheet(tiles, layer.path, caption, mosaic.Scale(settings.color_map)),
+            title=layer.path,
+            caption=caption,
+            provenance={
+                "view": "activations",
+                "layer": layer.path,
+                "channels": channels,
+                "silent": silent,
+                "value_range": [float(maps.min()), float(maps.max())],
+                "color_map": settings.color_map,
+                "normalize": "channel: mean ± 2 standard deviations",
+                "model_sha256": self.bundle.sha256,
+                **photograph.provenance,
+            },
+        )
+
+
+def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+    """The layers whose feature maps are drawn."""
+    if not patterns:
+        return with_maps(layers)
+    chosen = select(layers, patterns)
+    for layer in chosen:
+        if not layer.has_maps:
+            raise ConvscopeError(
+                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: "
+                "choose convolutions or poolings in activations.layers"
+            )
+    return chosen
+
+
+def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
+    """The layer that Grad-CAM weighs."""
+    last = last_maps(layers)
+    layer = select(layers, [name])[0] if name else last
+    if not layer.has_maps:
+        raise ConvscopeError(
+            f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: choose "
+            f"a convolution in class_activation.layer, such as {last.path}"
+        )
+    return layer

@@ -1,0 +1,130 @@
+"""Stage 3: a bundle and photographs into views and a page."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convscope import config as configuration
+from convscope.app.filters import choose_layers, draw_filters
+from convscope.app.photographs import PhotographDrawing, choose
+from convscope.config import View as Kind
+from convscope.config import VisualizeConfig
+from convscope.errors import ConvscopeError
+from convscope.files import write_json, write_text
+from convscope.models.bundle import ModelBundle, find_last_run, open_bundle, versions
+from convscope.progress import progress
+from convscope.render.explorer import Page, PhotographViews, write_page
+from convscope.render.view import View
+from convscope.vis.layers import layers_of
+
+PAGE, MANIFEST = "index.html", "manifest.json"
+
+
+@dataclass
+class Drawn:
+    """What a run has drawn so far."""
+
+    photographs: list[PhotographViews] = field(default_factory=list)
+    filters: list[View] = field(default_factory=list)
+
+    @property
+    def views(self) -> list[View]:
+        """Every picture, in the order of the page."""
+        return [view for each in self.photographs for view in each.views] + self.filters
+
+
+def visualize(config: VisualizeConfig, directory: Path) -> Path:
+    """Draw what a checkpoint learned into `directory`; returns the page.
+
+    Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
+    photographs/IMAGE.jpg, manifest.json, config.yaml and index.html, which shows it all.
+
+    Raises:
+        ConvscopeError: no checkpoint or one that does not fit, no or unreadable photographs, an unknown
+            layer or class, or a page is in `directory` already.
+        KeyboardInterrupt: Ctrl-C; the page shows what was drawn until then.
+    """
+    if (directory / PAGE).exists() and not config.overwrite:
+        raise ConvscopeError(
+            f"{directory} holds a page: say overwrite=true to draw anew into it, or choose another "
+            "hydra.run.dir"
+        )
+    checkpoint = Path(config.checkpoint).expanduser() if config.checkpoint else find_last_run(Path("outputs"))
+    bundle = open_bundle(checkpoint)
+    layers = layers_of(bundle.model)
+    of_photographs = {Kind.activations, Kind.class_activation} & set(config.views)
+    photographs = choose(config.images, bundle) if of_photographs else []
+    drawing = PhotographDrawing(bundle, layers, config, directory)
+    filter_layers = choose_layers(config.filters, layers) if Kind.filters in config.views else []
+    print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
+    _remove_old(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / "config.yaml", configuration.to_yaml(config))
+    drawn = Drawn()
+    with _page_whatever_happens(directory, bundle, drawn, config.seed):
+        for photograph in progress(photographs, desc="photographs", unit="photograph"):
+            drawn.photographs.append(drawing.draw(photograph))
+        for view in draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed):
+            drawn.filters.append(view)
+    return directory / PAGE
+
+
+@contextmanager
+def _page_whatever_happens(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -> Iterator[None]:
+    """Write manifest and page at the end, and after Ctrl-C with what was drawn until then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _write_page(directory, bundle, drawn, seed)
+        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
+    _write_page(directory, bundle, drawn, seed)
+    print(f"written: {directory / PAGE}")
+
+
+def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -> None:
+    contract = bundle.contract
+    command = shlex.join(["python", *sys.argv])
+    about = {
+        "command": command,
+        "model": {"path": str(bundle.path), "sha256": bundle.sha256},
+        "preprocessing": contract.preprocessing.to_json(),
+        "seed": seed,
+        "versions": versions(),
+        "files": [view.to_json() for view in drawn.views],
+    }
+    write_json(directory / MANIFEST, about)
+    dataset = contract.dataset.get("name")
+    facts = [
+        ("network", contract.name),
+        ("parameters", f"{bundle.model.count_params():,}"),
+        ("layers", str(len(bundle.model.layers))),
+        ("input", f"{contract.input_size[0]}×{contract.input_size[1]} pixels"),
+        ("preprocessing", contract.preprocessing.name),
+        ("classes", ", ".join(contract.class_names)),
+        ("trained on", str(dataset or "not known")),
+        ("file", str(bundle.path)),
+        ("SHA-256", bundle.sha256),
+    ]
+    title = f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
+    write_page(directory / PAGE, Page(title, facts, drawn.photographs, drawn.filters, command))
+
+
+def _remove_old(directory: Path) -> None:
+    """Delete what the manifest of an earlier page in this directory lists, and nothing else."""
+    manifest = directory / MANIFEST
+    if not manifest.is_file():
+        return
+    try:
+        listed: list[Any] = json.loads(manifest.read_text("utf-8"))["files"]
+        paths = [(directory / entry["path"]).resolve() for entry in listed]
+    except (ValueError, KeyError, TypeError):
+        raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
+    for path in paths:
+        if path.is_relative_to(directory.resolve()):
+            path.unlink(missing_ok=True)
+    (directory / PAGE).unlink(missing_ok=True)

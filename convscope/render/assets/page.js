@@ -1,0 +1,44 @@
+"use strict";
+// One photograph at a time; without this script all of them stand below each other.
+const articles = [...document.querySelectorAll("article")];
+const thumbs = [...document.querySelectorAll(".thumb")];
+
+function show() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const chosen = articles.find((each) => wanted === each.id || wanted.startsWith(each.id + "/"));
+  const current = chosen || articles.find((each) => !each.hidden) || articles[0];
+  articles.forEach((each, index) => {
+    each.hidden = each !== current;
+    thumbs[index].setAttribute("aria-selected", String(each === current));
+  });
+  const target = document.getElementById(wanted);
+  if (target && !articles.includes(target)) target.scrollIntoView();
+}
+
+if (articles.length) {
+  articles.slice(1).forEach((each) => { each.hidden = true; });
+  show();
+  addEventListener("hashchange", show);
+  thumbs.forEach((thumb, index) => thumb.addEventListener("click", (event) => {
+    event.preventDefault();
+    history.replaceState(null, "", "#" + encodeURIComponent(articles[index].id));
+    show();
+  }));
+}
+
+for (const figure of document.querySelectorAll(".overlay")) {
+  const slider = figure.querySelector("input");
+  const heat = figure.querySelector("img + img");
+  if (slider && heat) slider.addEventListener("input", () => { heat.style.opacity = slider.value / 100; });
+}
+
+const dialog = document.querySelector("dialog");
+for (const link of document.querySelectorAll(".zoom")) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    dialog.querySelector("img").src = link.href;
+    dialog.showModal();
+  });
+}
+dialog.addEventListener("click", () => dialog.close());

@@ -1,0 +1,51 @@
+"""A view: one picture file of a run, and what is known of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope import images
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture that was written: what the page shows and the manifest lists.
+
+    `path` is relative to the run directory, with forward slashes; `provenance` says how the picture
+    came about (layer, photograph, value range, colour map, …); `size` is (height, width) in pixels.
+    """
+
+    path: str
+    title: str
+    caption: str
+    size: tuple[int, int]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the run's `manifest.json` lists it."""
+        return {"path": self.path, "title": self.title, "caption": self.caption} | self.provenance
+
+
+def write_view(
+    directory: Path,
+    path: str,
+    pixels: np.ndarray,
+    *,
+    title: str,
+    caption: str,
+    provenance: Mapping[str, Any],
+) -> View:
+    """Write a picture, uint8 (height, width, 3), under the run directory: PNG, or JPEG for `.jpg`.
+
+    A PNG carries title, caption and provenance in its text chunks.
+    """
+    if path.endswith(".jpg"):
+        images.save_jpeg(directory / path, pixels)
+    else:
+        text = {"Title": title, "Description": caption, "Software": "convscope"}
+        text |= {key: str(value) for key, value in provenance.items()}
+        images.save_png(directory / path, pixels, text)
+    return View(path, title, caption, pixels.shape[:2], dict(provenance))

@@ -1,0 +1,65 @@
+"""Grad-CAM: which places of a photograph speak for a class.
+
+R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization (2017).
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from convscope.vis.gradients import value_and_gradient
+from convscope.vis.layers import Layer, before_activation
+
+
+@dataclass(frozen=True)
+class ClassActivation:
+    """`heat`: float32 (height, width) of the layer's maps, 0 or more, in logits; `score`: the logit.
+
+    The heat is the map's own unit: the sum of the class's weighted activations at a place, after ReLU.
+    """
+
+    heat: np.ndarray
+    score: float
+
+
+class GradCam:
+    """Grad-CAM for one model and layer; the graph is cut in two once and used for every photograph."""
+
+    def __init__(self, model: keras.Model, layer: Layer):
+        """Cut the model at `layer`: up to its maps, and from there to the logits."""
+        logits = before_activation(model.layers[-1])
+        maps = layer.keras_layer.output
+        self._trunk = keras.Model(model.inputs[0], maps)
+        self._head = keras.Model(maps, logits)
+        self._sigmoid = model.output_shape[-1] == 1
+
+    def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
+        """Explain the score of one class for one photograph.
+
+        The maps are weighted by the mean gradient of the class's logit over their places, summed, and
+        cut at zero. With one sigmoid unit, class 0's score is minus the logit: both directions count.
+
+        Args:
+            inputs: one preprocessed picture, float32 (1, height, width, channels).
+            class_index: which class.
+        """
+
+        def score(maps: keras.KerasTensor) -> keras.KerasTensor:
+            logits = self._head(maps, training=False)
+            if self._sigmoid:
+                return logits[:, 0] * (1.0 if class_index == 1 else -1.0)
+            return logits[:, class_index]
+
+        maps = self._trunk(inputs, training=False)
+        value, gradient = value_and_gradient(score, maps)
+        weights = np.asarray(gradient, np.float64).mean(axis=(1, 2))[0]
+        weighted = np.asarray(maps, np.float64)[0] @ weights
+        return ClassActivation(np.maximum(weighted, 0).astype(np.float32), float(value[0]))
+
+
+def relative(heat: np.ndarray) -> np.ndarray:
+    """The heat as a share of its own maximum, 0..1; all zero where nothing speaks for the class."""
+    highest = float(heat.max())
+    return heat / highest if highest > 0 else np.zeros_like(heat)

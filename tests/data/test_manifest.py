@@ -1,0 +1,59 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from convscope.data.manifest import ImageRecord, Manifest, open_dataset
+from convscope.errors import ConvscopeError
+
+RECORD = ImageRecord("train/a/1.png", "train", "a", "from", "00", 4, 3, "masks/train/a/1.png")
+
+
+def test_it_survives_the_disk(tmp_path: Path) -> None:
+    manifest = Manifest(
+        "n", ["a", "b"], {"seed": 1}, [RECORD], {"kind": "x"}, [{"source": "s", "reason": "r"}]
+    )
+    manifest.write(tmp_path)
+    assert open_dataset(tmp_path) == manifest
+    entry = json.loads((tmp_path / "manifest.json").read_text())["images"][0]
+    assert entry["class"] == "a"
+    assert set(entry) == {"path", "split", "class", "source", "sha256", "width", "height", "mask"}
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "train/../../x.png"])
+def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    Manifest("n", ["a"], {}, [RECORD]).write(tmp_path)
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["images"][0]["path"] = path
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ConvscopeError, match="leads out of"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "images": 3}', "\x00"])
+def test_a_malformed_manifest_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ConvscopeError, match="malformed"):
+        open_dataset(tmp_path)
+
+
+def test_a_split_made_by_hand_needs_no_manifest(class_folders: Path) -> None:
+    for split, names in (("train", "0123456"), ("validation", "7"), ("test", "89")):
+        for label in ("dark", "light"):
+            for name in names:
+                target = class_folders.parent / "mine" / split / label / f"{name}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((class_folders / label / f"{name}.png").read_bytes())
+    manifest = open_dataset(class_folders.parent / "mine")
+    assert manifest.classes == ["dark", "light"]
+    assert {split: sum(c.values()) for split, c in manifest.counts().items()} == {
+        "train": 14,
+        "validation": 2,
+        "test": 4,
+    }
+
+
+def test_a_missing_data_set_names_those_there_are(tmp_path: Path) -> None:
+    Manifest("pets", ["a"], {}, [RECORD]).write(tmp_path / "pets")
+    with pytest.raises(ConvscopeError, match=r"there is: pets.*create_train_val_test"):
+        open_dataset(tmp_path / "petz")

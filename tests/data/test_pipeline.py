@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+from convscope.data.augment import keras_augmentation
+from convscope.data.pipeline import Batches, Examples, encode_photographs
+from convscope.images import save_png
+from convscope.preprocessing import by_name
+from convscope.training.callbacks import EpochOrder
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    """37 grey pictures; picture i has the value 3 i everywhere, so that it can be told in a batch."""
+    for index in range(37):
+        save_png(tmp_path / f"{index:02}.png", np.full((8, 8, 3), 3 * index, np.uint8))
+    return Examples(sorted(tmp_path.iterdir()), np.arange(37) % 2, ["even", "odd"])
+
+
+def batches(examples: Examples, **options: object) -> Batches:
+    settings = {"size": (8, 8), "preprocessing": by_name("none"), "batch_size": 5} | options
+    return Batches(examples, **settings)
+
+
+class Recorder(keras.Model):
+    """A model that notes which pictures training feeds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+        self.seen: list[list[int]] = []
+
+    def call(self, x: object) -> object:
+        return self.dense(keras.layers.Flatten()(x))
+
+    def train_step(self, data: tuple) -> dict:
+        pictures, labels = (np.asarray(each) for each in data)
+        identities = (pictures[:, 0, 0, 0] / 3).round().astype(int)
+        assert (labels.argmax(axis=1) == identities % 2).all()
+        self.seen[-1].extend(identities.tolist())
+        return {"loss": 0.0}
+
+
+class NewEpoch(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.model.seen.append([])
+
+
+def test_fit_sees_every_picture_once_an_epoch_in_the_order_of_seed_and_epoch(examples: Examples) -> None:
+    data = batches(examples, shuffle_seed=3)
+    model = Recorder()
+    model.compile(run_eagerly=True)
+    model.fit(data, epochs=4, verbose=0, shuffle=False, callbacks=[NewEpoch(), EpochOrder(data)])
+    assert len(model.seen) == 4
+    for epoch, seen in enumerate(model.seen):
+        assert sorted(seen) == list(range(37))
+        assert seen == data.order(epoch).tolist()
+    assert model.seen[0] != model.seen[1]
+
+
+def test_validation_keeps_its_order_and_is_not_augmented(examples: Examples) -> None:
+    data = batches(examples)
+    pictures = np.concatenate([data[index][0] for index in range(len(data))])
+    assert len(data) == 8
+    np.testing.assert_array_equal(pictures[:, 4, 4, 1], 3 * np.arange(37))
+
+
+def test_preprocessing_is_applied_once_by_training_and_by_pictures(examples: Examples) -> None:
+    for name in ("unit_range", "caffe", "minus_one_to_one"):
+        trained = batches(examples, preprocessing=by_name(name))[1][0]
+        drawn = encode_photographs(
+            [np.full((20, 30, 3), 3 * index, np.uint8) for index in range(5, 10)], (8, 8), by_name(name)
+        )
+        np.testing.assert_allclose(trained, drawn, rtol=1e-6)
+        np.testing.assert_allclose(by_name(name).decode(trained)[:, 0, 0, 0], 3 * np.arange(5, 10), atol=1e-3)
+
+
+def test_augmentation_is_imagedatagenerators_and_reproducible() -> None:
+    parameters = {"rotation_range": 20, "width_shift_range": 0.2, "horizontal_flip": True, "zoom_range": 0.0}
+    pixels = np.random.default_rng(0).uniform(0, 255, (20, 24, 3)).astype(np.float32)
+    augment = keras_augmentation(parameters)
+    assert augment is not None
+    expected = ImageDataGenerator(**parameters).random_transform(pixels, seed=11)
+    np.testing.assert_allclose(augment(pixels, 11), np.clip(expected, 0, 255), atol=1e-4)
+    np.testing.assert_array_equal(augment(pixels, 11), augment(pixels, 11))
+    assert not np.array_equal(augment(pixels, 11), augment(pixels, 12))
+
+
+def test_nothing_to_do_is_no_augmentation() -> None:
+    assert keras_augmentation({"rotation_range": 0.0, "fill_mode": "nearest", "brightness_range": []}) is None
+
+
+def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        save_png(tmp_path / f"{index}.png", rng.integers(0, 255, (16, 16, 3)).astype(np.uint8))
+    examples = Examples(sorted(tmp_path.iterdir()), np.zeros(4, int), ["a", "b"])
+    augment = keras_augmentation({"rotation_range": 30})
+
+    def epoch(number: int) -> np.ndarray:
+        data = batches(examples, size=(16, 16), augment=augment, shuffle_seed=0)
+        data.epoch = number
+        return data[0][0]
+
+    np.testing.assert_array_equal(epoch(1), epoch(1))
+    assert not np.array_equal(np.sort(epoch(1), axis=0), np.sort(epoch(2), axis=0))

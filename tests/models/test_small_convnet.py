@@ -1,0 +1,20 @@
+import pytest
+
+from convscope.models import small_convnet
+
+
+def test_it_is_the_books_convnet() -> None:
+    """F. Chollet, Deep Learning with Python, listing 5.5: 3,453,121 parameters with one sigmoid unit."""
+    model = small_convnet.build(5, input_size=150)
+    assert model.count_params() == 3_453_121 - 513 + 512 * 5 + 5
+    shapes = [tuple(layer.output.shape[1:]) for layer in model.layers[1:9]]
+    assert shapes == [
+        (148, 148, 32), (74, 74, 32), (72, 72, 64), (36, 36, 64),
+        (34, 34, 128), (17, 17, 128), (15, 15, 128), (7, 7, 128),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("widths", [(4,), (3, 5, 7)])
+def test_widths_are_the_depth(widths: tuple[int, ...]) -> None:
+    model = small_convnet.build(2, input_size=40, widths=widths, units=6)
+    assert [layer.filters for layer in model.layers if "conv2d" in layer.name] == list(widths)

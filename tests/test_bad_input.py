@@ -1,0 +1,200 @@
+"""What a user can get wrong: one line that says so, exit status 1, no traceback."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope.images import save_png
+
+Command = Callable[..., object]
+TINY = ["model.input_size=24", "model.widths=[3]", "model.units=4", "training.epochs=1", "augmentation=none"]
+
+
+def is_one_line(outcome: object, *parts: str) -> None:
+    lines = outcome.err.strip().splitlines()
+    errors = [line for line in lines if "error:" in line]
+    assert outcome.status == 1
+    assert len(errors) == 1
+    assert lines[-1] == errors[0]
+    assert "Traceback" not in outcome.err
+    for part in parts:
+        assert part in errors[0]
+
+
+@pytest.fixture
+def run_directory(command: Command, class_folders: Path) -> Path:
+    """A data set of two classes and a tiny model trained on it."""
+    folder = f"dataset.source={class_folders}"
+    assert command("create_train_val_test", "dataset=folder", "dataset.name=two", folder).status == 0
+    outcome = command("train", "dataset=folder", "dataset.name=two", *TINY, "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    return class_folders.parent / "run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["datset=folder"], ["'datset'", "dataset"]),
+        (["dataset=foldr"], ["'foldr'", "did you mean folder"]),
+        (["split.tset=0.1"], ["'split.tset'", "did you mean split.test"]),
+        (["split.test=much"], ["split.test", "much"]),
+        (["split.test=1.5"], ["split.test=1.5", "expected"]),
+        (["dataset=folder"], ["dataset.name is not given"]),
+        (["dataset=folder", "dataset.name=x"], ["dataset.source is not given"]),
+        (["dataset=folder", "dataset.name=x", "dataset.source=nowhere"], ["no folder at nowhere"]),
+        (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["no folder name"]),
+    ],
+)
+def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: list[str]) -> None:
+    is_one_line(command("create_train_val_test", *arguments), *parts)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_stage_1_folders(command: Command, class_folders: Path) -> None:
+    prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
+    (class_folders / "empty").mkdir()
+    is_one_line(command("create_train_val_test", *prepare), "empty", "holds no images")
+    (class_folders / "empty" / "few.png").write_bytes((class_folders / "dark" / "0.png").read_bytes())
+    is_one_line(command("create_train_val_test", *prepare), "'empty' has 1 usable", "at least 3")
+    for label in ("empty", "light"):
+        (class_folders / label).rename(class_folders.parent / label)
+    is_one_line(command("create_train_val_test", *prepare), "one class only, 'dark'")
+    outer = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders.parent / 'outer'}"]
+    (class_folders.parent / "outer").mkdir()
+    for label in ("empty", "light"):
+        target = class_folders.parent / "outer" / "zipped" / label
+        target.parent.mkdir(exist_ok=True)
+        (class_folders.parent / label).rename(target)
+    is_one_line(command("create_train_val_test", *outer), "did you mean dataset.source=", "zipped")
+
+
+def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class_folders: Path) -> None:
+    (class_folders / "dark" / "broken.jpg").write_bytes(b"not a photograph")
+    done = command(
+        "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
+    )
+    assert done.status == 0
+    assert "1 file(s) left out" in done.out
+    manifest = json.loads(Path("data/x/manifest.json").read_text())
+    assert len(manifest["images"]) == 20
+    assert manifest["rejected"][0]["source"].endswith("broken.jpg")
+
+
+def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path) -> None:
+    prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
+    assert command("create_train_val_test", *prepare).status == 0
+    manifest = Path("data/x/manifest.json")
+    before = manifest.read_bytes(), manifest.stat().st_mtime_ns
+    assert "there already" in command("create_train_val_test", *prepare).out
+    other = [*prepare, "split.seed=1"]
+    is_one_line(
+        command("create_train_val_test", *other), "split.seed is 0 there and 1 here", "overwrite=true"
+    )
+    assert (manifest.read_bytes(), manifest.stat().st_mtime_ns) == before
+    assert command("create_train_val_test", *other, "overwrite=true").status == 0
+    assert manifest.read_bytes() != before[0]
+    Path("data/mine").mkdir()
+    prepare[1] = "dataset.name=mine"
+    is_one_line(command("create_train_val_test", *prepare, "overwrite=true"), "was not made by convscope")
+
+
+def test_stage_2(command: Command, run_directory: Path) -> None:
+    two = ["dataset=folder", "dataset.name=two"]
+    is_one_line(command("train", "dataset=folder", "dataset.name=tow"), "no data set at", "there is: two")
+    is_one_line(command("train", *two, *TINY, f"hydra.run.dir={run_directory}"), "overwrite=true")
+    is_one_line(command("train", *two, "model=resnet"), "no model 'resnet'", "inception_v3")
+    missing = ["model=inception_v3", "model.input_size=75", "model.weights=none.weights.h5"]
+    is_one_line(command("train", *two, *missing), "no weights at none.weights.h5")
+    assert not list(Path("outputs").glob("*/*"))  # no empty run directories
+    dropout = command("train", *two, "model.droput=0.1")
+    is_one_line(dropout, "'model.droput'", "did you mean model.dropout")
+
+
+def test_a_sweep_goes_on_after_a_failing_job(command: Command, run_directory: Path) -> None:
+    sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
+    outcome = command("train", *sweep)
+    assert outcome.status == 1
+    assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 1
+    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == ["0", "2"]
+
+
+def test_stage_3(command: Command, run_directory: Path) -> None:
+    draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
+    photo = run_directory.parent / "photos" / "dark" / "1.png"
+    is_one_line(command("visualize", "hydra.run.dir=drawn"), "no training run under outputs")
+    is_one_line(command("visualize", "checkpoint=nowhere"), "no checkpoint at nowhere")
+    is_one_line(command("visualize", *draw, "images=nothing.jpg"), "no image at nothing.jpg")
+    Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
+    is_one_line(command("visualize", *draw, "images=broken.jpg"), "cannot read broken.jpg")
+    given = [*draw, f"images={photo}"]
+    is_one_line(command("visualize", *given, "class_activation.class_name=dusk"), "no class 'dusk'", "dark")
+    is_one_line(command("visualize", *given, "class_activation.layer=conv2d_7"), "no layer 'conv2d_7'")
+    is_one_line(command("visualize", *given, "class_activation.layer=dense"), "dense", "no feature maps")
+    is_one_line(
+        command("visualize", *given, "views=[filters]", "filters.layers=[conv3d]"), "no layer 'conv3d'"
+    )
+    is_one_line(command("visualize", *given, "views=[pictures]"), "views", "pictures", "class_activation")
+    is_one_line(
+        command("visualize", *given, "class_activation.color_map=jett"), "no colour map 'jett'", "jet"
+    )
+    assert not Path("drawn").exists()
+    contract = json.loads((run_directory / "model.json").read_text()) | {"input_size": [32, 32]}
+    (run_directory / "model.json").write_text(json.dumps(contract))
+    is_one_line(command("visualize", *given), "input does not fit")
+
+
+def test_debug_shows_the_traceback(command: Command) -> None:
+    outcome = command("train", "dataset=folder", "dataset.name=none", "debug=true")
+    assert outcome.status == 1
+    assert "Traceback" in outcome.err
+    assert outcome.err.strip().splitlines()[-1].startswith("error: no data set at")
+
+
+NAMES = [
+    "photo (1).png",
+    "a=b.png",
+    "it's.png",
+    "grün.png",
+    "花.png",
+    "#1 50%.png",
+    "sub/photo (1).png",
+    "&<b>.png",
+]
+
+
+def test_photographs_of_every_name_are_drawn(command: Command, run_directory: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    for name in NAMES:
+        save_png(Path("mine") / name, pixels)
+    Path("list.txt").write_text("".join(f"{Path('mine') / name}\n" for name in NAMES))
+    views = "views=[activations,class_activation]"
+    drawn: dict[str, set[str]] = {}
+    for index, images in enumerate(("images=[mine]", "images=[@list.txt]", "images=mine/**")):
+        target = f"drawn{index}"
+        outcome = command(
+            "visualize", f"checkpoint={run_directory}", views, images, f"hydra.run.dir={target}"
+        )
+        assert outcome.status == 0, outcome.err
+        assert (Path(target) / "index.html").is_file()
+        drawn[images] = set(os.listdir(Path(target) / "activations"))
+    expected = {"photo (1)", "photo (1)-2", "a=b", "it's", "grün", "花", "#1 50%", "&_b_"}
+    assert all(found == expected for found in drawn.values())
+    one = ["images=[mine/photo (1).png,mine/a=b.png]", "hydra.run.dir=two", "views=[class_activation]"]
+    assert command("visualize", f"checkpoint={run_directory}", *one).status == 0
+    assert len(list(Path("two/class_activation").glob("*/*_overlay.png"))) == 2
+
+
+def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Path) -> None:
+    draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
+    assert command("visualize", *draw).status == 0
+    Path("drawn/notes.txt").write_text("mine")
+    is_one_line(command("visualize", *draw), "holds a page", "overwrite=true")
+    photo = run_directory.parent / "photos" / "light" / "2.png"
+    assert command("visualize", *draw, "overwrite=true", f"images={photo}").status == 0
+    pictures = {path.parent.name for path in Path("drawn/class_activation").rglob("*.png")}
+    assert pictures == {"2"}
+    assert Path("drawn/notes.txt").read_text() == "mine"

@@ -1,0 +1,158 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from convscope.config import launch, overrides, schema
+from convscope.errors import ConvscopeError
+
+ROOT = Path(__file__).resolve().parent.parent
+CONF = ROOT / "conf"
+STAGES = {
+    "create_train_val_test": ["dataset"],
+    "train": ["dataset", "model", "augmentation", "experiment"],
+    "visualize": [],
+}
+
+
+def compose(stage: str, *given: str) -> object:
+    GlobalHydra.instance().clear()
+    launch.register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_object(hydra.compose(stage, overrides=list(given)))
+
+
+def choices() -> Iterator[tuple[str, str]]:
+    for stage, groups in STAGES.items():
+        for group in groups:
+            for path in sorted((CONF / group).glob("*.yaml")):
+                yield stage, f"{group}={path.stem}"
+
+
+@pytest.mark.parametrize(("stage", "choice"), list(choices()))
+def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
+    config = compose(stage, choice, "dataset.name=x")
+    assert type(config) is launch.SCHEMAS[stage]
+
+
+def test_the_flowers_projects_recipe_is_the_default() -> None:
+    config = compose("train")
+    assert (config.augmentation.rotation_range, config.augmentation.width_shift_range) == (20, 0.2)
+    assert config.augmentation.horizontal_flip
+    assert config.training.batch_size == 32
+    inception = compose("train", "model=inception_v3").model
+    assert (inception.input_size, inception.units, inception.dropout) == (299, 256, 0.1)
+
+
+def all_schemas() -> Iterator[type]:
+    nodes = [*launch.SCHEMAS.values(), *(each for group in launch.GROUPS.values() for each in group.values())]
+    seen: set[type] = set()
+    while nodes:
+        node = nodes.pop()
+        if is_dataclass(node) and node not in seen:
+            seen.add(node)
+            yield node
+            nodes += [each.type for each in fields(node) if isinstance(each.type, type)]
+
+
+def test_every_key_has_its_line_of_help() -> None:
+    for node in all_schemas():
+        for each in fields(node):
+            assert is_dataclass(each.type) or each.metadata.get("help"), f"{node.__name__}.{each.name}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_shows_every_key_and_never_imports_tensorflow(stage: str) -> None:
+    probe = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: print('loaded:', {'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    script = str(ROOT / f"{stage}.py")
+    for arguments, status in ((["--help"], 0), (["trainig.epochs=3"], 1), (["overwrite=perhaps"], 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", probe, script, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status
+        assert "loaded: set()" in done.stdout
+        if status:
+            assert len(done.stderr.strip().splitlines()) == 1
+    help_text = subprocess.run([sys.executable, script, "-h"], capture_output=True, text=True, check=True)
+    for each in fields(launch.SCHEMAS[stage]):
+        assert f"{each.name}=" in help_text.stdout or f"{each.name}." in help_text.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("model.dropout=0.1,0.3", "model.dropout=0.1,0.3"),
+        ("images=[a.jpg,b c.jpg]", "images=[a.jpg,b c.jpg]"),
+        ("images=a.jpg", "images=[a.jpg]"),
+        ("images=[photo (1).jpg]", "images=['photo (1).jpg']"),
+        ("images=[~/x.jpg, b=c.jpg]", "images=['~/x.jpg','b=c.jpg']"),
+        ("images=[it's.jpg]", "images=['it\\'s.jpg']"),
+        ("images=[花/*.png]", "images=['花/*.png']"),
+        ("images=@list.txt", "images=[@list.txt]"),
+        ("checkpoint=runs/a#1 (b)=c", "checkpoint='runs/a#1 (b)=c'"),
+        ("checkpoint=null", "checkpoint=null"),
+        ("--multirun", "--multirun"),
+    ],
+)
+def test_values_are_quoted_where_hydra_cannot_read_them(given: str, expected: str) -> None:
+    assert overrides.normalize([given], ["images"]) == [expected]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photo (1).jpg",
+        "~weird",
+        "a#b.png",
+        "it's.jpg",
+        "grün=gelb.jpg",
+        "花.jpg",
+        "a b",
+        "x{1}.jpg",
+        "50%.jpg",
+        "a\\b.jpg",
+        "end\\",
+        "[1].jpg",
+        "$HOME.jpg",
+        "a:b.jpg",
+        "!x.jpg",
+        '"q".jpg',
+    ],
+)
+def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
+    (argument,) = overrides.normalize([f"images=[{name}]"], ["images"])
+    assert compose("visualize", argument).images == [name]
+
+
+def test_a_sweep_over_a_list_key_is_left_alone() -> None:
+    given = ["-m", "views=[filters],[activations]"]
+    assert overrides.normalize(given, ["views"]) == given
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        lambda: schema.SplitConfig(validation=0.6, test=0.5, of=schema.SplitOf.total),
+        lambda: schema.DatasetConfig(name="../elsewhere"),
+        lambda: schema.DatasetConfig(name=".."),
+        lambda: schema.SmallConvnetConfig(input_size=16, preprocessing="none", dropout=0.1),
+        lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="nonsense", dropout=0.1),
+        lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="none", dropout=1.0),
+        lambda: schema.TrainingConfig(epochs=0),
+        lambda: schema.AugmentationConfig(brightness_range=[1.0]),
+        lambda: schema.VisualizeConfig(views=[]),
+    ],
+)
+def test_values_out_of_range_are_refused(node: Callable[[], object]) -> None:
+    with pytest.raises(ConvscopeError, match=r"expected|did you mean|there is"):
+        node()

@@ -1,0 +1,70 @@
+import keras
+import numpy as np
+import pytest
+
+from convscope.models import small_convnet
+from convscope.preprocessing import by_name
+from convscope.vis.ascent import maximize_filters
+from convscope.vis.layers import layers_of, select
+
+SETTINGS = {"preprocessing": by_name("unit_range"), "size": 32, "steps": 40, "seed": 0}
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return small_convnet.build(3, input_size=40, widths=(6, 8))
+
+
+@pytest.mark.parametrize("layer", ["conv2d_1", "conv2d_2"])
+def test_it_raises_the_mean_response_at_least_threefold(layer: str) -> None:
+    model = network()
+    chosen = select(layers_of(model), [layer])[0]
+    patterns = maximize_filters(model, chosen, range(6), **SETTINGS)
+    assert patterns.pictures.shape == (6, 32, 32, 3)
+    responding = patterns.after > 0
+    assert responding.sum() >= 3
+    assert (patterns.after >= patterns.before).all()
+    grown = patterns.after[responding] / np.maximum(patterns.before[responding], 1e-9)
+    assert np.median(grown) > 3
+
+
+def test_the_response_is_that_of_the_picture_that_is_shown() -> None:
+    """What is reported is measured on the pictures as written, by the model itself."""
+    model = network()
+    chosen = select(layers_of(model), ["conv2d_2"])[0]
+    patterns = maximize_filters(model, chosen, [5, 1], **SETTINGS | {"size": 40})
+    maps = keras.Model(model.inputs[0], chosen.keras_layer.output)(patterns.pictures / np.float32(255))
+    expected = np.asarray(maps).mean(axis=(1, 2))[[0, 1], [5, 1]]
+    np.testing.assert_allclose(patterns.after, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_grating_filter_finds_its_grating() -> None:
+    """A kernel that takes left from right responds most to vertical stripes of its own period."""
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Conv2D(1, (1, 4), activation="relu", name="stripes")(inputs)
+    model = keras.Model(inputs, outputs)
+    kernel = np.tile(np.array([1, 1, -1, -1], np.float32).reshape(1, 4, 1, 1), (1, 1, 3, 1))
+    model.set_weights([kernel, np.zeros(1, np.float32)])
+    patterns = maximize_filters(model, layers_of(model)[1], [0], **SETTINGS | {"steps": 80})
+    grey = patterns.pictures[0].mean(axis=2)
+    spectrum = np.abs(np.fft.fft2(grey - grey.mean()))
+    row, column = np.unravel_index(spectrum[:17, :17].argmax(), (17, 17))
+    assert row <= 1
+    assert 6 <= column <= 10  # about 32 / 4 periods
+
+
+def test_the_same_seed_gives_the_same_pixels() -> None:
+    model = network()
+    chosen = select(layers_of(model), ["conv2d_1"])[0]
+    first, again = (maximize_filters(model, chosen, range(4), **SETTINGS) for _ in range(2))
+    np.testing.assert_array_equal(first.pictures, again.pictures)
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = network()
+    before = [weight.copy() for weight in model.get_weights()]
+    names = [layer.name for layer in model.layers]
+    maximize_filters(model, select(layers_of(model), ["conv2d_2"])[0], [0], **SETTINGS | {"steps": 2})
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert [layer.path for layer in layers_of(model)] == names

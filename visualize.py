@@ -1,0 +1,22 @@
+"""Stage 3: draw what a checkpoint learned, and a page that shows it.
+
+python visualize.py                                            # the last training run
+python visualize.py checkpoint=outputs/train/RUN 'images=[cat.jpg, "holiday/*.png"]'
+python visualize.py 'views=[filters]' 'filters.layers=[conv2d_4]' filters.limit=0
+"""
+
+from pathlib import Path
+
+from convscope import config, quiet
+
+
+def run(settings: config.VisualizeConfig, directory: Path) -> None:
+    """Draw the views and the page."""
+    quiet.import_tensorflow()
+    from convscope.app.visualize import visualize
+
+    visualize(settings, directory)
+
+
+if __name__ == "__main__":
+    config.main(__file__, __doc__, run)
