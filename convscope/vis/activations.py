@@ -25,11 +25,11 @@ def feature_maps(model: keras.Model, inputs: np.ndarray, layers: Sequence[Layer]
     """
     if not layers:
         return {}
-    extractor = keras.Model(model.inputs[0], [layer.keras_layer.output for layer in layers])
+    extractor = keras.Model(model.inputs[0], {layer.path: layer.keras_layer.output for layer in layers})
     outputs = extractor.predict_on_batch(inputs)
     result = {}
-    for layer, values in zip(layers, outputs, strict=True):
-        maps = np.asarray(values, np.float32)
+    for layer in layers:
+        maps = np.asarray(outputs[layer.path], np.float32)
         if not np.isfinite(maps).all():
             raise ConvscopeError(
                 f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "

