@@ -20,7 +20,7 @@ setup: .venv/.$(DEVICE) ## make .venv from the lock file (GPU=1: with CUDA)
 demo: setup ## the three stages on the embedded data set, then the path of the page
 	$(BIN)/python create_train_val_test.py dataset=procedural
 	$(BIN)/python train.py experiment=demo overwrite=true hydra.run.dir=$(DEMO)/train
-	$(BIN)/python visualize.py checkpoint=$(DEMO)/train overwrite=true hydra.run.dir=$(DEMO)/visualize
+	$(BIN)/python visualize.py checkpoint=$(DEMO)/train filters.limit=32 overwrite=true hydra.run.dir=$(DEMO)/visualize
 	@echo $(DEMO)/visualize/index.html
 
 test: .venv/.dev ## run the tests (under ten minutes)

@@ -109,7 +109,7 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: floa
         color_map: a Matplotlib colour map.
         strength: the heatmap's opacity where it is 1.
     """
-    opacity = (strength * np.sqrt(np.clip(heat, 0, 1)))[..., None]
+    opacity = (strength * np.clip(heat, 0, 1))[..., None]
     colors = colorize(np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8), color_map)
     return np.round(pixels * (1 - opacity) + colors * opacity).astype(np.uint8)
 
