@@ -11,7 +11,7 @@ from convscope import images, names
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
-from convscope.data.manifest import open_dataset
+from convscope.data.manifest import ImageRecord, manifest_hash, open_dataset
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
@@ -48,11 +48,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     Raises:
         ConvscopeError: there are none, or one cannot be read.
     """
-    root = Path(bundle.contract.dataset.get("path", ""))
-    try:
-        records = open_dataset(root).images
-    except ConvscopeError:
-        records = []  # the data set is gone; photographs can still be named
+    root, records = _trained_on(bundle)
     if patterns:
         paths = photographs.find(patterns)
     else:
@@ -67,6 +63,21 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     truths = {(root / record.path).resolve(): record.label for record in records}
     keys = names.unique(names.file_name(path.stem) for path in paths)
     return [Photograph(path, key, truths.get(path.resolve())) for path, key in zip(paths, keys, strict=True)]
+
+
+def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
+    """The data set that the model was trained on: its folder and images; none if it is gone."""
+    about = bundle.contract.dataset
+    root = Path(about.get("path", "the data set is not known"))
+    try:
+        records = open_dataset(root).images
+    except ConvscopeError:
+        return root, []  # photographs can still be named
+    if manifest_hash(root) != about.get("manifest_sha256"):
+        print(
+            f"note: {root} is no longer as it was when the model was trained; test images may not be unseen"
+        )
+    return root, records
 
 
 class PhotographDrawing:

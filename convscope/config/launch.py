@@ -93,7 +93,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
             raise ConvscopeError(f"{key} is not given: add {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'interrupted'}", file=sys.stderr)
+        print(f"\n{str(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except (ConvscopeError, OmegaConfBaseException) as error:
         failures.append(_explain(error))

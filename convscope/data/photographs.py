@@ -26,7 +26,7 @@ def find(patterns: Sequence[str]) -> list[Path]:
 def _find(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        inside = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
+        inside = sorted(each for each in path.rglob("*") if _is_image(each))
         if not inside:
             raise ConvscopeError(f"no images in folder {path} ({', '.join(sorted(SUFFIXES))})")
         return inside
@@ -39,7 +39,11 @@ def _find(pattern: str) -> list[Path]:
         lines = listing.read_text("utf-8-sig").splitlines()
         return [found for line in lines if line.strip() for found in _find(line.strip())]
     matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-    matches = [each for each in matches if each.suffix.lower() in SUFFIXES]
+    matches = [each for each in matches if _is_image(each)]
     if not matches:
         raise ConvscopeError(f"no image at {pattern}: give a file, a folder, a glob or @LIST.txt in images=")
     return matches
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()

@@ -69,6 +69,7 @@ class Batches(keras.utils.PyDataset):
         self.augment = augment
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
+        self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
 
     def __len__(self) -> int:
         return -(-len(self.examples.paths) // self.batch_size)
@@ -82,7 +83,11 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
-        pictures = np.stack([self._picture(each) for each in chosen])
+        try:
+            pictures = np.stack([self._picture(each) for each in chosen])
+        except ConvscopeError as error:
+            self.failure = error
+            raise
         labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels[chosen]]
         return self.preprocessing.encode(pictures), labels
 

@@ -59,6 +59,11 @@ def fit(
         kept = f"{len(rows.rows)} of {epochs} epochs are done"
         found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
         raise KeyboardInterrupt(f"interrupted: {kept}, {found} in {history.parent}") from None
+    except Exception:
+        for batches in (train, validation):
+            if failure := getattr(batches, "failure", None):  # an unreadable photograph
+                raise failure from None
+        raise
     finally:
         bar.close()
     if best.best == math.inf:

@@ -44,11 +44,6 @@ class Patterns:
     before: np.ndarray
     after: np.ndarray
 
-    @property
-    def raised(self) -> np.ndarray:
-        """Which filters respond more to their picture than to the noise it started from."""
-        return self.after > self.before
-
 
 def maximize_filters(
     model: keras.Model,
@@ -73,49 +68,68 @@ def maximize_filters(
         seed: of the starting noise and the jitter.
         on_step: called after each step with the number of filters that took it, for a progress bar.
     """
-    response = _mean_response(model, layer, preprocessing)
     rng = np.random.default_rng(seed)
     batch = min(BATCH, len(filters))
-    even = tf.constant(_even_scales(size))
-    spectrum = tf.Variable(tf.zeros((2, batch, 3, size, size // 2 + 1)))
-    optimizer = keras.optimizers.Adam(LEARNING_RATE)
-    optimizer.build([spectrum])
-    fresh = [variable.numpy() for variable in optimizer.variables]
-
-    def picture(parts: Any) -> Any:
-        """Pixels 0..255, float32 (batch, size, size, 3), of a spectrum's real and imaginary parts."""
-        values = tf.signal.irfft2d(tf.complex(parts[0], parts[1]) * even, [size, size])
-        values = tf.transpose(values, [0, 2, 3, 1]) @ tf.constant(COLORS.T)
-        return 255 * tf.sigmoid(values / 4)
-
-    @compiled
-    def step(one_each: Any, shift: Any) -> None:
-        def objective(parts: Any) -> Any:
-            return response(tf.roll(picture(parts), shift, [1, 2]), one_each, SLOPE)
-
-        _, gradient = value_and_gradient(objective, spectrum)
-        optimizer.apply([-gradient], [spectrum])
-
+    climb = _Climb(_response_of(model, layer, preprocessing), batch, size)
     results = []
     for start in range(0, len(filters), batch):
         chosen = list(filters[start : start + batch])
         padded = chosen + chosen[-1:] * (batch - len(chosen))
         one_each = tf.constant(np.eye(layer.channels, dtype=np.float32)[padded])
-        spectrum.assign(rng.normal(0, 0.01, spectrum.shape))
-        for variable, value in zip(optimizer.variables, fresh, strict=True):
-            variable.assign(value)
-        before = np.asarray(response(picture(spectrum), one_each))
-        for shift in rng.integers(0, size, (steps, 2)):  # a mean has no preferred place
-            step(one_each, tf.constant(shift, tf.int32))
+        climb.begin(rng)
+        before = climb.response(climb.pictures(), one_each)
+        for _ in range(steps):
+            climb.step(one_each, rng)
             if on_step:
                 on_step(len(chosen))
-        pictures = np.round(np.asarray(picture(spectrum))).astype(np.uint8)
-        after = np.asarray(response(tf.constant(pictures, tf.float32), one_each))
-        results.append([each[: len(chosen)] for each in (pictures, before, after)])
+        pictures = np.round(np.asarray(climb.pictures())).astype(np.uint8)
+        after = climb.response(tf.constant(pictures, tf.float32), one_each)
+        results.append([np.asarray(each)[: len(chosen)] for each in (pictures, before, after)])
     return Patterns(*(np.concatenate(each) for each in zip(*results, strict=True)))
 
 
-def _mean_response(model: keras.Model, layer: Layer, preprocessing: Preprocessing) -> Callable[..., Any]:
+class _Climb:
+    """A batch of pictures on its way up; its graph is traced once and serves every batch."""
+
+    def __init__(self, response: Callable[..., Any], batch: int, size: int):
+        self.response = response
+        self._size = size
+        self._even_scales = tf.constant(_even_scales(size))
+        self._spectrum = tf.Variable(tf.zeros((2, batch, 3, size, size // 2 + 1)))  # real, imaginary
+        self._optimizer = keras.optimizers.Adam(LEARNING_RATE)
+        self._optimizer.build([self._spectrum])
+        self._fresh = [variable.numpy() for variable in self._optimizer.variables]
+        self._step = compiled(self._take_step)
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """Start from faint noise, with an optimizer that remembers nothing."""
+        self._spectrum.assign(rng.normal(0, 0.01, self._spectrum.shape))
+        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+
+    def pictures(self) -> Any:
+        """Pixels 0..255, float32 (batch, size, size, 3)."""
+        return self._decode(self._spectrum)
+
+    def step(self, one_each: Any, rng: np.random.Generator) -> None:
+        """One step up, with the pictures moved by a random shift: a mean has no preferred place."""
+        self._step(one_each, tf.constant(rng.integers(0, self._size, 2), tf.int32))
+
+    def _decode(self, spectrum: Any) -> Any:
+        coefficients = tf.complex(spectrum[0], spectrum[1]) * self._even_scales
+        values = tf.signal.irfft2d(coefficients, [self._size, self._size])
+        values = tf.transpose(values, [0, 2, 3, 1]) @ tf.constant(COLORS.T)
+        return 255 * tf.sigmoid(values / 4)
+
+    def _take_step(self, one_each: Any, shift: Any) -> None:
+        def objective(spectrum: Any) -> Any:
+            return self.response(tf.roll(self._decode(spectrum), shift, [1, 2]), one_each, SLOPE)
+
+        _, gradient = value_and_gradient(objective, self._spectrum)
+        self._optimizer.apply([-gradient], [self._spectrum])
+
+
+def _response_of(model: keras.Model, layer: Layer, preprocessing: Preprocessing) -> Callable[..., Any]:
     """A function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
 
     It gives the mean response of filter i to picture i, (n,); below zero it counts `slope` times. Up to

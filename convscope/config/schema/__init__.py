@@ -1,0 +1,49 @@
+"""The schema of every configuration: dataclasses whose fields carry their own help.
+
+The YAML files under `conf/` hold the values; what they and the command line say is checked against
+these classes before TensorFlow is imported. A config names data, never code.
+"""
+
+from convscope.config.schema.prepare import (
+    DatasetConfig,
+    FolderConfig,
+    PrepareConfig,
+    ProceduralConfig,
+    SplitConfig,
+    SplitOf,
+)
+from convscope.config.schema.train import (
+    AugmentationConfig,
+    InceptionV3Config,
+    ModelConfig,
+    SmallConvnetConfig,
+    TrainConfig,
+    TrainingConfig,
+)
+from convscope.config.schema.visualize import (
+    ActivationsConfig,
+    ClassActivationConfig,
+    FiltersConfig,
+    View,
+    VisualizeConfig,
+)
+
+__all__ = [
+    "ActivationsConfig",
+    "AugmentationConfig",
+    "ClassActivationConfig",
+    "DatasetConfig",
+    "FiltersConfig",
+    "FolderConfig",
+    "InceptionV3Config",
+    "ModelConfig",
+    "PrepareConfig",
+    "ProceduralConfig",
+    "SmallConvnetConfig",
+    "SplitConfig",
+    "SplitOf",
+    "TrainConfig",
+    "TrainingConfig",
+    "View",
+    "VisualizeConfig",
+]

@@ -1,0 +1,22 @@
+"""What every schema is made of: fields with their help, and checks of their values."""
+
+import math
+from dataclasses import field
+from typing import Any
+
+from convscope.errors import ConvscopeError
+
+
+def option(default: Any, text: str) -> Any:
+    """A dataclass field with its default and its line in `--help`."""
+    metadata = {"help": text}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def check_range(key: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
+    """Raise ConvscopeError unless low <= value <= high (value < high with `below`)."""
+    if not (low <= value <= high) or (below and value == high):
+        upper = "" if high == math.inf else f" and {'below' if below else 'at most'} {high:g}"
+        raise ConvscopeError(f"{key}={value} is out of range: expected at least {low:g}{upper}")

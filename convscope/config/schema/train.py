@@ -1,0 +1,139 @@
+"""The schema of stage 2: models, augmentation, the loop."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from omegaconf import MISSING
+
+from convscope.config.schema.fields import check_range, option
+from convscope.config.schema.prepare import DatasetConfig
+from convscope.errors import ConvscopeError
+from convscope.preprocessing import by_name
+
+
+class FillMode(StrEnum):
+    """What augmentation fills the places with that lie outside the picture."""
+
+    nearest = "nearest"
+    reflect = "reflect"
+    wrap = "wrap"
+    constant = "constant"
+
+
+@dataclass
+class ModelConfig:
+    """A network: what every kind has."""
+
+    input_size: int = option(MISSING, "width and height of the input in pixels")
+    preprocessing: str = option(MISSING, "none, unit_range, minus_one_to_one, caffe or torch")
+    dropout: float = option(MISSING, "fraction of the head's inputs that training drops")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.input_size != MISSING:
+            check_range("model.input_size", self.input_size, 16, 2048)
+        if self.dropout != MISSING:
+            check_range("model.dropout", self.dropout, 0, 1, below=True)
+        if self.preprocessing != MISSING:
+            by_name(self.preprocessing)
+
+
+@dataclass
+class SmallConvnetConfig(ModelConfig):
+    """The book's convnet: convolution and pooling in turn."""
+
+    widths: list[int] = option([32, 64, 128, 128], "filters of each convolution")
+    units: int = option(512, "units of the dense layer before the last")
+
+    def __post_init__(self) -> None:
+        """Check that a feature map is left after the last pooling."""
+        super().__post_init__()
+        check_range("model.units", self.units, 1)
+        for width in self.widths:
+            check_range("model.widths", width, 1)
+        if self.input_size == MISSING:
+            return
+        side = self.input_size
+        for _ in self.widths:
+            side = (side - 2) // 2
+        if side < 1 or not self.widths:
+            raise ConvscopeError(
+                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: "
+                "expected one convolution or more, and a larger input or fewer of them"
+            )
+
+
+@dataclass
+class InceptionV3Config(ModelConfig):
+    """InceptionV3 with a head of its own."""
+
+    weights: str | None = option("imagenet", "the trunk's weights: imagenet, null, or a file")
+    units: int = option(256, "units of the dense layer before the last")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("model.units", self.units, 1)
+        if self.input_size != MISSING:
+            check_range("model.input_size", self.input_size, 75, 2048)
+
+
+@dataclass
+class AugmentationConfig:
+    """Keras' ImageDataGenerator: what it does to training pictures, 0 to 255, before preprocessing."""
+
+    rotation_range: float = option(0.0, "degrees, to either side")
+    width_shift_range: float = option(0.0, "fraction of the width, to either side")
+    height_shift_range: float = option(0.0, "fraction of the height, to either side")
+    shear_range: float = option(0.0, "degrees")
+    zoom_range: float = option(0.0, "fraction, in and out")
+    brightness_range: list[float] = option([], "[lowest, highest] factor; [] leaves it alone")
+    channel_shift_range: float = option(0.0, "grey levels, to either side")
+    horizontal_flip: bool = option(False, "mirror every other picture")
+    vertical_flip: bool = option(False, "turn every other picture upside down")
+    fill_mode: FillMode = option(FillMode.nearest, "what lies outside the picture")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("width_shift_range", "height_shift_range", "zoom_range"):
+            check_range(f"augmentation.{name}", getattr(self, name), 0, 1, below=True)
+        for name in ("rotation_range", "shear_range"):
+            check_range(f"augmentation.{name}", getattr(self, name), 0, 180)
+        check_range("augmentation.channel_shift_range", self.channel_shift_range, 0, 255)
+        low_high = self.brightness_range
+        if low_high and (len(low_high) != 2 or not 0 <= low_high[0] <= low_high[1]):
+            raise ConvscopeError(
+                f"augmentation.brightness_range={low_high}: expected [] or [lowest, highest]"
+            )
+
+
+@dataclass
+class TrainingConfig:
+    """The loop."""
+
+    epochs: int = option(10, "passes over the training images")
+    batch_size: int = option(32, "images a step")
+    learning_rate: float = option(1e-3, "of Adam")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("training.epochs", self.epochs, 1)
+        check_range("training.batch_size", self.batch_size, 1)
+        check_range("training.learning_rate", self.learning_rate, 0)
+
+
+@dataclass
+class TrainConfig:
+    """Stage 2."""
+
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = option(0, "of weights, order, augmentation and dropout")
+    overwrite: bool = option(False, "train again into a run directory that holds a model")
+    debug: bool = option(False, "show a traceback with an error")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("seed", self.seed, 0, 2**32 - 1)
