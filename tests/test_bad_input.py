@@ -113,6 +113,16 @@ def test_stage_2(command: Command, run_directory: Path) -> None:
     is_one_line(dropout, "'model.droput'", "did you mean model.dropout")
 
 
+def test_a_photograph_that_was_damaged_after_the_split_is_named(
+    command: Command, run_directory: Path
+) -> None:
+    damaged = sorted(Path("data/two/train/dark").iterdir())[0]
+    damaged.unlink()  # it may be a hard link to the photograph itself
+    damaged.write_bytes(b"damaged")
+    outcome = command("train", "dataset=folder", "dataset.name=two", *TINY, "hydra.run.dir=again")
+    is_one_line(outcome, f"cannot read {damaged}")
+
+
 def test_a_sweep_goes_on_after_a_failing_job(command: Command, run_directory: Path) -> None:
     sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
     outcome = command("train", *sweep)

@@ -74,9 +74,7 @@ def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     except ConvscopeError:
         return root, []  # photographs can still be named
     if manifest_hash(root) != about.get("manifest_sha256"):
-        print(
-            f"note: {root} is no longer as it was when the model was trained; test images may not be unseen"
-        )
+        print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
     return root, records
 
 
