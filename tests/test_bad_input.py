@@ -104,6 +104,7 @@ def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path)
 def test_stage_2(command: Command, run_directory: Path) -> None:
     two = ["dataset=folder", "dataset.name=two"]
     is_one_line(command("train", "dataset=folder", "dataset.name=tow"), "no data set at", "there is: two")
+    is_one_line(command("train", "dataset=two"), "no dataset 'two'", "dataset=folder dataset.name=two")
     is_one_line(command("train", *two, *TINY, f"hydra.run.dir={run_directory}"), "overwrite=true")
     is_one_line(command("train", *two, "model=resnet"), "no model 'resnet'", "inception_v3")
     missing = ["model=inception_v3", "model.input_size=75", "model.weights=none.weights.h5"]
@@ -113,9 +114,7 @@ def test_stage_2(command: Command, run_directory: Path) -> None:
     is_one_line(dropout, "'model.droput'", "did you mean model.dropout")
 
 
-def test_a_photograph_that_was_damaged_after_the_split_is_named(
-    command: Command, run_directory: Path
-) -> None:
+def test_a_photograph_damaged_after_the_split_is_named(command: Command, run_directory: Path) -> None:
     damaged = sorted(Path("data/two/train/dark").iterdir())[0]
     damaged.unlink()  # it may be a hard link to the photograph itself
     damaged.write_bytes(b"damaged")
@@ -207,3 +206,11 @@ def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Pat
     pictures = {path.parent.name for path in Path("drawn/class_activation").rglob("*.png")}
     assert pictures == {"2"}
     assert Path("drawn/notes.txt").read_text() == "mine"
+
+
+def test_a_photograph_of_the_data_set_is_known_by_its_bytes(command: Command, run_directory: Path) -> None:
+    original = run_directory.parent / "photos" / "light" / "3.png"
+    Path("renamed.png").write_bytes(original.read_bytes())
+    draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
+    assert command("visualize", *draw, "images=renamed.png").status == 0
+    assert "It is <b>light</b>" in Path("drawn/index.html").read_text()

@@ -32,12 +32,13 @@ class Photograph:
 
     path: Path
     key: str
+    sha256: str
     truth: str | None
 
     @property
     def provenance(self) -> dict[str, str]:
         """Which file it was."""
-        return {"photograph": str(self.path), "photograph_sha256": sha256(self.path)}
+        return {"photograph": str(self.path), "photograph_sha256": self.sha256}
 
 
 def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
@@ -60,9 +61,13 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
         )
     for path in paths:
         images.load(path)
-    truths = {(root / record.path).resolve(): record.label for record in records}
+    truths = {record.sha256: record.label for record in records if record.sha256}
+    hashes = [sha256(path) for path in paths]
     keys = names.unique(names.file_name(path.stem) for path in paths)
-    return [Photograph(path, key, truths.get(path.resolve())) for path, key in zip(paths, keys, strict=True)]
+    return [
+        Photograph(path, key, digest, truths.get(digest))
+        for path, key, digest in zip(paths, keys, hashes, strict=True)
+    ]
 
 
 def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:

@@ -128,7 +128,10 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         name = str(error.missing_cfg_file or "").rpartition("/")
         options = [each for each in error.options if not each.startswith("schema_")]
-        return str(unknown(name[0] or "config", name[2], options))
+        message = str(unknown(name[0] or "config", name[2], options))
+        if name[0] == "dataset":
+            message += f"; for a data set of your own say dataset=folder dataset.name={name[2]}"
+        return message
     if key and isinstance(owner, type) and isinstance(cause, ConfigKeyError | ConfigAttributeError):
         try:
             known = [each.name for each in fields(owner)]

@@ -66,9 +66,6 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, epochs: int, steps: int):
         super().__init__()
         self.epochs, self.steps = epochs, steps
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Start the clock."""
         self.bar = progress(total=self.epochs * self.steps, desc="training", unit="step", leave=False)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
