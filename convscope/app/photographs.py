@@ -61,11 +61,12 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
         )
     for path in paths:
         images.load(path)
-    truths = {record.sha256: record.label for record in records if record.sha256}
+    truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
+    truths |= {record.sha256: record.label for record in records if record.sha256}
     hashes = [sha256(path) for path in paths]
     keys = names.unique(names.file_name(path.stem) for path in paths)
     return [
-        Photograph(path, key, digest, truths.get(digest))
+        Photograph(path, key, digest, truths.get(digest, truths.get(path.resolve())))
         for path, key, digest in zip(paths, keys, hashes, strict=True)
     ]
 
