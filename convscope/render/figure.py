@@ -31,18 +31,11 @@ def learning_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             values = [row[key] for row in history]
             axes.plot(epochs, values, "o-", color=color, markersize=4, label=label)
         kept = history[best][f"val_{name}"]
-        axes.annotate(
-            f"kept: {kept:.3f}",
-            (epochs[best], kept),
-            xytext=(0, 12 if name == "loss" else -18),
-            textcoords="offset points",
-            ha="center",
-            color=VALIDATION_COLOR,
-        )
-        axes.set(xlabel="epoch", title=name)
+        axes.plot(epochs[best], kept, "o", color=VALIDATION_COLOR, markersize=11, markerfacecolor="none")
+        axes.set(xlabel="epoch", title=f"{name} (kept: epoch {epochs[best]}, {kept:.3f})")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
-        axes.margins(0.08, 0.15)
+        axes.margins(0.05, 0.08)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False)
     _save(path, figure)
