@@ -39,6 +39,7 @@ def run_directory(command: Command, class_folders: Path) -> Path:
     [
         (["datset=folder"], ["'datset'", "dataset"]),
         (["dataset=foldr"], ["'foldr'", "did you mean folder"]),
+        (["model=inception_v3"], ["no group 'model'", "--help"]),
         (["split.tset=0.1"], ["'split.tset'", "did you mean split.test"]),
         (["split.test=much"], ["split.test", "much"]),
         (["split.test=1.5"], ["split.test=1.5", "expected"]),

@@ -2,9 +2,8 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,24 +13,21 @@ Hydra's own: `-m` runs a sweep over comma-separated values, `hydra.run.dir=DIR` 
 output goes, `--cfg job` prints the configuration. Quote brackets: zsh refuses them bare."""
 
 
-def render(config: DictConfig, folder: Path, about: str) -> str:
+def render(config: DictConfig, groups: Mapping[str, Sequence[str]], about: str) -> str:
     """The help text of a stage.
 
     Args:
         config: the composed configuration, whose values are shown.
-        folder: the folder of the YAML files, whose sub-folders are the groups.
+        groups: the names of what can be swapped as a whole, and what there is to choose from.
         about: what the stage does and how it is called, the script's docstring.
     """
-    groups = [
-        (f"{group}=", " | ".join(_choices(folder / group)))
-        for group in (*_groups(config), "experiment")
-        if _choices(folder / group)
-    ]
     keys = list(_keys(config))
     width = min(38, max(len(key) for key, _, _ in keys))
-    lines = [about.strip(), "", "Swap whole groups:"]
-    lines += [f"  {name:<15} {choices}" for name, choices in groups]
-    lines += ["", "Keys, with the values that they have now:"]
+    lines = [about.strip(), ""]
+    if groups:
+        choices = [f"  {name + '=':<15} {' | '.join(names)}" for name, names in groups.items()]
+        lines += ["Swap whole groups:", *choices, ""]
+    lines += ["Keys, with the values that they have now:"]
     for key, value, text in keys:
         lines += _entry(f"{key}={value}", text, width + 14)
     return "\n".join([*lines, "", FLAGS])
@@ -44,14 +40,6 @@ def _entry(left: str, text: str, width: int) -> Sequence[str]:
     if len(left) > width:
         return [f"  {left}", *(indent + line for line in wrapped)]
     return [f"  {left:<{width}} {wrapped[0]}", *(indent + line for line in wrapped[1:])]
-
-
-def _groups(config: DictConfig) -> list[str]:
-    return [str(key) for key in config if isinstance(config._get_node(key), DictConfig)]
-
-
-def _choices(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -1,6 +1,7 @@
 """The outermost wrapper of every script: compose, run, turn failures into one line and a status."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -140,6 +141,9 @@ def _explain(error: Exception) -> str:
         path = str(getattr(cause, "full_key", None) or key)
         parent = path.removesuffix(str(key))
         return str(unknown("key", path, [parent + name for name in known]))
+    group = re.match(r"Could not override '([^']+)'", str(cause))
+    if group:
+        return f"no group {group[1]!r} in this stage: --help lists the groups and keys that there are"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     where = getattr(cause, "full_key", None) or key
     message = lines[0] if lines else type(cause).__name__
@@ -150,4 +154,12 @@ def _help(stage: str, folder: Path, about: str) -> str:
     given = [each for each in sys.argv[1:] if "=" in each and not each.startswith("hydra")]
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-        return help_text.render(hydra.compose(stage, overrides=given), folder, about)
+        config = hydra.compose(stage, overrides=given, return_hydra_config=True)
+    groups = {
+        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        for group in config.hydra.runtime.choices
+        if not group.startswith("hydra/")
+    }
+    OmegaConf.set_struct(config, False)
+    del config["hydra"]
+    return help_text.render(config, groups, about)
