@@ -115,7 +115,9 @@ def _paint_blade(layer: Layer, rng: np.random.Generator) -> None:
     inside = np.clip(along / length, 0, 1)
     half = width * np.sin(np.pi * inside**0.6)
     across = np.abs(across)
-    layer.paint(vary(rng, LEAF_COLORS), edge(half - across, 2 / side), 0.8 + 3 * across)
+    layer.paint(
+        vary(rng, LEAF_COLORS), edge(np.where(half > 1e-6, half - across, -1), 2 / side), 0.8 + 3 * across
+    )
 
 
 def _place_flower(

@@ -224,7 +224,11 @@ def tulip(field: Field, rng: np.random.Generator) -> Layer:
         up = np.clip((2.6 - y) / rng.uniform(1.7, 2.3), 0, 1)
         middle = bend + side * (0.05 + 0.75 * up**1.6)
         half = 0.24 * np.sin(np.pi * up**0.7)
-        layer.paint(green, edge(half - np.abs(x - middle), pixel), 0.75 + 0.8 * np.abs(x - middle))
+        layer.paint(
+            green,
+            edge(np.where(half > 1e-6, half - np.abs(x - middle), -1), pixel),
+            0.75 + 0.8 * np.abs(x - middle),
+        )
     up = (0.8 - y) / 1.7  # 0 at the bottom of the cup, 1 at the tips
     rise = np.clip(up, 0, 1)
     openness = rng.uniform(0.0, 0.22)
