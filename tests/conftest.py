@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import absl.logging
+import hypothesis
 import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -15,6 +16,8 @@ from hydra.core.global_hydra import GlobalHydra
 # Hydra closes all logging handlers before a job; absl's, which TensorFlow brings, would close with it
 # the stream that pytest captures standard error in.
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+hypothesis.settings.register_profile("project", deadline=None)  # no test here is about time
+hypothesis.settings.load_profile("project")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 
