@@ -5,7 +5,7 @@ DEVICE := $(if $(GPU),gpu,cpu)
 OTHER := $(if $(GPU),cpu,gpu)
 UV_VERSION := 0.13.8
 BIN := .venv/bin
-UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv --quiet pip
+UV := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet pip
 COMPILE := $(BIN)/uv --quiet pip compile --universal --fork-strategy fewest --no-header --upgrade
 DEMO := outputs/demo
 
