@@ -84,6 +84,19 @@ def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class
     assert manifest["rejected"][0]["source"].endswith("broken.jpg")
 
 
+def test_stage_1_never_drops_a_class_without_a_word(command: Command, class_folders: Path) -> None:
+    (class_folders / "third").mkdir()
+    (class_folders / "third" / "broken.jpg").write_bytes(b"not a photograph")
+    prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
+    is_one_line(command("create_train_val_test", *prepare), "'third' has no readable image", "broken.jpg")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(command: Command, class_folders: Path) -> None:
+    Path("taken").write_text("a file where a folder should be")
+    prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}", "dataset.root=taken"]
+    is_one_line(command("create_train_val_test", *prepare), "Not a directory: taken")
+
+
 def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path) -> None:
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     assert command("create_train_val_test", *prepare).status == 0

@@ -32,7 +32,9 @@ def prepare(config: PrepareConfig) -> Path:
         print(f"{target} is there already, made with these settings")
         return target
     with _built_beside(target) as partial:
-        inspected, rejected = inspect(_acquire(config.dataset, partial / "source"))
+        candidates = _acquire(config.dataset, partial / "source")
+        inspected, rejected = inspect(candidates)
+        _check_no_class_is_lost(candidates, inspected, rejected)
         manifest = _write(partial, inspected, rejected, config)
         shutil.rmtree(partial / "source", ignore_errors=True)
         manifest.write(partial)
@@ -94,6 +96,17 @@ def _acquire(dataset: DatasetConfig, scratch: Path) -> list[Candidate]:
     return folder.find(Path(dataset.source).expanduser())
 
 
+def _check_no_class_is_lost(
+    candidates: Sequence[Candidate], inspected: Sequence[Inspected], rejected: list[dict[str, str]]
+) -> None:
+    lost = {each.label for each in candidates} - {each.candidate.label for each in inspected}
+    if lost:
+        raise ConvscopeError(
+            f"class {min(lost)!r} has no readable image: mend its files or remove its folder; the first file "
+            f"that was refused: {rejected[0]['reason']}"
+        )
+
+
 def _write(
     partial: Path,
     inspected: Sequence[Inspected],
@@ -105,11 +118,6 @@ def _write(
     labels = [each.candidate.label for each in ordered]
     classes = sorted(set(labels))
     settings = _settings(config)
-    if len(classes) < 2:
-        raise ConvscopeError(
-            f"only {len(ordered)} readable image(s) of {len(classes)} class(es) are left, expected "
-            f"two classes or more; the first that was refused: {rejected[0]['reason']}"
-        )
     parts = split.assign(labels, [each.candidate.key for each in ordered], **settings["split"])
     records = []
     stems = names.unique(

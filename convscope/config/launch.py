@@ -1,7 +1,6 @@
 """The outermost wrapper of every script: compose, run, turn failures into one line and a status."""
 
 import os
-import re
 import shutil
 import signal
 import sys
@@ -15,13 +14,14 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from convscope.config import help as help_text
 from convscope.config import overrides, schema
-from convscope.errors import ConvscopeError, unknown
+from convscope.config.explain import explain
+from convscope.errors import ConvscopeError
 
 Stage = Callable[[Any, Path], None]
 
@@ -74,7 +74,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         decorate(lambda config: _job(config, run, failures))()
     except (HydraException, OmegaConfBaseException) as error:
-        _report(_explain(error), debug="debug=true" in sys.argv)
+        _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
@@ -96,8 +96,8 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
     except KeyboardInterrupt as stop:
         print(f"\n{str(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
-    except (ConvscopeError, OmegaConfBaseException) as error:
-        failures.append(_explain(error))
+    except (ConvscopeError, OmegaConfBaseException, OSError) as error:
+        failures.append(explain(error))
         _report(failures[-1], debug=bool(config.debug))
     except Exception as error:
         failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
@@ -118,36 +118,6 @@ def _report(message: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
     print(f"error: {message}", file=sys.stderr)
-
-
-def _explain(error: Exception) -> str:
-    """One line for what Hydra and OmegaConf refuse."""
-    if isinstance(error, ConvscopeError):
-        return str(error)
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    key, owner = getattr(cause, "key", None), getattr(cause, "object_type", None)
-    if isinstance(error, MissingConfigException) and error.options:
-        name = str(error.missing_cfg_file or "").rpartition("/")
-        options = [each for each in error.options if not each.startswith("schema_")]
-        message = str(unknown(name[0] or "config", name[2], options))
-        if name[0] == "dataset":
-            message += f"; for a data set of your own say dataset=folder dataset.name={name[2]}"
-        return message
-    if key and isinstance(owner, type) and isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        try:
-            known = [each.name for each in fields(owner)]
-        except TypeError:
-            known = []
-        path = str(getattr(cause, "full_key", None) or key)
-        parent = path.removesuffix(str(key))
-        return str(unknown("key", path, [parent + name for name in known]))
-    group = re.match(r"Could not override '([^']+)'", str(cause))
-    if group:
-        return f"no group {group[1]!r} in this stage: --help lists the groups and keys that there are"
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    where = getattr(cause, "full_key", None) or key
-    message = lines[0] if lines else type(cause).__name__
-    return f"{where}: {message}" if where and str(where) not in message else message
 
 
 def _help(stage: str, folder: Path, about: str) -> str:
