@@ -36,7 +36,7 @@ class Picture:
     mask: np.ndarray
 
 
-def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.45) -> Picture:
+def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42) -> Picture:
     """Draw one picture of `flower` (a key of `FLOWERS`), `size` pixels wide and high.
 
     The same seed gives the same pixels. `difficulty`, from 0 to 1, is how much speaks against the

@@ -37,7 +37,7 @@ class ProceduralConfig(DatasetConfig):
 
     images_per_class: int = option(300, "pictures of each of the five flowers")
     image_size: int = option(128, "width and height in pixels")
-    difficulty: float = option(0.45, "0 to 1: how small, aslant, cluttered and noisy")
+    difficulty: float = option(0.42, "0 to 1: how small, aslant, cluttered and noisy")
     seed: int = option(0, "the same seed draws the same bytes")
 
     def __post_init__(self) -> None:
