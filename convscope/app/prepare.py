@@ -28,6 +28,7 @@ def prepare(config: PrepareConfig) -> Path:
     """
     target = Path(config.dataset.root).expanduser() / config.dataset.name
     settings = _settings(config)
+    _undo_half_a_swap(target)
     if target.exists() and _is_made(target, settings, overwrite=config.overwrite):
         print(f"{target} is there already, made with these settings")
         return target
@@ -156,11 +157,21 @@ def _place(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def _aside(target: Path) -> Path:
+    """Where the old data set waits while the new one takes its place."""
+    return target.with_name(f".{target.name}.old")
+
+
+def _undo_half_a_swap(target: Path) -> None:
+    """Put the old data set back if a run was killed after it had moved it aside."""
+    if _aside(target).exists() and not target.exists():
+        _aside(target).rename(target)
+
+
 @contextmanager
 def _built_beside(target: Path) -> Iterator[Path]:
     """An empty folder beside `target` that takes its place at the end, or vanishes on failure."""
-    partial = target.with_name(f".{target.name}.partial")
-    old = target.with_name(f".{target.name}.old")
+    partial, old = target.with_name(f".{target.name}.partial"), _aside(target)
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir(parents=True)

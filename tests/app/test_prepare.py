@@ -84,3 +84,13 @@ def test_the_flowers_are_split_as_computed(shared: Path, tmp_path: Path) -> None
         size = len(list(folder.iterdir()))
         parts = tuple(counts[part][folder.name] for part in ("train", "validation", "test"))
         assert parts == part_sizes(size, 0.15, 0.2, of="remainder")
+
+
+def test_a_run_killed_in_the_middle_of_the_swap_loses_nothing(class_folders: Path, tmp_path: Path) -> None:
+    settings = config(class_folders, tmp_path / "data")
+    root = stage.prepare(settings)
+    before = contents(root)
+    root.rename(root.with_name(".set.old"))  # what is there after the first of the two renames
+    root.with_name(".set.partial").mkdir()
+    assert stage.prepare(settings) == root
+    assert contents(root) == before
