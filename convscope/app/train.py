@@ -40,9 +40,9 @@ def train(config: TrainConfig, directory: Path) -> None:
             "another hydra.run.dir"
         )
     keras.utils.set_random_seed(config.seed)
-    model, name = _build(config.model, len(manifest.classes))
+    model = _build(config.model, len(manifest.classes))
     contract = Contract(
-        name=name,
+        name=model.name,
         class_names=manifest.classes,
         input_size=(config.model.input_size,) * 2,
         preprocessing=by_name(config.model.preprocessing),
@@ -82,26 +82,24 @@ def train(config: TrainConfig, directory: Path) -> None:
     _evaluate(directory, batches, contract)
 
 
-def _build(config: ModelConfig, classes: int) -> tuple[keras.Model, str]:
-    """The model that the configuration describes, and its name."""
+def _build(config: ModelConfig, classes: int) -> keras.Model:
+    """The model that the configuration describes."""
     if isinstance(config, SmallConvnetConfig):
-        model = small_convnet.build(
+        return small_convnet.build(
             classes,
             input_size=config.input_size,
             widths=config.widths,
             units=config.units,
             dropout=config.dropout,
         )
-    else:
-        assert isinstance(config, InceptionV3Config)
-        model = inception_v3.build(
-            classes,
-            input_size=config.input_size,
-            weights=config.weights,
-            units=config.units,
-            dropout=config.dropout,
-        )
-    return model, model.name
+    assert isinstance(config, InceptionV3Config)
+    return inception_v3.build(
+        classes,
+        input_size=config.input_size,
+        weights=config.weights,
+        units=config.units,
+        dropout=config.dropout,
+    )
 
 
 def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches]) -> None:
