@@ -1,65 +1,17 @@
-"""Pictures as arrays: load, save, resize, colour-map, overlay.
+"""Pictures as arrays: save, resize, colour-map, overlay. What reads them is `convscope.decode`.
 
 A picture is a uint8 array (height, width, 3), RGB, values 0..255, upright.
 """
 
 import io
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
-from convscope.errors import ConvscopeError
 from convscope.files import write_bytes
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-_SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
-
-
-def load(path: Path) -> np.ndarray:
-    """The picture in a file, whole and upright.
-
-    EXIF orientation is applied, 16-bit grey is scaled to 8 bits, transparency is laid on white, an
-    animation gives its first frame.
-
-    Returns:
-        uint8 (height, width, 3), RGB.
-
-    Raises:
-        ConvscopeError: the file is missing, no image, damaged, or larger than Pillow's limit against
-            decompression bombs.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return _to_rgb(image)
-    except FileNotFoundError:
-        raise ConvscopeError(f"no image at {path}: give the path of a photograph") from None
-    except UnidentifiedImageError:
-        raise ConvscopeError(
-            f"cannot read {path}: not an image; expected JPEG, PNG, WebP, BMP, GIF or TIFF"
-        ) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
-        reason = " ".join(str(error).split())
-        raise ConvscopeError(f"cannot read {path}: damaged or too large ({reason})") from None
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in _SIXTEEN_BIT:
-        values = np.asarray(upright, np.float64)
-        grey = np.round(np.clip(values, 0, 65535) / 257).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        layer = upright.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        upright = Image.alpha_composite(white, layer)
-    return np.array(upright.convert("RGB"))
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

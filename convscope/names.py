@@ -1,10 +1,17 @@
 """File names: unique in a folder, safe on every file system."""
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 _LONGEST = 120  # characters; file systems allow 255 bytes, and other scripts take up to four a character
+
+
+def printable(text: str) -> str:
+    """`text` in UTF-8: bytes that are none, in a file name from elsewhere, are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(text: str) -> str:
@@ -12,23 +19,29 @@ def file_name(text: str) -> str:
 
     Names longer than 120 UTF-8 bytes are cut; a leading dot, which would hide the file, is replaced.
     """
-    name = _UNSAFE.sub("_", text.replace("/", "."))
+    name = _UNSAFE.sub("_", printable(text).replace("/", "."))
     name = name.encode()[:_LONGEST].decode(errors="ignore").rstrip(". ")
     return re.sub(r"^\.", "_", name) or "_"
 
 
-def unique(names: Iterable[str]) -> list[str]:
+def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     """The same names, where the second of equal ones gets `-2`, the third `-3`, and so on.
 
-    Names that differ only by case are equal here: some file systems cannot tell them apart.
+    Names that differ only by case or by the form of Unicode are equal here: some file systems cannot tell
+    them apart. None of the names in `taken` comes up.
     """
-    taken: set[str] = set()
+    used = {_folded(name) for name in taken}
+    counts: Counter[str] = Counter()
     result = []
     for name in names:
-        candidate, count = name, 1
-        while candidate.casefold() in taken:
-            count += 1
-            candidate = f"{name}-{count}"
-        taken.add(candidate.casefold())
+        candidate = name
+        while _folded(candidate) in used:
+            counts[_folded(name)] += 1
+            candidate = f"{name}-{counts[_folded(name)] + 1}"
+        used.add(_folded(candidate))
         result.append(candidate)
     return result
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from convscope import images, names
+from convscope import decode, images, names
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
@@ -60,7 +60,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
             f"the data set that the model was trained on is not at {root}: give images=FILES"
         )
     for path in paths:
-        images.load(path)
+        decode.load(path)
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}
     hashes = [sha256(path) for path in paths]
@@ -79,7 +79,7 @@ def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
         records = open_dataset(root).images
     except ConvscopeError:
         return root, []  # photographs can still be named
-    if manifest_hash(root) != about.get("manifest_sha256"):
+    if manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
         print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
     return root, records
 
@@ -112,7 +112,7 @@ class PhotographDrawing:
     def draw(self, photograph: Photograph) -> PhotographViews:
         """Write the photograph, its class activation and its feature maps."""
         contract = self.bundle.contract
-        pixels = images.load(photograph.path)
+        pixels = decode.load(photograph.path)
         inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
         small = images.fit_within(pixels, LONGEST)
         scores = self._scores(inputs)

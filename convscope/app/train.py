@@ -30,8 +30,10 @@ def train(config: TrainConfig, directory: Path) -> None:
     Raises:
         ConvscopeError: no such data set, weights that do not fit, or a run is in `directory` already.
     """
+    assert config.dataset.name is not None
+    fold = config.dataset.fold
     root = Path(config.dataset.root).expanduser() / config.dataset.name
-    manifest = open_dataset(root)
+    manifest = open_dataset(root, fold)
     if len(manifest.classes) < 2:
         raise ConvscopeError(f"the data set at {root} has one class only, expected two or more")
     if (directory / MODEL_FILE).exists() and not config.overwrite:
@@ -49,7 +51,8 @@ def train(config: TrainConfig, directory: Path) -> None:
         dataset={
             "name": manifest.name,
             "path": str(root.resolve()),
-            "manifest_sha256": manifest_hash(root),
+            "manifest_sha256": manifest_hash(root, fold),
+            **({} if fold is None else {"fold": fold}),
         },
         training={"seed": config.seed, **asdict(config.training)},
     )

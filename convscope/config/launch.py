@@ -31,7 +31,16 @@ SCHEMAS: dict[str, type] = {
     "visualize": schema.VisualizeConfig,
 }
 GROUPS: dict[str, dict[str, type]] = {
-    "dataset": {"procedural": schema.ProceduralConfig, "folder": schema.FolderConfig},
+    "dataset": {
+        "procedural": schema.ProceduralConfig,
+        "folder": schema.FolderConfig,
+        "kaggle": schema.KaggleConfig,
+    },
+    "split": {
+        "fractions": schema.FractionsConfig,
+        "predefined": schema.PredefinedConfig,
+        "extend": schema.ExtendConfig,
+    },
     "model": {
         "small_convnet": schema.SmallConvnetConfig,
         "inception_v3": schema.InceptionV3Config,

@@ -4,8 +4,8 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
+from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError
-from convscope.images import SUFFIXES
 
 
 def find(patterns: Sequence[str]) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from convscope import images
+from convscope import decode, images
 from convscope.data.augment import Augment
 from convscope.data.manifest import Manifest
 from convscope.errors import ConvscopeError
@@ -92,7 +92,7 @@ class Batches(keras.utils.PyDataset):
         return self.preprocessing.encode(pictures), labels
 
     def _picture(self, index: int) -> np.ndarray:
-        pixels = images.resize(images.load(self.examples.paths[index]), *self.size).astype(np.float32)
+        pixels = images.resize(decode.load(self.examples.paths[index]), *self.size).astype(np.float32)
         if self.augment is None:
             return pixels
         seed = np.random.SeedSequence([self.shuffle_seed or 0, self.epoch, int(index)])

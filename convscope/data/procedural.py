@@ -5,6 +5,7 @@ Pose, scale, light, background clutter, blur and noise are random; the same seed
 
 import signal
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from convscope.data.candidates import Candidate
+from convscope.data.inspect import Candidate
 from convscope.data.procedural_flowers import (
     FLOWERS,
     LEAF_COLORS,
@@ -22,6 +23,7 @@ from convscope.data.procedural_flowers import (
     edge,
     vary,
 )
+from convscope.errors import unknown
 from convscope.images import save_png
 from convscope.progress import progress
 
@@ -181,17 +183,30 @@ class _Job:
 
 
 def generate(
-    folder: Path, *, images_per_class: int, image_size: int, difficulty: float, seed: int
+    folder: Path,
+    *,
+    classes: Sequence[str] = (),
+    images_per_class: int,
+    image_size: int,
+    difficulty: float,
+    seed: int,
 ) -> list[Candidate]:
     """Draw the whole data set into `folder`, with all cores: pictures and masks as PNG.
 
     Args:
         folder: where to; `images/CLASS/` and `masks/CLASS/` are made in it.
-        images_per_class: how many pictures of each of the five flowers.
+        classes: which of the five flowers; all if empty.
+        images_per_class: how many pictures of each.
         image_size: width and height in pixels.
         difficulty: 0..1, see `draw`.
         seed: the same seed draws the same bytes.
+
+    Raises:
+        ConvscopeError: no such flower.
     """
+    for name in classes:
+        if name not in FLOWERS:
+            raise unknown("class", name, FLOWERS)
     jobs = [
         _Job(
             flower,
@@ -202,7 +217,7 @@ def generate(
             folder / "images" / flower / f"{flower}_{index:04d}.png",
             folder / "masks" / flower / f"{flower}_{index:04d}.png",
         )
-        for flower in FLOWERS
+        for flower in classes or FLOWERS
         for index in range(images_per_class)
     ]
     with ProcessPoolExecutor(initializer=_leave_interrupts_to_the_parent) as pool:

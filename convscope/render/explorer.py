@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from convscope.files import write_text
+from convscope.render import templates
 from convscope.render.view import View
 
 
@@ -56,12 +54,4 @@ class Page:
 
 def write_page(path: Path, page: Page) -> None:
     """Write the page as one HTML file; what it names is escaped, its style and script are inside."""
-    environment = Environment(
-        loader=PackageLoader("convscope.render", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["link"] = quote
-    write_text(path, environment.get_template("page.html.j2").render(page=page))
+    write_text(path, templates.render("page.html.j2", page=page))

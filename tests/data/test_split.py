@@ -1,59 +1,140 @@
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convscope.data.split import assign, part_sizes
+from convscope.data.split import assign, exact_counts, fold
 from convscope.errors import ConvscopeError
+
+PARTS = ("train", "validation", "test")
 
 
 def test_the_flowers_project_took_test_from_what_validation_left() -> None:
     # 1000 images: 150 for validation, then 20 % of 850 for test
-    assert part_sizes(1000, 0.15, 0.2, of="remainder") == (680, 150, 170)
-    assert part_sizes(1000, 0.15, 0.2, of="total") == (650, 150, 200)
+    labels, keys = ["a"] * 1000, [str(index) for index in range(1000)]
+    for of, expected in (("remainder", (680, 150, 170)), ("total", (650, 150, 200))):
+        counts = Counter(assign(labels, keys, validation=0.15, test=0.2, of=of, seed=0))
+        assert tuple(counts[part] for part in PARTS) == expected
 
 
-def test_three_images_give_one_to_each_part() -> None:
-    assert part_sizes(3, 0.0, 0.0, of="total") == (1, 1, 1)
-    assert part_sizes(3, 0.9, 0.05, of="total") == (1, 1, 1)
+@pytest.mark.parametrize(("validation", "test"), [(0.0, 0.0), (0.9, 0.05), (0.15, 0.2)])
+def test_three_images_give_one_to_each_part(validation: float, test: float) -> None:
+    parts = assign(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
+    assert sorted(parts) == sorted(PARTS)
 
 
 def test_too_few_images_are_named() -> None:
+    settings = {"validation": 0.2, "test": 0.2, "of": "total", "seed": 0}
     with pytest.raises(ConvscopeError, match="class 'rare' has 2 usable"):
-        assign(["rare"] * 2, ["a", "b"], validation=0.2, test=0.2, of="total", seed=0)
+        assign(["rare"] * 2, ["a", "b"], **settings)
+    with pytest.raises(ConvscopeError, match="class 'rare' has 4 usable image.s., of which 2 differ"):
+        assign(["rare"] * 4, list("abcd"), [0, 1, 1, 1], **settings)
+    with pytest.raises(ConvscopeError, match="expected at least 5, one for each of the 5 folds"):
+        fold(["rare"] * 4, list("abcd"), folds=5, seed=0)
 
 
-@given(
-    counts=st.lists(st.integers(3, 60), min_size=1, max_size=4),
-    validation=st.floats(0, 0.45),
-    test=st.floats(0, 0.45),
-    of=st.sampled_from(["remainder", "total"]),
-    seed=st.integers(0, 9),
-    shuffler=st.randoms(use_true_random=False),
+@st.composite
+def datasets(draw: st.DrawFn, *, mixed: bool) -> list[tuple[str, str, int]]:
+    """Rows of (class, key, group): groups of one to six images, of one class or of several."""
+    rows = []
+    number = 0
+    for label in range(draw(st.integers(1, 4))):
+        for size in draw(st.lists(st.sampled_from([1, 1, 1, 1, 2, 3, 6]), min_size=5, max_size=40)):
+            number += 1
+            for member in range(size):
+                other = mixed and member and draw(st.integers(0, 9)) == 0
+                rows.append((f"class{0 if other else label}", f"image{number}-{member}", number))
+    return rows
+
+
+fractions = st.floats(0.05, 0.4)
+settings = st.fixed_dictionaries(
+    {
+        "validation": fractions,
+        "test": fractions,
+        "of": st.sampled_from(["remainder", "total"]),
+        "seed": st.integers(0, 9),
+    }
 )
-def test_a_split_is_stratified_and_blind_to_order(
-    counts: list[int], validation: float, test: float, of: str, seed: int, shuffler: object
+
+
+def split(rows: list[tuple[str, str, int]], options: dict) -> dict[tuple[str, str, int], str]:
+    labels, keys, groups = zip(*rows, strict=True)
+    return dict(zip(rows, assign(labels, keys, groups, **options), strict=True))
+
+
+@given(rows=datasets(mixed=False), options=settings, shuffler=st.randoms(use_true_random=False))
+def test_a_split_is_stratified_grouped_and_blind_to_order(
+    rows: list, options: dict, shuffler: object
 ) -> None:
-    items = [(f"class{c}", f"image{i}") for c, count in enumerate(counts) for i in range(count)]
-    settings = {"validation": validation, "test": test, "of": of, "seed": seed}
-
-    def split(rows: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        labels, keys = zip(*rows, strict=True)
-        return dict(zip(rows, assign(labels, keys, **settings), strict=True))
-
-    parts = split(items)
-    shuffled = list(items)
+    parts = split(rows, options)
+    shuffled = list(rows)
     shuffler.shuffle(shuffled)
-    assert split(shuffled) == parts
-    for label, count in enumerate(counts):
-        found = Counter(part for (name, _), part in parts.items() if name == f"class{label}")
-        assert (found["train"], found["validation"], found["test"]) == part_sizes(
-            count, validation, test, of=of
-        )
-        assert min(found[part] for part in ("train", "validation", "test")) >= 1
-        if count >= 5:
-            assert abs(found["validation"] - validation * count) <= 1
+    assert split(shuffled, options) == parts
+    of_group = defaultdict(set)
+    for row, part in parts.items():
+        of_group[row[2]].add(part)
+    assert {len(each) for each in of_group.values()} == {1}
+    fractions_only = {name: value for name, value in options.items() if name != "seed"}
+    for label in {row[0] for row in rows}:
+        found = Counter(part for row, part in parts.items() if row[0] == label)
+        assert all(found[part] for part in PARTS)
+        largest = max(Counter(row[2] for row in rows if row[0] == label).values())
+        exact = exact_counts(found.total(), **fractions_only)
+        if min(exact.values()) >= largest:  # else "none empty" may ask for more
+            for part in PARTS:
+                assert abs(found[part] - exact[part]) <= largest
+
+
+@given(rows=datasets(mixed=True), options=settings)
+def test_groups_of_several_classes_stay_together_too(rows: list, options: dict) -> None:
+    parts = split(rows, options)
+    of_group = defaultdict(set)
+    for row, part in parts.items():
+        of_group[row[2]].add(part)
+    assert {len(each) for each in of_group.values()} == {1}
+    fractions_only = {name: value for name, value in options.items() if name != "seed"}
+    for label in {row[0] for row in rows}:
+        found = Counter(part for row, part in parts.items() if row[0] == label)
+        largest = max(Counter(row[2] for row in rows).values())
+        exact = exact_counts(found.total(), **fractions_only)
+        if min(exact.values()) >= largest:
+            for part in PARTS:
+                assert abs(found[part] - exact[part]) <= largest
+
+
+@given(rows=datasets(mixed=False), folds=st.integers(2, 5), seed=st.integers(0, 9))
+def test_folds_are_stratified_and_grouped(rows: list, folds: int, seed: int) -> None:
+    labels, keys, groups = zip(*rows, strict=True)
+    numbers = fold(labels, keys, groups, folds=folds, seed=seed)
+    assert len(set(zip(groups, numbers, strict=True))) == len(set(groups))
+    for label in set(labels):
+        found = Counter(number for name, number in zip(labels, numbers, strict=True) if name == label)
+        assert sorted(found) == list(range(folds))
+        largest = max(Counter(g for name, g in zip(labels, groups, strict=True) if name == label).values())
+        if found.total() / folds >= largest:
+            assert max(abs(count - found.total() / folds) for count in found.values()) <= largest
+
+
+@given(rows=datasets(mixed=False), more=datasets(mixed=False), options=settings)
+def test_adding_images_moves_none_and_keeps_the_fractions(rows: list, more: list, options: dict) -> None:
+    before = split(rows, options)
+    new = [
+        (label, f"new-{key}", group + 10_000) for label, key, group in more if label in {r[0] for r in rows}
+    ]
+    labels, keys, groups = zip(*rows, *new, strict=True)
+    placed = [*before.values(), *[None] * len(new)]
+    after = assign(labels, keys, groups, **options, placed=placed)
+    assert after[: len(rows)] == list(before.values())
+    fractions_only = {name: value for name, value in options.items() if name != "seed"}
+    for label in set(labels):
+        found = Counter(part for name, part in zip(labels, after, strict=True) if name == label)
+        exact = exact_counts(found.total(), **fractions_only)
+        largest = max(Counter(g for name, g in zip(labels, groups, strict=True) if name == label).values())
+        if min(exact_counts(Counter(r[0] for r in rows)[label], **fractions_only).values()) >= largest:
+            for part in PARTS:  # what was off before, and a group more
+                assert abs(found[part] - exact[part]) <= 2 * largest
 
 
 def test_another_seed_is_another_split() -> None:

@@ -1,0 +1,153 @@
+"""Inspection: every file of a source opened and decoded whole, and what that says of it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from convscope.data.duplicates import SIDE, PerceptualHash, perceptual_hashes
+from convscope.decode import Decoded, DecodeError, decode, read, to_rgb
+from convscope.parallel import in_threads
+from convscope.progress import progress
+
+CHUNK = 32  # files a task; their hashes are computed together
+ENDINGS = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that a source offers: where it is, its class, its key (a path relative to the source).
+
+    `source` is what the manifest says of where it came from, `mask` the path of its ground-truth mask,
+    `part` the split that the source itself has it in, or None.
+    """
+
+    path: Path
+    label: str
+    key: str
+    source: str
+    mask: Path | None = None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A candidate that was decoded whole.
+
+    `width` and `height` are those of the upright picture in pixels, `sha256` is of the file's bytes,
+    `phash` its perceptual hash or None for a picture without features, `traits` are the names of what
+    is uncommon about it, `ending` is the right one if the file can be used as it is, else None.
+    """
+
+    candidate: Candidate
+    width: int
+    height: int
+    sha256: str
+    phash: PerceptualHash | None
+    traits: tuple[str, ...]
+    ending: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that is left out: `reason` names the kind of fault, `detail` says more."""
+
+    source: str
+    reason: str
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """As the manifest keeps it."""
+        return {"source": self.source, "reason": self.reason, "detail": self.detail}
+
+
+def inspect(
+    candidates: Sequence[Candidate], *, min_size: int = 1, workers: int | None = None
+) -> tuple[list[Inspected], list[Rejected]]:
+    """Decode every file whole, in threads.
+
+    Args:
+        candidates: the files.
+        min_size: the least width and height in pixels.
+        workers: threads; None is one a core.
+
+    Returns:
+        those that are usable pictures, and those that are not, each in the order given.
+    """
+    kept: list[Inspected] = []
+    rejected: list[Rejected] = []
+    chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
+    with progress(total=len(candidates), desc="inspecting", unit="image") as bar:
+        for outcomes in in_threads(lambda chunk: list(_inspect(chunk, min_size)), chunks, workers):
+            kept += [each for each in outcomes if isinstance(each, Inspected)]
+            rejected += [each for each in outcomes if isinstance(each, Rejected)]
+            bar.update(len(outcomes))
+    return kept, rejected
+
+
+def _inspect(candidates: Sequence[Candidate], min_size: int) -> Iterator[Inspected | Rejected]:
+    """Inspect one chunk; the perceptual hashes are computed for all of it at once."""
+    opened: list[tuple[Candidate, Decoded, str]] = []
+    small = []
+    for candidate in candidates:
+        try:
+            content = read(candidate.path)
+            decoded = decode(content, candidate.path)
+            fault = _fault(decoded, min_size)
+            if fault:
+                yield Rejected(candidate.source, *fault)
+                continue
+            small.append(_miniature(decoded, candidate.path))
+        except DecodeError as error:
+            yield Rejected(candidate.source, error.reason, error.detail)
+            continue
+        opened.append((candidate, decoded, hashlib.sha256(content).hexdigest()))
+    hashes = perceptual_hashes(np.stack(small)) if small else []
+    for (candidate, decoded, digest), phash in zip(opened, hashes, strict=True):
+        width, height = _upright_size(decoded)
+        ending = ENDINGS[decoded.format][0] if decoded.is_plain else None
+        yield Inspected(candidate, width, height, digest, phash, _traits(decoded, candidate.path), ending)
+
+
+def _fault(decoded: Decoded, min_size: int) -> tuple[str, str] | None:
+    """What speaks against a picture that could be decoded."""
+    if decoded.is_animated:
+        return "animated", f"a {decoded.format} of several frames"
+    if min(decoded.image.size) < min_size:
+        return "too small", f"{decoded.image.width}×{decoded.image.height} pixels; at least {min_size} a side"
+    return None
+
+
+def _upright_size(decoded: Decoded) -> tuple[int, int]:
+    width, height = decoded.image.size
+    return (height, width) if decoded.orientation >= 5 else (width, height)
+
+
+def _miniature(decoded: Decoded, path: Path) -> np.ndarray:
+    """The picture in grey, upright, uint8 (32, 32): what its perceptual hash is made of."""
+    image = decoded.image if decoded.is_plain else Image.fromarray(to_rgb(decoded, path))
+    factor = min(image.size) // (2 * SIDE)
+    if factor > 1:
+        image = image.reduce(factor)
+    return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def _traits(decoded: Decoded, path: Path) -> tuple[str, ...]:
+    """Names for all that is uncommon about a picture, for the counts in the report."""
+    mode, ending = decoded.image.mode, path.suffix
+    found = {
+        "turned by EXIF": decoded.orientation > 1,
+        "damaged EXIF": decoded.orientation == 0,
+        "CMYK": mode == "CMYK",
+        "palette": mode in ("P", "PA"),
+        "alpha": decoded.has_alpha,
+        "16 bits": decoded.is_deep,
+        "grey": mode in ("L", "LA", "1") or mode.startswith("I"),
+        decoded.format: decoded.format not in ENDINGS,
+        "ending in capitals": ending != ending.lower(),
+        "wrong ending": ending.lower() not in ENDINGS.get(decoded.format, (ending.lower(),)),
+    }
+    return tuple(name for name, holds in found.items() if holds)
