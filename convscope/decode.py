@@ -21,6 +21,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM
 LARGEST_FILE = 512 << 20  # bytes; Pillow itself bounds the pixels
 ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _CUT_OFF = re.compile(r"truncated|unexpected end|not enough|EOF|end of (file|data)", re.IGNORECASE)
 
 # Sizes are checked here, and warnings.catch_warnings is not safe in threads.
@@ -161,7 +162,7 @@ def _what_else(content: bytes) -> tuple[Reason, str]:
         return Reason.unsupported, "HEIC, which Pillow cannot open: convert it to JPEG or PNG"
     if content[:4] == b"%!PS" or content[:4] == b"\xc5\xd0\xd3\xc6":
         return Reason.unsupported, "PostScript, which is a program: convert it to JPEG or PNG"
-    if content[:2] == b"\xff\xd8" or content[:8] == b"\x89PNG\r\n\x1a\n":
+    if content.startswith(_BEGINNINGS) or content[4:12] == b"ftypavif" or content[8:12] == b"WEBP":
         return Reason.damaged, "it begins as a picture and goes on as none"
     return Reason.not_an_image, "expected JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF"
 

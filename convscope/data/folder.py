@@ -73,11 +73,12 @@ def find(
         named = names.printable(f"{origin}/{relative}" if origin else str((source / relative).absolute()))
         if label is None:
             rejected.append(Rejected(named, NO_CLASS, part or "it lies in no class folder"))
-        elif not classes or label in classes:
-            key = unicodedata.normalize("NFC", names.printable(relative))
-            part = (part or _part_of(relative)) if predefined else None
-            found.append(Candidate(source / relative, label, key, named, part=part))
+            continue
+        key = unicodedata.normalize("NFC", names.printable(relative))
+        part = (part or _part_of(relative)) if predefined else None
+        found.append(Candidate(source / relative, label, key, named, part=part))
     _check(source, found, classes, predefined=predefined)
+    found = [each for each in found if not classes or each.label in classes]
     return found, rejected
 
 
@@ -209,10 +210,11 @@ def _part_of(relative: str) -> str | None:
 
 
 def _check(source: Path, found: list[Candidate], classes: Sequence[str], *, predefined: bool) -> None:
-    labels = sorted({each.label for each in found})
+    known = sorted({each.label for each in found})
     for name in classes:
-        if name not in labels:
-            raise unknown("class", name, labels)
+        if name not in known:
+            raise unknown("class", name, known)
+    labels = list(classes) or known
     if predefined and not any(each.part for each in found):
         raise ConvscopeError(
             f"split=predefined, and {source} has no folders train, validation and test with classes in them, "

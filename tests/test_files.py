@@ -1,0 +1,122 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convscope import files
+from convscope.errors import ConvscopeError
+
+# Replace a folder in a process that kills itself before its n-th call that changes the file system.
+PROBE = """
+import os, signal, sys
+from pathlib import Path
+from convscope import files
+
+target, last, exchange = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "exchange"
+events = ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "shutil.rmtree", "ctypes.dlsym")
+count = 0
+
+def watch(event, arguments):
+    global count
+    changes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_CREAT)
+    if armed and (event in events or changes):
+        count += 1
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+armed = False
+sys.addaudithook(watch)
+if not exchange:
+    files._exchange = lambda one, other: False
+with files.replacing(target) as partial:
+    (partial / "inner").mkdir()
+    (partial / "inner" / "new.txt").write_text("new")
+    (partial / "new.txt").write_text("new")
+    armed = True
+armed = False
+print(count)
+"""
+
+
+def run(target: Path, last: int, way: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROBE, str(target), str(last), way],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def make_old(target: Path) -> None:
+    with files.replacing(target) as partial:
+        (partial / "old.txt").write_text("old")
+        (partial / "inner").mkdir()
+        (partial / "inner" / "old.txt").write_text("old")
+
+
+def contents(target: Path) -> set[str]:
+    return {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+
+
+OLD, NEW = {"old.txt", "inner/old.txt"}, {"new.txt", "inner/new.txt"}
+
+
+@pytest.mark.parametrize("way", ["exchange", "two renames"])
+def test_a_kill_before_or_after_any_call_of_the_swap_leaves_the_old_folder_or_the_new(
+    tmp_path: Path, way: str
+) -> None:
+    target = tmp_path / "set"
+    make_old(target)
+    done = run(target, 0, way)
+    calls = int(done.stdout)
+    assert calls >= 4, done.stderr
+    seen = []
+    for last in range(1, calls + 2):  # before call n + 1 is after call n; the last run is not killed
+        make_old(target)
+        killed = run(target, last, way).returncode == -9
+        assert killed == (last <= calls)
+        if way == "exchange":  # at any moment; without it, once the next run has begun
+            assert contents(target) in (OLD, NEW)
+        with files.replacing(target):
+            assert contents(target) in (OLD, NEW)
+            seen.append(contents(target))
+        assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert seen[0] == OLD
+    assert seen[-1] == NEW
+
+
+def test_nothing_put_in_changes_nothing(tmp_path: Path) -> None:
+    make_old(tmp_path / "set")
+    with files.replacing(tmp_path / "set"):
+        pass
+    assert contents(tmp_path / "set") == OLD
+    with files.replacing(tmp_path / "other"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
+    make_old(tmp_path / "set")
+    with pytest.raises(OSError, match="full"), files.replacing(tmp_path / "set") as partial:
+        (partial / "half").mkdir()
+        raise OSError("full")
+    assert contents(tmp_path / "set") == OLD
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    with files.replacing(tmp_path / "set") as partial:
+        (partial / "mine").write_text("mine")
+        with pytest.raises(ConvscopeError, match="another run is writing"), files.replacing(tmp_path / "set"):
+            pass
+        assert (partial / "mine").exists()
+
+
+def test_a_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        files.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
