@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "convscope"
-COMMON = {"decode", "errors", "files", "images", "names", "preprocessing", "progress", "__version__"}
+COMMON = {
+    "decode",
+    "errors",
+    "files",
+    "images",
+    "names",
+    "parallel",
+    "preprocessing",
+    "progress",
+    "__version__",
+}
 LIBRARY = ("data", "models", "training", "vis", "render")
 ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
 ALLOWED["config"] = {"config", "errors", "preprocessing"}

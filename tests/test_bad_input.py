@@ -47,6 +47,16 @@ def run_directory(command: Command, class_folders: Path) -> Path:
         (["dataset=folder", "dataset.name=x"], ["dataset.source is not given"]),
         (["dataset=folder", "dataset.name=x", "dataset.source=nowhere"], ["no folder at nowhere"]),
         (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["no folder name"]),
+        (["dataset=kaggle"], ["dataset.name is not given", "dataset.kaggle=OWNER/NAME"]),
+        (["dataset=kaggle", "dataset.kaggle=../../etc"], ["expected OWNER/NAME"]),
+        (["dataset=flower"], ["did you mean flowers"]),
+        (["dataset.classes=[rose,tulpi]"], ["no class 'tulpi'", "tulip"]),
+        (["split=extend"], ["no data set at data/procedural"]),
+        (["split=extend", "split.seed=1"], ["'split.seed'"]),
+        (["split.folds=1"], ["split.folds=1"]),
+        (["split.link=soft"], ["soft", "symlink"]),
+        (["inspect.near=99"], ["inspect.near=99", "at most 16"]),
+        (["dataset=folder", "dataset.source=.", "dataset.labels=none.csv"], ["none.csv", "path and class"]),
     ],
 )
 def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: list[str]) -> None:
@@ -69,7 +79,8 @@ def test_stage_1_folders(command: Command, class_folders: Path) -> None:
         target = class_folders.parent / "outer" / "zipped" / label
         target.parent.mkdir(exist_ok=True)
         (class_folders.parent / label).rename(target)
-    is_one_line(command("create_train_val_test", *outer), "did you mean dataset.source=", "zipped")
+    (class_folders.parent / "outer" / "zipped" / "light").rename(class_folders.parent / "light")
+    is_one_line(command("create_train_val_test", *outer), "one class only, 'empty'")
 
 
 def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class_folders: Path) -> None:
@@ -78,7 +89,7 @@ def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class
         "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
     )
     assert done.status == 0
-    assert "1 file(s) left out" in done.out
+    assert "left out  1 not an image" in done.out
     manifest = json.loads(Path("data/x/manifest.json").read_text())
     assert len(manifest["images"]) == 20
     assert manifest["rejected"][0]["source"].endswith("broken.jpg")

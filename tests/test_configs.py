@@ -15,7 +15,7 @@ from convscope.errors import ConvscopeError
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 STAGES = {
-    "create_train_val_test": ["dataset"],
+    "create_train_val_test": ["dataset", "split"],
     "train": ["dataset", "model", "augmentation", "experiment"],
     "visualize": [],
 }
@@ -142,9 +142,15 @@ def test_a_sweep_over_a_list_key_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "node",
     [
-        lambda: schema.SplitConfig(validation=0.6, test=0.5, of=schema.SplitOf.total),
+        lambda: schema.FractionsConfig(validation=0.6, test=0.5, of=schema.SplitOf.total),
         lambda: schema.DatasetConfig(name="../elsewhere"),
         lambda: schema.DatasetConfig(name=".."),
+        lambda: schema.DatasetConfig(name=".hidden"),
+        lambda: schema.DatasetConfig(classes=["a", "b", "a"]),
+        lambda: schema.FolderConfig(name="x", class_pattern="a", labels="b.csv"),
+        lambda: schema.FractionsConfig(folds=1),
+        lambda: schema.PredefinedConfig(folds=5),
+        lambda: schema.InspectConfig(near=65),
         lambda: schema.SmallConvnetConfig(input_size=16, preprocessing="none", dropout=0.1),
         lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="nonsense", dropout=0.1),
         lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="none", dropout=1.0),

@@ -99,9 +99,14 @@ def test_nothing_put_in_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
     make_old(tmp_path / "set")
-    with pytest.raises(OSError, match="full"), files.replacing(tmp_path / "set") as partial:
-        (partial / "half").mkdir()
-        raise OSError("full")
+
+    def fail() -> None:
+        with files.replacing(tmp_path / "set") as partial:
+            (partial / "half").mkdir()
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     assert contents(tmp_path / "set") == OLD
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 

@@ -1,19 +1,41 @@
 import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.app import prepare as stage
-from convscope.config import FolderConfig, PrepareConfig, SplitConfig
-from convscope.data.manifest import open_dataset
-from convscope.data.split import part_sizes
+from convscope.app import assemble
+from convscope.app.prepare import prepare
+from convscope.config import (
+    ExtendConfig,
+    FolderConfig,
+    FractionsConfig,
+    InspectConfig,
+    PredefinedConfig,
+    PrepareConfig,
+    ProceduralConfig,
+    SplitConfig,
+)
+from convscope.config.schema.prepare import Link
+from convscope.data.manifest import Manifest, open_dataset
+from convscope.data.split import exact_counts
+from convscope.errors import ConvscopeError
+from convscope.images import save_png
+from tests.data.corpus import scene
+
+OF_DISK = {"manifest.json", "report.html"}
 
 
-def config(source: Path, root: Path, **options: object) -> PrepareConfig:
+def config(source: Path, root: Path, split: SplitConfig | None = None, **options: object) -> PrepareConfig:
     dataset = FolderConfig(name="set", root=str(root), source=str(source))
-    return PrepareConfig(dataset=dataset, split=SplitConfig(), **options)
+    return PrepareConfig(dataset=dataset, split=split or FractionsConfig(), **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -22,11 +44,22 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def place_of(manifest: Manifest) -> dict[str, str]:
+    return {image.key: image.split for image in manifest.images}
+
+
+def draw(source: Path, first: int, *names: str) -> None:
+    """Pictures that differ, `first` and following, each at its path below `source`."""
+    for seed, name in enumerate(names, first):
+        save_png(source / name, scene(64, 48, seed))
+
+
 def test_the_manifest_says_what_is_on_disk(class_folders: Path, tmp_path: Path) -> None:
-    root = stage.prepare(config(class_folders, tmp_path / "data"))
+    root = prepare(config(class_folders, tmp_path / "data"))
     manifest = open_dataset(root)
     assert manifest.classes == ["dark", "light"]
-    assert {image.path for image in manifest.images} | {"manifest.json"} == set(contents(root))
+    assert manifest.source == {"folder": str(class_folders), "version": None, "licence": None}
+    assert {image.path for image in manifest.images} | OF_DISK == set(contents(root))
     for image in manifest.images:
         path = root / image.path
         assert image.path.split("/")[:2] == [image.split, image.label]
@@ -34,7 +67,12 @@ def test_the_manifest_says_what_is_on_disk(class_folders: Path, tmp_path: Path) 
         assert Path(image.source).read_bytes() == path.read_bytes()
         with Image.open(path) as picture:
             assert picture.size == (image.width, image.height)
-    assert Counter(image.split for image in manifest.images) == {"train": 12, "validation": 4, "test": 4}
+    assert Counter(image.split for image in manifest.images) == {"train": 14, "validation": 2, "test": 4}
+    pixels = np.concatenate(
+        [np.asarray(Image.open(root / image.path)).reshape(-1, 3) for image in manifest.of_split("train")]
+    )
+    np.testing.assert_allclose(manifest.pixels["mean"], pixels.mean(axis=0), atol=0.006)
+    np.testing.assert_allclose(manifest.pixels["deviation"], pixels.std(axis=0), atol=0.006)
 
 
 def test_pictures_with_the_same_stem_all_find_a_place(class_folders: Path, tmp_path: Path) -> None:
@@ -44,53 +82,342 @@ def test_pictures_with_the_same_stem_all_find_a_place(class_folders: Path, tmp_p
         with Image.open(path) as picture:
             picture.save(path.with_suffix(".jpg"))
             picture.rotate(180).save(inner / path.name)
-    manifest = open_dataset(stage.prepare(config(class_folders, tmp_path / "data")))
+    manifest = open_dataset(prepare(config(class_folders, tmp_path / "data")))
     assert len({image.path.casefold() for image in manifest.images}) == 40
+
+
+def test_the_order_in_which_the_files_are_listed_does_not_matter(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(config(class_folders, tmp_path / "one"))
+    listed = os.walk
+
+    def shuffled(top: object) -> object:
+        for parent, folders, files in listed(top):
+            random.Random(1).shuffle(files)
+            folders.reverse()
+            yield parent, folders, files
+
+    monkeypatch.setattr(os, "walk", shuffled)
+    second = prepare(config(class_folders, tmp_path / "two"))
+    assert contents(first) == contents(second)
+
+
+def test_the_classes_may_be_picked_and_put_in_order(class_folders: Path, tmp_path: Path) -> None:
+    settings = config(class_folders, tmp_path / "data")
+    settings.dataset.classes = ["light", "dark"]
+    assert open_dataset(prepare(settings)).classes == ["light", "dark"]
+
+
+def test_duplicates_stay_in_one_split_and_conflicts_are_named(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    draw(source, 0, *(f"{label}/{index}.png" for label in "ab" for index in range(12)))
+    for index in range(4):
+        copy = Image.open(source / "a" / f"{index}.png")
+        copy.save(source / "a" / f"again{index}.jpg", quality=60)
+    (source / "b" / "wrong.png").write_bytes((source / "a" / "5.png").read_bytes())
+    manifest = open_dataset(prepare(config(source, tmp_path / "data")))
+    by_path = {image.path: image for image in manifest.images}
+    assert Counter(each["kind"] for each in manifest.duplicates) == {"near": 4, "exact": 1}
+    for each in manifest.duplicates:
+        assert len({by_path[path].split for path in each["images"]}) == 1
+    (conflict,) = manifest.conflicts
+    assert conflict["classes"] == ["a", "b"]
+    assert sorted(by_path[path].key for path in conflict["images"]) == ["a/5.png", "b/wrong.png"]
+    assert len(manifest.images) == 29
+
+
+def test_folds_share_one_copy_and_each_image_is_validated_once(class_folders: Path, tmp_path: Path) -> None:
+    root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(folds=4)))
+    folds = [open_dataset(root, number) for number in range(4)]
+    assert folds[0].images == open_dataset(root).images
+    validated = Counter(image.path for each in folds for image in each.of_split("validation"))
+    tested = {image.path for image in folds[0].of_split("test")}
+    assert set(validated.values()) == {1}
+    assert set(validated) | tested == {image.path for image in folds[0].images}
+    plain = open_dataset(prepare(config(class_folders, tmp_path / "plain")))
+    assert {image.key for image in plain.of_split("test")} == {
+        image.key for image in folds[2].of_split("test")
+    }
+    for each in folds:
+        assert {image.path for image in each.of_split("test")} == tested
+        assert each.counts()["validation"] == {"dark": 2, "light": 2}
+    images = [path for path in contents(root) if path.endswith(".png")]
+    assert len(images) == 20
+    with pytest.raises(ConvscopeError, match="it has those from 0 to 3"):
+        open_dataset(root, 4)
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_adding_images_moves_none(class_folders: Path, tmp_path: Path, folds: int) -> None:
+    root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(folds=folds)))
+    before = open_dataset(root)
+    of_fold = [place_of(open_dataset(root, number)) for number in range(folds)]
+    bytes_before = contents(root)
+    draw(
+        class_folders,
+        100,
+        *(f"{label}/new{index}.png" for label in ("dark", "light", "third") for index in range(10)),
+    )
+    (class_folders / "dark" / "0.png").unlink()  # what is in the data set stays
+    prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
+    after = open_dataset(root)
+    assert place_of(after).items() >= place_of(before).items()
+    assert len(after.images) == 50
+    assert after.classes == ["dark", "light", "third"]
+    assert after.split == before.split
+    assert contents(root).items() >= {k: v for k, v in bytes_before.items() if k.endswith(".png")}.items()
+    for label in ("dark", "light"):
+        found = {part: after.counts()[part][label] for part in ("train", "validation", "test")}
+        exact = exact_counts(20, validation=0.15, test=0.2, of="remainder")
+        if not folds:
+            assert all(abs(found[part] - exact[part]) <= 1 for part in found)
+    for number in range(folds):
+        assert place_of(open_dataset(root, number)).items() >= of_fold[number].items()
+    unchanged = contents(root)
+    prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
+    assert contents(root) == unchanged
+
+
+def test_a_new_image_that_links_two_splits_is_left_out(tmp_path: Path) -> None:
+    source, root = tmp_path / "photos", tmp_path / "data"
+    draw(source, 0, *(f"{label}/{index}.png" for label in "ab" for index in range(20)))
+    place = place_of(open_dataset(prepare(config(source, root))))
+    one = next(key for key, part in place.items() if part == "train")
+    other = next(key for key, part in place.items() if part == "test")
+    (source / "a" / "same.png").write_bytes((source / one).read_bytes())
+    first, second = (np.asarray(Image.open(source / key), np.float64) for key in (one, other))
+    for step in range(1, 32):  # a picture half-way is near to both
+        mixed = first + (second - first) * step / 32
+        save_png(source / "a" / f"mixed{step:02}.png", mixed.round().astype(np.uint8))
+    prepare(config(source, root, ExtendConfig(), inspect=InspectConfig(near=12)))
+    manifest = open_dataset(root / "set")
+    assert place_of(manifest).items() >= place.items()
+    left_out = [each for each in manifest.rejected if each["reason"] == assemble.LINKS_SPLITS]
+    assert left_out
+    assert left_out[0]["detail"].endswith("test and train")
+    after = place_of(manifest)
+    near_one, near_other = after.get("a/mixed01.png"), after.get("a/mixed31.png")
+    assert (near_one, near_other) == ("train", "test")
+
+
+def test_a_split_of_the_sources_own_is_kept_and_leaks_are_taken_out_of_train(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    names = [
+        f"{part}/{label}/{n}.png" for part in ("train", "val", "test") for label in "ab" for n in range(5)
+    ]
+    draw(source, 0, *names)
+    (source / "train" / "a" / "leak.png").write_bytes((source / "test" / "a" / "1.png").read_bytes())
+    draw(source, 90, "elsewhere/a/1.png")
+    manifest = open_dataset(prepare(config(source, tmp_path / "data", PredefinedConfig())))
+    folder_of = {"train": "train", "validation": "val", "test": "test"}
+    assert all(image.key.startswith(folder_of[image.split]) for image in manifest.images)
+    assert len(manifest.images) == 30
+    assert {(Path(each["source"]).name, each["reason"]) for each in manifest.rejected} == {
+        ("leak.png", assemble.LINKS_SPLITS),
+        ("1.png", assemble.NO_SPLIT),
+    }
+
+
+def test_what_a_predefined_split_lacks_comes_from_train(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    draw(
+        source,
+        0,
+        *(f"{part}/{label}/{n}.png" for part in ("train", "test") for label in "ab" for n in range(20)),
+    )
+    manifest = open_dataset(prepare(config(source, tmp_path / "data", PredefinedConfig())))
+    assert all((image.split == "test") == image.key.startswith("test/") for image in manifest.images)
+    assert manifest.counts() == {
+        "train": {"a": 17, "b": 17},
+        "validation": {"a": 3, "b": 3},
+        "test": {"a": 20, "b": 20},
+    }
+
+
+@pytest.mark.parametrize("link", Link)
+def test_images_are_linked_as_asked_for(class_folders: Path, tmp_path: Path, link: Link) -> None:
+    (class_folders / "dark" / "web.webp").write_bytes(b"")
+    Image.fromarray(scene()).save(class_folders / "dark" / "web.webp")
+    root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(link=link)))
+    for image in open_dataset(root).images:
+        path, source = root / image.path, Path(image.source)
+        if image.original:  # converted: never a link
+            assert not path.is_symlink()
+            assert path.stat().st_nlink == 1
+            continue
+        assert path.is_symlink() == (link is Link.symlink)
+        assert (path.stat().st_ino == source.stat().st_ino) == (link is not Link.copy)
+        assert path.read_bytes() == source.read_bytes()
+
+
+def test_a_link_that_cannot_be_is_one_line(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(ConvscopeError, match=r"expected split.link=copy"):
+        prepare(config(class_folders, tmp_path / "data", FractionsConfig(link=Link.hardlink)))
+    assert len(open_dataset(prepare(config(class_folders, tmp_path / "data"))).images) == 20
+
+
+def test_images_that_are_gone_are_noticed(class_folders: Path, tmp_path: Path) -> None:
+    settings = config(class_folders, tmp_path / "data")
+    root = prepare(settings)
+    (root / open_dataset(root).images[0].path).unlink()
+    with pytest.raises(ConvscopeError, match="1 of the 20 images"):
+        prepare(settings)
+    settings.overwrite = True
+    prepare(settings)
+    assert len(contents(root)) == 22
 
 
 def test_a_run_that_fails_leaves_the_old_data_set_whole(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = stage.prepare(config(class_folders, tmp_path / "data"))
+    root = prepare(config(class_folders, tmp_path / "data"))
     before = contents(root)
+    written = []
 
     def full_disk(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        written.append(1)
+        if len(written) > 7:
+            raise OSError(28, "No space left on device")
 
-    settings = config(class_folders, tmp_path / "data", overwrite=True)
-    settings.split.seed = 5
+    settings = config(class_folders, tmp_path / "data", FractionsConfig(seed=5), overwrite=True)
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_place", full_disk)
+        patch.setattr(assemble, "place", full_disk)
         with pytest.raises(OSError, match="No space left"):
-            stage.prepare(settings)
+            prepare(settings)
     assert contents(root) == before
     assert [path.name for path in root.parent.iterdir()] == ["set"]
-    stage.prepare(settings)
+    prepare(settings)
     assert contents(root) != before
+
+
+def test_a_disk_that_is_really_full_leaves_the_old_data_set_whole(
+    class_folders: Path, tmp_path: Path
+) -> None:
+    """The process may write 20 kB to a file: what it copies is larger, so the system refuses it."""
+    save_png(
+        class_folders / "dark" / "large.png",
+        np.random.default_rng(0).integers(0, 255, (120, 120, 3), np.uint8),
+    )
+    settings = "dataset=folder", "dataset.name=set", f"dataset.source={class_folders}"
+    script = Path(__file__).parents[2] / "create_train_val_test.py"
+    limited = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); sys.argv = sys.argv[1:];"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    plain = subprocess.run(
+        [sys.executable, script, *settings], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert plain.returncode == 0
+    before = contents(tmp_path / "data")
+    done = subprocess.run(
+        [sys.executable, "-c", limited, script, *settings, "overwrite=true", "split.link=copy"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "error: " in done.stderr.splitlines()[-1]
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert contents(tmp_path / "data") == before
 
 
 def test_what_a_killed_run_left_is_cleared_away(class_folders: Path, tmp_path: Path) -> None:
     leftover = tmp_path / "data" / ".set.partial" / "train" / "x"
     leftover.mkdir(parents=True)
-    root = stage.prepare(config(class_folders, tmp_path / "data"))
+    root = prepare(config(class_folders, tmp_path / "data"))
     assert not (root / "train" / "x").exists()
     assert [path.name for path in root.parent.iterdir()] == ["set"]
 
 
-def test_the_flowers_are_split_as_computed(shared: Path, tmp_path: Path) -> None:
-    source = shared / "data" / "flowers"
-    counts = open_dataset(stage.prepare(config(source, tmp_path / "data"))).counts()
-    for folder in source.iterdir():
-        size = len(list(folder.iterdir()))
-        parts = tuple(counts[part][folder.name] for part in ("train", "validation", "test"))
-        assert parts == part_sizes(size, 0.15, 0.2, of="remainder")
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from convscope.app.prepare import prepare
+from convscope.config import FolderConfig, FractionsConfig, PrepareConfig
+
+def job(seed):
+    dataset = FolderConfig(name="set", root=sys.argv[1], source=sys.argv[2])
+    return PrepareConfig(dataset=dataset, split=FractionsConfig(seed=seed), overwrite=True)
+
+def child(seed):
+    number = os.fork()
+    if not number:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        prepare(job(seed))
+        os._exit(0)
+    return number
+
+started = time.monotonic()
+os.waitpid(child(0), 0)
+whole = time.monotonic() - started
+for line in sys.stdin:
+    seed, share = line.split()
+    number = child(int(seed))
+    time.sleep(float(share) * whole)
+    os.kill(number, signal.SIGKILL)
+    _, status = os.waitpid(number, 0)
+    print(int(os.WIFSIGNALED(status)), flush=True)
+"""
 
 
-def test_a_run_killed_in_the_middle_of_the_swap_loses_nothing(class_folders: Path, tmp_path: Path) -> None:
-    settings = config(class_folders, tmp_path / "data")
-    root = stage.prepare(settings)
-    before = contents(root)
-    root.rename(root.with_name(".set.old"))  # what is there after the first of the two renames
-    root.with_name(".set.partial").mkdir()
-    assert stage.prepare(settings) == root
-    assert contents(root) == before
+def test_a_kill_at_any_of_fifty_moments_leaves_the_old_data_set_or_the_new(
+    class_folders: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    whole = {}
+    for seed in (0, 1):
+        other = prepare(config(class_folders, tmp_path / f"seed{seed}", FractionsConfig(seed=seed)))
+        whole[seed] = {path: content for path, content in contents(other).items() if path != "report.html"}
+    moments = np.random.default_rng(0).uniform(0, 1.1, 50)
+    probe = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(root), str(class_folders)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    killed = 0
+    for number, moment in enumerate(moments):
+        probe.stdin.write(f"{(number + 1) % 2} {moment}\n")
+        probe.stdin.flush()
+        killed += int(probe.stdout.readline())
+        found = {p: c for p, c in contents(root / "set").items() if p != "report.html"}
+        assert found in (whole[0], whole[1])
+    probe.stdin.close()
+    probe.wait()
+    assert killed >= 20
+    prepare(config(class_folders, root, FractionsConfig(seed=open_dataset(root / "set").split["seed"])))
+    assert [path.name for path in root.iterdir()] == ["set"]
+
+
+def test_the_flowers_are_split_within_a_group_of_the_fractions(shared: Path, tmp_path: Path) -> None:
+    root = prepare(config(shared / "data" / "flowers", tmp_path / "data"))
+    manifest = open_dataset(root)
+    largest = max(len(each["images"]) for each in manifest.duplicates)
+    counts = manifest.counts()
+    for label in manifest.classes:
+        exact = exact_counts(
+            sum(counts[part][label] for part in counts), validation=0.15, test=0.2, of="remainder"
+        )
+        assert all(abs(counts[part][label] - exact[part]) <= largest for part in exact)
+    assert (len(manifest.images), len(manifest.rejected)) == (4064, 0)
+
+
+def test_procedural_pictures_keep_their_masks_when_more_are_added(tmp_path: Path) -> None:
+    def drawn(count: int, split: SplitConfig) -> Manifest:
+        dataset = ProceduralConfig(
+            name="p", root=str(tmp_path), classes=["rose", "daisy"], images_per_class=count, image_size=48
+        )
+        return open_dataset(prepare(PrepareConfig(dataset=dataset, split=split)))
+
+    assert drawn(5, FractionsConfig()).classes == ["rose", "daisy"]
+    manifest = drawn(8, ExtendConfig())
+    assert len(manifest.images) == 16
+    for image in manifest.images:
+        assert image.mask == f"masks/{image.path}"
+        assert (tmp_path / "p" / image.mask).is_file()
+    assert json.loads((tmp_path / "p" / "manifest.json").read_text())["source"]["extended"]

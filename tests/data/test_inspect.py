@@ -10,7 +10,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator, load_img
 
 from convscope import decode
 from convscope.app.prepare import prepare
-from convscope.config import FolderConfig, PrepareConfig
+from convscope.config import FolderConfig, FractionsConfig, PrepareConfig
 from convscope.data.inspect import Candidate, inspect
 from convscope.data.manifest import open_dataset
 from tests.data import corpus
@@ -76,7 +76,8 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         if path.is_file() and path.name in corpus.GOOD:
             pixels = np.rot90(corpus.scene(seed=zlib.crc32(path.name.encode()) % 997 + 100))
             path.write_bytes(corpus.encoded("JPEG", pixels, quality=95))
-    config = PrepareConfig(dataset=FolderConfig(source=str(root / "source"), name="set", root=str(root)))
+    dataset = FolderConfig(source=str(root / "source"), name="set", root=str(root))
+    config = PrepareConfig(dataset=dataset, split=FractionsConfig())
     return root / "source", prepare(config)
 
 
@@ -96,7 +97,7 @@ def test_a_messy_folder_becomes_a_data_set(messy: tuple[Path, Path]) -> None:
     assert "<b>" not in report
     for reason in {reason for reason, _ in corpus.BAD.values()}:
         assert f"<h3>{reason}: " in report
-    assert not [path for path in source.rglob("*.partial")]
+    assert not list(source.rglob("*.partial"))
 
 
 def test_both_decoders_read_the_same_pixels_in_every_file(messy: tuple[Path, Path]) -> None:

@@ -157,9 +157,10 @@ def test_a_download_that_was_killed_is_resumed_by_the_next_run(
     def die(_: float) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("time.sleep", die)
-        fetch("owner/flowers", tmp_path, largest=ROOM)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("owner/flowers", tmp_path, largest=ROOM)
     assert len(list(fetch("owner/flowers", tmp_path, largest=ROOM).folder.rglob("*.jpg"))) == 2
     assert server.asked[-1] == f"GET from {2 << 20}"
 
@@ -168,11 +169,14 @@ def test_a_run_killed_while_it_unpacks_does_not_ask_again(
     server: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.archives["owner/flowers"] = FLOWERS
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(
-            "convscope.data.kaggle.unpack", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
-        fetch("owner/flowers", tmp_path, largest=ROOM)
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("convscope.data.kaggle.unpack", die)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("owner/flowers", tmp_path, largest=ROOM)
     asked = len(server.asked)
     assert len(list(fetch("owner/flowers", tmp_path, largest=ROOM).folder.rglob("*.jpg"))) == 12
     assert len(server.asked) == asked
@@ -180,7 +184,7 @@ def test_a_run_killed_while_it_unpacks_does_not_ask_again(
 
 def test_a_damaged_archive_is_removed_and_asked_for_again(server: Kaggle, tmp_path: Path) -> None:
     server.archives["owner/flowers"] = FLOWERS[:4000]
-    with pytest.raises(ConvscopeError, match="damaged.*removed"):
+    with pytest.raises(ConvscopeError, match=r"damaged.*removed"):
         fetch("owner/flowers", tmp_path, largest=ROOM)
     server.archives["owner/flowers"] = FLOWERS
     assert len(list(fetch("owner/flowers", tmp_path, largest=ROOM).folder.rglob("*.jpg"))) == 12

@@ -6,18 +6,31 @@ import pytest
 from convscope.data.manifest import ImageRecord, Manifest, open_dataset
 from convscope.errors import ConvscopeError
 
-RECORD = ImageRecord("train/a/1.png", "train", "a", "from", "00", 4, 3, "masks/train/a/1.png")
+RECORD = ImageRecord(
+    "train/a/1.png", "train", "a", "from", "a/1.png", "00", "11", "f0", 4, 3, "masks/train/a/1.png"
+)
 
 
 def test_it_survives_the_disk(tmp_path: Path) -> None:
-    manifest = Manifest(
-        "n", ["a", "b"], {"seed": 1}, [RECORD], {"kind": "x"}, [{"source": "s", "reason": "r"}]
-    )
+    rejected = [{"source": "s", "reason": "r", "detail": "d"}]
+    manifest = Manifest("n", ["a", "b"], {"seed": 1}, [RECORD], {"kind": "x"}, rejected=rejected)
     manifest.write(tmp_path)
     assert open_dataset(tmp_path) == manifest
     entry = json.loads((tmp_path / "manifest.json").read_text())["images"][0]
     assert entry["class"] == "a"
-    assert set(entry) == {"path", "split", "class", "source", "sha256", "width", "height", "mask"}
+    assert entry == {
+        "path": "train/a/1.png",
+        "split": "train",
+        "class": "a",
+        "source": "from",
+        "key": "a/1.png",
+        "sha256": "00",
+        "original": "11",
+        "phash": "f0",
+        "width": 4,
+        "height": 3,
+        "mask": "masks/train/a/1.png",
+    }
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "train/../../x.png"])

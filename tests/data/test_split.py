@@ -28,7 +28,7 @@ def test_too_few_images_are_named() -> None:
     settings = {"validation": 0.2, "test": 0.2, "of": "total", "seed": 0}
     with pytest.raises(ConvscopeError, match="class 'rare' has 2 usable"):
         assign(["rare"] * 2, ["a", "b"], **settings)
-    with pytest.raises(ConvscopeError, match="class 'rare' has 4 usable image.s., of which 2 differ"):
+    with pytest.raises(ConvscopeError, match=r"class 'rare' has 4 usable image.s., of which 2 differ"):
         assign(["rare"] * 4, list("abcd"), [0, 1, 1, 1], **settings)
     with pytest.raises(ConvscopeError, match="expected at least 5, one for each of the 5 folds"):
         fold(["rare"] * 4, list("abcd"), folds=5, seed=0)

@@ -185,7 +185,7 @@ class PrepareConfig:
     """Stage 1."""
 
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
-    split: SplitConfig = field(default_factory=FractionsConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
     inspect: InspectConfig = field(default_factory=InspectConfig)
     overwrite: bool = option(False, "replace a data set of the same name and other settings")
     debug: bool = option(False, "show a traceback with an error")

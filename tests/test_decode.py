@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope import decode, images
+from convscope.errors import ConvscopeError
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise
+    picture.save(tmp_path / "turned.png", exif=exif)
+    expected = np.rot90(np.asarray(picture), -1)
+    np.testing.assert_array_equal(decode.load(tmp_path / "turned.png"), expected)
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 257 * 7, 65535]], np.uint16)).save(tmp_path / "deep.png")
+    assert decode.load(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 7, 255]
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[[10, 20, 30, 0], [10, 20, 30, 255]]], np.uint8)).save(tmp_path / "a.png")
+    assert decode.load(tmp_path / "a.png")[0].tolist() == [[255, 255, 255], [10, 20, 30]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "zero bytes"), (b"hello", "not an image"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "cannot read")],
+)
+def test_what_is_no_image_is_named_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(ConvscopeError, match=reason) as error:
+        decode.load(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_truncated_photograph_is_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.jpg"
+    images.save_jpeg(whole, np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
+    (tmp_path / "half.jpg").write_bytes(whole.read_bytes()[:900])
+    with pytest.raises(ConvscopeError, match="truncated"):
+        decode.load(tmp_path / "half.jpg")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.save_png(tmp_path / "large.png", np.zeros((40, 40, 3), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow itself refuses twice as many
+    with pytest.raises(ConvscopeError, match="decompression bomb"):
+        decode.load(tmp_path / "large.png")
+
+
+def test_programs_are_not_run(tmp_path: Path) -> None:
+    """Pillow would hand PostScript to Ghostscript."""
+    (tmp_path / "a.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    with pytest.raises(decode.DecodeError, match="PostScript"):
+        decode.load(tmp_path / "a.eps")
