@@ -2,6 +2,7 @@
 
 import io
 import re
+import stat
 import struct
 import warnings
 from dataclasses import dataclass
@@ -55,12 +56,13 @@ class DecodeError(ConvscopeError):
 class Decoded:
     """A picture as its file has it, decoded whole.
 
-    `image` is Pillow's, not yet turned upright; `format` is Pillow's name of the file's format, whatever
-    its ending says; `orientation` is 1 to 8 as in EXIF, 0 where that is damaged; `is_deep` says that it has
-    16 bits a channel, `is_animated` that it holds several pictures.
+    `image` is Pillow's, not yet turned upright; `mode` is the file's, and `format` names its format whatever
+    its ending says, both as Pillow does; `orientation` is 1 to 8 as in EXIF, 0 where that is damaged;
+    `is_deep` says that it has 16 bits a channel, `is_animated` that it holds several pictures.
     """
 
     image: Image.Image
+    mode: str
     format: str
     orientation: int
     is_deep: bool
@@ -69,14 +71,14 @@ class Decoded:
     @property
     def has_alpha(self) -> bool:
         """Whether a place of the picture may be transparent."""
-        return self.image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in self.image.info
+        return self.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in self.image.info
 
     @property
     def is_plain(self) -> bool:
         """Whether any decoder reads these pixels alike: an upright 8-bit RGB or grey JPEG or PNG."""
         return (
             self.format in ("JPEG", "PNG")
-            and self.image.mode in ("RGB", "L")
+            and self.mode in ("RGB", "L")
             and self.orientation == 1
             and not (self.is_deep or self.has_alpha or self.is_animated)
         )
@@ -101,14 +103,14 @@ def load(path: Path) -> np.ndarray:
 def read(path: Path) -> bytes:
     """A file's bytes; raises DecodeError if there are none, or more than 512 MiB."""
     try:
-        if not path.is_file():
-            if path.exists():
-                raise DecodeError(path, Reason.not_a_file, "expected a photograph")
-            raise DecodeError(path, Reason.missing, "give the path of a photograph")
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise DecodeError(path, Reason.bomb, f"{size >> 20} MiB; at most {LARGEST_FILE >> 20}")
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise DecodeError(path, Reason.not_a_file, "expected a photograph")
+        if about.st_size > LARGEST_FILE:
+            raise DecodeError(path, Reason.bomb, f"{about.st_size >> 20} MiB; at most {LARGEST_FILE >> 20}")
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise DecodeError(path, Reason.missing, "give the path of a photograph") from None
     except OSError as error:
         raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
     if not content:
@@ -116,8 +118,18 @@ def read(path: Path) -> bytes:
     return content
 
 
-def decode(content: bytes, path: Path) -> Decoded:
-    """Decode every pixel of a file's bytes; `path` is what errors name. Raises DecodeError."""
+def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
+    """Decode the whole of a file's bytes.
+
+    Args:
+        content: the bytes.
+        path: what errors name.
+        grey: of a JPEG, give the luminance only. All of it is decoded still, so that damage shows, but
+            colours are not put together, which is half the work.
+
+    Raises:
+        DecodeError: it is no picture, damaged, or too large.
+    """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             pixels = image.width * image.height
@@ -128,8 +140,11 @@ def decode(content: bytes, path: Path) -> Decoded:
             deep = image.mode in _SIXTEEN_BIT or any(";16" in str(tile[3]) for tile in image.tile)
             kind = image.format or ""
             moving = kind != "MPO" and getattr(image, "is_animated", False)  # MPO: a photograph, its preview
+            mode = image.mode
+            if grey and kind == "JPEG":
+                image.draft("L", image.size)
             image.load()
-            return Decoded(image, kind, _orientation(image), deep, moving)
+            return Decoded(image, mode, kind, _orientation(image), deep, moving)
     except UnidentifiedImageError:
         raise DecodeError(path, *_what_else(content)) from None
     except Image.DecompressionBombError as error:

@@ -62,7 +62,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
             "duplicates",
             f"{kinds.count('exact'):,} groups of equal files, {kinds.count('near'):,} of near ones",
         ),
-        ("label conflicts", f"{len(manifest.conflicts):,} of these groups are under several classes"),
+        ("label conflicts", f"{len(manifest.conflicts):,} of these groups, under several classes"),
         ("handled", ", ".join(f"{count:,} {name}" for name, count in manifest.handled.items()) or "nothing"),
         ("channels", f"mean ± deviation, 0 to 255: {channels} ({pixels['images']:,} images of train)"),
         ("split", f"{manifest.split.get('kind', '')}: {settings}"),

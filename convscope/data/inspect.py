@@ -1,8 +1,9 @@
 """Inspection: every file of a source opened and decoded whole, and what that says of it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from convscope.data.duplicates import SIDE, PerceptualHash, perceptual_hashes
 from convscope.decode import Decoded, DecodeError, decode, read, to_rgb
-from convscope.parallel import in_threads
+from convscope.parallel import in_processes
 from convscope.progress import progress
 
 CHUNK = 32  # files a task; their hashes are computed together
@@ -67,12 +68,12 @@ class Rejected:
 def inspect(
     candidates: Sequence[Candidate], *, min_size: int = 1, workers: int | None = None
 ) -> tuple[list[Inspected], list[Rejected]]:
-    """Decode every file whole, in threads.
+    """Decode every file whole, in processes.
 
     Args:
         candidates: the files.
         min_size: the least width and height in pixels.
-        workers: threads; None is one a core.
+        workers: processes; None is one a core.
 
     Returns:
         those that are usable pictures, and those that are not, each in the order given.
@@ -81,35 +82,42 @@ def inspect(
     rejected: list[Rejected] = []
     chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
     with progress(total=len(candidates), desc="inspecting", unit="image") as bar:
-        for outcomes in in_threads(lambda chunk: list(_inspect(chunk, min_size)), chunks, workers):
+        for outcomes in in_processes(partial(_inspect, min_size=min_size), chunks, workers):
             kept += [each for each in outcomes if isinstance(each, Inspected)]
             rejected += [each for each in outcomes if isinstance(each, Rejected)]
             bar.update(len(outcomes))
     return kept, rejected
 
 
-def _inspect(candidates: Sequence[Candidate], min_size: int) -> Iterator[Inspected | Rejected]:
-    """Inspect one chunk; the perceptual hashes are computed for all of it at once."""
-    opened: list[tuple[Candidate, Decoded, str]] = []
-    small = []
+def _inspect(candidates: Sequence[Candidate], min_size: int) -> list[Inspected | Rejected]:
+    """Inspect one chunk. Pictures go as they come; the hashes of all are computed at once."""
+    rejected = []
+    found = []
+    miniatures = []
     for candidate in candidates:
         try:
             content = read(candidate.path)
-            decoded = decode(content, candidate.path)
+            decoded = decode(content, candidate.path, grey=True)
             fault = _fault(decoded, min_size)
             if fault:
-                yield Rejected(candidate.source, *fault)
+                rejected.append(Rejected(candidate.source, *fault))
                 continue
-            small.append(_miniature(decoded, candidate.path))
+            miniatures.append(_miniature(decoded, candidate.path))
         except DecodeError as error:
-            yield Rejected(candidate.source, error.reason, error.detail)
+            rejected.append(Rejected(candidate.source, error.reason, error.detail))
             continue
-        opened.append((candidate, decoded, hashlib.sha256(content).hexdigest()))
-    hashes = perceptual_hashes(np.stack(small)) if small else []
-    for (candidate, decoded, digest), phash in zip(opened, hashes, strict=True):
-        width, height = _upright_size(decoded)
+        traits = _traits(decoded, candidate.path)
         ending = ENDINGS[decoded.format][0] if decoded.is_plain else None
-        yield Inspected(candidate, width, height, digest, phash, _traits(decoded, candidate.path), ending)
+        digest = hashlib.sha256(content).hexdigest()
+        found.append((candidate, *_upright_size(decoded), digest, traits, ending))
+    stack = np.frombuffer(b"".join(miniatures), np.uint8).reshape(-1, SIDE, SIDE)
+    kept = [
+        Inspected(candidate, width, height, digest, phash, traits, ending)
+        for (candidate, width, height, digest, traits, ending), phash in zip(
+            found, perceptual_hashes(stack), strict=True
+        )
+    ]
+    return [*kept, *rejected]
 
 
 def _fault(decoded: Decoded, min_size: int) -> tuple[str, str] | None:
@@ -126,18 +134,22 @@ def _upright_size(decoded: Decoded) -> tuple[int, int]:
     return (height, width) if decoded.orientation >= 5 else (width, height)
 
 
-def _miniature(decoded: Decoded, path: Path) -> np.ndarray:
-    """The picture in grey, upright, uint8 (32, 32): what its perceptual hash is made of."""
+def _miniature(decoded: Decoded, path: Path) -> bytes:
+    """The picture in grey, upright, 32 × 32 bytes: what its perceptual hash is made of."""
     image = decoded.image if decoded.is_plain else Image.fromarray(to_rgb(decoded, path))
-    factor = min(image.size) // (2 * SIDE)
+    factor = min(image.size) // (3 * SIDE // 2)  # any smaller, and fewer near duplicates are found
     if factor > 1:
         image = image.reduce(factor)
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    if image.mode != "L":
+        image = image.convert("L")
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS).tobytes()
 
 
 def _traits(decoded: Decoded, path: Path) -> tuple[str, ...]:
     """Names for all that is uncommon about a picture, for the counts in the report."""
-    mode, ending = decoded.image.mode, path.suffix
+    mode, ending = decoded.mode, path.suffix
+    if decoded.is_plain and mode == "RGB" and ending in ENDINGS[decoded.format]:
+        return ()
     found = {
         "turned by EXIF": decoded.orientation > 1,
         "damaged EXIF": decoded.orientation == 0,

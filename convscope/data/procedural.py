@@ -3,10 +3,8 @@
 Pose, scale, light, background clutter, blur and noise are random; the same seed draws the same bytes.
 """
 
-import signal
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +23,10 @@ from convscope.data.procedural_flowers import (
 )
 from convscope.errors import unknown
 from convscope.images import save_png
+from convscope.parallel import in_processes
 from convscope.progress import progress
 
+CHUNK = 8  # pictures a task
 SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 that are drawn
 
 
@@ -220,22 +220,20 @@ def generate(
         for flower in classes or FLOWERS
         for index in range(images_per_class)
     ]
-    with ProcessPoolExecutor(initializer=_leave_interrupts_to_the_parent) as pool:
-        done = pool.map(_draw_job, jobs, chunksize=8)
-        for _ in progress(done, total=len(jobs), desc="drawing", unit="image"):
-            pass
+    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
+    with progress(total=len(jobs), desc="drawing", unit="image") as bar:
+        for count in in_processes(_draw_jobs, chunks):
+            bar.update(count)
     return [
         Candidate(job.image, job.flower, f"{job.flower}/{job.index:06d}", job.source, job.mask)
         for job in jobs
     ]
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _draw_job(job: _Job) -> None:
-    seed = (job.seed, zlib.crc32(job.flower.encode()), job.index)
-    picture = draw(job.flower, job.size, seed, job.difficulty)
-    save_png(job.image, picture.pixels)
-    save_png(job.mask, picture.mask)
+def _draw_jobs(jobs: Sequence[_Job]) -> int:
+    for job in jobs:
+        seed = (job.seed, zlib.crc32(job.flower.encode()), job.index)
+        picture = draw(job.flower, job.size, seed, job.difficulty)
+        save_png(job.image, picture.pixels)
+        save_png(job.mask, picture.mask)
+    return len(jobs)
