@@ -279,7 +279,9 @@ def _print_table(manifest: Manifest, target: Path, *, before: int | None) -> Non
         print(f"{'added':{width}}{len(manifest.images) - before:>12}")
     reasons = Counter(each["reason"] for each in manifest.rejected)
     kinds = Counter(each["kind"] for each in manifest.duplicates)
-    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(5))
+    if len(reasons) > 5:
+        listed += f", {reasons.total() - sum(count for _, count in reasons.most_common(5))} for other reasons"
     print(f"{'left out':{width}}  {listed or 'none'}")
     double = f"{kinds['exact']} groups of equal files, {kinds['near']} of near duplicates"
     print(f"{'double':{width}}  {double}, {len(manifest.conflicts)} of them under two classes")

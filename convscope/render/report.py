@@ -119,7 +119,7 @@ def _size_chart(sizes: Sequence[tuple[int, int]]) -> _SizeChart | None:
     low, high = values.min() / 1.15, values.max() * 1.15
     x, y = _Axis(low, high, 460), _Axis(low, high, 300)
     points = sorted({(x.place(width), y.length - y.place(height)) for width, height in sizes[::step]})
-    return _SizeChart(x, y, points, "" if step == 1 else f"every {step}th image")
+    return _SizeChart(x, y, points, "" if step == 1 else f"one of {step} images is drawn")
 
 
 def _aspect_bars(sizes: Sequence[tuple[int, int]]) -> list[tuple[str, int, float]]:
