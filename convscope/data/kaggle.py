@@ -127,9 +127,8 @@ def _download(work: _Work, path: Path) -> dict[str, Any]:
     except requests.HTTPError as error:
         raise _refused(work, error, authenticated=authenticated) from None
     except (requests.RequestException, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
         raise ConvscopeError(
-            f"cannot download {work.url} ({type(error).__name__}: {said}): look at the connection and run it "
+            f"cannot download {work.url} ({type(error).__name__}): look at the connection and run it "
             "again, it goes on where it stopped; or download it by hand and say dataset=folder "
             "dataset.source=FOLDER"
         ) from None
