@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -91,13 +92,26 @@ def load(path: Path) -> np.ndarray:
     animation gives its first frame.
 
     Returns:
-        uint8 (height, width, 3), RGB.
+        uint8 (height, width, 3), RGB, read-only.
 
     Raises:
         DecodeError: the file is missing, no image, damaged, or larger than Pillow's limit against
             decompression bombs.
     """
     return to_rgb(decode(read(path), path), path)
+
+
+def load_plain(path: Path) -> np.ndarray:
+    """What `load` gives, to the rounding of JPEG decoders, for an upright 8-bit JPEG or PNG, and sooner.
+
+    Raises:
+        DecodeError: the file is missing, no image, or damaged.
+    """
+    try:
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except (OSError, cv2.error):
+        pixels = None
+    return load(path) if pixels is None else pixels  # which says what is wrong
 
 
 def read(path: Path) -> bytes:
@@ -198,6 +212,6 @@ def to_rgb(decoded: Decoded, path: Path) -> np.ndarray:
         if decoded.has_alpha:
             layer = upright.convert("RGBA")
             upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        return np.array(upright.convert("RGB"))
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     except (OSError, ValueError) as error:
         raise DecodeError(path, Reason.damaged, " ".join(str(error).split())) from None

@@ -5,6 +5,7 @@ order. It is applied in one place (`Preprocessing.encode`) by training, evaluati
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,15 @@ class Preprocessing:
     order: str = "rgb"
 
     def encode(self, pixels: Any) -> Any:
-        """RGB pixels 0..255, float32 (..., 3), as the model's input. Arrays and tensors alike."""
+        """RGB pixels 0..255, (..., 3), as the model's input, float32. Arrays and tensors alike."""
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
         return ordered * np.array(self.scale, np.float32) + np.array(self.offset, np.float32)
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """What `encode` makes of each grey level of each channel, float32 (1, 256, 3), in their order."""
+        levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
+        return self.encode(levels)[None]
 
     def decode(self, values: Any) -> Any:
         """The inverse of `encode`: a model's input as RGB pixels 0..255, float32 (..., 3)."""

@@ -23,3 +23,15 @@ def test_a_png_is_the_same_bytes_every_time_and_carries_its_text(tmp_path: Path)
     with Image.open(tmp_path / "a.png") as image:
         assert image.text == {"layer": "conv2d_1", "class": "Löwenzahn"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_picture_that_shrinks_is_averaged_and_one_that_grows_is_bilinear() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    blocks = pixels.reshape(20, 3, 30, 3, 3).mean(axis=(1, 3))
+    assert np.abs(images.resize(pixels, 20, 30) - blocks).max() <= 0.51
+    grown = np.asarray(Image.fromarray(pixels).resize((140, 100), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(images.resize(pixels, 100, 140) - grown).max() <= 1
+    smooth = np.linspace(0, 255, 227)[:, None, None].repeat(227, 1).repeat(3, 2).astype(np.uint8)
+    expected = np.linspace(0, 255, 150)  # the ramp stays a ramp
+    assert np.abs(images.resize(smooth, 150, 150)[:, 40, 1] - expected).max() <= 2
+    assert images.resize(pixels, 60, 90) is pixels

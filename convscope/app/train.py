@@ -7,8 +7,15 @@ from typing import Any
 import keras
 
 from convscope import config as configuration
-from convscope.config import InceptionV3Config, ModelConfig, SmallConvnetConfig, TrainConfig
-from convscope.data.augment import keras_augmentation
+from convscope.config import (
+    AugmentationConfig,
+    InceptionV3Config,
+    ModelConfig,
+    SmallConvnetConfig,
+    TrainConfig,
+)
+from convscope.data.augment import Augment, Ranges, fast_augmentation
+from convscope.data.augment_keras import keras_augmentation
 from convscope.data.manifest import manifest_hash, open_dataset
 from convscope.data.pipeline import Batches, examples_of
 from convscope.errors import ConvscopeError
@@ -62,7 +69,7 @@ def train(config: TrainConfig, directory: Path) -> None:
             size=contract.input_size,
             preprocessing=contract.preprocessing,
             batch_size=config.training.batch_size,
-            augment=keras_augmentation(asdict(config.augmentation)) if split == "train" else None,
+            augment=_augmentation(config.augmentation) if split == "train" else None,
             shuffle_seed=config.seed if split == "train" else None,
         )
         for split in ("train", "validation", "test")
@@ -83,6 +90,11 @@ def train(config: TrainConfig, directory: Path) -> None:
     )
     figure.learning_curves(directory / "curves.png", history)
     _evaluate(directory, batches, contract)
+
+
+def _augmentation(config: AugmentationConfig) -> Augment | None:
+    engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
+    return engine(Ranges.of(asdict(config)))
 
 
 def _build(config: ModelConfig, classes: int) -> keras.Model:

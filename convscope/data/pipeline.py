@@ -1,9 +1,11 @@
 """Batches for Keras: decoded, resized, augmented, preprocessed, in an order that seed and epoch decide."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 
@@ -11,16 +13,23 @@ from convscope import decode, images
 from convscope.data.augment import Augment
 from convscope.data.manifest import Manifest
 from convscope.errors import ConvscopeError
+from convscope.parallel import cores
 from convscope.preprocessing import Preprocessing
+
+cv2.setNumThreads(1)  # the threads are ours: a picture each
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled photographs: `paths`, `labels` as indices into `classes`."""
+    """Labelled photographs: `paths`, `labels` as indices into `classes`.
+
+    `plain` says that all are upright 8-bit JPEG or PNG files in RGB or grey, as stage 1 writes them.
+    """
 
     paths: list[Path]
     labels: np.ndarray
     classes: list[str]
+    plain: bool = False
 
 
 def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
@@ -30,15 +39,16 @@ def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
         raise ConvscopeError(f"the data set at {root} has no images for {split}: make it again")
     labels = [manifest.classes.index(record.label) for record in records]
     paths = [root / record.path for record in records]
-    return Examples(paths, np.array(labels, np.int64), list(manifest.classes))
+    plain = all(record.sha256 for record in records)  # it has looked at each
+    return Examples(paths, np.array(labels, np.int64), list(manifest.classes), plain)
 
 
 class Batches(keras.utils.PyDataset):
     """Batches of (pictures, one-hot labels): float32 (batch, height, width, 3) and (batch, classes).
 
-    Order and augmentation of an epoch depend on `seed` and `epoch` alone; the training loop sets `epoch`
-    before each (`fit` fetches a batch ahead of the first, so counting inside would be off). One worker:
-    Keras 3.15 with more feeds some samples twice and leaves others out.
+    Order and augmentation of an epoch depend on `seed` and `epoch` alone, not on the threads that make a
+    batch; the training loop sets `epoch` before each (`fit` fetches a batch ahead of the first, so counting
+    inside would be off). One worker: Keras 3.15 with more feeds some samples twice and leaves others out.
     """
 
     def __init__(
@@ -50,6 +60,7 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         augment: Augment | None = None,
         shuffle_seed: int | None = None,
+        threads: int | None = None,
     ):
         """Describe the batches.
 
@@ -60,6 +71,7 @@ class Batches(keras.utils.PyDataset):
             batch_size: pictures a batch; the last one may be smaller.
             augment: see `convscope.data.augment`; None leaves the pictures alone.
             shuffle_seed: None keeps the order of `examples`.
+            threads: that make the pictures of a batch; None is one a core.
         """
         super().__init__(workers=1, max_queue_size=4)
         self.examples = examples
@@ -69,6 +81,8 @@ class Batches(keras.utils.PyDataset):
         self.augment = augment
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
+        self.threads = threads or cores()
+        self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
 
     def __len__(self) -> int:
@@ -83,25 +97,45 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
+        pictures = np.empty((len(chosen), *self.size, 3), np.float32)  # a fresh array for every batch
+
+        def fill(place: int) -> None:
+            pictures[place] = _encode(self._picture(int(chosen[place])), self.preprocessing)
+
         try:
-            pictures = np.stack([self._picture(each) for each in chosen])
+            list(self._threads().map(fill, range(len(chosen))))
         except ConvscopeError as error:
             self.failure = error
             raise
         labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels[chosen]]
-        return self.preprocessing.encode(pictures), labels
+        return pictures, labels
 
     def _picture(self, index: int) -> np.ndarray:
-        pixels = images.resize(decode.load(self.examples.paths[index]), *self.size).astype(np.float32)
+        read = decode.load_plain if self.examples.plain else decode.load
+        pixels = images.resize(read(self.examples.paths[index]), *self.size)
         if self.augment is None:
             return pixels
-        seed = np.random.SeedSequence([self.shuffle_seed or 0, self.epoch, int(index)])
+        seed = np.random.SeedSequence([self.shuffle_seed or 0, self.epoch, index])
         return self.augment(pixels, int(seed.generate_state(1)[0]))
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads)
+        return self._pool
+
+
+def _encode(picture: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """A picture, 0..255, as the model's input; of uint8 by a table, which gives the same numbers sooner."""
+    if picture.dtype != np.uint8:
+        return preprocessing.encode(picture)
+    table = preprocessing.table
+    if preprocessing.order == "bgr":
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.LUT(picture, table)
 
 
 def encode_photographs(
     photographs: Sequence[np.ndarray], size: tuple[int, int], preprocessing: Preprocessing
 ) -> np.ndarray:
     """Photographs of any size as a model's input, as training does it: float32 (n, height, width, 3)."""
-    resized = [images.resize(pixels, *size).astype(np.float32) for pixels in photographs]
-    return preprocessing.encode(np.stack(resized))
+    return preprocessing.encode(np.stack([images.resize(pixels, *size) for pixels in photographs]))

@@ -3,10 +3,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from convscope.data.augment import keras_augmentation
-from convscope.data.pipeline import Batches, Examples, encode_photographs
+from convscope import decode
+from convscope.data.augment import Ranges, fast_augmentation
+from convscope.data.pipeline import Batches, Examples, _encode, encode_photographs
 from convscope.images import save_png
 from convscope.preprocessing import by_name
 from convscope.training.callbacks import EpochOrder
@@ -78,27 +78,12 @@ def test_preprocessing_is_applied_once_by_training_and_by_pictures(examples: Exa
         np.testing.assert_allclose(by_name(name).decode(trained)[:, 0, 0, 0], 3 * np.arange(5, 10), atol=1e-3)
 
 
-def test_augmentation_is_imagedatagenerators_and_reproducible() -> None:
-    parameters = {"rotation_range": 20, "width_shift_range": 0.2, "horizontal_flip": True, "zoom_range": 0.0}
-    pixels = np.random.default_rng(0).uniform(0, 255, (20, 24, 3)).astype(np.float32)
-    augment = keras_augmentation(parameters)
-    assert augment is not None
-    expected = ImageDataGenerator(**parameters).random_transform(pixels, seed=11)
-    np.testing.assert_allclose(augment(pixels, 11), np.clip(expected, 0, 255), atol=1e-4)
-    np.testing.assert_array_equal(augment(pixels, 11), augment(pixels, 11))
-    assert not np.array_equal(augment(pixels, 11), augment(pixels, 12))
-
-
-def test_nothing_to_do_is_no_augmentation() -> None:
-    assert keras_augmentation({"rotation_range": 0.0, "fill_mode": "nearest", "brightness_range": []}) is None
-
-
 def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for index in range(4):
         save_png(tmp_path / f"{index}.png", rng.integers(0, 255, (16, 16, 3)).astype(np.uint8))
     examples = Examples(sorted(tmp_path.iterdir()), np.zeros(4, int), ["a", "b"])
-    augment = keras_augmentation({"rotation_range": 30})
+    augment = fast_augmentation(Ranges(rotation_range=30))
 
     def epoch(number: int) -> np.ndarray:
         data = batches(examples, size=(16, 16), augment=augment, shuffle_seed=0)
@@ -107,3 +92,38 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(epoch(1), epoch(1))
     assert not np.array_equal(np.sort(epoch(1), axis=0), np.sort(epoch(2), axis=0))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_the_number_of_threads_changes_nothing(examples: Examples, threads: int) -> None:
+    augment = fast_augmentation(Ranges(rotation_range=90, channel_shift_range=60))
+    one = batches(examples, augment=augment, shuffle_seed=3, threads=1)
+    many = batches(examples, augment=augment, shuffle_seed=3, threads=threads)
+    one.epoch = many.epoch = 5
+    for index in range(len(one)):
+        for ours, theirs in zip(one[index], many[index], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_every_batch_is_an_array_of_its_own(examples: Examples) -> None:
+    data = batches(examples)
+    first, again = data[0][0], data[0][0]
+    assert first.base is None
+    assert not np.shares_memory(first, again)
+
+
+@pytest.mark.parametrize("name", ["unit_range", "minus_one_to_one", "caffe", "torch"])
+def test_the_table_gives_what_encode_gives(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
+    preprocessing = by_name(name)
+    np.testing.assert_array_equal(_encode(pixels, preprocessing), preprocessing.encode(pixels))
+
+
+def test_plain_files_are_read_alike_and_a_damaged_one_says_so(shared: Path, tmp_path: Path) -> None:
+    for path in sorted((shared / "data" / "flowers").glob("*/*"))[::200]:
+        difference = np.abs(decode.load_plain(path).astype(int) - decode.load(path))
+        assert difference.max() <= 3
+        assert (difference <= 1).mean() > 0.999
+    (tmp_path / "half.jpg").write_bytes(path.read_bytes()[:100])
+    with pytest.raises(decode.DecodeError, match=r"half\.jpg"):
+        decode.load_plain(tmp_path / "half.jpg")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -78,33 +79,57 @@ class InceptionV3Config(ModelConfig):
             check_range("model.input_size", self.input_size, 75, 2048)
 
 
+class Engine(StrEnum):
+    """Who augments."""
+
+    fast = "fast"
+    keras = "keras"
+
+
 @dataclass
 class AugmentationConfig:
-    """Keras' ImageDataGenerator: what it does to training pictures, 0 to 255, before preprocessing."""
+    """What is done to training pictures, 0 to 255, before preprocessing: ImageDataGenerator's parameters."""
 
+    engine: Engine = option(Engine.fast, "fast is OpenCV in threads, keras is ImageDataGenerator itself")
     rotation_range: float = option(0.0, "degrees, to either side")
-    width_shift_range: float = option(0.0, "fraction of the width, to either side")
-    height_shift_range: float = option(0.0, "fraction of the height, to either side")
+    width_shift_range: float = option(0.0, "fraction of the side, or from 1 pixels, to either side")
+    height_shift_range: float = option(0.0, "fraction of the side, or from 1 pixels, to either side")
     shear_range: float = option(0.0, "degrees")
-    zoom_range: float = option(0.0, "fraction, in and out")
+    zoom_range: Any = option(0.0, "fraction, in and out, or [lowest, highest] factor")
     brightness_range: list[float] = option([], "[lowest, highest] factor; [] leaves it alone")
     channel_shift_range: float = option(0.0, "grey levels, to either side")
     horizontal_flip: bool = option(False, "mirror every other picture")
     vertical_flip: bool = option(False, "turn every other picture upside down")
     fill_mode: FillMode = option(FillMode.nearest, "what lies outside the picture")
+    cval: float = option(0.0, "the grey level outside with fill_mode=constant")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("width_shift_range", "height_shift_range", "zoom_range"):
-            check_range(f"augmentation.{name}", getattr(self, name), 0, 1, below=True)
+        for name in ("width_shift_range", "height_shift_range"):
+            check_range(f"augmentation.{name}", getattr(self, name), 0)
         for name in ("rotation_range", "shear_range"):
             check_range(f"augmentation.{name}", getattr(self, name), 0, 180)
-        check_range("augmentation.channel_shift_range", self.channel_shift_range, 0, 255)
-        low_high = self.brightness_range
-        if low_high and (len(low_high) != 2 or not 0 <= low_high[0] <= low_high[1]):
+        for name in ("channel_shift_range", "cval"):
+            check_range(f"augmentation.{name}", getattr(self, name), 0, 255)
+        if isinstance(self.zoom_range, int | float) and not isinstance(self.zoom_range, bool):
+            check_range("augmentation.zoom_range", self.zoom_range, 0, 1, below=True)
+        elif not _is_range(self.zoom_range) or self.zoom_range[0] == 0:
             raise ConvscopeError(
-                f"augmentation.brightness_range={low_high}: expected [] or [lowest, highest]"
+                f"augmentation.zoom_range={self.zoom_range}: expected a fraction, or [lowest, highest]"
             )
+        if self.brightness_range and not _is_range(self.brightness_range):
+            raise ConvscopeError(
+                f"augmentation.brightness_range={self.brightness_range}: expected [] or [lowest, highest]"
+            )
+
+
+def _is_range(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(each, int | float) for each in value)
+        and 0 <= value[0] <= value[1]
+    )
 
 
 @dataclass
