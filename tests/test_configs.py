@@ -37,7 +37,11 @@ def choices() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("stage", "choice"), list(choices()))
 def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
-    config = compose(stage, choice, "dataset.name=x")
+    needed = {
+        "model=keras_application": ["model.application=VGG16"],
+        "model=pretrained_file": ["model.file=x"],
+    }
+    config = compose(stage, choice, "dataset.name=x", *needed.get(choice, []))
     assert type(config) is launch.SCHEMAS[stage]
 
 
@@ -47,7 +51,8 @@ def test_the_flowers_projects_recipe_is_the_default() -> None:
     assert config.augmentation.horizontal_flip
     assert config.training.batch_size == 32
     inception = compose("train", "model=inception_v3").model
-    assert (inception.input_size, inception.units, inception.dropout) == (299, 256, 0.1)
+    assert (inception.application, inception.units, inception.dropout) == ("InceptionV3", 256, 0.1)
+    assert (inception.pooling, inception.activation, inception.trainable) == ("avg", "relu", "all")
 
 
 def all_schemas() -> Iterator[type]:

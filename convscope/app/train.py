@@ -7,11 +7,9 @@ from typing import Any
 import keras
 
 from convscope import config as configuration
+from convscope.app.models import build
 from convscope.config import (
     AugmentationConfig,
-    InceptionV3Config,
-    ModelConfig,
-    SmallConvnetConfig,
     TrainConfig,
 )
 from convscope.data.augment import Augment, Ranges, fast_augmentation
@@ -20,9 +18,7 @@ from convscope.data.manifest import manifest_hash, open_dataset
 from convscope.data.pipeline import Batches, examples_of
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
-from convscope.models import inception_v3, small_convnet
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, open_bundle, save_model
-from convscope.preprocessing import by_name
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
 from convscope.training.loop import fit
@@ -49,12 +45,13 @@ def train(config: TrainConfig, directory: Path) -> None:
             "another hydra.run.dir"
         )
     keras.utils.set_random_seed(config.seed)
-    model = _build(config.model, len(manifest.classes))
+    built = build(config.model, len(manifest.classes))
+    model = built.model
     contract = Contract(
         name=model.name,
         class_names=manifest.classes,
-        input_size=(config.model.input_size,) * 2,
-        preprocessing=by_name(config.model.preprocessing),
+        input_size=built.input_size,
+        preprocessing=built.preprocessing,
         dataset={
             "name": manifest.name,
             "path": str(root.resolve()),
@@ -71,6 +68,7 @@ def train(config: TrainConfig, directory: Path) -> None:
             batch_size=config.training.batch_size,
             augment=_augmentation(config.augmentation) if split == "train" else None,
             shuffle_seed=config.seed if split == "train" else None,
+            binary=config.model.output == "sigmoid",
         )
         for split in ("train", "validation", "test")
     }
@@ -95,26 +93,6 @@ def train(config: TrainConfig, directory: Path) -> None:
 def _augmentation(config: AugmentationConfig) -> Augment | None:
     engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
     return engine(Ranges.of(asdict(config)))
-
-
-def _build(config: ModelConfig, classes: int) -> keras.Model:
-    """The model that the configuration describes."""
-    if isinstance(config, SmallConvnetConfig):
-        return small_convnet.build(
-            classes,
-            input_size=config.input_size,
-            widths=config.widths,
-            units=config.units,
-            dropout=config.dropout,
-        )
-    assert isinstance(config, InceptionV3Config)
-    return inception_v3.build(
-        classes,
-        input_size=config.input_size,
-        weights=config.weights,
-        units=config.units,
-        dropout=config.dropout,
-    )
 
 
 def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches]) -> None:

@@ -43,7 +43,8 @@ GROUPS: dict[str, dict[str, type]] = {
     },
     "model": {
         "small_convnet": schema.SmallConvnetConfig,
-        "inception_v3": schema.InceptionV3Config,
+        "keras_application": schema.KerasApplicationConfig,
+        "pretrained_file": schema.PretrainedFileConfig,
     },
     "augmentation": {"base": schema.AugmentationConfig},
 }

@@ -44,7 +44,7 @@ def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (pictures, one-hot labels): float32 (batch, height, width, 3) and (batch, classes).
+    """Batches of (pictures, labels): float32 (batch, height, width, 3) and one-hot (batch, classes).
 
     Order and augmentation of an epoch depend on `seed` and `epoch` alone, not on the threads that make a
     batch; the training loop sets `epoch` before each (`fit` fetches a batch ahead of the first, so counting
@@ -61,6 +61,7 @@ class Batches(keras.utils.PyDataset):
         augment: Augment | None = None,
         shuffle_seed: int | None = None,
         threads: int | None = None,
+        binary: bool = False,
     ):
         """Describe the batches.
 
@@ -72,6 +73,7 @@ class Batches(keras.utils.PyDataset):
             augment: see `convscope.data.augment`; None leaves the pictures alone.
             shuffle_seed: None keeps the order of `examples`.
             threads: that make the pictures of a batch; None is one a core.
+            binary: give labels as (batch, 1), 1 for the second class, instead of one-hot.
         """
         super().__init__(workers=1, max_queue_size=4)
         self.examples = examples
@@ -82,6 +84,7 @@ class Batches(keras.utils.PyDataset):
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
         self.threads = threads or cores()
+        self.binary = binary
         self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
 
@@ -107,8 +110,10 @@ class Batches(keras.utils.PyDataset):
         except ConvscopeError as error:
             self.failure = error
             raise
-        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels[chosen]]
-        return pictures, labels
+        labels = self.examples.labels[chosen]
+        if self.binary:
+            return pictures, labels[:, None].astype(np.float32)
+        return pictures, np.eye(len(self.examples.classes), dtype=np.float32)[labels]
 
     def _picture(self, index: int) -> np.ndarray:
         read = decode.load_plain if self.examples.plain else decode.load
@@ -125,7 +130,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) -> None:
-    """Put a picture, 0..255, into `out` as the model's input; of uint8 by a table: the same numbers, sooner."""
+    """Put a picture, 0..255, into `out` as the model's input; of uint8 by a table: the same, sooner."""
     if picture.dtype != np.uint8:
         out[...] = preprocessing.encode(picture)
         return

@@ -102,7 +102,7 @@ def open_bundle(checkpoint: Path) -> ModelBundle:
     if not path.is_file():
         wanted = "a run directory of train.py or a .keras file"
         raise ConvscopeError(f"no checkpoint at {path}: expected {wanted} in checkpoint=")
-    contract = _read_contract(path.parent / CONTRACT_FILE)
+    contract = read_contract(path.parent / CONTRACT_FILE)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -112,7 +112,8 @@ def open_bundle(checkpoint: Path) -> ModelBundle:
     return ModelBundle(model, contract, path, sha256(path))
 
 
-def _read_contract(path: Path) -> Contract:
+def read_contract(path: Path) -> Contract:
+    """Read a `model.json`; raises ConvscopeError if it is missing or malformed."""
     if not path.is_file():
         raise ConvscopeError(
             f"no {path.name} beside the checkpoint (looked for {path}): it names the classes and the "

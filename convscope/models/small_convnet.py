@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import keras
 
+from convscope.models.head import add_output
+
 
 def build(
     classes: int,
@@ -15,8 +17,10 @@ def build(
     widths: Sequence[int] = (32, 64, 128, 128),
     units: int = 512,
     dropout: float = 0.5,
+    batch_normalization: bool = False,
+    output: str = "softmax",
 ) -> keras.Model:
-    """An untrained convnet: (batch, input_size, input_size, 3) to (batch, classes), softmax.
+    """An untrained convnet: (batch, input_size, input_size, 3) to (batch, classes).
 
     Args:
         classes: how many.
@@ -24,14 +28,20 @@ def build(
         widths: filters of each 3x3 convolution; a 2x2 max pooling follows each.
         units: of the dense layer before the last.
         dropout: fraction of the flattened features that training drops.
+        batch_normalization: normalise before each ReLU, which is a layer of its own then.
+        output: "softmax", or "sigmoid" for one unit that is the probability of the second of two classes.
     """
     inputs = keras.Input((input_size, input_size, 3), name="pixels")
     x = inputs
     for number, width in enumerate(widths, start=1):
-        x = keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number}")(x)
+        if batch_normalization:
+            x = keras.layers.Conv2D(width, 3, use_bias=False, name=f"conv2d_{number}")(x)
+            x = keras.layers.BatchNormalization(name=f"batch_normalization_{number}")(x)
+            x = keras.layers.ReLU(name=f"relu_{number}")(x)
+        else:
+            x = keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"max_pooling2d_{number}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(units, activation="relu", name="dense")(x)
-    outputs = keras.layers.Dense(classes, activation="softmax", name="predictions")(x)
-    return keras.Model(inputs, outputs, name="small_convnet")
+    return keras.Model(inputs, add_output(x, classes, output), name="small_convnet")

@@ -26,14 +26,16 @@ def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
     """Predict every example once and score it.
 
     Args:
-        model: with a softmax output.
-        batches: (pictures, one-hot labels) in any order.
+        model: with a softmax output, or one sigmoid unit for the second of two classes.
+        batches: (pictures, labels) in any order, labels one-hot or, for sigmoid, (batch, 1).
     """
     probabilities, labels = [], []
     for index in range(len(batches)):
-        pictures, one_hot = batches[index]
-        probabilities.append(np.asarray(model.predict_on_batch(pictures), np.float64))
-        labels.append(one_hot.argmax(axis=1))
+        pictures, wanted = batches[index]
+        output = np.asarray(model.predict_on_batch(pictures), np.float64)
+        single = output.shape[1] == 1
+        probabilities.append(np.hstack([1 - output, output]) if single else output)
+        labels.append(wanted[:, 0].astype(int) if single else wanted.argmax(axis=1))
     return score(np.concatenate(probabilities), np.concatenate(labels))
 
 

@@ -20,10 +20,10 @@ def fit(
     history: Path,
     save: Callable[[keras.Model], None],
 ) -> list[dict[str, float]]:
-    """Train with Adam on categorical cross-entropy.
+    """Train with Adam on the cross-entropy of the classes.
 
     Args:
-        model: with a softmax output; it is left as it is after the last epoch.
+        model: with a softmax output or one sigmoid unit; it is left as it is after the last epoch.
         train: batches with an `epoch` that is set before each.
         validation: batches, the same every epoch.
         epochs: passes over `train`.
@@ -40,7 +40,7 @@ def fit(
     """
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss="categorical_crossentropy",
+        loss="binary_crossentropy" if model.output_shape[-1] == 1 else "categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,
     )

@@ -18,3 +18,15 @@ def test_it_is_the_books_convnet() -> None:
 def test_widths_are_the_depth(widths: tuple[int, ...]) -> None:
     model = small_convnet.build(2, input_size=40, widths=widths, units=6)
     assert [layer.filters for layer in model.layers if "conv2d" in layer.name] == list(widths)
+
+
+def test_batch_normalisation_comes_before_the_relu_and_sigmoid_is_one_unit() -> None:
+    model = small_convnet.build(
+        2, input_size=40, widths=(4, 5), units=6, batch_normalization=True, output="sigmoid"
+    )
+    assert [layer.name for layer in model.layers[1:5]] == [
+        "conv2d_1", "batch_normalization_1", "relu_1", "max_pooling2d_1",
+    ]  # fmt: skip
+    assert not model.get_layer("conv2d_1").use_bias
+    assert model.output_shape == (None, 1)
+    assert model.layers[-1].activation.__name__ == "sigmoid"

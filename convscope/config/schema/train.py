@@ -21,21 +21,39 @@ class FillMode(StrEnum):
     constant = "constant"
 
 
+class Output(StrEnum):
+    """The last layer."""
+
+    softmax = "softmax"
+    sigmoid = "sigmoid"
+
+
+class Pooling(StrEnum):
+    """How a head begins."""
+
+    avg = "avg"
+    max = "max"
+    flatten = "flatten"
+
+
 @dataclass
 class ModelConfig:
     """A network: what every kind has."""
 
-    input_size: int = option(MISSING, "width and height of the input in pixels")
-    preprocessing: str = option(MISSING, "none, unit_range, minus_one_to_one, caffe or torch")
+    input_size: int | None = option(None, "width and height of the input in pixels; null: the network's own")
+    preprocessing: str | None = option(
+        None, "none, unit_range, minus_one_to_one, caffe or torch; null: the network's own"
+    )
     dropout: float = option(MISSING, "fraction of the head's inputs that training drops")
+    output: Output = option(Output.softmax, "softmax, or sigmoid: one unit for two classes")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.input_size != MISSING:
+        if self.input_size is not None:
             check_range("model.input_size", self.input_size, 16, 2048)
         if self.dropout != MISSING:
             check_range("model.dropout", self.dropout, 0, 1, below=True)
-        if self.preprocessing != MISSING:
+        if self.preprocessing not in (None, "affine"):
             by_name(self.preprocessing)
 
 
@@ -45,6 +63,7 @@ class SmallConvnetConfig(ModelConfig):
 
     widths: list[int] = option([32, 64, 128, 128], "filters of each convolution")
     units: int = option(512, "units of the dense layer before the last")
+    batch_normalization: bool = option(False, "normalise before each ReLU")
 
     def __post_init__(self) -> None:
         """Check that a feature map is left after the last pooling."""
@@ -52,8 +71,10 @@ class SmallConvnetConfig(ModelConfig):
         check_range("model.units", self.units, 1)
         for width in self.widths:
             check_range("model.widths", width, 1)
-        if self.input_size == MISSING:
-            return
+        if self.input_size is None:
+            raise ConvscopeError(
+                "model.input_size=null: expected a size, as this network has none of its own"
+            )
         side = self.input_size
         for _ in self.widths:
             side = (side - 2) // 2
@@ -65,18 +86,47 @@ class SmallConvnetConfig(ModelConfig):
 
 
 @dataclass
-class InceptionV3Config(ModelConfig):
-    """InceptionV3 with a head of its own."""
+class PretrainedConfig(ModelConfig):
+    """A trunk that is trained already, with a new head."""
 
-    weights: str | None = option("imagenet", "the trunk's weights: imagenet, null, or a file")
-    units: int = option(256, "units of the dense layer before the last")
+    pooling: Pooling = option(Pooling.avg, "how the head begins")
+    units: int = option(256, "units of the dense layer before the last; 0 leaves it out")
+    activation: str = option("relu", "of that layer, by Keras' names")
+    trainable: str = option("all", "all, head, or the first layer that trains, by name")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        check_range("model.units", self.units, 1)
-        if self.input_size != MISSING:
-            check_range("model.input_size", self.input_size, 75, 2048)
+        check_range("model.units", self.units, 0)
+
+
+@dataclass
+class KerasApplicationConfig(PretrainedConfig):
+    """A classifier of keras.applications."""
+
+    application: str = option(MISSING, "its name in keras.applications, such as ResNet50V2")
+    weights: str | None = option("imagenet", "the trunk's weights: imagenet, null, or a file")
+
+
+@dataclass
+class PretrainedFileConfig(PretrainedConfig):
+    """Any saved model as a trunk."""
+
+    file: str = option(MISSING, "a .keras file")
+    cut: str | None = option(None, "the layer the head is put on; null: the last feature maps")
+    scale: list[float] = option([], "with preprocessing=affine: pixels * scale + offset, one number or three")
+    offset: list[float] = option([], "see scale")
+
+    def __post_init__(self) -> None:
+        """Check that an affine preprocessing is whole."""
+        super().__post_init__()
+        lengths = (len(self.scale), len(self.offset))
+        if (self.preprocessing == "affine") != all(each in (1, 3) for each in lengths) or 0 in self.scale:
+            raise ConvscopeError(
+                f"model.preprocessing={self.preprocessing}, model.scale={self.scale} and "
+                f"model.offset={self.offset}: expected preprocessing=affine with one or three numbers in "
+                "each, scale without 0"
+            )
 
 
 class Engine(StrEnum):

@@ -1,0 +1,174 @@
+import inspect
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope.errors import ConvscopeError
+from convscope.models import pretrained, small_convnet
+from convscope.models.applications import application, names
+from convscope.models.head import Head
+
+WEIGHTS = "weights/inception_v3_notop_unit_range.weights.h5"
+LITE = "weights/efficientnet_lite0_imagenet.keras"
+
+
+def build(name: str, classes: int = 5, head: Head | None = None, **options: object) -> keras.Model:
+    settings = {"input_size": 75, "weights": None} | options
+    return pretrained.from_application(application(name), classes, head=head or Head(), **settings)
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_application_has_its_own_preprocessing_and_size(name: str) -> None:
+    found = application(name)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 7, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        found.preprocessing.encode(pixels), found.preprocess_input(pixels.copy()), rtol=1e-5, atol=1e-5
+    )
+    source = inspect.getsource(inspect.getmodule(found.build))
+    function = inspect.getsource(found.build)
+    said = re.search(r"default_size=(\d+)", function) or re.search(r"default_size=(\d+)", source)
+    assert said is None or found.input_size == int(said[1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MobileNetV2", "DenseNet121", "EfficientNetB0", "MobileNetV3Small", "ResNet50V2", "Xception", "VGG16"],
+)
+def test_an_application_is_one_flat_graph_with_the_same_names_every_time(name: str) -> None:
+    keras.layers.Conv2D(1, 1)  # counts Keras' automatic names up
+    first, second = (build(name, input_size=96) for _ in range(2))
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    assert not any(isinstance(layer, keras.Model) for layer in first.layers)
+    assert first.output_shape == (None, 5)
+
+
+def test_inceptions_layers_have_keras_names_however_often_it_is_built() -> None:
+    first, second = (build("InceptionV3") for _ in range(2))
+    names = [layer.name for layer in first.layers]
+    assert names == [layer.name for layer in second.layers]
+    assert sum(isinstance(layer, keras.layers.Conv2D) for layer in first.layers) == 94
+    assert first.get_layer("conv2d").kernel.shape == (3, 3, 3, 32)
+    assert first.get_layer("conv2d_4").kernel.shape == (3, 3, 80, 192)
+    assert first.get_layer("conv2d_93").kernel.shape == (1, 1, 2048, 192)
+    assert {"mixed0", "mixed10", "activation_93"} <= set(names)
+
+
+def test_the_default_head_is_the_flowers_projects() -> None:
+    head = build("InceptionV3").layers[-4:]
+    assert [type(layer).__name__ for layer in head] == ["GlobalAveragePooling2D", "Dense", "Dropout", "Dense"]
+    assert (head[1].units, head[2].rate, head[3].units) == (256, 0.1, 5)
+
+
+@pytest.mark.parametrize(
+    ("head", "kinds", "shape"),
+    [
+        (Head(units=0), ["GlobalAveragePooling2D", "Dropout", "Dense"], (None, 2)),
+        (Head("max", 8, "gelu"), ["GlobalMaxPooling2D", "Dense", "Dropout", "Dense"], (None, 2)),
+        (Head("flatten", 0, output="sigmoid"), ["Flatten", "Dropout", "Dense"], (None, 1)),
+    ],
+)
+def test_the_head_is_as_asked_for(head: Head, kinds: list[str], shape: tuple[None, int]) -> None:
+    model = build("MobileNetV2", 2, head, input_size=64)
+    assert [type(layer).__name__ for layer in model.layers[-len(kinds) :]] == kinds
+    assert model.output_shape == shape
+
+
+def test_weights_from_a_file_are_the_trunks(shared: Path) -> None:
+    model = build("InceptionV3", input_size=299, weights=str(shared / WEIGHTS))
+    trunk = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(299, 299, 3))
+    trunk.load_weights(shared / WEIGHTS)
+    x = np.random.default_rng(0).uniform(0, 1, (1, 299, 299, 3)).astype(np.float32)
+    ours = keras.Model(model.inputs[0], model.get_layer("mixed10").output)(x)
+    np.testing.assert_array_equal(ours, trunk(x))
+
+
+def test_weights_that_do_not_fit_are_one_line(shared: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"does not fit InceptionV3") as error:
+        build("InceptionV3", weights=str(shared / "weights/vgg16_notop_edges.weights.h5"))
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConvscopeError, match="no weights at"):
+        build("InceptionV3", weights=str(tmp_path / "none.weights.h5"))
+
+
+def test_what_cannot_be_built_is_one_line() -> None:
+    with pytest.raises(ConvscopeError, match="did you mean VGG19 or VGG16"):
+        application("VGG17")
+    with pytest.raises(ConvscopeError, match="its own is 299") as error:
+        build("InceptionV3", input_size=40)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConvscopeError, match="no pooling 'mean'"):
+        build("MobileNetV2", head=Head("mean"), input_size=64)
+
+
+def test_a_saved_model_gives_its_trunk(tmp_path: Path) -> None:
+    donor = small_convnet.build(3, input_size=40, widths=(4, 6), units=8)
+    donor.save(tmp_path / "donor.keras")
+    model = pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(units=0))
+    assert [layer.name for layer in model.layers] == [
+        "pixels", "conv2d_1", "max_pooling2d_1", "conv2d_2", "average_pooling", "dropout", "predictions",
+    ]  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(2, 40, 40, 3)).astype(np.float32)
+    ours, theirs = (
+        keras.Model(each.inputs[0], each.get_layer("conv2d_2").output)(x) for each in (model, donor)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    earlier = pretrained.from_file(tmp_path / "donor.keras", 2, cut="conv2d_1", head=Head())
+    assert earlier.get_layer("average_pooling").input.shape[-1] == 4
+    with pytest.raises(ConvscopeError, match="did you mean conv2d_2"):
+        pretrained.from_file(tmp_path / "donor.keras", 2, cut="conv2d_9", head=Head())
+    with pytest.raises(ConvscopeError, match="takes 40×40 pixels"):
+        pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(), input_size=60)
+
+
+def test_a_saved_model_that_will_not_do_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.keras").write_bytes(b"no model")
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    keras.Sequential([keras.Input((8, 8, 3)), inner]).save(tmp_path / "nested.keras")
+    keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "grey.keras")
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]).save(tmp_path / "flat.keras")
+    code = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x + 1)])
+    code.save(tmp_path / "code.keras")
+    for name, said in {
+        "none": "no model at",
+        "broken": "cannot open",
+        "nested": "a model inside a model",
+        "grey": "expected one colour picture",
+        "flat": "no feature maps",
+        "code": "cannot open",
+    }.items():
+        with pytest.raises(ConvscopeError, match=said) as error:
+            pretrained.from_file(tmp_path / f"{name}.keras", 2, cut=None, head=Head())
+        assert "\n" not in str(error.value)
+
+
+def test_real_weights_give_real_features(shared: Path) -> None:
+    model = pretrained.from_file(shared / LITE, 5, cut=None, head=Head(units=0))
+    donor = keras.saving.load_model(shared / LITE, compile=False)
+    maps = model.get_layer("average_pooling").input
+    assert tuple(maps.shape) == (None, 7, 7, 1280)
+    x = np.random.default_rng(0).normal(size=(1, 224, 224, 3)).astype(np.float32)
+    pooled = keras.Model(model.inputs[0], model.get_layer("average_pooling").output)(x)
+    classes = [layer for layer in donor.layers if isinstance(layer, keras.layers.Dense)][-1]
+    expected = keras.Model(donor.inputs[0], classes.input)(x)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_trains_is_chosen_and_batch_normalisation_stays_frozen() -> None:
+    def trained(choice: str) -> list[str]:
+        model = build("MobileNetV2", input_size=64)
+        pretrained.set_trainable(model, choice)
+        return [layer.name for layer in model.layers if layer.trainable_weights]
+
+    everything = trained("all")
+    assert trained("head") == ["dense", "predictions"]
+    upper = trained("block_15_expand")
+    assert upper[0] == "block_15_expand"
+    assert upper[-2:] == ["dense", "predictions"]
+    assert not any("BN" in name for name in upper)
+    assert any("BN" in name for name in everything)
+    assert set(upper) < set(everything)
+    with pytest.raises(ConvscopeError, match="no layer 'block_99'"):
+        trained("block_99")
