@@ -62,6 +62,7 @@ class Batches(keras.utils.PyDataset):
         shuffle_seed: int | None = None,
         threads: int | None = None,
         binary: bool = False,
+        mixup: float = 0.0,
     ):
         """Describe the batches.
 
@@ -73,6 +74,8 @@ class Batches(keras.utils.PyDataset):
             augment: see `convscope.data.augment`; None leaves the pictures alone.
             shuffle_seed: None keeps the order of `examples`.
             threads: that make the pictures of a batch; None is one a core.
+            mixup: alpha of the Beta distribution by which pictures of a batch, and their labels, are mixed
+                (H. Zhang et al., mixup, 2018); 0 leaves them alone.
             binary: give labels as (batch, 1), 1 for the second class, instead of one-hot.
         """
         super().__init__(workers=1, max_queue_size=4)
@@ -85,6 +88,7 @@ class Batches(keras.utils.PyDataset):
         self.epoch = 0
         self.threads = threads or cores()
         self.binary = binary
+        self.mixup = mixup
         self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
 
@@ -110,10 +114,21 @@ class Batches(keras.utils.PyDataset):
         except ConvscopeError as error:
             self.failure = error
             raise
-        labels = self.examples.labels[chosen]
+        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels[chosen]]
         if self.binary:
-            return pictures, labels[:, None].astype(np.float32)
-        return pictures, np.eye(len(self.examples.classes), dtype=np.float32)[labels]
+            labels = labels[:, 1:]
+        return self._mix(pictures, labels, index) if self.mixup else (pictures, labels)
+
+    def _mix(self, pictures: np.ndarray, labels: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Each picture a little of another; how much, and which, seed, epoch and batch decide."""
+        draw = np.random.default_rng([self.shuffle_seed or 0, self.epoch, index, len(pictures)])
+        share = draw.beta(self.mixup, self.mixup, len(pictures)).astype(np.float32)
+        other = draw.permutation(len(pictures))
+        of_picture, of_label = share[:, None, None, None], share[:, None]
+        return (
+            of_picture * pictures + (1 - of_picture) * pictures[other],
+            of_label * labels + (1 - of_label) * labels[other],
+        )
 
     def _picture(self, index: int) -> np.ndarray:
         read = decode.load_plain if self.examples.plain else decode.load

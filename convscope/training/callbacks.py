@@ -1,17 +1,22 @@
-"""What happens around epochs and batches: order, best model, history, progress."""
+"""What happens around epochs and batches: order, best model, history, state, interruption, progress."""
 
 import csv
 import io
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import keras
 
+from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.progress import progress
+from convscope.training.state import save_state
 
-COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class EpochOrder(keras.callbacks.Callback):
@@ -51,8 +56,9 @@ class History(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """One row an epoch, counted from 1."""
-        self.rows.append({"epoch": epoch + 1} | {name: (logs or {})[name] for name in COLUMNS[1:]})
+        """One row an epoch, counted from 1; the learning rate is the one that it ended with."""
+        measured = (logs or {}) | {"learning_rate": float(self.model.optimizer.learning_rate)}
+        self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in COLUMNS[1:]})
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -60,13 +66,100 @@ class History(keras.callbacks.Callback):
         write_text(self.path, text.getvalue())
 
 
+class Watch(keras.callbacks.Callback):
+    """End the run after `patience` epochs without a lower validation loss; lower the rate after `plateau`.
+
+    `best` and `waited` are what it knows.
+    """
+
+    def __init__(self, patience: int, plateau: int):
+        super().__init__()
+        self.patience, self.plateau = patience, plateau
+        self.best, self.waited = math.inf, 0
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Count the epochs since the lowest loss."""
+        loss = (logs or {}).get("val_loss", math.nan)
+        self.waited = 0 if loss < self.best else self.waited + 1
+        self.best = min(self.best, loss) if not math.isnan(loss) else self.best
+        if self.plateau and self.waited and self.waited % self.plateau == 0:
+            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 5
+        if self.patience and self.waited >= self.patience:
+            self.model.stop_training = True
+
+
+class KeepState(keras.callbacks.Callback):
+    """Write the state after every epoch; the last of the callbacks, so that it knows what they know."""
+
+    def __init__(self, path: Path, facts: Callable[[], dict[str, Any]]):
+        super().__init__()
+        self.path, self.facts = path, facts
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Replace the state of the epoch before."""
+        save_state(self.path, self.model, epoch + 1, self.facts())
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """End the run at the first loss that is no number: what follows could only be worse."""
+
+    def __init__(self, learning_rate: float):
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember which it is."""
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Keras gives the mean of the epoch so far, which stays not-a-number from there on."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise ConvscopeError(
+                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}: the likely cause is "
+                f"training.learning_rate={self.learning_rate:g}, try a tenth of it, or training.clipnorm=1; "
+                "the best model so far, if there is one, is kept"
+            )
+
+
+class FinishBatch(keras.callbacks.Callback):
+    """At the first Ctrl-C the batch is finished, at the second everything stops at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = False
+        self.previous: Any = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Take the signal over."""
+        self.previous = signal.signal(signal.SIGINT, self._note)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stop here if it was asked for."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def give_back(self) -> None:
+        """Let Ctrl-C do what it did before."""
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 class Progress(keras.callbacks.Callback):
     """One bar for the whole run: epoch, loss, accuracy, time left; and a line an epoch."""
 
-    def __init__(self, epochs: int, steps: int):
+    def __init__(self, epochs: int, steps: int, done: int = 0):
         super().__init__()
         self.epochs, self.steps = epochs, steps
-        self.bar = progress(total=self.epochs * self.steps, desc="training", unit="step", leave=False)
+        self.bar = progress(
+            total=epochs * steps, initial=done * steps, desc="training", unit="step", leave=False
+        )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Show the epoch's means so far."""

@@ -1,13 +1,24 @@
-"""The training loop: fit, keep the best, stop on Ctrl-C without losing it."""
+"""The training loop: fit, keep the best and the state, go on where a run was stopped."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 
 from convscope.errors import ConvscopeError
-from convscope.training.callbacks import EpochOrder, History, KeepBest, Progress
+from convscope.training.callbacks import (
+    EpochOrder,
+    FinishBatch,
+    FiniteLoss,
+    History,
+    KeepBest,
+    KeepState,
+    Progress,
+    Watch,
+)
+from convscope.training.recipe import Recipe
+from convscope.training.state import FILE, load_state
 
 
 def fit(
@@ -15,60 +26,77 @@ def fit(
     train: keras.utils.PyDataset,
     validation: keras.utils.PyDataset,
     *,
-    epochs: int,
-    learning_rate: float,
-    history: Path,
+    recipe: Recipe,
+    directory: Path,
     save: Callable[[keras.Model], None],
+    class_weights: Mapping[int, float] | None = None,
 ) -> list[dict[str, float]]:
-    """Train with Adam on the cross-entropy of the classes.
+    """Train on the cross-entropy of the classes; with a state in `directory`, go on from there.
+
+    The state is written after every epoch, so that a run that is killed and goes on ends with the weights of
+    one that was not.
 
     Args:
         model: with a softmax output or one sigmoid unit; it is left as it is after the last epoch.
         train: batches with an `epoch` that is set before each.
         validation: batches, the same every epoch.
-        epochs: passes over `train`.
-        learning_rate: of Adam.
-        history: the CSV that is written after each epoch.
+        recipe: how.
+        directory: `history.csv` and the state are kept there.
         save: called with the model whenever its validation loss is the lowest so far.
+        class_weights: factors of the loss by class.
 
     Returns:
-        a row an epoch, as in the CSV: epoch, loss, accuracy, val_loss, val_accuracy.
+        a row an epoch, as in the CSV.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; its text says what is kept.
-        ConvscopeError: the loss was never a finite number.
+        KeyboardInterrupt: Ctrl-C, after the batch; its text says what is kept.
+        ConvscopeError: the loss is no number, the memory does not suffice, or the state is another model's.
     """
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="binary_crossentropy" if model.output_shape[-1] == 1 else "categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    best, rows, bar = KeepBest(save), History(history), Progress(epochs, len(train))
-    callbacks = [EpochOrder(train), best, rows, bar]
+    recipe.compile(model, len(train))
+    best, rows = KeepBest(save), History(directory / "history.csv")
+    watch, stop = Watch(recipe.patience, recipe.plateau), FinishBatch()
+    state = load_state(directory / FILE)
+    if state:
+        state.restore(model)
+        best.best, watch.best = state.facts["best"], state.facts["best"]
+        watch.waited, rows.rows = state.facts["waited"], state.facts["rows"]
+        print(f"going on after epoch {state.epochs} of {recipe.epochs}")
+    done = state.epochs if state else 0
+    bar = Progress(recipe.epochs, len(train), done)
+    keep = KeepState(directory / FILE, lambda: {"best": best.best, "waited": watch.waited, "rows": rows.rows})
+    order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, bar, keep, stop]
+    ended = bool(recipe.patience and watch.waited >= recipe.patience)
     try:
         model.fit(
             train,
             validation_data=validation,
-            epochs=epochs,
+            initial_epoch=recipe.epochs if ended else done,
+            epochs=recipe.epochs,
             verbose=0,
-            callbacks=callbacks,
+            callbacks=order,
+            class_weight=dict(class_weights) if class_weights else None,
             shuffle=False,  # of whole batches, which is Keras' default; the order is the data's own
         )
     except KeyboardInterrupt:
-        kept = f"{len(rows.rows)} of {epochs} epochs are done"
+        kept = f"{len(rows.rows)} of {recipe.epochs} epochs are done"
         found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
-        raise KeyboardInterrupt(f"interrupted: {kept}, {found} in {history.parent}") from None
-    except Exception:
+        raise KeyboardInterrupt(f"interrupted: {kept}, {found} in {directory}") from None
+    except Exception as error:
         for batches in (train, validation):
             if failure := getattr(batches, "failure", None):  # an unreadable photograph
                 raise failure from None
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            size = getattr(train, "batch_size", 2)
+            raise ConvscopeError(
+                f"training.batch_size={size} does not fit into memory: try {max(1, size // 2)}"
+            ) from None
         raise
     finally:
         bar.close()
+        stop.give_back()
     if best.best == math.inf:
         raise ConvscopeError(
-            f"the validation loss was never a finite number in {epochs} epoch(s) at "
-            f"training.learning_rate={learning_rate:g}: try a tenth of it"
+            f"the validation loss was never a finite number in {recipe.epochs} epoch(s) at "
+            f"training.learning_rate={recipe.learning_rate:g}: try a tenth of it"
         )
     return rows.rows

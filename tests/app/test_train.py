@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import Outcome
+from tests.conftest import ROOT, Outcome
 
 Command = Callable[..., Outcome]
 TINY = ["model.input_size=32", "training.epochs=1", "augmentation=none", "dataset=folder", "dataset.name=two"]
@@ -93,3 +97,84 @@ def test_what_cannot_be_trained_is_one_line(command: Command, arguments: list[st
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
     assert said in outcome.err.strip().splitlines()[-1]
+
+
+def running(run: str, *arguments: str) -> subprocess.Popen[str]:
+    """`train.py` in a process of its own."""
+    command = [sys.executable, str(ROOT / "train.py"), *TINY, *NET, *LONG, *arguments, f"hydra.run.dir={run}"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+LONG = ["training.epochs=6", "training.deterministic=true", "augmentation=flowers", "training.patience=9"]
+
+
+def weights(run: str) -> list[np.ndarray]:
+    return keras.saving.load_model(f"{run}/model.keras").get_weights()
+
+
+@pytest.mark.usefixtures("two")
+def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command: Command) -> None:
+    whole = running("whole")
+    for run, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGINT)):
+        first = running(run)
+        for line in first.stdout:
+            if line.startswith("epoch   2/6"):
+                first.send_signal(number)
+                break
+        said = first.stdout.read()
+        first.wait()
+        assert not Path(run, "metrics.json").exists()
+        again = running(run, "resume=true") if number == signal.SIGKILL else running(run)
+        out = again.communicate()[0]
+        assert again.returncode == 0
+        assert "going on after epoch" in out
+        assert not Path(run, "state.npz").exists()
+        assert said is not None
+    assert whole.wait() == 0
+    for run in ("killed", "stopped"):
+        assert Path(run, "history.csv").read_text() == Path("whole/history.csv").read_text()
+        assert Path(run, "metrics.json").read_text() == Path("whole/metrics.json").read_text()
+        for ours, theirs in zip(weights(run), weights("whole"), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.usefixtures("two")
+def test_resume_finds_the_run_by_its_settings_and_refuses_another(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt("interrupted")
+
+    arguments = [*TINY, *NET, "training.epochs=2"]
+    with monkeypatch.context() as patch:
+        patch.setattr("convscope.app.train.fit", interrupt)
+        stopped = command("train", *arguments, "hydra.run.dir=outputs/train/one")
+    assert stopped.status == 130
+    assert "hydra.run.dir=" in stopped.err
+    assert "resume=true" in stopped.err
+    other = command("train", *arguments, "seed=1", "resume=true", "hydra.run.dir=outputs/train/two")
+    assert other.status == 1
+    assert "no run with these settings was stopped" in other.err
+    assert command("train", *arguments, "resume=true", "hydra.run.dir=outputs/train/two").status == 0
+    assert Path("outputs/train/one/metrics.json").exists()
+    assert not Path("outputs/train/two").exists()
+    finished = command("train", *arguments, "hydra.run.dir=outputs/train/one")
+    assert "holds a trained model" in finished.err
+
+
+@pytest.mark.usefixtures("two")
+def test_changed_data_are_refused_when_a_run_goes_on(command: Command) -> None:
+    first = running("run")
+    for line in first.stdout:
+        if line.startswith("epoch   2/6"):
+            first.kill()
+            break
+    first.communicate()
+    manifest = Path("data/two/manifest.json")
+    manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 7'))
+    outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=run")
+    assert outcome.status == 1
+    assert "has changed since the run" in outcome.err

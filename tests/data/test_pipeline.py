@@ -94,6 +94,24 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
     assert not np.array_equal(np.sort(epoch(1), axis=0), np.sort(epoch(2), axis=0))
 
 
+def test_mixup_mixes_pictures_and_labels_alike(examples: Examples) -> None:
+    plain, mixed = batches(examples, shuffle_seed=1), batches(examples, shuffle_seed=1, mixup=0.4)
+    (pictures, labels), (blends, shares) = plain[0], mixed[0]
+    assert not np.array_equal(pictures, blends)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+    values = pictures[:, 0, 0, 0]
+    for blend, share in zip(blends[:, 0, 0, 0], shares, strict=True):
+        found = [
+            of_one
+            for one, a in zip(values, labels, strict=True)
+            for other, b in zip(values, labels, strict=True)
+            if one != other and 0 <= (of_one := (blend - other) / (one - other)) <= 1
+            if np.allclose(of_one * a + (1 - of_one) * b, share, atol=1e-3)
+        ]
+        assert found or np.isclose(values, blend).any()
+    np.testing.assert_array_equal(mixed[0][0], blends)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_the_number_of_threads_changes_nothing(examples: Examples, threads: int) -> None:
     augment = fast_augmentation(Ranges(rotation_range=90, channel_shift_range=60))

@@ -1,4 +1,6 @@
 import csv
+import os
+import signal
 from pathlib import Path
 
 import keras
@@ -7,6 +9,9 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.training.loop import fit
+from convscope.training.precision import in_precision
+from convscope.training.recipe import Recipe
+from convscope.training.state import FILE, save_state
 
 
 class Points(keras.utils.PyDataset):
@@ -28,13 +33,17 @@ class Points(keras.utils.PyDataset):
         return points.astype(np.float32), np.eye(2, dtype=np.float32)[1 - labels if wrong else labels]
 
 
+class KilledError(Exception):
+    """Stands for SIGKILL, which the test of the whole command sends."""
+
+
 def linear_model() -> keras.Model:
     keras.utils.set_random_seed(0)
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
 
 
-def options(tmp_path: Path) -> dict:
-    return {"epochs": 5, "learning_rate": 0.1, "history": tmp_path / "history.csv"}
+def options(tmp_path: Path, **recipe: object) -> dict:
+    return {"recipe": Recipe(**{"epochs": 5, "learning_rate": 0.1} | recipe), "directory": tmp_path}
 
 
 def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
@@ -58,27 +67,126 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     weights = []
-    for _ in range(2):
+    for name in "ab":
         model = linear_model()
-        fit(model, Points(), Points(), **options(tmp_path), save=lambda _: None)
+        fit(model, Points(), Points(), **options(tmp_path / name), save=lambda _: None)
         weights.append(model.get_weights())
     for first, second in zip(*weights, strict=True):
         np.testing.assert_array_equal(first, second)
 
 
-def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
-    saved = []
+def net_with_memory() -> keras.Model:
+    """Dropout has a random generator, batch normalisation has statistics, Adam has moments."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.4),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
 
-    def save_and_interrupt(model: keras.Model) -> None:
-        saved.append(model)
-        if len(saved) == 2:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="1 of 5 epochs are done, the best model so far is saved in"):
-        fit(linear_model(), Points(), Points(), **options(tmp_path), save=save_and_interrupt)
+RECIPES = {
+    "plain": {},
+    "cosine": {"optimizer": "AdamW", "schedule": "CosineDecay", "warmup_epochs": 1.0, "clipnorm": 0.5},
+    "plateau": {"optimizer": "SGD", "momentum": 0.9, "plateau": 1, "label_smoothing": 0.1},
+}
 
 
-def test_a_loss_that_never_was_a_number_is_an_error(tmp_path: Path) -> None:
-    settings = options(tmp_path) | {"learning_rate": float("inf"), "epochs": 1}
-    with pytest.raises(ConvscopeError, match="never a finite number"):
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
+    tmp_path: Path, name: str, precision: str
+) -> None:
+    settings = options(tmp_path / "whole", **RECIPES[name])
+
+    def build() -> keras.Model:
+        return in_precision(net_with_memory(), precision)
+
+    whole = build()
+    rows = fit(whole, Points(spoil_at=2), Points(), **settings, save=lambda _: None)
+    settings["directory"] = tmp_path / "parts"
+
+    class Deadly(Points):
+        """Points that end the process, so to speak, in the middle of one more epoch each time."""
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            if self.epoch == stopped + 1 and index == 2 and stopped < 3:
+                raise KilledError
+            return super().__getitem__(index)
+
+    stopped = 0
+    again = None
+    while again is None:
+        model = build()
+        keras.utils.set_random_seed(99 + stopped)  # whatever else that process has drawn
+        try:
+            again = fit(model, Deadly(spoil_at=2), Points(), **settings, save=lambda _: None)
+        except Exception as error:  # TensorFlow wraps it
+            if "KilledError" not in str(error) + type(error).__name__:
+                raise
+            stopped += 1
+    assert stopped == 3
+    assert again == rows
+    for ours, theirs in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None:
+    class Interrupting(Points):
+        """In the second epoch somebody types Ctrl-C."""
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            if self.epoch == 1 and index == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__getitem__(index)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match=r"of 5 epochs are done, .* saved"):
+        fit(linear_model(), Interrupting(), Points(), **options(tmp_path), save=lambda _: None)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_loss_that_is_no_number_says_where_and_why(tmp_path: Path) -> None:
+    settings = options(tmp_path, learning_rate=float("inf"))
+    with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2: .*learning_rate=inf.*clipnorm"):
         fit(linear_model(), Points(), Points(), **settings, save=lambda _: None)
+
+
+def test_patience_ends_the_run_and_plateau_lowers_the_rate(tmp_path: Path) -> None:
+    rows = fit(
+        linear_model(),
+        Points(spoil_at=2),
+        Points(),
+        **options(tmp_path, epochs=20, patience=4, plateau=2),
+        save=lambda _: None,
+    )
+    best = int(np.argmin([row["val_loss"] for row in rows]))
+    assert len(rows) == best + 1 + 4
+    rates = [row["learning_rate"] for row in rows]
+    assert rates[best] == pytest.approx(0.1)
+    assert rates[-1] == pytest.approx(0.1 / 25)
+
+
+def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
+    weights = []
+    for name, factors in (("a", None), ("b", {0: 1.0, 1: 1.0}), ("c", {0: 9.0, 1: 0.1})):
+        model = linear_model()
+        fit(model, Points(), Points(), **options(tmp_path / name), save=lambda _: None, class_weights=factors)
+        weights.append(model.get_weights()[1])
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)
+    assert weights[2][0] > weights[0][0]  # the first class pays nine times for a miss
+
+
+def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
+    model = linear_model()
+    Recipe().compile(model, 4)
+    save_state(tmp_path / FILE, model, 1, {"best": 1.0, "waited": 0, "rows": []})
+    with pytest.raises(ConvscopeError, match="another model"):
+        fit(net_with_memory(), Points(), Points(), **options(tmp_path), save=lambda _: None)
+    (tmp_path / FILE).write_bytes(b"PK no state")
+    with pytest.raises(ConvscopeError, match="overwrite=true to begin anew"):
+        fit(linear_model(), Points(), Points(), **options(tmp_path), save=lambda _: None)

@@ -182,19 +182,50 @@ def _is_range(value: Any) -> bool:
     )
 
 
+class Precision(StrEnum):
+    """What layers compute in."""
+
+    auto = "auto"
+    float32 = "float32"
+    mixed_bfloat16 = "mixed_bfloat16"
+    mixed_float16 = "mixed_float16"
+
+
 @dataclass
 class TrainingConfig:
     """The loop."""
 
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(32, "images a step")
-    learning_rate: float = option(1e-3, "of Adam")
+    optimizer: str = option("Adam", "by Keras' name: Adam, AdamW, SGD, RMSprop, …")
+    learning_rate: float = option(1e-3, "of the optimizer, at its highest")
+    weight_decay: float | None = option(None, "a step, as AdamW has it; null: the optimizer's own")
+    momentum: float = option(0.0, "of SGD and RMSprop")
+    schedule: str | None = option(None, "CosineDecay, PolynomialDecay or ExponentialDecay; null: none")
+    warmup_epochs: float = option(0.0, "of rising learning rate before CosineDecay")
+    clipnorm: float | None = option(None, "the largest norm of a variable's gradient")
+    label_smoothing: float = option(0.0, "share of each label that goes to all classes")
+    class_weights: bool = option(False, "weigh the loss so that every class counts the same")
+    mixup: float = option(0.0, "alpha of the Beta distribution that pictures are mixed by; 0 is not at all")
+    patience: int = option(0, "end after so many epochs without a lower validation loss; 0: never")
+    plateau: int = option(0, "a fifth of the learning rate after so many; 0: never")
+    precision: Precision = option(Precision.auto, "auto tries what the hardware knows and takes the fastest")
+    deterministic: bool = option(False, "the same weights, bit for bit, on one machine; slower")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("training.epochs", self.epochs, 1)
         check_range("training.batch_size", self.batch_size, 1)
-        check_range("training.learning_rate", self.learning_rate, 0)
+        check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
+        for name in ("learning_rate", "momentum", "warmup_epochs", "mixup", "patience", "plateau"):
+            check_range(f"training.{name}", getattr(self, name), 0)
+        for name in ("weight_decay", "clipnorm"):
+            if getattr(self, name) is not None:
+                check_range(f"training.{name}", getattr(self, name), 0)
+        if self.plateau and self.schedule:
+            raise ConvscopeError(
+                "training.plateau and training.schedule both set the learning rate: expected one"
+            )
 
 
 @dataclass
@@ -206,6 +237,7 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = option(0, "of weights, order, augmentation and dropout")
+    resume: bool = option(False, "go on with the last run of these settings that was stopped")
     overwrite: bool = option(False, "train again into a run directory that holds a model")
     debug: bool = option(False, "show a traceback with an error")
 

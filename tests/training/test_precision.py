@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from convscope.models import small_convnet
+from convscope.training.precision import fastest, in_precision, known_to_hardware
+from convscope.training.recipe import Recipe
+
+
+def net() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return small_convnet.build(3, input_size=24, widths=(4, 6), units=5, batch_normalization=True)
+
+
+def test_the_copy_computes_in_that_precision_and_gives_its_weights_back_in_float32(tmp_path: Path) -> None:
+    model = net()
+    copy = in_precision(model, "mixed_bfloat16")
+    x = np.random.default_rng(0).uniform(0, 1, (4, 24, 24, 3)).astype(np.float32)
+    assert copy.get_layer("conv2d_1").compute_dtype == "bfloat16"
+    assert copy.layers[-1].compute_dtype == "float32"
+    np.testing.assert_allclose(copy(x), model(x), atol=0.02)
+    Recipe().compile(copy, 1)
+    copy.train_on_batch(x, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
+    model.set_weights(copy.get_weights())
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    assert {layer.compute_dtype for layer in opened.layers} == {"float32"}
+    np.testing.assert_array_equal(opened(x), model(x))
+    np.testing.assert_allclose(opened(x), copy(x), atol=0.02)
+
+
+def test_float32_is_the_model_itself() -> None:
+    model = net()
+    assert in_precision(model, "float32") is model
+
+
+def test_trying_leaves_the_model_as_it_is_and_knows_what_there_is() -> None:
+    model = net()
+    before = [each.copy() for each in model.get_weights()]
+    batch = np.zeros((2, 24, 24, 3), np.float32), np.eye(3, dtype=np.float32)[[0, 1]]
+    chosen, seconds = fastest(model, batch, lambda trial: Recipe().compile(trial, 1))
+    assert list(seconds) == known_to_hardware()
+    assert chosen in seconds
+    assert all(each > 0 for each in seconds.values())
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
