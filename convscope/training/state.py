@@ -46,9 +46,9 @@ class State:
 def save_state(path: Path, model: keras.Model, epochs: int, facts: dict[str, Any]) -> None:
     """Write the state after `epochs` epochs, whole or not at all."""
     arrays: dict[str, Any] = {name: np.asarray(each) for name, each in _variables(model).items()}
-    text = json.dumps({"epochs": epochs, **facts})
+    arrays[_FACTS] = np.array(json.dumps({"epochs": epochs, **facts}))
     buffer = io.BytesIO()
-    np.savez(buffer, **{_FACTS: np.array(text)}, **arrays)
+    np.savez(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
 
 
