@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,11 +24,44 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     """
     if precision == FLOAT32:
         return model
-    copy = keras.models.clone_model(model)
+    copy = keras.models.clone_model(model, clone_function=_clone)
     copy.set_weights(model.get_weights())
     for layer in copy.layers[:-1]:
         layer.dtype_policy = precision
     return copy
+
+
+def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    biased = type(layer) is keras.layers.Conv2D and layer.use_bias
+    return (_Conv2D if biased else type(layer)).from_config(layer.get_config())
+
+
+class _Conv2D(keras.layers.Conv2D):
+    """A convolution whose bias learns.
+
+    TensorFlow sums the gradient of a bias over all places in the precision of the layer. In bfloat16, which
+    cannot count beyond 256, it lost up to half of it, and the accuracy of a small convnet 2 %.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """As Keras' own."""
+        return self.activation(_add_bias(self.convolution_op(inputs, self.kernel), self.bias))
+
+
+def _add_bias(maps: Any, bias: Any) -> Any:
+    """Add a bias to each channel; its gradient is a product with ones, which is summed up in float32."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def add(maps: Any, bias: Any) -> tuple[Any, Callable]:
+        def gradient(upstream: Any) -> tuple[Any, Any]:
+            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
+            ones = tf.ones((1, tf.shape(rows)[0]), rows.dtype)
+            return upstream, tf.matmul(ones, rows)[0]
+
+        return maps + bias, gradient
+
+    return add(maps, tf.cast(bias, maps.dtype))
 
 
 def known_to_hardware() -> list[str]:
