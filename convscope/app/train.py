@@ -1,6 +1,7 @@
 """Stage 2: data and model into a bundle, with its curves and metrics."""
 
 import json
+import math
 import shlex
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope import config as configuration
 from convscope.app.models import Built, build
@@ -19,6 +21,7 @@ from convscope.data.manifest import Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import Batches, examples_of
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
+from convscope.images import resize, save_png
 from convscope.models.bundle import (
     CONTRACT_FILE,
     MODEL_FILE,
@@ -40,8 +43,8 @@ def train(config: TrainConfig, directory: Path) -> None:
     """Train on the data set's train split and write the bundle into `directory`.
 
     Written are model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
-    history.csv, metrics.json, curves.png, confusion_matrix.png. A run that was stopped goes on if it is
-    started again in its directory, or with `config.resume`.
+    history.csv, metrics.json, augmented_batch.png, curves.png, confusion_matrix.png. A run that was stopped
+    goes on if it is started again in its directory, or with `config.resume`.
 
     Raises:
         ConvscopeError: no such data set, weights that do not fit, or another run is in `directory`.
@@ -70,6 +73,7 @@ def train(config: TrainConfig, directory: Path) -> None:
             (directory / name).unlink(missing_ok=True)
     write_text(directory / CONFIG_FILE, _settings(config))
     contract.write(directory)
+    _draw_batch(directory / "augmented_batch.png", batches["train"])
     _announce(built.model, contract, batches)
     keras.utils.set_random_seed(config.seed)  # whatever trying precisions has drawn
     trained = precision.in_precision(built.model, chosen)
@@ -231,6 +235,18 @@ def _check_data_is_the_same(directory: Path, contract: Contract, stopped: Contra
             f"the data set {contract.dataset['name']} has changed since the run in {directory} was stopped: "
             "say overwrite=true to train anew into it, or choose another hydra.run.dir"
         )
+
+
+def _draw_batch(path: Path, train: Batches) -> None:
+    """Sixteen pictures of the first batch as the network gets them, preprocessing undone."""
+    pictures = train.preprocessing.decode(train[0][0][:16])
+    tiles = [resize(np.clip(np.rint(each), 0, 255).astype(np.uint8), 160, 160) for each in pictures]
+    columns = math.ceil(math.sqrt(len(tiles)))
+    sheet = np.full((math.ceil(len(tiles) / columns) * 164 + 4, columns * 164 + 4, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        sheet[row * 164 + 4 : row * 164 + 164, column * 164 + 4 : column * 164 + 164] = tile
+    save_png(path, sheet)
 
 
 def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches]) -> None:

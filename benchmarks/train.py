@@ -1,0 +1,160 @@
+"""How fast training is: a step by model and precision, and an epoch end to end, beside plain Keras.
+
+A step is a batch of noise through `train_on_batch`; theirs is Keras with its defaults. An epoch is a small
+convnet at 150 pixels on some 650 pictures of FOLDER (or drawn ones), with the flowers project's
+augmentation; theirs is what the older projects do, ImageDataGenerator's `flow_from_directory` into `fit`.
+Takes three to four minutes.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope.quiet import import_tensorflow
+
+import_tensorflow()
+
+import keras  # noqa: E402
+from tensorflow.keras.preprocessing.image import ImageDataGenerator  # noqa: E402
+
+from convscope.data.augment import Ranges, fast_augmentation  # noqa: E402
+from convscope.data.pipeline import Batches, Examples  # noqa: E402
+from convscope.data.procedural import generate  # noqa: E402
+from convscope.models import pretrained, small_convnet  # noqa: E402
+from convscope.models.applications import application  # noqa: E402
+from convscope.models.head import Head  # noqa: E402
+from convscope.preprocessing import by_name  # noqa: E402
+from convscope.training.precision import in_precision, known_to_hardware  # noqa: E402
+from convscope.training.recipe import Recipe  # noqa: E402
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "flowers"
+AUGMENTATION = {
+    "rotation_range": 20,
+    "width_shift_range": 0.2,
+    "height_shift_range": 0.2,
+    "horizontal_flip": True,
+}
+CLASSES, BATCH = 5, 32
+
+
+def main() -> None:
+    """Measure, print a table, and with --json the object that CONTRIBUTING.md describes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, help="class folders of photographs")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    options = parser.parse_args()
+    results = []
+    for name, batch, repeats in (("small_convnet", BATCH, 6), ("MobileNetV2", 16, 4), ("InceptionV3", 16, 3)):
+        results += _steps(name, batch, repeats)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or (SHARED if SHARED.is_dir() else _drawn(Path(scratch)))
+        results.append(_epoch(folder, Path(scratch) / "classes"))
+    for each in results:
+        print(
+            f"{each['case']:44} {each['ours']:7.1f} {each['unit']}  {each['other_name']}: "
+            f"{each['other']:7.1f}, ratio {each['ratio']:.2f}"
+        )
+    if options.json:
+        print(json.dumps({"benchmark": "train", "results": results}))
+
+
+def _drawn(scratch: Path) -> Path:
+    generate(scratch, images_per_class=130, image_size=227, difficulty=0.42, seed=0)
+    return scratch / "images"
+
+
+def _model(name: str) -> keras.Model:
+    if name == "small_convnet":
+        return small_convnet.build(CLASSES, input_size=150)
+    wanted = application(name)
+    return pretrained.from_application(
+        wanted, CLASSES, input_size=wanted.input_size, weights=None, head=Head()
+    )
+
+
+def _steps(name: str, batch: int, repeats: int) -> list[dict[str, Any]]:
+    model = _model(name)
+    rng = np.random.default_rng(0)
+    data = (
+        rng.uniform(0, 1, (batch, *model.input_shape[1:])).astype(np.float32),
+        np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, batch)],
+    )
+    plain = keras.models.clone_model(model)
+    plain.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    networks = {"plain Keras": plain}
+    for precision in known_to_hardware():
+        networks[precision] = in_precision(keras.models.clone_model(model), precision)
+        Recipe().compile(networks[precision], steps=100)
+    seconds: dict[str, list[float]] = {each: [] for each in networks}
+    for number in range(repeats + 1):
+        for each, network in networks.items():
+            taken = _seconds(lambda network=network: network.train_on_batch(*data))
+            if number:  # the first step builds the graph
+                seconds[each].append(taken)
+    rate = {each: batch / statistics.median(taken) for each, taken in seconds.items()}
+    return [
+        _result(f"step, {name}, {each}", rate[each], rate["plain Keras"], "plain Keras")
+        for each in networks
+        if each != "plain Keras"
+    ]
+
+
+def _epoch(folder: Path, scratch: Path) -> dict[str, Any]:
+    found = sorted(path for path in folder.glob("*/*") if path.is_file())
+    paths = found[:: max(1, len(found) // 650)]
+    names = sorted({path.parent.name for path in paths})
+    for path in paths:
+        link = scratch / path.parent.name / path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path.resolve())
+    labels = np.array([names.index(path.parent.name) for path in paths])
+    batches = Batches(
+        Examples(paths, labels, names, plain=True),
+        size=(150, 150),
+        preprocessing=by_name("unit_range"),
+        batch_size=BATCH,
+        augment=fast_augmentation(Ranges(**AUGMENTATION)),
+        shuffle_seed=0,
+    )
+    ours = in_precision(small_convnet.build(len(names), input_size=150), known_to_hardware()[-1])
+    Recipe().compile(ours, len(batches))
+    flow = ImageDataGenerator(**AUGMENTATION, rescale=1 / 255).flow_from_directory(
+        scratch, target_size=(150, 150), batch_size=BATCH
+    )
+    theirs = small_convnet.build(len(names), input_size=150)
+    theirs.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    ours.train_on_batch(*batches[0])
+    theirs.train_on_batch(*flow[0])
+    rates = [
+        len(paths) / _seconds(lambda network=network, data=data: network.fit(data, verbose=0, shuffle=False))
+        for network, data in ((ours, batches), (theirs, flow))
+    ]
+    return _result(f"epoch, small_convnet, {len(paths)} photographs", *rates, "ImageDataGenerator and fit")
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _result(case: str, ours: float, other: float, other_name: str) -> dict[str, Any]:
+    return {
+        "case": case,
+        "unit": "images/s",
+        "ours": ours,
+        "other": other,
+        "other_name": other_name,
+        "ratio": ours / other,
+    }
+
+
+if __name__ == "__main__":
+    main()
