@@ -54,8 +54,9 @@ def test_the_data_set_is_whole(demo: Path) -> None:
 def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
     files = {path.name for path in (demo / "outputs/train").iterdir()}
     assert files == {
-        "config.yaml", "confusion_matrix.png", "curves.png", "history.csv", "metrics.json", "model.json",
-        "model.keras",
+        "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
+        "history.csv", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
+        "report.html",
     }  # fmt: skip
     contract = json.loads((demo / "outputs/train/model.json").read_text())
     assert contract["preprocessing"]["name"] == "unit_range"

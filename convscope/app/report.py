@@ -1,23 +1,19 @@
 """The data set's report: the manifest, with thumbnails, as a page."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convscope import decode
+from convscope.app.thumbnails import thumbnails
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest
-from convscope.images import fit_within
-from convscope.parallel import in_threads
 from convscope.render.report import (
-    THUMBNAIL,
     Group,
     LeftOut,
     Report,
-    Thumbnail,
-    data_address,
     write_report,
 )
+from convscope.render.thumbnail import Thumbnail
 
 FILE = "report.html"
 _CONTACT, _LEFT_OUT, _GROUPS = 600, 60, 100  # thumbnails in all, files a reason, groups
@@ -71,19 +67,6 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
     return facts + [("source" if name in ("folder", "url") else name, str(v)) for name, v in source.items()]
 
 
-def _thumbnail(path: Path | None, title: str, remark: str = "") -> Thumbnail:
-    try:
-        pixels = decode.load(path) if path else None
-    except decode.DecodeError:
-        pixels = None
-    address = None if pixels is None else data_address(fit_within(pixels, THUMBNAIL))
-    return Thumbnail(address, title, remark)
-
-
-def _thumbnails(wanted: Sequence[tuple[Path | None, str, str]]) -> list[Thumbnail]:
-    return list(in_threads(lambda each: _thumbnail(*each), wanted))
-
-
 def _contact(root: Path, manifest: Manifest) -> dict[str, list[Thumbnail]]:
     """Pictures of each class, at even distances through train."""
     count = min(14, max(2, _CONTACT // len(manifest.classes)))
@@ -94,7 +77,7 @@ def _contact(root: Path, manifest: Manifest) -> dict[str, list[Thumbnail]]:
     for label in manifest.classes:
         records = by_class[label]
         chosen = [records[len(records) * number // count] for number in range(min(count, len(records)))]
-        result[label] = _thumbnails([(root / each.path, Path(each.path).name, "") for each in chosen])
+        result[label] = thumbnails([(root / each.path, Path(each.path).name, "") for each in chosen])
     return result
 
 
@@ -108,7 +91,7 @@ def _left_out(manifest: Manifest, place: Path | None) -> list[LeftOut]:
             (_find(entry["source"], manifest, place), Path(entry["source"]).name, entry["detail"])
             for entry in entries[:_LEFT_OUT]
         ]
-        result.append(LeftOut(reason, len(entries), _thumbnails(wanted)))
+        result.append(LeftOut(reason, len(entries), thumbnails(wanted)))
     return result
 
 
@@ -134,5 +117,5 @@ def _groups(root: Path, manifest: Manifest) -> list[Group]:
         kind = "equal files" if entry["kind"] == "exact" else "near duplicates"
         more = len(entry["images"]) - len(records)
         kind += f" ({more} more)" if more else ""
-        result.append(Group(kind, tuple(entry["images"]) in conflicts, _thumbnails(wanted)))
+        result.append(Group(kind, tuple(entry["images"]) in conflicts, thumbnails(wanted)))
     return result

@@ -7,12 +7,12 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from convscope import config as configuration
+from convscope.app import run_report
 from convscope.app.models import Built, build
 from convscope.config import AugmentationConfig, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, Ranges, fast_augmentation
@@ -43,8 +43,8 @@ def train(config: TrainConfig, directory: Path) -> None:
     """Train on the data set's train split and write the bundle into `directory`.
 
     Written are model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
-    history.csv, metrics.json, augmented_batch.png, curves.png, confusion_matrix.png. A run that was stopped
-    goes on if it is started again in its directory, or with `config.resume`.
+    history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report that holds them. A
+    run that was stopped goes on if it is started again in its directory, or with `config.resume`.
 
     Raises:
         ConvscopeError: no such data set, weights that do not fit, or another run is in `directory`.
@@ -141,11 +141,13 @@ def _is_stopped(directory: Path, settings: str) -> bool:
     return path.is_file() and path.read_text("utf-8") == settings and not (directory / METRICS_FILE).exists()
 
 
-def _command(directory: Path) -> str:
+def _command(directory: Path, *, again: bool = False) -> str:
+    """What was typed, to go on in `directory` or to do it again."""
     given = [
         each for each in sys.argv[1:] if not each.startswith(("hydra.run.dir=", "overwrite=", "resume="))
     ]
-    return "python " + shlex.join([sys.argv[0], *given, f"hydra.run.dir={directory}", "resume=true"])
+    on = [] if again else [f"hydra.run.dir={directory}", "resume=true"]
+    return "python " + shlex.join([sys.argv[0], *given, *on])
 
 
 def _be_deterministic() -> None:
@@ -259,14 +261,23 @@ def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches
 
 
 def _evaluate(directory: Path, batches: dict[str, Batches], contract: Contract) -> None:
-    """Score the model that was kept, as it is on disk, on validation and test."""
+    """Score the model that was kept, as it is on disk, on validation and test; the charts are of test."""
     model = open_bundle(directory).model
-    results: dict[str, Any] = {}
-    for split in ("validation", "test"):
-        scored = evaluate(model, batches[split])
-        results[split] = scored.summary()
-        print(f"{split:>10}: loss {scored.loss:.4f}, accuracy {scored.accuracy:.3f}")
-    title = f"{contract.dataset['name']}, test split: accuracy {scored.accuracy:.1%}"
-    figure.confusion_matrix(directory / "confusion_matrix.png", scored.confusion, contract.class_names, title)
+    names = contract.class_names
+    scored = {split: evaluate(model, batches[split]) for split in ("validation", "test")}
+    for split, each in scored.items():
+        low, high = each.accuracy_interval
+        print(
+            f"{split:>10}: loss {each.loss:.4f}, accuracy {each.accuracy:.3f} (95 %: {low:.3f} to {high:.3f})"
+        )
+    test = scored["test"]
+    title = f"{contract.dataset['name']}, test split: accuracy {test.accuracy:.1%}"
+    figure.confusion_matrix(directory / "confusion_matrix.png", test.confusion, names, title)
+    figure.reliability(directory / "reliability.png", *test.reliability(), error=test.calibration_error)
+    figure.class_curves(directory / "class_curves.png", test.labels, test.probabilities, names)
+    paths = {split: batches[split].examples.paths for split in scored}
+    run_report.write_predictions(directory / "predictions.csv", scored, paths, names)
+    results = {split: each.summary(names) for split, each in scored.items()}
+    run_report.write(directory, contract, results, test, paths["test"], _command(directory, again=True))
     write_json(directory / METRICS_FILE, results)
-    print(f"written: {directory} ({MODEL_FILE}, {CONTRACT_FILE}, curves.png, confusion_matrix.png, …)")
+    print(f"written: {directory} ({MODEL_FILE}, {CONTRACT_FILE}, {run_report.FILE}, predictions.csv, …)")

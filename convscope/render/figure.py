@@ -1,4 +1,4 @@
-"""Charts with axes: learning curves, confusion matrix. Matplotlib, without its global state."""
+"""Charts with axes: learning curves, confusion, calibration, ROC. Matplotlib, without its global state."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from sklearn import metrics
 
 from convscope.files import write_bytes
 
@@ -60,6 +61,56 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
             color = "white" if share[row, column] > 0.55 else "#222222"
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=color)
     figure.colorbar(picture, label="share of the true class", shrink=0.8)
+    _save(path, figure)
+
+
+def reliability(
+    path: Path, confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, error: float
+) -> None:
+    """Accuracy against confidence, bin by bin; the area of a point is its share of the examples."""
+    figure = Figure(figsize=(5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=TRAIN_COLOR, linewidth=1)
+    axes.scatter(confidence, accuracy, s=20 + 600 * counts / counts.sum(), color=VALIDATION_COLOR, alpha=0.7)
+    axes.set(
+        xlim=(0, 1.03),
+        ylim=(0, 1.05),
+        xlabel="confidence: probability of the predicted class",
+        ylabel="accuracy",
+    )
+    axes.set_title(f"reliability: expected calibration error {error:.3f}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(path, figure)
+
+
+def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> None:
+    """ROC and precision-recall curves of each class against the others.
+
+    Args:
+        path: where to.
+        truth: int (n,), the true classes.
+        probabilities: float (n, classes).
+        classes: their names; of more than ten, the ten with the least average precision are drawn.
+    """
+    known = [index for index in range(len(classes)) if 0 < (truth == index).sum() < len(truth)]
+    scores = {
+        index: metrics.average_precision_score(truth == index, probabilities[:, index]) for index in known
+    }
+    shown = sorted(sorted(known, key=lambda index: scores[index])[:10])
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    roc, recall = figure.subplots(1, 2)
+    for index in shown:
+        false, true, _ = metrics.roc_curve(truth == index, probabilities[:, index])
+        roc.plot(false, true, label=f"{classes[index]} {metrics.auc(false, true):.3f}")
+        precision, found, _ = metrics.precision_recall_curve(truth == index, probabilities[:, index])
+        recall.step(found, precision, where="post", label=f"{classes[index]} {scores[index]:.3f}")
+    roc.set(xlabel="false positives", ylabel="true positives", title="ROC, and the area under it")
+    recall.set(xlabel="recall", ylabel="precision", title="precision and recall, and the mean precision")
+    for axes in (roc, recall):
+        axes.legend(frameon=False, fontsize=8, loc="lower center")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
     _save(path, figure)
 
 

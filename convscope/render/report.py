@@ -1,28 +1,16 @@
 """The report on a data set: one HTML file with all its pictures inside."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from convscope.files import write_text
 from convscope.render import templates
+from convscope.render.thumbnail import Thumbnail
 
-THUMBNAIL = 112  # pixels, of the longer side
 _POINTS = 1500  # of the chart of sizes: more hide each other
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small picture, as a data address, or None where there is none to show; its title and a remark."""
-
-    address: str | None
-    title: str
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,13 +49,6 @@ class Report:
     left_out: Sequence[LeftOut]
     groups: Sequence[Group]
     group_count: int
-
-
-def data_address(pixels: np.ndarray) -> str:
-    """A uint8 picture (height, width, 3) as a `data:` address that holds a JPEG of it."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def write_report(path: Path, report: Report) -> None:

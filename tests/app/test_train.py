@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -178,3 +179,25 @@ def test_changed_data_are_refused_when_a_run_goes_on(command: Command) -> None:
     outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=run")
     assert outcome.status == 1
     assert "has changed since the run" in outcome.err
+
+
+@pytest.mark.usefixtures("two")
+def test_predictions_scores_and_report_agree(command: Command) -> None:
+    trained(command, *NET)
+    with Path("run/predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    for split in ("validation", "test"):
+        of_split = [row for row in rows if row["split"] == split]
+        assert len(of_split) == metrics[split]["images"]
+        right = sum(row["true"] == row["predicted"] for row in of_split)
+        assert right / len(of_split) == metrics[split]["accuracy"]
+        for row in of_split:
+            assert Path(row["path"]).parent.name == row["true"]
+            assert float(row["dark"]) + float(row["light"]) == pytest.approx(1, abs=1e-5)
+            assert (float(row["dark"]) > float(row["light"])) == (row["predicted"] == "dark")
+    report = Path("run/report.html").read_text("utf-8")
+    assert f"{metrics['test']['loss']:.4f}" in report
+    assert report.count("data:image/png;base64,") == 5
+    assert 'src="http' not in report
+    assert "training.epochs=1" in report  # the command

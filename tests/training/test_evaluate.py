@@ -2,20 +2,64 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 from convscope.data.pipeline import Batches, Examples
 from convscope.images import save_png
 from convscope.models import small_convnet
 from convscope.preprocessing import by_name
-from convscope.training.evaluate import evaluate, score
+from convscope.training.evaluate import Evaluation, evaluate
+
+THREE = Evaluation(
+    np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]]),
+    np.array([0, 1, 1]),
+)
 
 
-def test_a_score_by_hand() -> None:
-    probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
-    result = score(probabilities, np.array([0, 1, 1]))
-    assert result.loss == -(np.log(0.5) + np.log(0.8) + np.log(0.3)) / 3
-    assert result.accuracy == 2 / 3
-    assert result.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+def test_scores_by_hand() -> None:
+    assert pytest.approx(-(np.log(0.5) + np.log(0.8) + np.log(0.3)) / 3) == THREE.loss
+    assert THREE.accuracy == 2 / 3
+    assert THREE.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert THREE.top(2) == 1
+    # confidences 0.5, 0.8 and 0.6 lie in three bins; right, right, wrong
+    assert pytest.approx((0.5 + 0.2 + 0.6) / 3) == THREE.calibration_error
+
+
+def test_classes_by_hand() -> None:
+    of_classes = THREE.of_classes(["a", "b", "c"])
+    assert of_classes["a"]["precision"] == 0.5
+    assert of_classes["a"]["recall"] == 1
+    assert of_classes["b"]["precision"] == 1
+    assert of_classes["b"]["recall"] == 0.5
+    assert of_classes["b"]["f1"] == pytest.approx(2 / 3)
+    assert of_classes["b"]["roc_auc"] == 1  # 0.8 and 0.3 above 0.25
+    assert of_classes["a"]["roc_auc"] == 0.5  # 0.5 is above 0.1 and below 0.6
+    assert of_classes["c"] == {
+        "precision": 0, "recall": 0, "f1": 0, "support": 0, "roc_auc": None, "average_precision": None,
+    }  # fmt: skip
+
+
+def test_the_interval_holds_the_accuracy_and_narrows_with_the_examples() -> None:
+    widths = []
+    for count in (100, 10_000):
+        labels = np.zeros(count, int)
+        right = np.arange(count) % 10 > 0
+        probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+        low, high = Evaluation(probabilities, labels).accuracy_interval
+        assert low < 0.9 < high
+        widths.append(high - low)
+    assert widths[0] == pytest.approx(2 * 1.96 * np.sqrt(0.9 * 0.1 / 100), rel=0.15)
+    assert widths[1] == pytest.approx(widths[0] / 10, rel=0.2)
+
+
+def test_a_calibrated_model_has_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 200_000)
+    labels = (rng.uniform(size=len(sure)) > sure).astype(int)
+    honest = Evaluation(np.column_stack([sure, 1 - sure]), labels)
+    assert honest.calibration_error < 0.005
+    boastful = Evaluation(np.column_stack([np.ones_like(sure), np.zeros_like(sure)]), labels)
+    assert boastful.calibration_error == pytest.approx(0.25, abs=0.01)
 
 
 def test_it_agrees_with_keras(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.models import inception_v3, small_convnet
+from convscope.models import pretrained, small_convnet
+from convscope.models.applications import application
+from convscope.models.head import Head
 from convscope.vis.layers import before_activation, last_maps, layers_of, select, spread
 
 CONVNET = small_convnet.build(3, input_size=60, widths=(2, 3, 4))
@@ -31,7 +33,10 @@ def test_four_layers_are_spread_over_the_depth() -> None:
 
 def test_the_last_maps_are_before_pooling_and_head() -> None:
     assert last_maps(layers_of(CONVNET)).path == "conv2d_3"
-    assert last_maps(layers_of(inception_v3.build(2, weights=None, input_size=75))).path == "mixed10"
+    inception = pretrained.from_application(
+        application("InceptionV3"), 2, input_size=75, weights=None, head=Head()
+    )
+    assert last_maps(layers_of(inception)).path == "mixed10"
 
 
 def test_dropout_after_the_last_convolution_is_passed_over() -> None:
