@@ -63,7 +63,7 @@ def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
     assert contract["input_size"] == [96, 96]
     assert contract["dataset"]["manifest_sha256"]
     history = (demo / "outputs/train/history.csv").read_text().splitlines()
-    assert history[0] == "epoch,loss,accuracy,val_loss,val_accuracy"
+    assert history[0] == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate"
     assert len(history) == 1 + contract["training"]["epochs"]
 
 

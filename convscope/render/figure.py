@@ -18,7 +18,7 @@ TRAIN_COLOR, VALIDATION_COLOR = "#8a8f98", "#c2410c"
 def learning_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Loss and accuracy by epoch, for training and validation; the kept epoch is marked.
 
-    `history` has a row an epoch: epoch, loss, accuracy, val_loss, val_accuracy.
+    `history` has a row an epoch, as `history.csv`.
     """
     epochs = [row["epoch"] for row in history]
     losses = np.array([row["val_loss"] for row in history])
