@@ -117,7 +117,7 @@ def open_dataset(root: Path, fold: int | None = None) -> Manifest:
         return _read(root / FILE)
     if any((root / split).is_dir() for split in SPLITS):
         return _list_folders(root)
-    siblings = root.parent.glob(f"*/{FILE}") if root.parent.is_dir() else []
+    siblings = root.parent.glob(f"[!.]*/{FILE}") if root.parent.is_dir() else []
     known = ", ".join(sorted(path.parent.name for path in siblings)) or "none"
     raise ConvscopeError(
         f"no data set at {root} (in {root.parent} there is: {known}); make it with "

@@ -18,7 +18,7 @@ from convscope.training.callbacks import (
     Watch,
 )
 from convscope.training.recipe import Recipe
-from convscope.training.state import FILE, load_state
+from convscope.training.state import FILE, State, load_state
 
 
 def fit(
@@ -55,13 +55,7 @@ def fit(
     recipe.compile(model, len(train))
     best, rows = KeepBest(save), History(directory / "history.csv")
     watch, stop = Watch(recipe.patience, recipe.plateau), FinishBatch()
-    state = load_state(directory / FILE)
-    if state:
-        state.restore(model)
-        best.best, watch.best = state.facts["best"], state.facts["best"]
-        watch.waited, rows.rows = state.facts["waited"], state.facts["rows"]
-        print(f"going on after epoch {state.epochs} of {recipe.epochs}")
-    done = state.epochs if state else 0
+    done = _go_on(load_state(directory / FILE), model, best, watch, rows, recipe.epochs)
     bar = Progress(recipe.epochs, len(train), done)
     keep = KeepState(directory / FILE, lambda: {"best": best.best, "waited": watch.waited, "rows": rows.rows})
     order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, bar, keep, stop]
@@ -82,15 +76,10 @@ def fit(
         found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
         raise KeyboardInterrupt(f"interrupted: {kept}, {found} in {directory}") from None
     except Exception as error:
-        for batches in (train, validation):
-            if failure := getattr(batches, "failure", None):  # an unreadable photograph
-                raise failure from None
-        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-            size = getattr(train, "batch_size", 2)
-            raise ConvscopeError(
-                f"training.batch_size={size} does not fit into memory: try {max(1, size // 2)}"
-            ) from None
-        raise
+        cause = _cause(error, train, validation)
+        if cause is None:
+            raise
+        raise cause from None
     finally:
         bar.close()
         stop.give_back()
@@ -100,3 +89,27 @@ def fit(
             f"training.learning_rate={recipe.learning_rate:g}: try a tenth of it"
         )
     return rows.rows
+
+
+def _go_on(
+    state: State | None, model: keras.Model, best: KeepBest, watch: Watch, rows: History, epochs: int
+) -> int:
+    """Put back what a state knows; returns how many epochs are done."""
+    if state is None:
+        return 0
+    state.restore(model)
+    best.best = watch.best = state.facts["best"]
+    watch.waited, rows.rows = state.facts["waited"], state.facts["rows"]
+    print(f"going on after epoch {state.epochs} of {epochs}")
+    return state.epochs
+
+
+def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | None:
+    """What a user can mend, behind what Keras or TensorFlow raised; None if it is nothing known."""
+    for batches in data:
+        if failure := getattr(batches, "failure", None):  # an unreadable photograph
+            return failure
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        size = getattr(data[0], "batch_size", 2)
+        return ConvscopeError(f"training.batch_size={size} does not fit into memory: try {max(1, size // 2)}")
+    return None

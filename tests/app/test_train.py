@@ -68,9 +68,12 @@ def test_a_run_is_a_trunk_for_the_next_and_what_is_frozen_stays(command: Command
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("engine", ["fast", "keras"])
 def test_both_engines_train(command: Command, engine: str) -> None:
-    trained(
-        command, *NET, "augmentation=flowers", f"augmentation.engine={engine}", "augmentation.fill_mode=wrap"
+    chosen = ["augmentation=flowers", f"augmentation.engine={engine}", "augmentation.fill_mode=wrap"]
+    before, after = (
+        trained(command, *NET, "training.learning_rate=0"),
+        trained(command, *NET, *chosen, run="two"),
     )
+    assert not np.array_equal(before.get_weights()[0], after.get_weights()[0])
 
 
 @pytest.mark.usefixtures("two")
