@@ -2,6 +2,9 @@
 
 python train.py dataset=procedural model=small_convnet
 python train.py dataset=folder dataset.name=pets model=inception_v3 training.epochs=5
+python train.py finetune=two_phase model=vgg16 model.trainable=block5_conv1
+python train.py evaluate=RUN dataset=folder dataset.name=other # a model that was trained before
+python train.py predict=RUN images=DIR                         # photographs without labels
 python train.py -m model.dropout=0.1,0.3                       # a sweep
 """
 
@@ -11,11 +14,11 @@ from convscope import config, quiet
 
 
 def run(settings: config.TrainConfig, directory: Path) -> None:
-    """Train and evaluate."""
+    """Train and evaluate, or only evaluate or predict."""
     quiet.import_tensorflow()
-    from convscope.app.train import train
+    from convscope.app import train
 
-    train(settings, directory)
+    train.run(settings, directory)
 
 
 if __name__ == "__main__":

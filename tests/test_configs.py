@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 STAGES = {
     "create_train_val_test": ["dataset", "split"],
-    "train": ["dataset", "model", "augmentation", "experiment"],
+    "train": ["dataset", "model", "augmentation", "finetune", "experiment"],
     "visualize": [],
 }
 
@@ -40,6 +40,7 @@ def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
     needed = {
         "model=keras_application": ["model.application=VGG16"],
         "model=pretrained_file": ["model.file=x"],
+        "finetune=two_phase": ["model=vgg16"],
     }
     config = compose(stage, choice, "dataset.name=x", *needed.get(choice, []))
     assert type(config) is launch.SCHEMAS[stage]
@@ -159,7 +160,8 @@ def test_a_sweep_over_a_list_key_is_left_alone() -> None:
         lambda: schema.SmallConvnetConfig(input_size=16, preprocessing="none", dropout=0.1),
         lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="nonsense", dropout=0.1),
         lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="none", dropout=1.0),
-        lambda: schema.TrainingConfig(epochs=0),
+        lambda: schema.TrainingConfig(epochs=-1),
+        lambda: schema.TrainConfig(training=schema.TrainingConfig(epochs=0)),
         lambda: schema.AugmentationConfig(brightness_range=[1.0]),
         lambda: schema.VisualizeConfig(views=[]),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.app.label_errors import Suspicion
 from convscope.app.thumbnails import thumbnails
 from convscope.files import write_text
 from convscope.models.bundle import Contract, versions
@@ -18,10 +19,11 @@ from convscope.training.evaluate import Evaluation
 FILE = "report.html"
 SHOWN = 28  # pictures a gallery
 CHARTS = {
+    "head/curves.png": "first phase, the head on fixed features: loss and accuracy by epoch",
     "curves.png": "loss and accuracy by epoch",
-    "confusion_matrix.png": "confusion, test split",
-    "class_curves.png": "each class against the others, test split",
-    "reliability.png": "how sure, and how often right, test split",
+    "confusion_matrix.png": "confusion",
+    "class_curves.png": "each class against the others",
+    "reliability.png": "how sure, and how often right",
     "augmented_batch.png": "pictures of the first batch, as the network gets them",
 }
 
@@ -45,19 +47,24 @@ def write(
     directory: Path,
     contract: Contract,
     results: Mapping[str, Any],
-    test: Evaluation,
+    last: Evaluation,
     paths: Sequence[Path],
+    *,
+    suspicions: Sequence[Suspicion],
     command: str,
 ) -> None:
-    """Write `report.html` into the run directory; the charts that it holds are there already."""
+    """Write `report.html` into the run directory; the charts that it holds are there already.
+
+    `last` and `paths` are those of the last split of `results`, whose mistakes are shown.
+    """
     names = contract.class_names
-    sure = test.probabilities.max(axis=1)
-    wrong = np.flatnonzero(test.predicted != test.labels)
+    sure = last.probabilities.max(axis=1)
+    wrong = np.flatnonzero(last.predicted != last.labels)
     training = ", ".join(f"{name} {value}" for name, value in contract.training.items() if value)
     facts = [
         ("model", contract.name),
         ("input", f"{contract.input_size[0]}×{contract.input_size[1]}, {contract.preprocessing.name}"),
-        ("data set", f"{contract.dataset['name']}, manifest {contract.dataset['manifest_sha256']}"),
+        ("data set", f"{contract.dataset['name']}, {_which(contract)}"),
         ("training", training),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
     ]
@@ -67,8 +74,8 @@ def write(
             [
                 (
                     paths[index],
-                    f"{names[test.predicted[index]]} {sure[index]:.0%}",
-                    f"is {names[test.labels[index]]}: {paths[index].name}",
+                    f"{names[last.predicted[index]]} {sure[index]:.0%}",
+                    f"is {names[last.labels[index]]}: {paths[index].name}",
                 )
                 for index in indices[:SHOWN]
             ]
@@ -80,9 +87,30 @@ def write(
             title=f"{contract.name}, trained on {contract.dataset['name']}",
             facts=facts,
             scores=results,
-            charts=[(title, file_address(directory / name)) for name, title in CHARTS.items()],
+            shown=list(results)[-1],
+            charts=[
+                (title, file_address(directory / name))
+                for name, title in CHARTS.items()
+                if (directory / name).is_file()
+            ],
+            suspicions=thumbnails(
+                [
+                    (
+                        each.path,
+                        f"{each.label}, or {each.suggested}?",
+                        f"{each.of_label:.1%} against {each.of_suggested:.1%}: {each.path.name}",
+                    )
+                    for each in suspicions[:SHOWN]
+                ]
+            ),
+            suspicious=len(suspicions),
             mistakes=gallery(wrong[np.argsort(-sure[wrong], kind="stable")]),
             doubtful=gallery(np.argsort(sure, kind="stable")),
             command=command,
         ),
     )
+
+
+def _which(contract: Contract) -> str:
+    digest = contract.dataset.get("manifest_sha256")
+    return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"

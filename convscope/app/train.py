@@ -2,25 +2,25 @@
 
 import json
 import math
-import shlex
-import sys
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from convscope import config as configuration
-from convscope.app import run_report
+from convscope.app import run_directory
+from convscope.app.evaluate import evaluate_run, open_data, predict_run, score
+from convscope.app.finetune import Features, compute_features, train_head
+from convscope.app.label_errors import find_suspicions
 from convscope.app.models import Built, build
 from convscope.config import AugmentationConfig, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
-from convscope.data.manifest import Manifest, manifest_hash, open_dataset
+from convscope.data.manifest import Manifest, manifest_hash
 from convscope.data.pipeline import Batches, examples_of
 from convscope.errors import ConvscopeError
-from convscope.files import write_json, write_text
+from convscope.files import write_text
 from convscope.images import resize, save_png
 from convscope.models.bundle import (
     CONTRACT_FILE,
@@ -32,122 +32,138 @@ from convscope.models.bundle import (
 )
 from convscope.render import figure
 from convscope.training import precision, state
-from convscope.training.evaluate import evaluate
+from convscope.training.callbacks import KeepBest
 from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
 
-CONFIG_FILE, METRICS_FILE = "config.yaml", "metrics.json"
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a run is made of, before its first step."""
+
+    config: TrainConfig
+    directory: Path
+    root: Path
+    manifest: Manifest
+    built: Built
+    batches: dict[str, Batches]
+    recipe: Recipe
+
+    @property
+    def class_weights(self) -> dict[int, float] | None:
+        """Factors that are inverse to the classes' counts in train, 1 on average over the images."""
+        if not self.config.training.class_weights:
+            return None
+        counts = Counter(record.label for record in self.manifest.of_split("train"))
+        total = counts.total() / len(counts)
+        classes = enumerate(self.manifest.classes)
+        return {index: total / counts[label] for index, label in classes if counts[label]}
+
+
+def run(config: TrainConfig, directory: Path) -> None:
+    """Train, or with `config.evaluate` or `config.predict` use what was trained before."""
+    if config.predict:
+        predict_run(config, directory)
+    elif config.evaluate:
+        evaluate_run(config, directory)
+    else:
+        train(config, directory)
 
 
 def train(config: TrainConfig, directory: Path) -> None:
     """Train on the data set's train split and write the bundle into `directory`.
 
     Written are model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
-    history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report that holds them. A
-    run that was stopped goes on if it is started again in its directory, or with `config.resume`.
+    history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report that holds them;
+    of a first phase also head/history.csv and label_errors.csv. A run that was stopped goes on if it is
+    started again in its directory, or with `config.resume`.
 
     Raises:
         ConvscopeError: no such data set, weights that do not fit, or another run is in `directory`.
         KeyboardInterrupt: Ctrl-C; its text has the command that goes on.
     """
-    assert config.dataset.name is not None
-    root = Path(config.dataset.root).expanduser() / config.dataset.name
-    manifest = open_dataset(root, config.dataset.fold)
-    if len(manifest.classes) < 2:
-        raise ConvscopeError(f"the data set at {root} has one class only, expected two or more")
-    directory = _choose_directory(config, directory)
+    root, manifest = open_data(config.dataset)
+    directory = run_directory.choose(config, directory)
     if config.training.deterministic:
         _be_deterministic()
     keras.utils.set_random_seed(config.seed)
     built = build(config.model, len(manifest.classes))
     batches = _batches(config, root, manifest, built)
-    recipe = _recipe(config.training)
+    run = _Parts(config, directory, root, manifest, built, batches, _recipe(config.training))
     stopped = None if config.overwrite else _stopped_contract(directory)
-    chosen = _precision(config.training, recipe, built.model, batches["train"], stopped)
+    chosen = _precision(config.training, run.recipe, built.model, batches["train"], stopped)
     contract = _contract(config, root, manifest, built, chosen)
     if stopped:
         _check_data_is_the_same(directory, contract, stopped)
     directory.mkdir(parents=True, exist_ok=True)
     if not stopped:
-        for name in (MODEL_FILE, METRICS_FILE, state.FILE):
+        for name in (MODEL_FILE, run_directory.METRICS_FILE, state.FILE):
             (directory / name).unlink(missing_ok=True)
-    write_text(directory / CONFIG_FILE, _settings(config))
+    write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
-    _draw_batch(directory / "augmented_batch.png", batches["train"])
+    if config.training.epochs:
+        _draw_batch(directory / "augmented_batch.png", batches["train"])
     _announce(built.model, contract, batches)
-    keras.utils.set_random_seed(config.seed)  # whatever trying precisions has drawn
-    trained = precision.in_precision(built.model, chosen)
-
-    def save(best: keras.Model) -> None:
-        if best is not built.model:
-            built.model.set_weights(best.get_weights())
-        save_model(built.model, directory)
-
     try:
-        history = fit(
-            trained,
-            batches["train"],
-            batches["validation"],
-            recipe=recipe,
-            directory=directory,
-            save=save,
-            class_weights=_class_weights(manifest) if config.training.class_weights else None,
-        )
+        features = _fit(run, chosen, going_on=stopped is not None)
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"{stop}\nto go on: {_command(directory)}") from None
-    figure.learning_curves(directory / "curves.png", history)
-    _evaluate(directory, batches, contract)
+        said = str(stop) or "interrupted: the features that were computed are kept"
+        raise KeyboardInterrupt(f"{said}\nto go on: {run_directory.command(directory)}") from None
+    suspicions = find_suspicions(features, directory) if features else []
+    held_out = {split: batches[split] for split in ("validation", "test")}
+    score(directory, open_bundle(directory), held_out, suspicions=suspicions)
     (directory / state.FILE).unlink(missing_ok=True)
 
 
-def _settings(config: TrainConfig) -> str:
-    """The configuration as `config.yaml`, without what only says how the run is started."""
-    return configuration.to_yaml(replace(config, resume=False, overwrite=False, debug=False))
+def _fit(run: _Parts, chosen: str, *, going_on: bool) -> Features | None:
+    """One phase or two, with their learning curves; returns the features if there are any."""
+    config, directory, model = run.config, run.directory, run.built.model
+    features, lowest = None, math.inf
+    epochs = config.training.epochs
+    if config.finetune.head_epochs:
+        features = compute_features(run.built, run.batches, run.manifest, run.root)
+    if features and not (going_on and epochs):
+        lowest = _first_phase(run, features, directory / "head" if epochs else directory)
+    if epochs:
+        keras.utils.set_random_seed(config.seed)  # whatever came before has drawn
+        trained = precision.in_precision(model, chosen)
 
+        def save(improved: keras.Model) -> None:
+            if improved is not model:
+                model.set_weights(improved.get_weights())
+            save_model(model, directory)
 
-def _choose_directory(config: TrainConfig, directory: Path) -> Path:
-    """Where to train: `directory`, or with `config.resume` that of the last run which was stopped.
-
-    Raises:
-        ConvscopeError: a run is there that is not this one, or there is none to go on with.
-    """
-    settings = _settings(config)
-    if config.resume and not _is_stopped(directory, settings):
-        runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
-        stopped = [run for run in runs if _is_stopped(run, settings)]
-        if not stopped:
-            raise ConvscopeError(
-                f"resume=true, and no run with these settings was stopped under {directory.parent}: say "
-                "hydra.run.dir=RUN, or begin without resume"
-            )
-        return max(stopped, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
-    if (directory / METRICS_FILE).exists() and not config.overwrite:
-        raise ConvscopeError(
-            f"{directory} holds a trained model: say overwrite=true to train anew into it, or choose "
-            "another hydra.run.dir"
+        best = KeepBest(save, lowest)
+        rows = fit(
+            trained,
+            run.batches["train"],
+            run.batches["validation"],
+            recipe=run.recipe,
+            directory=directory,
+            best=best,
+            class_weights=run.class_weights,
         )
-    begun = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if begun and not config.overwrite and not _is_stopped(directory, settings):
-        raise ConvscopeError(
-            f"{directory} holds a run with other settings that was stopped: give its settings to go on, say "
-            "overwrite=true to train anew into it, or choose another hydra.run.dir"
-        )
-    return directory
+        earlier = best.best if best.best < min(row["val_loss"] for row in rows) else math.inf
+        figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
+    return features
 
 
-def _is_stopped(directory: Path, settings: str) -> bool:
-    """Whether a run with these settings was begun there and did not come to its end."""
-    path = directory / CONFIG_FILE
-    return path.is_file() and path.read_text("utf-8") == settings and not (directory / METRICS_FILE).exists()
-
-
-def _command(directory: Path, *, again: bool = False) -> str:
-    """What was typed, to go on in `directory` or to do it again."""
-    given = [
-        each for each in sys.argv[1:] if not each.startswith(("hydra.run.dir=", "overwrite=", "resume="))
-    ]
-    on = [] if again else [f"hydra.run.dir={directory}", "resume=true"]
-    return "python " + shlex.join([sys.argv[0], *given, *on])
+def _first_phase(run: _Parts, features: Features, directory: Path) -> float:
+    """The head alone; the model that it makes is saved as the best so far. Returns its validation loss."""
+    finetune = run.config.finetune
+    print(f"first phase: the head, {finetune.head_epochs} epochs on fixed features, without augmentation")
+    keras.utils.set_random_seed(run.config.seed)
+    rows, lowest = train_head(
+        run.built.model,
+        features,
+        run.batches,
+        recipe=replace(run.recipe, epochs=finetune.head_epochs, learning_rate=finetune.head_learning_rate),
+        directory=directory,
+        class_weights=run.class_weights,
+    )
+    figure.learning_curves(directory / "curves.png", rows)
+    save_model(run.built.model, run.directory)
+    return lowest
 
 
 def _be_deterministic() -> None:
@@ -181,13 +197,6 @@ def _augmentation(config: AugmentationConfig) -> Augment | None:
 def _recipe(config: TrainingConfig) -> Recipe:
     given = asdict(config)
     return Recipe(**{name: given[name] for name in asdict(Recipe())})
-
-
-def _class_weights(manifest: Manifest) -> dict[int, float]:
-    """Factors that are inverse to the classes' counts in train, 1 on average over the images."""
-    counts = Counter(record.label for record in manifest.of_split("train"))
-    total = counts.total() / len(counts)
-    return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}
 
 
 def _precision(
@@ -258,26 +267,3 @@ def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches
         f"{contract.input_size[1]}, preprocessing {contract.preprocessing.name}; "
         f"{contract.dataset['name']}: {counts} images of {len(contract.class_names)} classes"
     )
-
-
-def _evaluate(directory: Path, batches: dict[str, Batches], contract: Contract) -> None:
-    """Score the model that was kept, as it is on disk, on validation and test; the charts are of test."""
-    model = open_bundle(directory).model
-    names = contract.class_names
-    scored = {split: evaluate(model, batches[split]) for split in ("validation", "test")}
-    for split, each in scored.items():
-        low, high = each.accuracy_interval
-        print(
-            f"{split:>10}: loss {each.loss:.4f}, accuracy {each.accuracy:.3f} (95 %: {low:.3f} to {high:.3f})"
-        )
-    test = scored["test"]
-    title = f"{contract.dataset['name']}, test split: accuracy {test.accuracy:.1%}"
-    figure.confusion_matrix(directory / "confusion_matrix.png", test.confusion, names, title)
-    figure.reliability(directory / "reliability.png", *test.reliability(), error=test.calibration_error)
-    figure.class_curves(directory / "class_curves.png", test.labels, test.probabilities, names)
-    paths = {split: batches[split].examples.paths for split in scored}
-    run_report.write_predictions(directory / "predictions.csv", scored, paths, names)
-    results = {split: each.summary(names) for split, each in scored.items()}
-    run_report.write(directory, contract, results, test, paths["test"], _command(directory, again=True))
-    write_json(directory / METRICS_FILE, results)
-    print(f"written: {directory} ({MODEL_FILE}, {CONTRACT_FILE}, {run_report.FILE}, predictions.csv, …)")

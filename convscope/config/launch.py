@@ -47,6 +47,7 @@ GROUPS: dict[str, dict[str, type]] = {
         "pretrained_file": schema.PretrainedFileConfig,
     },
     "augmentation": {"base": schema.AugmentationConfig},
+    "finetune": {"base": schema.FinetuneConfig},
 }
 
 

@@ -43,6 +43,13 @@ def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
     return Examples(paths, np.array(labels, np.int64), list(manifest.classes), plain)
 
 
+def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
+    """The indices of `count` examples in the order of that epoch; without a seed as they are."""
+    if seed is None:
+        return np.arange(count)
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of (pictures, labels): float32 (batch, height, width, 3) and one-hot (batch, classes).
 
@@ -97,10 +104,13 @@ class Batches(keras.utils.PyDataset):
 
     def order(self, epoch: int) -> np.ndarray:
         """The indices of the examples in the order of that epoch."""
-        count = len(self.examples.paths)
-        if self.shuffle_seed is None:
-            return np.arange(count)
-        return np.random.default_rng([self.shuffle_seed, epoch]).permutation(count)
+        return epoch_order(len(self.examples.paths), self.shuffle_seed, epoch)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What the model is to say of each example, float32: one-hot (n, classes), or (n, 1)."""
+        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels]
+        return labels[:, 1:] if self.binary else labels
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
@@ -114,9 +124,7 @@ class Batches(keras.utils.PyDataset):
         except ConvscopeError as error:
             self.failure = error
             raise
-        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels[chosen]]
-        if self.binary:
-            labels = labels[:, 1:]
+        labels = self.targets[chosen]
         return self._mix(pictures, labels, index) if self.mixup else (pictures, labels)
 
     def _mix(self, pictures: np.ndarray, labels: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import keras
 
 from convscope.errors import ConvscopeError, unknown
 from convscope.models.applications import Application
-from convscope.models.head import Head, add_head
+from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
 
 
 def from_application(
@@ -76,7 +76,7 @@ def set_trainable(model: keras.Model, trainable: str) -> None:
     if trainable == "all":
         return
     layers = model.layers
-    of_head = next(index for index, layer in enumerate(layers) if layer.name in _HEAD_NAMES)
+    of_head = len(layers) - len(head_layers(model))
     if trainable == "head":
         first = of_head
     else:
@@ -89,13 +89,10 @@ def set_trainable(model: keras.Model, trainable: str) -> None:
         layer.trainable = index >= first and not frozen
 
 
-_HEAD_NAMES = {"average_pooling", "max_pooling", "flatten"}
-
-
 def _with_head(
     trunk: keras.Model, maps: keras.KerasTensor, classes: int, head: Head, *, name: str
 ) -> keras.Model:
-    taken = _HEAD_NAMES | {"dense", "dropout", "predictions"}
+    taken = {*POOLING_NAMES, "dense", "dropout", "predictions"}
     for layer in trunk.layers:
         if layer.name in taken:
             layer.name = f"trunk_{layer.name}"

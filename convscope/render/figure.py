@@ -1,6 +1,7 @@
 """Charts with axes: learning curves, confusion, calibration, ROC. Matplotlib, without its global state."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from convscope.files import write_bytes
 TRAIN_COLOR, VALIDATION_COLOR = "#8a8f98", "#c2410c"
 
 
-def learning_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+def learning_curves(path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf) -> None:
     """Loss and accuracy by epoch, for training and validation; the kept epoch is marked.
 
-    `history` has a row an epoch, as `history.csv`.
+    Args:
+        path: of the PNG file.
+        history: a row an epoch, as `history.csv`.
+        earlier: the lowest validation loss before these epochs; if none is lower, none of them is kept.
     """
     epochs = [row["epoch"] for row in history]
     losses = np.array([row["val_loss"] for row in history])
@@ -32,8 +36,12 @@ def learning_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             values = [row[key] for row in history]
             axes.plot(epochs, values, "o-", color=color, markersize=4, label=label)
         kept = history[best][f"val_{name}"]
-        axes.plot(epochs[best], kept, "o", color=VALIDATION_COLOR, markersize=11, markerfacecolor="none")
-        axes.set(xlabel="epoch", title=f"{name} (kept: epoch {epochs[best]}, {kept:.3f})")
+        if losses[best] < earlier:
+            axes.plot(epochs[best], kept, "o", color=VALIDATION_COLOR, markersize=11, markerfacecolor="none")
+            axes.set_title(f"{name} (kept: epoch {epochs[best]}, {kept:.3f})")
+        else:
+            axes.set_title(f"{name} (what was before is kept)")
+        axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.margins(0.05, 0.08)

@@ -15,15 +15,19 @@ class RunReport:
     """What the report says.
 
     `facts` are (name, value); `scores` are those of `metrics.json`, by split; `charts` are (title, address);
-    `mistakes` are wrong ones, the surest first, `doubtful` those whose best probability is the least.
+    of the split `shown`, `mistakes` are wrong ones, the surest first, `doubtful` those whose best probability
+    is the least; `suspicions` are the first of `suspicious` images of all splits whose labels may be wrong.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     scores: Mapping[str, Mapping[str, Any]]
+    shown: str
     charts: Sequence[tuple[str, str]]
     mistakes: Sequence[Thumbnail]
     doubtful: Sequence[Thumbnail]
+    suspicions: Sequence[Thumbnail]
+    suspicious: int
     command: str
 
 

@@ -34,10 +34,10 @@ class EpochOrder(keras.callbacks.Callback):
 class KeepBest(keras.callbacks.Callback):
     """Save the model whenever the validation loss is the lowest so far; `best` is that loss."""
 
-    def __init__(self, save: Callable[[keras.Model], None]):
+    def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf):
         super().__init__()
         self.save = save
-        self.best = math.inf
+        self.best = best
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """A loss that is not a number is never the best."""

@@ -126,8 +126,13 @@ def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
     probabilities, labels = [], []
     for index in range(len(batches)):
         pictures, wanted = batches[index]
-        output = np.asarray(model.predict_on_batch(pictures), np.float64)
-        single = output.shape[1] == 1
-        probabilities.append(np.hstack([1 - output, output]) if single else output)
+        probabilities.append(probabilities_of(model, pictures))
+        single = wanted.shape[1] == 1
         labels.append(wanted[:, 0].astype(int) if single else wanted.argmax(axis=1))
     return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
+
+
+def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """The probability of each class, float64 (batch, classes), also of a model with one sigmoid unit."""
+    output = np.asarray(model.predict_on_batch(pictures), np.float64)
+    return np.hstack([1 - output, output]) if output.shape[1] == 1 else output

@@ -1,7 +1,7 @@
 """The training loop: fit, keep the best and the state, go on where a run was stopped."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -28,7 +28,7 @@ def fit(
     *,
     recipe: Recipe,
     directory: Path,
-    save: Callable[[keras.Model], None],
+    best: KeepBest,
     class_weights: Mapping[int, float] | None = None,
 ) -> list[dict[str, float]]:
     """Train on the cross-entropy of the classes; with a state in `directory`, go on from there.
@@ -42,7 +42,7 @@ def fit(
         validation: batches, the same every epoch.
         recipe: how.
         directory: `history.csv` and the state are kept there.
-        save: called with the model whenever its validation loss is the lowest so far.
+        best: saves the model whenever its validation loss is the lowest so far.
         class_weights: factors of the loss by class.
 
     Returns:
@@ -53,7 +53,7 @@ def fit(
         ConvscopeError: the loss is no number, the memory does not suffice, or the state is another model's.
     """
     recipe.compile(model, len(train))
-    best, rows = KeepBest(save), History(directory / "history.csv")
+    rows = History(directory / "history.csv")
     watch, stop = Watch(recipe.patience, recipe.plateau), FinishBatch()
     done = _go_on(load_state(directory / FILE), model, best, watch, rows, recipe.epochs)
     bar = Progress(recipe.epochs, len(train), done)

@@ -103,9 +103,10 @@ def test_what_cannot_be_trained_is_one_line(command: Command, arguments: list[st
     assert said in outcome.err.strip().splitlines()[-1]
 
 
-def running(run: str, *arguments: str) -> subprocess.Popen[str]:
-    """`train.py` in a process of its own."""
-    command = [sys.executable, str(ROOT / "train.py"), *TINY, *NET, *LONG, *arguments, f"hydra.run.dir={run}"]
+def running(run: str, *arguments: str, plain: bool = False) -> subprocess.Popen[str]:
+    """`train.py` in a process of its own, with these arguments only if `plain`."""
+    given = arguments if plain else [*TINY, *NET, *LONG, *arguments]
+    command = [sys.executable, str(ROOT / "train.py"), *given, f"hydra.run.dir={run}"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},

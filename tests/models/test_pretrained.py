@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.data.features import key
 from convscope.errors import ConvscopeError
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application, names
-from convscope.models.head import Head
+from convscope.models.head import Head, learn_from, split_at_head
 
 WEIGHTS = "weights/inception_v3_notop_unit_range.weights.h5"
 LITE = "weights/efficientnet_lite0_imagenet.keras"
@@ -172,3 +173,26 @@ def test_what_trains_is_chosen_and_batch_normalisation_stays_frozen() -> None:
     assert set(upper) < set(everything)
     with pytest.raises(ConvscopeError, match="no layer 'block_99'"):
         trained("block_99")
+
+
+def test_a_model_is_cut_at_its_head_and_learns_from_the_copy() -> None:
+    model = build("MobileNetV2", 3, Head(units=4), input_size=64)
+    trunk, head = split_at_head(model)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(head(trunk(x)), model(x), rtol=1e-5, atol=1e-6)
+    before = model.get_layer("predictions").get_weights()
+    head.set_weights([each + 1 for each in head.get_weights()])
+    np.testing.assert_array_equal(model.get_layer("predictions").get_weights()[0], before[0])
+    learn_from(model, head)
+    np.testing.assert_array_equal(model.get_layer("predictions").get_weights()[0], before[0] + 1)
+    np.testing.assert_allclose(head(trunk(x)), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_features_of_the_same_trunk_have_the_same_key_whatever_was_built_before() -> None:
+    keys = set()
+    for trainable in ("all", "head"):
+        keras.utils.set_random_seed(0)
+        model = build("MobileNetV2", input_size=64)
+        pretrained.set_trainable(model, trainable)
+        keys.add(key(split_at_head(model)[0], {}, []))
+    assert len(keys) == 1

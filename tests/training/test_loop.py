@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
+from convscope.training.callbacks import KeepBest
 from convscope.training.loop import fit
 from convscope.training.precision import in_precision
 from convscope.training.recipe import Recipe
@@ -54,7 +55,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
         Points(spoil_at=3),
         Points(),
         **options(tmp_path),
-        save=lambda each: saved.append(each.get_weights()[0].copy()),
+        best=KeepBest(lambda each: saved.append(each.get_weights()[0].copy())),
     )
     losses = [row["val_loss"] for row in rows]
     assert 0 < int(np.argmin(losses)) == len(saved) - 1 < 4
@@ -69,7 +70,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     weights = []
     for name in "ab":
         model = linear_model()
-        fit(model, Points(), Points(), **options(tmp_path / name), save=lambda _: None)
+        fit(model, Points(), Points(), **options(tmp_path / name), best=KeepBest(lambda _: None))
         weights.append(model.get_weights())
     for first, second in zip(*weights, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -107,7 +108,7 @@ def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
         return in_precision(net_with_memory(), precision)
 
     whole = build()
-    rows = fit(whole, Points(spoil_at=2), Points(), **settings, save=lambda _: None)
+    rows = fit(whole, Points(spoil_at=2), Points(), **settings, best=KeepBest(lambda _: None))
     settings["directory"] = tmp_path / "parts"
 
     class Deadly(Points):
@@ -124,7 +125,7 @@ def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
         model = build()
         keras.utils.set_random_seed(99 + stopped)  # whatever else that process has drawn
         try:
-            again = fit(model, Deadly(spoil_at=2), Points(), **settings, save=lambda _: None)
+            again = fit(model, Deadly(spoil_at=2), Points(), **settings, best=KeepBest(lambda _: None))
         except Exception as error:  # TensorFlow wraps it
             if "KilledError" not in str(error) + type(error).__name__:
                 raise
@@ -146,14 +147,14 @@ def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match=r"of 5 epochs are done, .* saved"):
-        fit(linear_model(), Interrupting(), Points(), **options(tmp_path), save=lambda _: None)
+        fit(linear_model(), Interrupting(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_loss_that_is_no_number_says_where_and_why(tmp_path: Path) -> None:
     settings = options(tmp_path, learning_rate=float("inf"))
     with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2: .*learning_rate=inf.*clipnorm"):
-        fit(linear_model(), Points(), Points(), **settings, save=lambda _: None)
+        fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None))
 
 
 def test_patience_ends_the_run_and_plateau_lowers_the_rate(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_patience_ends_the_run_and_plateau_lowers_the_rate(tmp_path: Path) -> No
         Points(spoil_at=2),
         Points(),
         **options(tmp_path, epochs=20, patience=4, plateau=2),
-        save=lambda _: None,
+        best=KeepBest(lambda _: None),
     )
     best = int(np.argmin([row["val_loss"] for row in rows]))
     assert len(rows) == best + 1 + 4
@@ -175,7 +176,14 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
     weights = []
     for name, factors in (("a", None), ("b", {0: 1.0, 1: 1.0}), ("c", {0: 9.0, 1: 0.1})):
         model = linear_model()
-        fit(model, Points(), Points(), **options(tmp_path / name), save=lambda _: None, class_weights=factors)
+        fit(
+            model,
+            Points(),
+            Points(),
+            **options(tmp_path / name),
+            best=KeepBest(lambda _: None),
+            class_weights=factors,
+        )
         weights.append(model.get_weights()[1])
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)
     assert weights[2][0] > weights[0][0]  # the first class pays nine times for a miss
@@ -186,7 +194,7 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     Recipe().compile(model, 4)
     save_state(tmp_path / FILE, model, 1, {"best": 1.0, "waited": 0, "rows": []})
     with pytest.raises(ConvscopeError, match="another model"):
-        fit(net_with_memory(), Points(), Points(), **options(tmp_path), save=lambda _: None)
+        fit(net_with_memory(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
     (tmp_path / FILE).write_bytes(b"PK no state")
     with pytest.raises(ConvscopeError, match="overwrite=true to begin anew"):
-        fit(linear_model(), Points(), Points(), **options(tmp_path), save=lambda _: None)
+        fit(linear_model(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))

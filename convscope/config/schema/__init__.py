@@ -20,6 +20,7 @@ from convscope.config.schema.prepare import (
 )
 from convscope.config.schema.train import (
     AugmentationConfig,
+    FinetuneConfig,
     KerasApplicationConfig,
     ModelConfig,
     PretrainedConfig,
@@ -43,6 +44,7 @@ __all__ = [
     "DatasetConfig",
     "ExtendConfig",
     "FiltersConfig",
+    "FinetuneConfig",
     "FolderConfig",
     "FractionsConfig",
     "InspectConfig",

@@ -12,6 +12,14 @@ from convscope.errors import ConvscopeError
 from convscope.preprocessing import by_name
 
 
+class Split(StrEnum):
+    """A part of a data set."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
 class FillMode(StrEnum):
     """What augmentation fills the places with that lie outside the picture."""
 
@@ -182,6 +190,21 @@ def _is_range(value: Any) -> bool:
     )
 
 
+@dataclass
+class FinetuneConfig:
+    """Whether a new head is trained first, before what is below it moves."""
+
+    head_epochs: int = option(
+        0, "epochs of the head alone, on features computed once, without augmentation; 0: none"
+    )
+    head_learning_rate: float = option(1e-3, "in them; the rest of the recipe is that of training")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("finetune.head_epochs", self.head_epochs, 0)
+        check_range("finetune.head_learning_rate", self.head_learning_rate, 0)
+
+
 class Precision(StrEnum):
     """What layers compute in."""
 
@@ -195,7 +218,7 @@ class Precision(StrEnum):
 class TrainingConfig:
     """The loop."""
 
-    epochs: int = option(10, "passes over the training images")
+    epochs: int = option(10, "passes over the training images; 0 only after finetune=two_phase")
     batch_size: int = option(32, "images a step")
     optimizer: str = option("Adam", "by Keras' name: Adam, AdamW, SGD, RMSprop, …")
     learning_rate: float = option(1e-3, "of the optimizer, at its highest")
@@ -214,7 +237,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("training.epochs", self.epochs, 1)
+        check_range("training.epochs", self.epochs, 0)
         check_range("training.batch_size", self.batch_size, 1)
         check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
         for name in ("learning_rate", "momentum", "warmup_epochs", "mixup", "patience", "plateau"):
@@ -235,12 +258,28 @@ class TrainConfig:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = option(0, "of weights, order, augmentation and dropout")
+    evaluate: str | None = option(None, "instead of training: score this run on dataset")
+    splits: list[Split] = option([Split.validation, Split.test], "of dataset, for evaluate=RUN")
+    predict: str | None = option(None, "instead of training: let this run say what images are")
+    images: list[str] = option([], "photographs, folders, globs, @LIST.txt for predict=RUN")
     resume: bool = option(False, "go on with the last run of these settings that was stopped")
     overwrite: bool = option(False, "train again into a run directory that holds a model")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the ranges, and that something is trained."""
         check_range("seed", self.seed, 0, 2**32 - 1)
+        if not self.splits:
+            raise ConvscopeError(f"splits=[] scores nothing: expected some of {', '.join(Split)}")
+        if not self.training.epochs and not self.finetune.head_epochs:
+            raise ConvscopeError(
+                "training.epochs=0 trains nothing: expected 1 or more, or finetune=two_phase with it"
+            )
+        if self.finetune.head_epochs and isinstance(self.model, SmallConvnetConfig):
+            raise ConvscopeError(
+                "finetune=two_phase needs features that are trained already: expected another model than "
+                "small_convnet"
+            )

@@ -1,0 +1,169 @@
+"""Fine-tuning in two phases, and what is done with a trained model later, by the real commands."""
+
+import csv
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope.images import save_png
+from tests.app.test_train import running
+from tests.conftest import Outcome
+
+Command = Callable[..., Outcome]
+DATA = ["dataset=folder", "dataset.name=two", "augmentation=none"]
+DONOR = ["model.input_size=32", "model.widths=[4]", "model.units=4", "training.epochs=1"]
+TWO = [
+    "model=pretrained_file",
+    "model.file=donor/model.keras",
+    "finetune=two_phase",
+    "finetune.head_epochs=6",
+]
+
+
+@pytest.fixture
+def donor(command: Command, class_folders: Path) -> None:
+    """A data set of two classes in `data/two`, and a model that was trained on it in `donor`."""
+    made = command(
+        "create_train_val_test", "dataset=folder", "dataset.name=two", f"dataset.source={class_folders}"
+    )
+    assert made.status == 0, made.err
+    done = command("train", *DATA, *DONOR, "hydra.run.dir=donor")
+    assert done.status == 0, done.err
+
+
+def kernel(run: str, layer: str) -> np.ndarray:
+    return keras.saving.load_model(f"{run}/model.keras").get_layer(layer).get_weights()[0]
+
+
+def losses(path: str) -> list[float]:
+    with Path(path).open(newline="") as file:
+        return [float(row["val_loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.usefixtures("donor")
+def test_the_first_phase_trains_the_head_and_the_second_goes_on_from_its_best(command: Command) -> None:
+    first = command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=first")
+    assert first.status == 0, first.err
+    np.testing.assert_array_equal(kernel("first", "conv2d_1"), kernel("donor", "conv2d_1"))
+    (features,) = Path("data/.features").glob("*.npy")
+    made = features.stat().st_mtime_ns
+    metrics = json.loads(Path("first/metrics.json").read_text())
+    assert metrics["validation"]["loss"] == pytest.approx(min(losses("first/history.csv")), rel=1e-4)
+
+    both = command("train", *DATA, *TWO, "training.epochs=2", "hydra.run.dir=both")
+    assert both.status == 0, both.err
+    assert [path.stat().st_mtime_ns for path in Path("data/.features").glob("*.npy")] == [made]
+    assert losses("both/head/history.csv") == losses("first/history.csv")
+    assert not np.array_equal(kernel("both", "conv2d_1"), kernel("donor", "conv2d_1"))
+    lowest = min(losses("both/head/history.csv") + losses("both/history.csv"))
+    scored = json.loads(Path("both/metrics.json").read_text())["validation"]["loss"]
+    assert scored == pytest.approx(lowest, rel=1e-4)
+    assert "first phase" in Path("both/report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("donor")
+def test_a_second_phase_that_only_does_harm_leaves_the_first_ones_model(command: Command) -> None:
+    harm = ["training.epochs=2", "training.learning_rate=0.5", "training.optimizer=SGD"]
+    outcome = command("train", *DATA, *TWO, *harm, "finetune.head_learning_rate=0.001", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    if min(losses("run/history.csv")) > min(losses("run/head/history.csv")):
+        np.testing.assert_array_equal(kernel("run", "conv2d_1"), kernel("donor", "conv2d_1"))
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    lowest = min(losses("run/head/history.csv") + losses("run/history.csv"))
+    assert metrics["validation"]["loss"] == pytest.approx(lowest, rel=1e-4)
+
+
+@pytest.mark.usefixtures("donor")
+def test_a_killed_second_phase_goes_on_to_the_same_weights(command: Command) -> None:
+    settings = [*DATA, *TWO, "training.epochs=6", "training.deterministic=true"]
+    whole = running("whole", *settings, plain=True)
+    assert whole.wait() == 0
+    first = running("killed", *settings, plain=True)
+    for line in first.stdout:
+        if line.startswith("epoch   2/6") and Path("killed/state.npz").exists():
+            first.send_signal(signal.SIGKILL)
+            break
+    first.wait()
+    again = running("killed", *settings, plain=True)
+    assert "going on after epoch" in again.communicate()[0]
+    for layer in ("conv2d_1", "predictions"):
+        np.testing.assert_array_equal(kernel("killed", layer), kernel("whole", layer))
+    assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()
+
+
+@pytest.mark.usefixtures("donor")
+def test_a_label_that_is_wrong_is_listed(command: Command, class_folders: Path) -> None:
+    pixels = np.random.default_rng(7).integers(0, 90, (24, 32, 3)).astype(np.uint8)
+    save_png(class_folders / "light/wrong.png", pixels)
+    made = command(
+        "create_train_val_test", "dataset=folder", "dataset.name=two", f"dataset.source={class_folders}",
+        "overwrite=true",
+    )  # fmt: skip
+    assert made.status == 0, made.err
+    outcome = command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    with Path("run/label_errors.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Path(rows[0]["path"]).name == "wrong.png"
+    assert (rows[0]["label"], rows[0]["suggested"]) == ("light", "dark")
+    assert "light, or dark?" in Path("run/report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("donor")
+def test_a_model_is_scored_on_another_split_and_another_data_set(
+    command: Command, class_folders: Path
+) -> None:
+    outcome = command("train", "evaluate=donor", *DATA, "splits=[train,test]", "hydra.run.dir=scores")
+    assert outcome.status == 0, outcome.err
+    ours = json.loads(Path("scores/metrics.json").read_text())
+    donors = json.loads(Path("donor/metrics.json").read_text())
+    assert list(ours) == ["train", "test"]
+    assert ours["test"] == donors["test"]
+    again = command("train", "evaluate=donor", *DATA, "hydra.run.dir=scores")
+    assert "is there already: say overwrite=true" in again.err
+    (class_folders / "dark").rename(class_folders / "night")
+    source = ["dataset=folder", "dataset.name=other", f"dataset.source={class_folders}"]
+    assert command("create_train_val_test", *source).status == 0
+    strange = command("train", "evaluate=donor", "dataset=folder", "dataset.name=other")
+    assert strange.status == 1
+    assert "does not know (night): expected some of dark, light" in strange.err
+
+
+@pytest.mark.usefixtures("donor")
+def test_photographs_without_labels_are_predicted_as_the_test_split_was(command: Command) -> None:
+    Path("data/two/test/dark/broken.jpg").write_bytes(b"no picture")
+    outcome = command("train", "predict=donor", "images=data/two/test", "hydra.run.dir=predicted")
+    assert outcome.status == 0, outcome.err
+    assert "1 could not be read" in outcome.out
+    with Path("predicted/predictions.csv").open(newline="") as file:
+        ours = {Path(row["path"]).name: row for row in csv.DictReader(file)}
+    assert "broken.jpg" in ours["broken.jpg"]["error"]
+    assert ours["broken.jpg"]["predicted"] == ""
+    with Path("donor/predictions.csv").open(newline="") as file:
+        theirs = {Path(row["path"]).name: row for row in csv.DictReader(file) if row["split"] == "test"}
+    assert set(ours) == {*theirs, "broken.jpg"}
+    for name, row in theirs.items():
+        assert ours[name]["predicted"] == row["predicted"]
+        assert float(ours[name]["dark"]) == pytest.approx(float(row["dark"]), abs=2e-6)
+    assert "add images=DIR" in command("train", "predict=donor").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["training.epochs=0"], "trains nothing"),
+        (["finetune=two_phase"], "expected another model than small_convnet"),
+        (["splits=[]"], "scores nothing"),
+        (["predict=nowhere", "images=x.jpg"], "no checkpoint at nowhere"),
+        (["evaluate=nowhere"], "no checkpoint at nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+    outcome = command("train", *arguments)
+    assert outcome.status == 1
+    assert said in outcome.err.strip().splitlines()[-1]

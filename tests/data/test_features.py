@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope.data.features import FeatureBatches, cached, key
+from convscope.data.pipeline import Batches, Examples
+from convscope.images import save_png
+from convscope.preprocessing import by_name
+
+IMAGES = [("a.png", "1"), ("b.png", "2")]
+UNIT = by_name("unit_range").to_json()
+
+
+def trunk(*, filters: int = 3, padding: str = "valid", seed: int = 0) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((8, 8, 3), name="pixels")
+    maps = keras.layers.Conv2D(filters, 3, padding=padding, name="conv")(inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(maps), name="trunk")
+
+
+def test_the_key_tells_apart_all_that_features_depend_on() -> None:
+    same = key(trunk(), UNIT, IMAGES)
+    frozen = trunk()
+    frozen.get_layer("conv").trainable = False
+    assert key(frozen, UNIT, IMAGES) == same == key(trunk(), UNIT, list(IMAGES))
+    nudged = trunk()
+    kernel, bias = nudged.get_layer("conv").get_weights()
+    kernel[0, 0, 0, 0] += 1e-6
+    nudged.get_layer("conv").set_weights([kernel, bias])
+    others = [
+        key(nudged, UNIT, IMAGES),
+        key(trunk(padding="same"), UNIT, IMAGES),
+        key(trunk(seed=1), UNIT, IMAGES),
+        key(trunk(), by_name("torch").to_json(), IMAGES),
+        key(trunk(), UNIT, [("a.png", "1"), ("b.png", "3")]),
+        key(trunk(), UNIT, IMAGES[::-1]),
+        key(trunk(), UNIT, IMAGES[:1]),
+    ]
+    assert len({same, *others}) == 1 + len(others)
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> Batches:
+    rng = np.random.default_rng(0)
+    for index in range(11):
+        save_png(tmp_path / "images" / f"{index:02}.png", rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+    examples = Examples(sorted((tmp_path / "images").iterdir()), np.arange(11) % 2, ["even", "odd"])
+    return Batches(examples, size=(8, 8), preprocessing=by_name("unit_range"), batch_size=4)
+
+
+def test_features_are_the_trunks_output_and_are_computed_once(tmp_path: Path, batches: Batches) -> None:
+    path, model = tmp_path / "cache" / "key.npy", trunk()
+    features = cached(path, model, batches)
+    expected = np.concatenate([np.asarray(model(batches[index][0])) for index in range(3)])
+    np.testing.assert_allclose(features, expected, rtol=1e-5)
+    assert [each.name for each in path.parent.iterdir()] == ["key.npy"]
+    np.testing.assert_array_equal(cached(path, trunk(seed=1), batches), features)  # not computed again
+
+
+def test_features_that_were_interrupted_are_completed(
+    tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = tmp_path / "key.npy", trunk()
+    whole = np.array(cached(tmp_path / "whole.npy", model, batches))
+    computed: list[int] = []
+    original = Batches.__getitem__
+
+    def stop_at_the_last(self: Batches, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if index == 2 and 2 not in computed:
+            computed.append(2)
+            raise KeyboardInterrupt
+        computed.append(index)
+        return original(self, index)
+
+    monkeypatch.setattr(Batches, "__getitem__", stop_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        cached(path, model, batches)
+    assert not path.exists()
+    np.testing.assert_array_equal(cached(path, model, batches), whole)
+    assert computed == [0, 1, 2, 2]  # the first two were not computed again
+
+
+def test_batches_of_features_show_each_once_an_epoch_with_its_target() -> None:
+    features = np.arange(40, dtype=np.float32)[:, None]
+    rows = np.array([3, 5, 8, 13, 21, 34, 39])
+    targets = rows[:, None].astype(np.float32)
+    data = FeatureBatches(features, rows, targets, batch_size=3, shuffle_seed=1)
+    orders = []
+    for epoch in range(3):
+        data.epoch = epoch
+        fed = [data[index] for index in range(len(data))]
+        seen = np.concatenate([each for each, _ in fed])
+        np.testing.assert_array_equal(seen, np.concatenate([each for _, each in fed]))
+        assert sorted(seen[:, 0]) == rows.tolist()
+        assert not any(np.shares_memory(each, features) for each, _ in fed)
+        orders.append(seen[:, 0].tolist())
+    assert len({tuple(each) for each in orders}) == 3
+    plain = FeatureBatches(features, rows, targets, batch_size=3, shuffle_seed=None)
+    np.testing.assert_array_equal(plain[1][0][:, 0], [13, 21, 34])
