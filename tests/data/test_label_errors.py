@@ -22,7 +22,7 @@ def test_the_surest_comes_first() -> None:
 def test_flipped_labels_are_found_though_the_classifier_is_trained_on_such() -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], 60)
-    features = rng.normal(0, 1, (180, 8)) + 4 * np.eye(3, 8)[truth]
+    features = rng.normal(0, 1, (180, 8)) + 6 * np.eye(3, 8)[truth]
     labels = truth.copy()
     flipped = np.array([5, 70, 130, 131])
     labels[flipped] = (truth[flipped] + 1) % 3
