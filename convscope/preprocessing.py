@@ -1,10 +1,11 @@
 """The contract between a model and its pixels: named, invertible, stored with the model.
 
 Every model's preprocessing is one affine map a channel, after an optional change of the channels'
-order. It is applied in one place (`Preprocessing.encode`) by training, evaluation and every picture.
+order, and, if ImageDataGenerator's samplewise normalisation is asked for, what that does after it. It is
+applied in one place (`Preprocessing.encode`) by training, evaluation and every picture.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from convscope.errors import ConvscopeError, unknown
 
 Triple = tuple[float, float, float]
+_TINY = 1e-6  # ImageDataGenerator's, against division by zero
 
 
 @dataclass(frozen=True)
@@ -20,27 +22,59 @@ class Preprocessing:
     """What a model expects of pixels: `pixels[..., order] * scale + offset`.
 
     `name` is what `model.json` and messages call it, `order` is "rgb" or "bgr", `scale` and `offset`
-    hold a number for each channel, in that order.
+    hold a number for each channel, in that order. Then, by choice, the mean of the picture's own values is
+    taken away, and they are divided by their standard deviation; that cannot be inverted.
     """
 
     name: str
     scale: Triple
     offset: Triple
     order: str = "rgb"
+    samplewise_center: bool = False
+    samplewise_std: bool = False
+
+    @property
+    def invertible(self) -> bool:
+        """Whether `decode` can bring pixels back."""
+        return not (self.samplewise_center or self.samplewise_std)
 
     def encode(self, pixels: Any) -> Any:
         """RGB pixels 0..255, (..., 3), as the model's input, float32. Arrays and tensors alike."""
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
-        return ordered * np.array(self.scale, np.float32) + np.array(self.offset, np.float32)
+        values = ordered * np.array(self.scale, np.float32) + np.array(self.offset, np.float32)
+        if self.samplewise_center:
+            values = values - _of_picture("mean", values)
+        if self.samplewise_std:
+            values = values / (_of_picture("std", values) + _TINY)
+        return values
+
+    def featurewise(self, mean: np.ndarray, deviation: np.ndarray | None) -> "Preprocessing":
+        """This, and then a mean a channel taken away, and perhaps a division by a deviation: float (3,).
+
+        As ImageDataGenerator does it; it is one affine map still.
+        """
+        assert self.invertible
+        divisor = np.ones(3) if deviation is None else deviation + _TINY
+        scale, offset = np.array(self.scale) / divisor, (np.array(self.offset) - mean) / divisor
+        return replace(self, name=f"{self.name}_featurewise", scale=_triple(scale), offset=_triple(offset))
 
     @cached_property
     def table(self) -> np.ndarray:
-        """What `encode` makes of each grey level of each channel, float32 (1, 256, 3), in their order."""
+        """What `encode` makes of each grey level of each channel, float32 (1, 256, 3), in their order.
+
+        It is for preprocessing that treats each value alike, as invertible ones do.
+        """
         levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
         return self.encode(levels)[None]
 
     def decode(self, values: Any) -> Any:
-        """The inverse of `encode`: a model's input as RGB pixels 0..255, float32 (..., 3)."""
+        """The inverse of `encode`: a model's input as RGB pixels 0..255, float32 (..., 3).
+
+        Raises:
+            ConvscopeError: it has none.
+        """
+        if not self.invertible:
+            raise ConvscopeError(f"the preprocessing {self.name} is samplewise and cannot be inverted")
         ordered = (values - np.array(self.offset, np.float32)) / np.array(self.scale, np.float32)
         return ordered[..., ::-1] if self.order == "bgr" else ordered
 
@@ -51,6 +85,8 @@ class Preprocessing:
             "order": self.order,
             "scale": list(self.scale),
             "offset": list(self.offset),
+            **({"samplewise_center": True} if self.samplewise_center else {}),
+            **({"samplewise_std": True} if self.samplewise_std else {}),
         }
 
     @staticmethod
@@ -60,6 +96,7 @@ class Preprocessing:
             scale = tuple(float(value) for value in content["scale"])
             offset = tuple(float(value) for value in content["offset"])
             name, order = str(content["name"]), content["order"]
+            samplewise = [content.get(key, False) is True for key in ("samplewise_center", "samplewise_std")]
         except (KeyError, TypeError, ValueError):
             raise ConvscopeError(
                 f"malformed preprocessing {content!r}: expected name, order, scale and offset"
@@ -69,7 +106,21 @@ class Preprocessing:
                 f"malformed preprocessing {content!r}: expected three scales other than 0, three "
                 "offsets, and the order rgb or bgr"
             )
-        return Preprocessing(name, scale, offset, order)
+        return Preprocessing(name, scale, offset, order, *samplewise)
+
+
+def _of_picture(moment: str, values: Any) -> Any:
+    """Mean or standard deviation of all values of each picture, shaped to be taken from (..., 3)."""
+    if isinstance(values, np.ndarray):
+        return getattr(values, moment)(axis=(-3, -2, -1), keepdims=True)
+    from keras import ops  # a tensor is there, so Keras is
+
+    return getattr(ops, moment)(values, axis=(-3, -2, -1), keepdims=True)
+
+
+def _triple(values: np.ndarray) -> Triple:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def _even(name: str, scale: float, offset: float) -> Preprocessing:

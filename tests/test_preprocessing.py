@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
+from convscope.data.statistics import channel_moments
 from convscope.errors import ConvscopeError
 from convscope.preprocessing import PREPROCESSINGS, Preprocessing, by_name
 
@@ -56,3 +59,39 @@ def test_malformed_json_is_refused(content: object) -> None:
 def test_an_unknown_name_lists_near_ones() -> None:
     with pytest.raises(ConvscopeError, match="did you mean unit_range"):
         by_name("unit_rang")
+
+
+@pytest.mark.parametrize("flags", [(True, False), (True, True)])
+def test_samplewise_normalisation_is_image_data_generators(flags: tuple[bool, bool]) -> None:
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+    generator = ImageDataGenerator(
+        rescale=1 / 255, samplewise_center=flags[0], samplewise_std_normalization=flags[1]
+    )
+    pictures = np.random.default_rng(1).uniform(0, 255, (2, 5, 7, 3)).astype(np.float32)
+    ours = replace(by_name("unit_range"), samplewise_center=True, samplewise_std=flags[1])
+    for index, encoded in enumerate(ours.encode(pictures)):
+        np.testing.assert_allclose(encoded, generator.standardize(pictures[index].copy()), atol=1e-5)
+        np.testing.assert_allclose(ours.encode(pictures[index]), encoded, atol=1e-6)
+    tensor = ours.encode(keras.ops.convert_to_tensor(pictures))
+    np.testing.assert_allclose(tensor, ours.encode(pictures), atol=1e-5)
+    assert Preprocessing.from_json(ours.to_json()) == ours
+    with pytest.raises(ConvscopeError, match="cannot be inverted"):
+        ours.decode(pictures)
+
+
+@pytest.mark.parametrize("flags", [(True, False), (True, True)])
+def test_featurewise_normalisation_is_image_data_generators_and_can_be_inverted(
+    flags: tuple[bool, bool],
+) -> None:
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+    pictures = np.random.default_rng(1).uniform(0, 255, (9, 5, 7, 3)).astype(np.float32)
+    pictures[..., 1] /= 3
+    generator = ImageDataGenerator(featurewise_center=flags[0], featurewise_std_normalization=flags[1])
+    generator.fit(pictures / 255)
+    mean, deviation = channel_moments(pictures[start : start + 4] / 255 for start in (0, 4, 8))
+    ours = by_name("unit_range").featurewise(mean, deviation if flags[1] else None)
+    expected = generator.standardize(pictures[3] / 255)
+    np.testing.assert_allclose(ours.encode(pictures)[3], expected, atol=1e-4)
+    np.testing.assert_allclose(ours.decode(ours.encode(pictures)), pictures, atol=1e-2)

@@ -69,7 +69,6 @@ def train_head(
     *,
     recipe: Recipe,
     directory: Path,
-    class_weights: Mapping[int, float] | None,
 ) -> tuple[list[dict[str, float]], float]:
     """Train a copy of the model's head on the features, and give the model what it learned at its best.
 
@@ -97,7 +96,6 @@ def train_head(
         recipe=recipe,
         directory=directory,
         best=best,
-        class_weights=class_weights,
     )
     (directory / FILE).unlink(missing_ok=True)
     head.set_weights(kept[-1])

@@ -3,25 +3,25 @@
 import json
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from convscope.app import run_directory
+from convscope.app.announce import announce, draw_batch, warn_of_memory
 from convscope.app.evaluate import evaluate_run, open_data, predict_run, score
 from convscope.app.finetune import Features, compute_features, train_head
 from convscope.app.label_errors import find_suspicions
 from convscope.app.models import Built, build
-from convscope.config import AugmentationConfig, TrainConfig, TrainingConfig
+from convscope.config import AugmentationConfig, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.manifest import Manifest, manifest_hash
 from convscope.data.pipeline import Batches, examples_of
+from convscope.data.statistics import channel_moments
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
-from convscope.images import resize, save_png
 from convscope.models.bundle import (
     CONTRACT_FILE,
     MODEL_FILE,
@@ -30,6 +30,8 @@ from convscope.models.bundle import (
     read_contract,
     save_model,
 )
+from convscope.preprocessing import Preprocessing
+from convscope.progress import progress
 from convscope.render import figure
 from convscope.training import precision, state
 from convscope.training.callbacks import KeepBest
@@ -48,16 +50,6 @@ class _Parts:
     built: Built
     batches: dict[str, Batches]
     recipe: Recipe
-
-    @property
-    def class_weights(self) -> dict[int, float] | None:
-        """Factors that are inverse to the classes' counts in train, 1 on average over the images."""
-        if not self.config.training.class_weights:
-            return None
-        counts = Counter(record.label for record in self.manifest.of_split("train"))
-        total = counts.total() / len(counts)
-        classes = enumerate(self.manifest.classes)
-        return {index: total / counts[label] for index, label in classes if counts[label]}
 
 
 def run(config: TrainConfig, directory: Path) -> None:
@@ -88,8 +80,9 @@ def train(config: TrainConfig, directory: Path) -> None:
         _be_deterministic()
     keras.utils.set_random_seed(config.seed)
     built = build(config.model, len(manifest.classes))
+    built = replace(built, preprocessing=_normalised(config.augmentation, root, manifest, built))
     batches = _batches(config, root, manifest, built)
-    run = _Parts(config, directory, root, manifest, built, batches, _recipe(config.training))
+    run = _Parts(config, directory, root, manifest, built, batches, _recipe(config.training, manifest))
     stopped = None if config.overwrite else _stopped_contract(directory)
     chosen = _precision(config.training, run.recipe, built.model, batches["train"], stopped)
     contract = _contract(config, root, manifest, built, chosen)
@@ -102,8 +95,9 @@ def train(config: TrainConfig, directory: Path) -> None:
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
     if config.training.epochs:
-        _draw_batch(directory / "augmented_batch.png", batches["train"])
-    _announce(built.model, contract, batches)
+        draw_batch(directory / "augmented_batch.png", batches["train"])
+    announce(built.model, contract, batches, directory)
+    warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
         features = _fit(run, chosen, going_on=stopped is not None)
     except KeyboardInterrupt as stop:
@@ -141,7 +135,7 @@ def _fit(run: _Parts, chosen: str, *, going_on: bool) -> Features | None:
             recipe=run.recipe,
             directory=directory,
             best=best,
-            class_weights=run.class_weights,
+            extra=_logger(config.logger, directory),
         )
         earlier = best.best if best.best < min(row["val_loss"] for row in rows) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
@@ -159,7 +153,6 @@ def _first_phase(run: _Parts, features: Features, directory: Path) -> float:
         run.batches,
         recipe=replace(run.recipe, epochs=finetune.head_epochs, learning_rate=finetune.head_learning_rate),
         directory=directory,
-        class_weights=run.class_weights,
     )
     figure.learning_curves(directory / "curves.png", rows)
     save_model(run.built.model, run.directory)
@@ -189,14 +182,47 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: Built) 
     return result
 
 
+def _normalised(config: AugmentationConfig, root: Path, manifest: Manifest, built: Built) -> Preprocessing:
+    """The model's preprocessing, and ImageDataGenerator's normalisation after it, for every split alike."""
+    chosen = replace(
+        built.preprocessing,
+        samplewise_center=config.samplewise_center or config.samplewise_std_normalization,
+        samplewise_std=config.samplewise_std_normalization,
+    )
+    if not config.featurewise:
+        return chosen
+    train = Batches(
+        examples_of(root, manifest, "train"),
+        size=built.input_size,
+        preprocessing=chosen,
+        batch_size=32,
+    )
+    steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
+    mean, deviation = channel_moments(train[index][0] for index in steps)
+    return chosen.featurewise(mean, deviation if config.featurewise_std_normalization else None)
+
+
 def _augmentation(config: AugmentationConfig) -> Augment | None:
     engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
     return engine(Ranges.of(asdict(config)))
 
 
-def _recipe(config: TrainingConfig) -> Recipe:
-    given = asdict(config)
-    return Recipe(**{name: given[name] for name in asdict(Recipe())})
+def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
+    given = asdict(config) | {"class_weights": _class_weights(manifest) if config.class_weights else None}
+    return Recipe(**{each.name: given[each.name] for each in fields(Recipe)})
+
+
+def _class_weights(manifest: Manifest) -> dict[int, float]:
+    """Factors that are inverse to the classes' counts in train, 1 on average over the images."""
+    counts = Counter(record.label for record in manifest.of_split("train"))
+    total = counts.total() / len(counts)
+    return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}
+
+
+def _logger(kind: Logger, directory: Path) -> list[keras.callbacks.Callback]:
+    if kind is Logger.none:
+        return []
+    return [keras.callbacks.TensorBoard(str(directory / "tensorboard"), write_graph=False)]
 
 
 def _precision(
@@ -246,24 +272,3 @@ def _check_data_is_the_same(directory: Path, contract: Contract, stopped: Contra
             f"the data set {contract.dataset['name']} has changed since the run in {directory} was stopped: "
             "say overwrite=true to train anew into it, or choose another hydra.run.dir"
         )
-
-
-def _draw_batch(path: Path, train: Batches) -> None:
-    """Sixteen pictures of the first batch as the network gets them, preprocessing undone."""
-    pictures = train.preprocessing.decode(train[0][0][:16])
-    tiles = [resize(np.clip(np.rint(each), 0, 255).astype(np.uint8), 160, 160) for each in pictures]
-    columns = math.ceil(math.sqrt(len(tiles)))
-    sheet = np.full((math.ceil(len(tiles) / columns) * 164 + 4, columns * 164 + 4, 3), 255, np.uint8)
-    for index, tile in enumerate(tiles):
-        row, column = divmod(index, columns)
-        sheet[row * 164 + 4 : row * 164 + 164, column * 164 + 4 : column * 164 + 164] = tile
-    save_png(path, sheet)
-
-
-def _announce(model: keras.Model, contract: Contract, batches: dict[str, Batches]) -> None:
-    counts = ", ".join(f"{len(each.examples.paths)} {split}" for split, each in batches.items())
-    print(
-        f"{contract.name}: {model.count_params():,} parameters, input {contract.input_size[0]}×"
-        f"{contract.input_size[1]}, preprocessing {contract.preprocessing.name}; "
-        f"{contract.dataset['name']}: {counts} images of {len(contract.class_names)} classes"
-    )

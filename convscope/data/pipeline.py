@@ -154,7 +154,7 @@ class Batches(keras.utils.PyDataset):
 
 def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) -> None:
     """Put a picture, 0..255, into `out` as the model's input; of uint8 by a table: the same, sooner."""
-    if picture.dtype != np.uint8:
+    if picture.dtype != np.uint8 or not preprocessing.invertible:
         out[...] = preprocessing.encode(picture)
         return
     table = preprocessing.table

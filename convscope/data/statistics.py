@@ -1,6 +1,6 @@
 """What the training images are like: mean and deviation of their channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,18 @@ def channel_statistics(paths: Sequence[Path]) -> dict[str, Any]:
         "deviation": [round(float(each), 2) for each in deviation],
         "images": len(chosen),
     }
+
+
+def channel_moments(batches: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over batches (n, height, width, 3), float64 (3,) each."""
+    count, total, squares = 0, np.zeros(3), np.zeros(3)
+    for batch in batches:
+        flat = batch.reshape(-1, 3).astype(np.float64)
+        count += len(flat)
+        total += flat.sum(axis=0)
+        squares += (flat**2).sum(axis=0)
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
 
 
 def _histogram(path: Path) -> np.ndarray:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,8 @@ from convscope.files import write_text
 from convscope.progress import progress
 from convscope.training.state import save_state
 
+_TIMED = 5  # batches
+_LONG = 20  # seconds that are worth announcing
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
@@ -160,10 +163,20 @@ class Progress(keras.callbacks.Callback):
         self.bar = progress(
             total=epochs * steps, initial=done * steps, desc="training", unit="step", leave=False
         )
+        self.left = epochs - done
+        self.begun: float | None = None  # the end of the first batch, which builds the graph
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Show the epoch's means so far."""
+        """Show the epoch's means so far, and after some batches how long all will take."""
         logs = logs or {}
+        if self.begun is None:
+            self.begun = time.perf_counter()
+        elif batch == _TIMED and self.left:
+            epoch = (time.perf_counter() - self.begun) / _TIMED * self.steps
+            if epoch * self.left > _LONG:
+                total = _duration(epoch * self.left)
+                self.bar.write(f"about {_duration(epoch)} an epoch, {total} in all, and validation")
+            self.left = 0
         epoch = self.bar.n // self.steps + 1
         self.bar.set_description(f"epoch {min(epoch, self.epochs)}/{self.epochs}", refresh=False)
         shown = {name: f"{logs[name]:.3f}" for name in ("loss", "accuracy") if name in logs}
@@ -182,3 +195,13 @@ class Progress(keras.callbacks.Callback):
     def close(self) -> None:
         """Take the bar away, after Ctrl-C too."""
         self.bar.close()
+
+
+def _duration(seconds: float) -> str:
+    """As a person says it: 12 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60) if seconds >= 600 else seconds / 60
+    if minutes >= 60:
+        return f"{minutes // 60:.0f} h {minutes % 60:.0f} min"
+    return f"{minutes:.0f} min" if seconds >= 600 else f"{int(minutes)} min {seconds % 60:.0f} s"

@@ -1,7 +1,7 @@
 """The training loop: fit, keep the best and the state, go on where a run was stopped."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -29,7 +29,7 @@ def fit(
     recipe: Recipe,
     directory: Path,
     best: KeepBest,
-    class_weights: Mapping[int, float] | None = None,
+    extra: Sequence[keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
     """Train on the cross-entropy of the classes; with a state in `directory`, go on from there.
 
@@ -43,7 +43,7 @@ def fit(
         recipe: how.
         directory: `history.csv` and the state are kept there.
         best: saves the model whenever its validation loss is the lowest so far.
-        class_weights: factors of the loss by class.
+        extra: callbacks of the caller's, called before the state is written.
 
     Returns:
         a row an epoch, as in the CSV.
@@ -58,7 +58,7 @@ def fit(
     done = _go_on(load_state(directory / FILE), model, best, watch, rows, recipe.epochs)
     bar = Progress(recipe.epochs, len(train), done)
     keep = KeepState(directory / FILE, lambda: {"best": best.best, "waited": watch.waited, "rows": rows.rows})
-    order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, bar, keep, stop]
+    order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, *extra, bar, keep, stop]
     ended = bool(recipe.patience and watch.waited >= recipe.patience)
     try:
         model.fit(
@@ -68,7 +68,7 @@ def fit(
             epochs=recipe.epochs,
             verbose=0,
             callbacks=order,
-            class_weight=dict(class_weights) if class_weights else None,
+            class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
             shuffle=False,  # of whole batches, which is Keras' default; the order is the data's own
         )
     except KeyboardInterrupt:

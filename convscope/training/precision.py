@@ -64,12 +64,19 @@ def _add_bias(maps: Any, bias: Any) -> Any:
     return add(maps, tf.cast(bias, maps.dtype))
 
 
+def on_graphics() -> bool:
+    """Whether a GPU does the work."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def known_to_hardware() -> list[str]:
     """The precisions that have instructions of their own here, float32 first."""
     import tensorflow as tf
 
-    graphics = tf.config.list_physical_devices("GPU")
-    if graphics:
+    if on_graphics():
+        graphics = tf.config.list_physical_devices("GPU")
         details = tf.config.experimental.get_device_details(graphics[0])
         capability = details.get("compute_capability", (0, 0))
         return [

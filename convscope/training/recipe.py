@@ -1,5 +1,6 @@
 """The recipe: how a model is optimised, apart from its data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class Recipe:
     run (ExponentialDecay to a hundredth), CosineDecay after `warmup_epochs` that rise from zero.
     `weight_decay` is AdamW's, `clipnorm` the largest norm of a variable's gradient, `label_smoothing` as in
     C. Szegedy et al. (2016). Training stops after `patience` epochs without a lower validation loss, and
-    after `plateau` of them the learning rate falls to a fifth; 0 is never.
+    after `plateau` of them the learning rate falls to a fifth; 0 is never. `class_weights` are factors of the
+    loss by class.
     """
 
     epochs: int = 10
@@ -33,6 +35,7 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int = 0
     plateau: int = 0
+    class_weights: Mapping[int, float] | None = None
 
     def compile(self, model: keras.Model, steps: int) -> None:
         """Compile the model for `steps` batches an epoch; raises ConvscopeError for names there are not."""

@@ -10,7 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from convscope.images import resize
 from tests.conftest import ROOT, Outcome
 
 Command = Callable[..., Outcome]
@@ -77,9 +81,58 @@ def test_both_engines_train(command: Command, engine: str) -> None:
 
 
 @pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("kind", ["featurewise_center", "samplewise_std_normalization"])
+def test_normalisation_goes_into_the_contract_and_stage_3_uses_it(command: Command, kind: str) -> None:
+    given = ["augmentation.engine=keras", f"augmentation.{kind}=true"]
+    outcome = command("train", *TINY, *NET, *given, "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    contract = json.loads(Path("run/model.json").read_text())["preprocessing"]
+    if kind == "featurewise_center":
+        train = [np.asarray(Image.open(path)) for path in Path("data/two/train").glob("*/*.png")]
+        resized = np.stack([resize(each, 32, 32) for each in train]) / 255
+        np.testing.assert_allclose(-np.array(contract["offset"]), resized.mean(axis=(0, 1, 2)), atol=1e-4)
+    else:
+        assert contract["samplewise_std"] is True
+    assert command("visualize", "checkpoint=run", "filters.limit=1", "filters.steps=1").status == 0
+
+
+@pytest.mark.usefixtures("two")
+def test_tensorboard_has_the_history(command: Command) -> None:
+    trained(command, *NET, "logger=tensorboard", "training.epochs=3")
+    with Path("run/history.csv").open(newline="") as file:
+        expected = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    events = EventAccumulator("run/tensorboard/validation")
+    events.Reload()
+    logged = [tf.make_ndarray(each.tensor_proto).item() for each in events.Tensors("epoch_loss")]
+    assert logged == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.usefixtures("two")
+def test_before_the_first_epoch_the_layers_are_listed_and_memory_is_held_against_the_free(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convscope.training.memory.available", lambda: 700 * 2**20)
+    arguments = [*TINY, *NET, "training.epochs=1", "hydra.run.dir=run"]
+    wide = command("train", *arguments, "model.input_size=200", "model.widths=[32]", "training.batch_size=64")
+    assert "training.batch_size=64 may take" in wide.out
+    fitting = int(wide.out.split("try training.batch_size=")[1].split()[0])
+    assert 1 <= fitting <= 8
+    table = Path("run/layers.txt").read_text()
+    assert table in wide.out
+    assert table.splitlines()[2].split() == ["conv2d_1", "Conv2D", "198×198×32", "896", "67.7"]
+    narrow = command("train", *arguments, "overwrite=true")
+    assert "may take" not in narrow.out
+
+
+@pytest.mark.usefixtures("two")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ([*NET, "augmentation.featurewise_center=true"], "augmentation.engine=keras"),
+        (
+            [*NET, "augmentation={featurewise_center: true, samplewise_center: true, engine: keras}"],
+            "expected one of the two",
+        ),
         (["model=keras_application"], "model.application is not given"),
         (["model=keras_application", "model.application=VGG"], "did you mean VGG"),
         (["model=pretrained_file", "model.file=none.keras"], "preprocessing"),

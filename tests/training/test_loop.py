@@ -180,9 +180,8 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
             model,
             Points(),
             Points(),
-            **options(tmp_path / name),
+            **options(tmp_path / name, class_weights=factors),
             best=KeepBest(lambda _: None),
-            class_weights=factors,
         )
         weights.append(model.get_weights()[1])
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)

@@ -12,6 +12,13 @@ from convscope.errors import ConvscopeError
 from convscope.preprocessing import by_name
 
 
+class Logger(StrEnum):
+    """Who else keeps the numbers of each epoch."""
+
+    none = "none"
+    tensorboard = "tensorboard"
+
+
 class Split(StrEnum):
     """A part of a data set."""
 
@@ -160,6 +167,10 @@ class AugmentationConfig:
     vertical_flip: bool = option(False, "turn every other picture upside down")
     fill_mode: FillMode = option(FillMode.nearest, "what lies outside the picture")
     cval: float = option(0.0, "the grey level outside with fill_mode=constant")
+    featurewise_center: bool = option(False, "with engine=keras: take each channel's mean over train away")
+    featurewise_std_normalization: bool = option(False, "and divide by its deviation; likewise")
+    samplewise_center: bool = option(False, "take each picture's own mean away; likewise")
+    samplewise_std_normalization: bool = option(False, "and divide by its own deviation; likewise")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -178,6 +189,24 @@ class AugmentationConfig:
         if self.brightness_range and not _is_range(self.brightness_range):
             raise ConvscopeError(
                 f"augmentation.brightness_range={self.brightness_range}: expected [] or [lowest, highest]"
+            )
+        self._check_normalisation()
+
+    @property
+    def featurewise(self) -> bool:
+        """Whether statistics of the training images are wanted."""
+        return self.featurewise_center or self.featurewise_std_normalization
+
+    def _check_normalisation(self) -> None:
+        samplewise = self.samplewise_center or self.samplewise_std_normalization
+        if (self.featurewise or samplewise) and self.engine is not Engine.keras:
+            raise ConvscopeError(
+                "augmentation.featurewise_… and samplewise_… are ImageDataGenerator's: expected "
+                "augmentation.engine=keras with them"
+            )
+        if self.featurewise and samplewise:
+            raise ConvscopeError(
+                "augmentation normalises both featurewise and samplewise: expected one of the two"
             )
 
 
@@ -261,6 +290,7 @@ class TrainConfig:
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = option(0, "of weights, order, augmentation and dropout")
+    logger: Logger = option(Logger.none, "tensorboard: also write events into tensorboard/ of the run")
     evaluate: str | None = option(None, "instead of training: score this run on dataset")
     splits: list[Split] = option([Split.validation, Split.test], "of dataset, for evaluate=RUN")
     predict: str | None = option(None, "instead of training: let this run say what images are")
