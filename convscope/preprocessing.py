@@ -5,6 +5,7 @@ order, and, if ImageDataGenerator's samplewise normalisation is asked for, what 
 applied in one place (`Preprocessing.encode`) by training, evaluation and every picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from convscope.errors import ConvscopeError, unknown
 
 Triple = tuple[float, float, float]
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _TINY = 1e-6  # ImageDataGenerator's, against division by zero
 
 
@@ -21,9 +23,10 @@ _TINY = 1e-6  # ImageDataGenerator's, against division by zero
 class Preprocessing:
     """What a model expects of pixels: `pixels[..., order] * scale + offset`.
 
-    `name` is what `model.json` and messages call it, `order` is "rgb" or "bgr", `scale` and `offset`
-    hold a number for each channel, in that order. Then, by choice, the mean of the picture's own values is
-    taken away, and they are divided by their standard deviation; that cannot be inverted.
+    `name` is what `model.json` and messages call it, `order` is "rgb", "bgr", or "grey" for models of one
+    channel (the luma of ITU-R BT.601, as Pillow and Keras make it), `scale` and `offset` hold a number for
+    each channel, in that order, for grey the same one three times. Then, by choice, the mean of the picture's
+    own values is taken away, and they are divided by their standard deviation; that cannot be inverted.
     """
 
     name: str
@@ -34,14 +37,29 @@ class Preprocessing:
     samplewise_std: bool = False
 
     @property
+    def channels(self) -> int:
+        """Of the model's input."""
+        return 1 if self.order == "grey" else 3
+
+    def grey(self) -> "Preprocessing":
+        """The same for a model of one channel; raises ConvscopeError if it treats channels apart."""
+        if len(set(self.scale)) > 1 or len(set(self.offset)) > 1:
+            raise ConvscopeError(
+                f"the preprocessing {self.name} treats red, green and blue apart, and the model takes grey "
+                "pictures: expected another"
+            )
+        return replace(self, order="grey")
+
+    @property
     def invertible(self) -> bool:
         """Whether `decode` can bring pixels back."""
         return not (self.samplewise_center or self.samplewise_std)
 
     def encode(self, pixels: Any) -> Any:
         """RGB pixels 0..255, (..., 3), as the model's input, float32. Arrays and tensors alike."""
-        ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
-        values = ordered * np.array(self.scale, np.float32) + np.array(self.offset, np.float32)
+        ordered = self._ordered(pixels)
+        scale, offset = (np.array(each[: self.channels], np.float32) for each in (self.scale, self.offset))
+        values = ordered * scale + offset
         if self.samplewise_center:
             values = values - _of_picture("mean", values)
         if self.samplewise_std:
@@ -57,6 +75,12 @@ class Preprocessing:
         divisor = np.ones(3) if deviation is None else deviation + _TINY
         scale, offset = np.array(self.scale) / divisor, (np.array(self.offset) - mean) / divisor
         return replace(self, name=f"{self.name}_featurewise", scale=_triple(scale), offset=_triple(offset))
+
+    def _ordered(self, pixels: Any) -> Any:
+        if self.order == "grey":
+            red, green, blue = (pixels[..., each : each + 1] for each in range(3))
+            return red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
+        return pixels[..., ::-1] if self.order == "bgr" else pixels
 
     @cached_property
     def table(self) -> np.ndarray:
@@ -101,10 +125,10 @@ class Preprocessing:
             raise ConvscopeError(
                 f"malformed preprocessing {content!r}: expected name, order, scale and offset"
             ) from None
-        if len(scale) != 3 or len(offset) != 3 or 0 in scale or order not in ("rgb", "bgr"):
+        if len(scale) != 3 or len(offset) != 3 or 0 in scale or order not in ("rgb", "bgr", "grey"):
             raise ConvscopeError(
                 f"malformed preprocessing {content!r}: expected three scales other than 0, three "
-                "offsets, and the order rgb or bgr"
+                "offsets, and the order rgb, bgr or grey"
             )
         return Preprocessing(name, scale, offset, order, *samplewise)
 
@@ -142,6 +166,22 @@ PREPROCESSINGS = {
         ),
     )
 }
+
+
+def chosen(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
+    """The preprocessing of that name, or for "affine" the one of `scale` and `offset`, a number or three.
+
+    Raises:
+        ConvscopeError: there is none of that name, or the numbers do not fit it.
+    """
+    if name != "affine" and not scale and not offset:
+        return by_name(name)
+    if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale:
+        raise ConvscopeError(
+            f"preprocessing={name}, scale={list(scale)} and offset={list(offset)}: expected "
+            "preprocessing=affine with one or three numbers in each, scale without 0"
+        )
+    return Preprocessing("affine", _triple(np.resize(scale, 3)), _triple(np.resize(offset, 3)))
 
 
 def by_name(name: str) -> Preprocessing:

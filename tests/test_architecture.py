@@ -10,6 +10,7 @@ COMMON = {
     "decode",
     "errors",
     "files",
+    "graph",
     "images",
     "names",
     "parallel",

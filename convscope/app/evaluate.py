@@ -17,7 +17,8 @@ from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, examples_of
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
-from convscope.models.bundle import ModelBundle, open_bundle
+from convscope.models.bundle import ModelBundle
+from convscope.models.opening import open_checkpoint
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure
@@ -85,7 +86,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         ConvscopeError: the data set has classes that the model does not know.
     """
     assert config.evaluate is not None
-    bundle = open_bundle(Path(config.evaluate).expanduser())
+    bundle = open_checkpoint(Path(config.evaluate).expanduser())
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
     strange = [name for name in manifest.classes if name not in known]
@@ -116,7 +117,7 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     A file that cannot be read has a line of its own with the reason.
     """
     assert config.predict is not None
-    bundle = open_bundle(Path(config.predict).expanduser())
+    bundle = open_checkpoint(Path(config.predict).expanduser())
     if not config.images:
         raise ConvscopeError("predict=RUN needs photographs: add images=DIR, a file, a glob or @LIST.txt")
     paths = photographs.find(config.images)

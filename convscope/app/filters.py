@@ -6,12 +6,13 @@ from pathlib import Path
 from convscope import names
 from convscope.config import FiltersConfig
 from convscope.errors import ConvscopeError
+from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
 from convscope.render import mosaic
 from convscope.render.view import View, write_view
 from convscope.vis.ascent import Patterns, maximize_filters
-from convscope.vis.layers import Layer, select, spread
+from convscope.vis.layers import select, spread
 
 DEFAULT_LAYERS = 4
 

@@ -17,7 +17,7 @@ from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
 from convscope.models.bundle import CONTRACT_FILE, read_contract
 from convscope.models.head import Head
-from convscope.preprocessing import Preprocessing, by_name
+from convscope.preprocessing import Preprocessing, by_name, chosen
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,10 @@ def _head(config: PretrainedConfig) -> Head:
     return Head(config.pooling.value, config.units, config.activation, config.dropout, config.output.value)
 
 
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    red, green, blue = values * (3 // len(values))
-    return red, green, blue
-
-
 def _of_file(config: PretrainedFileConfig, path: Path) -> Preprocessing:
     """What a saved model expects of pixels: as the configuration says, or the `model.json` beside it."""
-    if config.preprocessing == "affine":
-        return Preprocessing("affine", _triple(config.scale), _triple(config.offset))
     if config.preprocessing:
-        return by_name(config.preprocessing)
+        return chosen(config.preprocessing, config.scale, config.offset)
     if (path.parent / CONTRACT_FILE).is_file():
         return read_contract(path.parent / CONTRACT_FILE).preprocessing
     raise ConvscopeError(

@@ -15,13 +15,14 @@ from convscope.data.manifest import ImageRecord, manifest_hash, open_dataset
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
+from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.render import mosaic
 from convscope.render.explorer import Explanation, PhotographViews
 from convscope.render.view import View, write_view
 from convscope.vis.activations import feature_maps
 from convscope.vis.class_activation import GradCam, relative
-from convscope.vis.layers import Layer, last_maps, select, with_maps
+from convscope.vis.layers import last_maps, select, with_maps
 
 LONGEST = 640  # pixels of a photograph's longer side in the run directory
 

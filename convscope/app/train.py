@@ -26,10 +26,10 @@ from convscope.models.bundle import (
     CONTRACT_FILE,
     MODEL_FILE,
     Contract,
-    open_bundle,
     read_contract,
     save_model,
 )
+from convscope.models.opening import open_checkpoint
 from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
 from convscope.render import figure
@@ -105,7 +105,7 @@ def train(config: TrainConfig, directory: Path) -> None:
         raise KeyboardInterrupt(f"{said}\nto go on: {run_directory.command(directory)}") from None
     suspicions = find_suspicions(features, directory) if features else []
     held_out = {split: batches[split] for split in ("validation", "test")}
-    score(directory, open_bundle(directory), held_out, suspicions=suspicions)
+    score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     (directory / state.FILE).unlink(missing_ok=True)
 
 

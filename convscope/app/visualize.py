@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from convscope import config as configuration
+from convscope.app.checkpoint import open_model
 from convscope.app.filters import choose_layers, draw_filters
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
-from convscope.models.bundle import ModelBundle, find_last_run, open_bundle, versions
+from convscope.models.bundle import ModelBundle, versions
 from convscope.progress import progress
 from convscope.render.explorer import Page, PhotographViews, write_page
 from convscope.render.view import View
-from convscope.vis.layers import layers_of
 
 PAGE, MANIFEST = "index.html", "manifest.json"
 
@@ -54,9 +54,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             f"{directory} holds a page: say overwrite=true to draw anew into it, or choose another "
             "hydra.run.dir"
         )
-    checkpoint = Path(config.checkpoint).expanduser() if config.checkpoint else find_last_run(Path("outputs"))
-    bundle = open_bundle(checkpoint)
-    layers = layers_of(bundle.model)
+    bundle = open_model(config)
+    layers = bundle.layers
     of_photographs = {Kind.activations, Kind.class_activation} & set(config.views)
     photographs = choose(config.images, bundle) if of_photographs else []
     drawing = PhotographDrawing(bundle, layers, config, directory)
@@ -102,7 +101,7 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
     facts = [
         ("network", contract.name),
         ("parameters", f"{bundle.model.count_params():,}"),
-        ("layers", str(len(bundle.model.layers))),
+        ("layers", str(len(bundle.layers))),
         ("input", f"{contract.input_size[0]}×{contract.input_size[1]} pixels"),
         ("preprocessing", contract.preprocessing.name),
         ("classes", ", ".join(contract.class_names)),

@@ -4,6 +4,7 @@ from convscope.config.launch import main, to_yaml
 from convscope.config.schema import (
     ActivationsConfig,
     AugmentationConfig,
+    CheckpointConfig,
     ClassActivationConfig,
     DatasetConfig,
     ExtendConfig,
@@ -33,6 +34,7 @@ from convscope.config.schema import (
 __all__ = [
     "ActivationsConfig",
     "AugmentationConfig",
+    "CheckpointConfig",
     "ClassActivationConfig",
     "DatasetConfig",
     "ExtendConfig",

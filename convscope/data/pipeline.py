@@ -114,7 +114,9 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
-        pictures = np.empty((len(chosen), *self.size, 3), np.float32)  # a fresh array for every batch
+        pictures = np.empty(
+            (len(chosen), *self.size, self.preprocessing.channels), np.float32
+        )  # a fresh array for every batch
 
         def fill(place: int) -> None:
             _encode(self._picture(int(chosen[place])), self.preprocessing, pictures[place])
@@ -154,7 +156,8 @@ class Batches(keras.utils.PyDataset):
 
 def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) -> None:
     """Put a picture, 0..255, into `out` as the model's input; of uint8 by a table: the same, sooner."""
-    if picture.dtype != np.uint8 or not preprocessing.invertible:
+    by_value = preprocessing.invertible and preprocessing.order != "grey"
+    if picture.dtype != np.uint8 or not by_value:
         out[...] = preprocessing.encode(picture)
         return
     table = preprocessing.table
@@ -169,5 +172,5 @@ def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) 
 def encode_photographs(
     photographs: Sequence[np.ndarray], size: tuple[int, int], preprocessing: Preprocessing
 ) -> np.ndarray:
-    """Photographs of any size as a model's input, as training does it: float32 (n, height, width, 3)."""
+    """Photographs of any size as a model's input, as training does it: float32 (n, height, width, 3 or 1)."""
     return preprocessing.encode(np.stack([images.resize(pixels, *size) for pixels in photographs]))

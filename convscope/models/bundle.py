@@ -12,7 +12,8 @@ import keras
 
 from convscope import __version__
 from convscope.errors import ConvscopeError
-from convscope.files import sha256, write_json
+from convscope.files import write_json
+from convscope.graph import Graph, Layer
 from convscope.preprocessing import Preprocessing
 
 MODEL_FILE = "model.keras"
@@ -52,12 +53,22 @@ class Contract:
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """A model, its contract, its file and the SHA-256 of that file."""
+    """A model laid flat, its contract, where it is from, and the SHA-256 of its file or its weights."""
 
-    model: keras.Model
+    graph: Graph
     contract: Contract
-    path: Path
+    path: str
     sha256: str
+
+    @property
+    def model(self) -> keras.Model:
+        """From one picture to the probabilities of the classes, or to that of the second of two."""
+        return self.graph.model
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers, at any depth, in graph order."""
+        return self.graph.layers
 
 
 def versions() -> dict[str, str]:
@@ -90,28 +101,6 @@ def find_last_run(outputs: Path) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
-def open_bundle(checkpoint: Path) -> ModelBundle:
-    """Open a run directory, or a `.keras` file with its `model.json` beside it.
-
-    Loading is safe: a file that holds code (a Lambda, a class of its own) is refused.
-
-    Raises:
-        ConvscopeError: something is missing, damaged, unsafe, or does not fit together.
-    """
-    path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
-    if not path.is_file():
-        wanted = "a run directory of train.py or a .keras file"
-        raise ConvscopeError(f"no checkpoint at {path}: expected {wanted} in checkpoint=")
-    contract = read_contract(path.parent / CONTRACT_FILE)
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConvscopeError(f"cannot open {path}: {reason}") from None
-    _check_fit(model, contract, path)
-    return ModelBundle(model, contract, path, sha256(path))
-
-
 def read_contract(path: Path) -> Contract:
     """Read a `model.json`; raises ConvscopeError if it is missing or malformed."""
     if not path.is_file():
@@ -132,25 +121,3 @@ def read_contract(path: Path) -> Contract:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(f"malformed {path} ({type(error).__name__}: {error})") from None
-
-
-def _check_fit(model: keras.Model, contract: Contract, path: Path) -> None:
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    expected = (None, *contract.input_size, 3)
-    fits = (
-        len(shapes) == 1
-        and len(shapes[0]) == 4
-        and all(side in (None, wanted) for side, wanted in zip(shapes[0], expected, strict=True))
-    )
-    if not fits:
-        raise ConvscopeError(
-            f"the checkpoint's input does not fit: {path} takes {shapes}, {CONTRACT_FILE} says one "
-            f"picture of {expected[1:]}"
-        )
-    outputs = [tuple(tensor.shape) for tensor in model.outputs]
-    classes = len(contract.class_names)
-    if outputs != [(None, classes)] and not (outputs == [(None, 1)] and classes == 2):
-        raise ConvscopeError(
-            f"the checkpoint's output does not fit: {path} gives {outputs}, {CONTRACT_FILE} names "
-            f"{classes} classes"
-        )

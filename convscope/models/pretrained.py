@@ -7,8 +7,10 @@ from pathlib import Path
 import keras
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.graph import copied, flatten
 from convscope.models.applications import Application
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
+from convscope.models.load import load_model
 
 
 def from_application(
@@ -29,7 +31,7 @@ def from_application(
     """
     trunk = _trunk(application, input_size, weights if weights == "imagenet" else None)
     if weights not in (None, "imagenet"):
-        _load_weights(application.name, trunk, Path(str(weights)).expanduser())
+        load_weights(application.name, trunk, Path(str(weights)).expanduser())
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", application.name).lower()
     return _with_head(trunk, trunk.output, classes, head, name=snake)
 
@@ -40,7 +42,7 @@ def from_file(
     """A saved model as a trunk, with a new head in the place of its own.
 
     Args:
-        path: a `.keras` or `.h5` file of a functional or sequential model. Loading is safe: one that
+        path: a `.keras` or `.h5` file; models inside it are laid flat. Loading is safe: one that
             holds code is refused.
         classes: how many.
         cut: the layer whose feature maps the head takes; None is the last that has some, before pooling.
@@ -50,11 +52,7 @@ def from_file(
     Raises:
         ConvscopeError: no such file or layer, or a model of another kind.
     """
-    model = _open(path)
-    if any(isinstance(layer, keras.Model) for layer in model.layers):
-        raise ConvscopeError(
-            f"{path} holds a model inside a model: expected one flat graph, as train.py saves it"
-        )
+    model = _laid_flat(load_model(path))
     shape = tuple(model.inputs[0].shape)
     if len(model.inputs) != 1 or len(shape) != 4 or shape[-1] != 3:
         raise ConvscopeError(f"{path} takes {shape}: expected one colour picture, (height, width, 3)")
@@ -115,7 +113,22 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
             "model.weights=FILE, or model.weights=null for random ones"
         ) from None
     _count_names_anew(trunk)
-    return trunk
+    return _laid_flat(trunk)
+
+
+def _laid_flat(model: keras.Model) -> keras.Model:
+    """One graph without models inside; their layers are named after them: `trunk_block1_conv1`.
+
+    The model is not to be used any more.
+    """
+    if getattr(model, "inputs", None) and not any(isinstance(each, keras.Model) for each in model.layers):
+        return model
+    graph = flatten(model)
+    for layer in graph.layers:
+        if "@" not in layer.path:
+            layer.keras_layer.name = layer.path.replace("/", "_")
+    flat = keras.Model(graph.model.inputs[0], graph.model.outputs[0], name=model.name)
+    return copied(flat)  # whose layers have one output each
 
 
 def _count_names_anew(model: keras.Model) -> None:
@@ -140,7 +153,12 @@ def _automatic_name(layer: keras.layers.Layer) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _load_weights(name: str, trunk: keras.Model, path: Path) -> None:
+def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = False) -> None:
+    """Give an application of Keras', without its top or whole, the weights of a file.
+
+    Raises:
+        ConvscopeError: there is no such file, or it does not fit.
+    """
     if not path.is_file():
         raise ConvscopeError(f"no weights at {path}: give model.weights=FILE, imagenet or null")
     if not path.name.endswith((".weights.h5", ".keras", ".h5", ".hdf5")):
@@ -148,24 +166,13 @@ def _load_weights(name: str, trunk: keras.Model, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it left random
-            trunk.load_weights(path)
+            model.load_weights(path)
     except Exception as error:
         raise ConvscopeError(
-            f"{path} does not fit {name} without its top ({' '.join(str(error).split())[:200]}): "
-            f"expected the weights of keras.applications.{name}(include_top=False)"
+            f"{path} does not fit {name} {'whole' if whole else 'without its top'} "
+            f"({' '.join(str(error).split())[:200]}): expected the weights of "
+            f"keras.applications.{name}(include_top={whole})"
         ) from None
-
-
-def _open(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise ConvscopeError(f"no model at {path}: give model.file=FILE.keras")
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise ConvscopeError(f"cannot open {path}: {' '.join(str(error).split())[:300]}") from None
-    if not getattr(model, "inputs", None):
-        raise ConvscopeError(f"{path} is no functional or sequential model: its layers cannot be reached")
-    return model
 
 
 def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:

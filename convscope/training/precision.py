@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from convscope.graph import copied
+
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
 FEWEST_STEPS = 200  # a shorter run is over before trying pays
 WORTH = 1.1  # how much faster another precision must be
@@ -24,8 +26,7 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     """
     if precision == FLOAT32:
         return model
-    copy = keras.models.clone_model(model, clone_function=_clone)
-    copy.set_weights(model.get_weights())
+    copy = copied(model, _clone)
     for layer in copy.layers[:-1]:
         layer.dtype_policy = precision
     return copy

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError
-from convscope.vis.layers import Layer
+from convscope.graph import Layer
 
 
 def feature_maps(model: keras.Model, inputs: np.ndarray, layers: Sequence[Layer]) -> dict[str, np.ndarray]:
     """The outputs of several layers, from one forward pass.
 
     Args:
-        model: a functional model.
+        model: a flat one.
         inputs: preprocessed pictures, float32 (batch, height, width, channels).
         layers: of that model.
 
@@ -25,11 +25,11 @@ def feature_maps(model: keras.Model, inputs: np.ndarray, layers: Sequence[Layer]
     """
     if not layers:
         return {}
-    extractor = keras.Model(model.inputs[0], {layer.path: layer.keras_layer.output for layer in layers})
-    outputs = extractor.predict_on_batch(inputs)
+    extractor = keras.Model(model.inputs[0], [layer.output for layer in layers])
+    outputs = keras.tree.flatten(extractor.predict_on_batch(inputs))
     result = {}
-    for layer in layers:
-        maps = np.asarray(outputs[layer.path], np.float32)
+    for layer, output in zip(layers, outputs, strict=True):
+        maps = np.asarray(output, np.float32)
         if not np.isfinite(maps).all():
             raise ConvscopeError(
                 f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "

@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.graph import Layer, at_size, before_activation
 from convscope.preprocessing import Preprocessing
 from convscope.vis.gradients import compiled, value_and_gradient
-from convscope.vis.layers import Layer, before_activation
 
 # The square root of the covariance of colours in natural pictures (ImageNet), scaled to norm 1: what a
 # step in decorrelated colour is in RGB. From google/lucid, optvis/param/color.py.
@@ -133,12 +133,11 @@ def _response_of(model: keras.Model, layer: Layer, preprocessing: Preprocessing)
     """A function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
 
     It gives the mean response of filter i to picture i, (n,); below zero it counts `slope` times. Up to
-    its feature maps a convnet takes pictures of any size: that part of it is cloned for that.
+    its feature maps a convnet takes pictures of any size: its layers are called again for that.
     """
-    fixed = keras.Model(model.inputs[0], before_activation(layer.keras_layer))
+    fixed = keras.Model(model.inputs[0], before_activation(layer.output))
     channels = model.inputs[0].shape[-1]
-    trunk = keras.models.clone_model(fixed, input_tensors=keras.Input((None, None, channels)))
-    trunk.set_weights(fixed.get_weights())
+    trunk = at_size(fixed, (None, None, channels))
 
     def response(pictures: Any, one_each: Any, slope: float = 0.0) -> Any:
         maps = tf.cast(trunk(preprocessing.encode(pictures), training=False), tf.float32)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from convscope.graph import Layer, before_activation
 from convscope.vis.gradients import value_and_gradient
-from convscope.vis.layers import Layer, before_activation
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class GradCam:
 
     def __init__(self, model: keras.Model, layer: Layer):
         """Cut the model at `layer`: up to its maps, and from there to the logits."""
-        logits = before_activation(model.layers[-1])
-        maps = layer.keras_layer.output
+        logits = before_activation(model.outputs[0])
+        maps = layer.output
         self._trunk = keras.Model(model.inputs[0], maps)
         self._head = keras.Model(maps, logits)
         self._sigmoid = model.output_shape[-1] == 1

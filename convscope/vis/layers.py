@@ -1,12 +1,13 @@
-"""The layers of a model: which there are, how they are chosen, what they put out before activation."""
+"""Which layers of a model are meant: by path, glob, type, place or distance, or by what they are."""
 
 import fnmatch
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import keras
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.graph import Layer
 
 _POOLINGS = (
     keras.layers.MaxPooling2D,
@@ -14,63 +15,6 @@ _POOLINGS = (
 )
 # What stands between the last feature maps and the head, and adds nothing to see.
 _PASSED_OVER = (*_POOLINGS, keras.layers.Dropout, keras.layers.SpatialDropout2D)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: its place in the list from 0, its path, and the Keras layer.
-
-    `shape` is its output's without the batch, None where it depends on the input.
-    """
-
-    index: int
-    path: str
-    keras_layer: keras.layers.Layer
-    shape: tuple[int | None, ...]
-
-    @property
-    def kind(self) -> str:
-        """The class of the layer: "Conv2D"."""
-        return type(self.keras_layer).__name__
-
-    @property
-    def is_convolution(self) -> bool:
-        """Whether it convolves pictures, in any of Keras' ways."""
-        return self.kind.endswith(("Conv2D", "Conv2DTranspose"))
-
-    @property
-    def channels(self) -> int:
-        """How many channels its feature maps have."""
-        return int(self.shape[-1] or 0)
-
-    @property
-    def has_maps(self) -> bool:
-        """Whether its output is feature maps: (height, width, channels)."""
-        return len(self.shape) == 3
-
-
-def layers_of(model: keras.Model) -> list[Layer]:
-    """Every layer of a flat functional or Sequential model, in the order of the graph.
-
-    Raises:
-        ConvscopeError: the model is subclassed, holds a model, or uses a layer twice.
-    """
-    result = []
-    for index, layer in enumerate(model.layers):
-        if isinstance(layer, keras.Model):
-            raise ConvscopeError(
-                f"layer {layer.name!r} is a model of its own: expected a flat functional model, as "
-                "train.py writes it"
-            )
-        try:
-            shape = tuple(layer.output.shape[1:])
-        except (AttributeError, ValueError):
-            raise ConvscopeError(
-                f"layer {layer.name!r} has no one output: expected a functional model that uses each "
-                "layer once"
-            ) from None
-        result.append(Layer(index, layer.name, layer, shape))
-    return result
 
 
 def with_maps(layers: Sequence[Layer]) -> list[Layer]:
@@ -82,19 +26,72 @@ def with_maps(layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def select(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
-    """The layers whose path matches a pattern: a path, or a glob such as `mixed*`; in graph order.
+def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool = False) -> list[Layer]:
+    """The layers that some pattern means, in graph order.
+
+    Args:
+        layers: of a model, all of them.
+        patterns: each a path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of names (`mixed*`);
+            `type:Conv2D`; a place in the list from 0 (`7`, `-1`) or a slice of it (`:50`, `3:20:2`);
+            `last_conv`; or `every:10`, each tenth of the layers with feature maps, from the last one back.
+        drawable: pass over layers without feature maps, unless they are meant by their path or place.
 
     Raises:
-        ConvscopeError: a pattern matches nothing, with near matches.
+        ConvscopeError: a pattern means nothing, with near matches.
     """
-    chosen = set()
+    chosen: set[int] = set()
     for pattern in patterns:
-        found = {layer.index for layer in layers if fnmatch.fnmatchcase(layer.path, pattern)}
-        if not found:
-            raise unknown("layer", pattern, [layer.path for layer in layers])
-        chosen |= found
+        found = _one(layers, pattern)
+        several = len(found) > 1 or "*" in pattern
+        chosen |= {each.index for each in found if not drawable or each.has_maps or not several}
     return [layer for layer in layers if layer.index in chosen]
+
+
+def _one(layers: Sequence[Layer], pattern: str) -> list[Layer]:
+    by_path = [layer for layer in layers if layer.path == pattern]
+    if by_path:
+        return by_path
+    if pattern.startswith("type:"):
+        return _of_type(layers, pattern.removeprefix("type:"))
+    if pattern == "last_conv":
+        return [_last_convolution(layers)]
+    if re.fullmatch(r"every:[1-9]\d*", pattern):
+        return list(reversed(with_maps(layers)[:: -int(pattern.removeprefix("every:"))]))
+    if re.fullmatch(r"-?\d+", pattern):
+        return [_at(layers, int(pattern))]
+    if re.fullmatch(r"-?\d*:-?\d*(:-?[1-9]\d*)?", pattern):
+        bounds = [int(each) if each else None for each in pattern.split(":")]
+        return list(layers)[slice(*bounds)]
+    inner = "/" not in pattern
+    found = [
+        layer
+        for layer in layers
+        if fnmatch.fnmatchcase(layer.path, pattern)
+        or (inner and fnmatch.fnmatchcase(layer.path.rpartition("/")[2], pattern))
+    ]
+    if not found:
+        raise unknown("layer", pattern, [layer.path for layer in layers])
+    return found
+
+
+def _of_type(layers: Sequence[Layer], kind: str) -> list[Layer]:
+    found = [layer for layer in layers if layer.kind == kind]
+    if not found:
+        raise unknown("type of layer", kind, sorted({layer.kind for layer in layers}))
+    return found
+
+
+def _at(layers: Sequence[Layer], place: int) -> Layer:
+    if not -len(layers) <= place < len(layers):
+        raise ConvscopeError(f"no layer {place}: expected {-len(layers)} to {len(layers) - 1}")
+    return layers[place]
+
+
+def _last_convolution(layers: Sequence[Layer]) -> Layer:
+    convolutions = [layer for layer in layers if layer.is_convolution and layer.has_maps]
+    if not convolutions:
+        raise ConvscopeError("last_conv: the model has no convolution")
+    return convolutions[-1]
 
 
 def spread(layers: Sequence[Layer], count: int) -> list[Layer]:
@@ -121,22 +118,3 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     if not candidates:
         raise ConvscopeError("the model has no feature maps: expected a convolutional network")
     return candidates[-1]
-
-
-def before_activation(layer: keras.layers.Layer) -> keras.KerasTensor:
-    """A layer's output without the activation that is inside it, in the same graph.
-
-    For a softmax or sigmoid head: the logits. A layer of its own that only activates is passed over;
-    one with an activation inside is made again from its config with a linear one and the same weights.
-    The model itself is left as it is.
-    """
-    if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation, keras.layers.ReLU)):
-        return layer.input
-    activation = getattr(layer, "activation", None)
-    if activation in (None, keras.activations.linear):
-        return layer.output
-    config = layer.get_config() | {"activation": "linear", "name": f"{layer.name}_linear"}
-    linear = type(layer).from_config(config)
-    output = linear(layer.input)
-    linear.set_weights(layer.get_weights())
-    return output

@@ -36,7 +36,16 @@ def test_each_application_has_its_own_preprocessing_and_size(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["MobileNetV2", "DenseNet121", "EfficientNetB0", "MobileNetV3Small", "ResNet50V2", "Xception", "VGG16"],
+    [
+        "MobileNetV2",
+        "DenseNet121",
+        "EfficientNetB0",
+        "MobileNetV3Small",
+        "ResNet50V2",
+        "Xception",
+        "VGG16",
+        "ConvNeXtTiny",
+    ],
 )
 def test_an_application_is_one_flat_graph_with_the_same_names_every_time(name: str) -> None:
     keras.layers.Conv2D(1, 1)  # counts Keras' automatic names up
@@ -126,8 +135,6 @@ def test_a_saved_model_gives_its_trunk(tmp_path: Path) -> None:
 
 def test_a_saved_model_that_will_not_do_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.keras").write_bytes(b"no model")
-    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
-    keras.Sequential([keras.Input((8, 8, 3)), inner]).save(tmp_path / "nested.keras")
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "grey.keras")
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]).save(tmp_path / "flat.keras")
     code = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x + 1)])
@@ -135,14 +142,33 @@ def test_a_saved_model_that_will_not_do_is_one_line(tmp_path: Path) -> None:
     for name, said in {
         "none": "no model at",
         "broken": "cannot open",
-        "nested": "a model inside a model",
         "grey": "expected one colour picture",
         "flat": "no feature maps",
-        "code": "cannot open",
+        "code": "a Lambda layer",
     }.items():
         with pytest.raises(ConvscopeError, match=said) as error:
             pretrained.from_file(tmp_path / f"{name}.keras", 2, cut=None, head=Head())
         assert "\n" not in str(error.value)
+
+
+def test_a_model_inside_a_model_is_a_trunk_that_can_be_trained_and_saved(tmp_path: Path) -> None:
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="maps"), keras.layers.ReLU(name="relu")],
+        name="inner",
+    )
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Flatten()(inner(keras.layers.Rescaling(2.0, name="twice")(inputs)))
+    donor = keras.Model(inputs, keras.layers.Dense(3)(x))
+    donor.save(tmp_path / "nested.keras")
+    model = pretrained.from_file(tmp_path / "nested.keras", 2, cut=None, head=Head(units=0))
+    assert [layer.name for layer in model.layers][1:4] == ["twice", "inner_maps", "inner_relu"]
+    pretrained.set_trainable(model, "inner_maps")
+    model.save(tmp_path / "flat.keras")
+    again = keras.saving.load_model(tmp_path / "flat.keras")
+    x = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_array_equal(again(x), model(x))
+    ours = keras.Model(again.inputs[0], again.get_layer("inner_relu").output)(x)
+    np.testing.assert_array_equal(ours, inner(2 * x))
 
 
 def test_real_weights_give_real_features(shared: Path) -> None:

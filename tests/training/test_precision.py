@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.graph import copied
 from convscope.models import small_convnet
 from convscope.training.precision import fastest, in_precision, known_to_hardware
 from convscope.training.recipe import Recipe
@@ -60,3 +61,15 @@ def test_a_bias_learns_from_every_place() -> None:
             total = tf.reduce_sum(tf.cast(network(x), tf.float32))
         bias = tape.gradient(total, network.get_layer("biased").bias)
         np.testing.assert_allclose(bias, 9 * 62 * 62, rtol=0.01)
+
+
+def test_a_copy_normalises_with_what_the_model_was_adapted_to() -> None:
+    """As EfficientNet does with its ImageNet weights; `set_weights` alone leaves the copy at mean 0."""
+    rng = np.random.default_rng(0)
+    inputs = keras.Input((4, 4, 3))
+    normal = keras.layers.Normalization()
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(normal(inputs))))
+    normal.adapt(rng.uniform(3, 8, (50, 4, 4, 3)))
+    x = rng.uniform(3, 8, (2, 4, 4, 3)).astype(np.float32)
+    np.testing.assert_allclose(in_precision(model, "mixed_bfloat16")(x), model(x), atol=0.05)
+    np.testing.assert_array_equal(copied(model)(x), model(x))

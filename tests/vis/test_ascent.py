@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.graph import flatten
 from convscope.models import small_convnet
 from convscope.preprocessing import by_name
 from convscope.vis.ascent import maximize_filters
-from convscope.vis.layers import layers_of, select
+from convscope.vis.layers import select
 
 SETTINGS = {"preprocessing": by_name("unit_range"), "size": 32, "steps": 40, "seed": 0}
 
@@ -19,8 +20,9 @@ def network() -> keras.Model:
 def test_it_raises_every_filters_mean_response_half_as_much_again(layer: str) -> None:
     """From what it is for noise, in 80 steps; most rise far more, from next to nothing."""
     model = network()
-    chosen = select(layers_of(model), [layer])[0]
-    patterns = maximize_filters(model, chosen, range(6), **SETTINGS | {"steps": 80})
+    graph = flatten(model)
+    chosen = select(graph.layers, [layer])[0]
+    patterns = maximize_filters(graph.model, chosen, range(6), **SETTINGS | {"steps": 80})
     assert patterns.pictures.shape == (6, 32, 32, 3)
     assert (patterns.after > 0.01).all()
     assert (patterns.after > 1.5 * patterns.before).all()
@@ -29,9 +31,10 @@ def test_it_raises_every_filters_mean_response_half_as_much_again(layer: str) ->
 def test_the_response_is_that_of_the_picture_that_is_shown() -> None:
     """What is reported is measured on the pictures as written, by the model itself."""
     model = network()
-    chosen = select(layers_of(model), ["conv2d_2"])[0]
-    patterns = maximize_filters(model, chosen, [5, 1], **SETTINGS | {"size": 40})
-    maps = keras.Model(model.inputs[0], chosen.keras_layer.output)(patterns.pictures / np.float32(255))
+    graph = flatten(model)
+    chosen = select(graph.layers, ["conv2d_2"])[0]
+    patterns = maximize_filters(graph.model, chosen, [5, 1], **SETTINGS | {"size": 40})
+    maps = keras.Model(graph.model.inputs[0], chosen.output)(patterns.pictures / np.float32(255))
     expected = np.asarray(maps).mean(axis=(1, 2))[[0, 1], [5, 1]]
     np.testing.assert_allclose(patterns.after, expected, rtol=1e-4, atol=1e-6)
 
@@ -47,15 +50,17 @@ def test_a_filter_for_stripes_finds_stripes_and_nearly_the_highest_response() ->
     model = keras.Model(inputs, outputs)
     kernel = np.tile(np.array([1, 1, -1, -1], np.float32).reshape(1, 4, 1, 1), (1, 1, 3, 1))
     model.set_weights([kernel, np.zeros(1, np.float32)])
-    patterns = maximize_filters(model, layers_of(model)[1], [0], **SETTINGS | {"steps": 128})
+    graph = flatten(model)
+    patterns = maximize_filters(graph.model, graph.layers[1], [0], **SETTINGS | {"steps": 128})
     assert patterns.before < 0.05
     assert patterns.after > 0.8 * 1.5
 
 
 def test_the_same_seed_gives_the_same_pixels() -> None:
     model = network()
-    chosen = select(layers_of(model), ["conv2d_1"])[0]
-    first, again = (maximize_filters(model, chosen, range(4), **SETTINGS) for _ in range(2))
+    graph = flatten(model)
+    chosen = select(graph.layers, ["conv2d_1"])[0]
+    first, again = (maximize_filters(graph.model, chosen, range(4), **SETTINGS) for _ in range(2))
     np.testing.assert_array_equal(first.pictures, again.pictures)
 
 
@@ -63,7 +68,8 @@ def test_the_model_is_left_as_it_was() -> None:
     model = network()
     before = [weight.copy() for weight in model.get_weights()]
     names = [layer.name for layer in model.layers]
-    maximize_filters(model, select(layers_of(model), ["conv2d_2"])[0], [0], **SETTINGS | {"steps": 2})
+    graph = flatten(model)
+    maximize_filters(graph.model, select(graph.layers, ["conv2d_2"])[0], [0], **SETTINGS | {"steps": 2})
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert [layer.path for layer in layers_of(model)] == names
+    assert [layer.path for layer in graph.layers] == names

@@ -32,6 +32,7 @@ from convscope.config.schema.train import (
 )
 from convscope.config.schema.visualize import (
     ActivationsConfig,
+    CheckpointConfig,
     ClassActivationConfig,
     FiltersConfig,
     View,
@@ -41,6 +42,7 @@ from convscope.config.schema.visualize import (
 __all__ = [
     "ActivationsConfig",
     "AugmentationConfig",
+    "CheckpointConfig",
     "ClassActivationConfig",
     "DatasetConfig",
     "ExtendConfig",

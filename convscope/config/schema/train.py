@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.errors import ConvscopeError
-from convscope.preprocessing import by_name
+from convscope.preprocessing import by_name, chosen
 
 
 class Logger(StrEnum):
@@ -135,13 +135,8 @@ class PretrainedFileConfig(PretrainedConfig):
     def __post_init__(self) -> None:
         """Check that an affine preprocessing is whole."""
         super().__post_init__()
-        lengths = (len(self.scale), len(self.offset))
-        if (self.preprocessing == "affine") != all(each in (1, 3) for each in lengths) or 0 in self.scale:
-            raise ConvscopeError(
-                f"model.preprocessing={self.preprocessing}, model.scale={self.scale} and "
-                f"model.offset={self.offset}: expected preprocessing=affine with one or three numbers in "
-                "each, scale without 0"
-            )
+        if self.preprocessing is not None:
+            chosen(self.preprocessing, self.scale, self.offset)
 
 
 class Engine(StrEnum):

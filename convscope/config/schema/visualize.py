@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from convscope.config.schema.fields import check_range, option
 from convscope.errors import ConvscopeError
+from convscope.preprocessing import chosen
 
 
 class View(StrEnum):
@@ -53,11 +54,46 @@ class ClassActivationConfig:
     color_map: str = option("inferno", "a colour map of Matplotlib's")
 
 
+class Outputs(StrEnum):
+    """What a model puts out."""
+
+    probabilities = "probabilities"
+    logits = "logits"
+
+
 @dataclass
-class VisualizeConfig:
+class CheckpointConfig:
+    """Which model, and how to read one that train.py did not write."""
+
+    checkpoint: str | None = option(
+        None, "a run directory, or a .keras, .h5 or .hdf5 file; null is the last run"
+    )
+    application: str | None = option(None, "instead: a classifier of keras.applications, such as VGG16")
+    weights: str | None = option("imagenet", "of the application: imagenet, null, or a file")
+    preprocessing: str | None = option(
+        None, "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset"
+    )
+    scale: list[float] = option([], "pixels * scale + offset, one number or three")
+    offset: list[float] = option([], "see scale")
+    class_names: list[str] = option([], "in the order of its outputs, or @FILE with a name a line")
+    input_size: int | None = option(None, "height and width in pixels where the model leaves them open")
+    input: str | None = option(None, "which of several inputs is the picture")
+    output: str | None = option(None, "which of several outputs tells the class")
+    outputs: Outputs | None = option(None, "probabilities or logits, where the last layer does not tell")
+    allow_code: bool = option(False, "run the Lambda layers of a file: its author's code")
+
+    def __post_init__(self) -> None:
+        """Check that the preprocessing is known and whole."""
+        if self.preprocessing is not None:
+            chosen(self.preprocessing, self.scale, self.offset)
+        if self.checkpoint and self.application:
+            raise ConvscopeError("checkpoint and application are both given: expected one of them")
+
+
+@dataclass
+class VisualizeConfig(CheckpointConfig):
     """Stage 3."""
 
-    checkpoint: str | None = option(None, "a run directory or .keras file; null is the last run")
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
     )
@@ -71,6 +107,7 @@ class VisualizeConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges, and that something is to be drawn."""
+        super().__post_init__()
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.views:
             raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(View)}")

@@ -1,0 +1,17 @@
+"""Any Keras model as one flat graph, its layers addressable by path."""
+
+from convscope.graph.copy import copied
+from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.layer import Layer
+from convscope.graph.output import activation_of, as_probabilities, before_activation
+
+__all__ = [
+    "Graph",
+    "Layer",
+    "activation_of",
+    "as_probabilities",
+    "at_size",
+    "before_activation",
+    "copied",
+    "flatten",
+]

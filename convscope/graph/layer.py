@@ -1,0 +1,43 @@
+"""A layer of a flat graph."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a layer: its place in the list from 0, its path, and the Keras layer.
+
+    `shape` is its output's without the batch, None where it depends on the input; `input` and `output` are
+    tensors of the flat graph. A layer that is called more than once is in the list as often, the later ones
+    with `@2`, `@3`, … after their path.
+    """
+
+    index: int
+    path: str
+    keras_layer: keras.layers.Layer
+    shape: tuple[int | None, ...]
+    input: Any
+    output: Any
+
+    @property
+    def kind(self) -> str:
+        """The class of the layer: "Conv2D"."""
+        return type(self.keras_layer).__name__
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether it convolves pictures, in any of Keras' ways."""
+        return self.kind.endswith(("Conv2D", "Conv2DTranspose"))
+
+    @property
+    def channels(self) -> int:
+        """How many channels its feature maps have."""
+        return int(self.shape[-1] or 0)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether its output is feature maps: (height, width, channels)."""
+        return len(self.shape) == 3

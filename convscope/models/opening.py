@@ -1,0 +1,177 @@
+"""Opening any Keras classifier: a run, a `.keras` or legacy `.h5` file, an application, a model in memory."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from convscope.errors import ConvscopeError
+from convscope.files import sha256
+from convscope.graph import Graph, as_probabilities, flatten
+from convscope.models.applications import application as application_of
+from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
+from convscope.models.load import SUFFIXES, load_model, one_line
+from convscope.models.pretrained import load_weights
+from convscope.preprocessing import Preprocessing
+
+_IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one must know of a model that has no `model.json`, and what is chosen of one that has several.
+
+    `preprocessing` is what it expects of pixels; `class_names` are in the order of its outputs; `input` and
+    `output` name one of several; `outputs` is "probabilities" or "logits" where the last layer does not
+    tell; `input_size` is height and width in pixels where the model leaves them open; `allow_code` opens a
+    file with a Lambda layer, which is its author's code.
+    """
+
+    preprocessing: Preprocessing | None = None
+    class_names: Sequence[str] = ()
+    input: str | None = None
+    output: str | None = None
+    outputs: str | None = None
+    input_size: int | None = None
+    allow_code: bool = False
+
+
+_NOTHING = Reading()
+
+
+def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundle:
+    """Open a run directory of `train.py`, or a file that Keras 2 or 3 saved, with `model.json` beside or not.
+
+    Loading is safe: a file that holds code (a Lambda, a class of its own) is refused.
+
+    Raises:
+        ConvscopeError: something is missing, damaged, unsafe, not known, or does not fit together.
+    """
+    path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
+    if not path.is_file():
+        raise ConvscopeError(
+            f"no checkpoint at {path}: expected a run directory of train.py, or a file {', '.join(SUFFIXES)}"
+        )
+    contract_path = path.parent / CONTRACT_FILE
+    is_run = contract_path.is_file() and path.name == MODEL_FILE
+    if checkpoint.is_dir() or is_run:
+        contract = read_contract(contract_path)
+        if reading.preprocessing or reading.class_names:
+            raise ConvscopeError(
+                f"{contract_path} says what the model expects and what its classes are: leave preprocessing "
+                "and class_names out"
+            )
+        reading = Reading(allow_code=reading.allow_code)
+    else:
+        contract = None
+    model = load_model(path, allow_code=reading.allow_code)
+    return bundle_of(model, reading, path=str(path), digest=sha256(path), contract=contract)
+
+
+def open_application(name: str, weights: str | None, reading: Reading = _NOTHING) -> ModelBundle:
+    """A classifier of `keras.applications` with its 1,000 classes of ImageNet.
+
+    Args:
+        name: in `keras.applications`.
+        weights: "imagenet" (Keras downloads them), None for random ones, or a file of the whole model's.
+        reading: what is given here is not taken from the application.
+
+    Raises:
+        ConvscopeError: there is no such application, or its weights cannot be had or do not fit.
+    """
+    wanted = application_of(name)
+    try:
+        model = wanted.build(weights="imagenet" if weights == "imagenet" else None)
+    except Exception as error:
+        raise ConvscopeError(
+            f"cannot get {name}'s ImageNet weights ({one_line(error)}): connect to the network, or give "
+            "weights=FILE, or weights=null for random ones"
+        ) from None
+    if weights not in (None, "imagenet"):
+        load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+    classes = reading.class_names or json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
+    known = Reading(reading.preprocessing or wanted.preprocessing, classes, input_size=wanted.input_size)
+    return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
+
+
+def bundle_of(
+    model: keras.Model,
+    reading: Reading,
+    *,
+    path: str,
+    digest: str | None = None,
+    contract: Contract | None = None,
+) -> ModelBundle:
+    """A model in memory, laid flat, with its contract: the one given, or one made of what `reading` says.
+
+    Raises:
+        ConvscopeError: the model does not fit the contract, or something must be said that is not.
+    """
+    graph = flatten(model, input_name=reading.input, output_name=reading.output)
+    flat = as_probabilities(graph.model, reading.outputs)
+    contract = contract or _contract(model.name, flat, reading, path)
+    _check_fit(flat, contract, path)
+    return ModelBundle(Graph(flat, graph.layers, graph.opaque), contract, path, digest or _of_weights(model))
+
+
+def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Contract:
+    _, height, width, channels = _picture_shape(flat, path)
+    size = reading.input_size
+    if height is None or width is None:
+        if size is None:
+            raise ConvscopeError(f"{path} leaves the size of its input open: say input_size=PIXELS")
+        height = width = size
+    if reading.preprocessing is None:
+        raise ConvscopeError(
+            f"what {path} expects of pixels is not known, and nobody should guess: say preprocessing="
+            "unit_range, minus_one_to_one, caffe, torch or none, or affine with scale and offset"
+        )
+    outputs = flat.output_shape[-1]
+    expected = 2 if outputs == 1 else outputs
+    if len(reading.class_names) != expected:
+        raise ConvscopeError(
+            f"{path} tells {expected} classes apart, class_names has {len(reading.class_names)}: say "
+            "class_names=[FIRST,SECOND,…] in the order of the outputs, or class_names=@FILE, a name a line"
+        )
+    preprocessing = reading.preprocessing.grey() if channels == 1 else reading.preprocessing
+    return Contract(name, list(reading.class_names), (height, width), preprocessing)
+
+
+def _picture_shape(flat: keras.Model, path: str) -> tuple[int | None, ...]:
+    shape = tuple(flat.inputs[0].shape)
+    if len(shape) != 4 or shape[-1] not in (1, 3):
+        raise ConvscopeError(
+            f"{path} takes {shape[1:]}: expected one picture, (height, width, 3) or (height, width, 1)"
+        )
+    return shape
+
+
+def _check_fit(flat: keras.Model, contract: Contract, path: str) -> None:
+    shape = tuple(flat.inputs[0].shape)
+    expected = (None, *contract.input_size, contract.preprocessing.channels)
+    fits = len(shape) == 4 and all(
+        side in (None, wanted) for side, wanted in zip(shape, expected, strict=True)
+    )
+    if not fits:
+        raise ConvscopeError(
+            f"the checkpoint's input does not fit: {path} takes {shape[1:]}, {CONTRACT_FILE} says one "
+            f"picture of {expected[1:]}"
+        )
+    classes, outputs = len(contract.class_names), flat.output_shape[-1]
+    if outputs != classes and not (outputs == 1 and classes == 2):
+        raise ConvscopeError(
+            f"the checkpoint's output does not fit: {path} gives {outputs}, {CONTRACT_FILE} names "
+            f"{classes} classes"
+        )
+
+
+def _of_weights(model: keras.Model) -> str:
+    """The SHA-256 of a model that is no file: of its weights."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
