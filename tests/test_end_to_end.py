@@ -55,7 +55,8 @@ def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
     files = {path.name for path in (demo / "outputs/train").iterdir()}
     assert files == {
         "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
-        "history.csv", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
+        "history.csv",
+        "layers.txt", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
         "report.html",
     }  # fmt: skip
     contract = json.loads((demo / "outputs/train/model.json").read_text())

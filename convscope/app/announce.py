@@ -9,6 +9,7 @@ import numpy as np
 
 from convscope.data.pipeline import Batches
 from convscope.files import write_text
+from convscope.graph import flatten
 from convscope.images import resize, save_png
 from convscope.models.bundle import Contract
 from convscope.models.layer_table import as_text, layer_rows
@@ -20,7 +21,7 @@ MOST_LAYERS = 40  # that are printed
 
 def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batches], directory: Path) -> None:
     """Say what is about to be trained; the layers go to `layers.txt`, and to the terminal if they are few."""
-    rows = layer_rows(model)
+    rows = layer_rows(flatten(model).layers)
     table = as_text(rows)
     write_text(directory / LAYERS_FILE, table + "\n")
     if len(rows) <= MOST_LAYERS:

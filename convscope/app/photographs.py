@@ -233,7 +233,7 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str]) -> list[La
     """The layers whose feature maps are drawn."""
     if not patterns:
         return with_maps(layers)
-    chosen = select(layers, patterns)
+    chosen = select(layers, patterns, drawable=True)
     for layer in chosen:
         if not layer.has_maps:
             raise ConvscopeError(

@@ -12,6 +12,7 @@ from typing import Any
 from convscope import config as configuration
 from convscope.app.checkpoint import open_model
 from convscope.app.filters import choose_layers, draw_filters
+from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
@@ -19,7 +20,7 @@ from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
 from convscope.models.bundle import ModelBundle, versions
 from convscope.progress import progress
-from convscope.render.explorer import Page, PhotographViews, write_page
+from convscope.render.explorer import LayersSection, Page, PhotographViews, write_page
 from convscope.render.view import View
 
 PAGE, MANIFEST = "index.html", "manifest.json"
@@ -31,6 +32,7 @@ class Drawn:
 
     photographs: list[PhotographViews] = field(default_factory=list)
     filters: list[View] = field(default_factory=list)
+    layers: LayersSection | None = None
 
     @property
     def views(self) -> list[View]:
@@ -65,6 +67,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", configuration.to_yaml(config))
     drawn = Drawn()
+    if Kind.layers in config.views:
+        drawn.layers = draw_layers(layers, bundle.graph.opaque, directory)
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
@@ -110,7 +114,8 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         ("SHA-256", bundle.sha256),
     ]
     title = f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
-    write_page(directory / PAGE, Page(title, facts, drawn.photographs, drawn.filters, command))
+    page = Page(title, facts, drawn.photographs, drawn.filters, command, drawn.layers)
+    write_page(directory / PAGE, page)
 
 
 def _remove_old(directory: Path) -> None:

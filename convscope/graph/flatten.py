@@ -6,7 +6,7 @@ computes in 16 bits or with the channels first is replayed as a copy that does n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -184,9 +184,8 @@ def _ancestors(tensor: Any) -> set[int]:
             continue
         found.add(id(each))
         operation, node_index, _ = each._keras_history
-        node = operation._inbound_nodes[node_index]
-        found.update(id(other) for other in node.outputs)
-        left += node.input_tensors
+        found.update(id(other) for other in operation._inbound_nodes[node_index].outputs)
+        left += _inputs_of(each)
     return found
 
 
@@ -194,11 +193,30 @@ def _numbered(calls: Sequence[_Call]) -> list[Layer]:
     """The layers among the calls, with unique paths and their places."""
     times: dict[str, int] = {}
     result: list[Layer] = []
+    place: dict[int, int] = {}  # of the layer that gives a tensor
     for call in calls:
         if not isinstance(call.operation, keras.layers.Layer):
             continue
         times[call.path] = times.get(call.path, 0) + 1
         path = call.path if times[call.path] == 1 else f"{call.path}@{times[call.path]}"
         shape = tuple(call.output.shape[1:])
+        place[id(call.output)] = len(result)
         result.append(Layer(len(result), path, call.operation, shape, call.input, call.output))
-    return result
+    return [replace(layer, sources=_sources(layer, place)) for layer in result]
+
+
+def _sources(layer: Layer, place: dict[int, int]) -> tuple[int, ...]:
+    """The layers next before a layer; operations that are no layers are looked through."""
+    found, left = set(), list(_inputs_of(layer.output))
+    while left:
+        tensor = left.pop()
+        if id(tensor) in place:
+            found.add(place[id(tensor)])
+        else:
+            left += _inputs_of(tensor)
+    return tuple(sorted(found))
+
+
+def _inputs_of(tensor: Any) -> list[Any]:
+    operation, index, _ = tensor._keras_history
+    return operation._inbound_nodes[index].input_tensors

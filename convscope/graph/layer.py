@@ -12,7 +12,7 @@ class Layer:
 
     `shape` is its output's without the batch, None where it depends on the input; `input` and `output` are
     tensors of the flat graph. A layer that is called more than once is in the list as often, the later ones
-    with `@2`, `@3`, … after their path.
+    with `@2`, `@3`, … after their path. `sources` are the places of the layers that it gets its input from.
     """
 
     index: int
@@ -21,6 +21,7 @@ class Layer:
     shape: tuple[int | None, ...]
     input: Any
     output: Any
+    sources: tuple[int, ...] = ()
 
     @property
     def kind(self) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import keras
 
+from convscope.graph import Layer
+
 _LONGEST = 48  # characters of a layer's name in the table
 
 
@@ -26,9 +28,9 @@ class LayerRow:
     flops: int
 
 
-def layer_rows(model: keras.Model) -> list[LayerRow]:
-    """The layers of a model, from input to output; a model inside it is one row."""
-    return [_row(layer) for layer in model.layers]
+def layer_rows(layers: Sequence[Layer]) -> list[LayerRow]:
+    """The layers of a flat graph, from input to output; a shared one has its parameters in its first row."""
+    return [_row(layer) for layer in layers]
 
 
 def as_text(rows: Sequence[LayerRow]) -> str:
@@ -37,7 +39,13 @@ def as_text(rows: Sequence[LayerRow]) -> str:
     for row in rows:
         frozen = "frozen" if row.parameters and not row.trains else ""
         lines.append(
-            (row.name[:_LONGEST], row.kind, _shape(row.shape), *_numbers(row.parameters, row.flops), frozen)
+            (
+                row.name[:_LONGEST],
+                row.kind,
+                shape_text(row.shape),
+                *_numbers(row.parameters, row.flops),
+                frozen,
+            )
         )
     total = _numbers(sum(row.parameters for row in rows), sum(row.flops for row in rows))
     trained = sum(row.parameters for row in rows if row.trains)
@@ -52,40 +60,28 @@ def as_text(rows: Sequence[LayerRow]) -> str:
     )
 
 
-def _row(layer: keras.layers.Layer) -> LayerRow:
-    shape = _first_shape(layer.output)
+def _row(layer: Layer) -> LayerRow:
+    kernels = [weight.shape for weight in layer.keras_layer.weights if len(weight.shape) > 1]
     return LayerRow(
-        name=layer.name,
-        kind=type(layer).__name__,
-        shape=shape,
-        parameters=layer.count_params(),
-        trains=bool(layer.trainable_weights),
-        flops=_flops(layer, shape),
+        name=layer.path,
+        kind=layer.kind,
+        shape=layer.shape,
+        parameters=0 if "@" in layer.path else layer.keras_layer.count_params(),
+        trains=bool(layer.keras_layer.trainable_weights),
+        flops=2 * _applications(layer) * sum(math.prod(kernel) for kernel in kernels),
     )
 
 
-def _flops(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> int:
-    if isinstance(layer, keras.Model):
-        return sum(row.flops for row in layer_rows(layer))
-    kernels = [weight.shape for weight in layer.weights if len(weight.shape) > 1]
-    return 2 * _applications(layer, shape) * sum(math.prod(kernel) for kernel in kernels)
-
-
-def _applications(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> int:
+def _applications(layer: Layer) -> int:
     """How many places a layer's kernel is laid on: those of its output, of a transposed one its input's."""
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        shape = _first_shape(layer.input)
-    channels_first = getattr(layer, "data_format", None) == "channels_first"
-    places = shape[1:] if channels_first else shape[:-1]
-    return math.prod(side or 1 for side in places)
+    shape = layer.shape
+    if isinstance(layer.keras_layer, keras.layers.Conv2DTranspose):
+        shape = tuple(layer.input.shape[1:])
+    return math.prod(side or 1 for side in shape[:-1])
 
 
-def _first_shape(tensors: object) -> tuple[int | None, ...]:
-    first = keras.tree.flatten(tensors)[0]
-    return tuple(first.shape[1:])
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
+def shape_text(shape: tuple[int | None, ...]) -> str:
+    """As 28×28×64; a side that depends on the input is a question mark."""
     return "×".join("?" if side is None else str(side) for side in shape)
 
 

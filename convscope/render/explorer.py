@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markupsafe import Markup
+
 from convscope.files import write_text
 from convscope.render import templates
 from convscope.render.view import View
@@ -42,6 +44,35 @@ class PhotographViews:
 
 
 @dataclass(frozen=True)
+class LayerLine:
+    """A layer as a line of a table; its receptive field and stride are empty where it sees everything."""
+
+    index: int
+    path: str
+    kind: str
+    shape: str
+    parameters: int
+    receptive_field: str
+    stride: str
+
+    @property
+    def cells(self) -> tuple[int | str, ...]:
+        """What the columns of the table hold."""
+        return (
+            self.index, self.path, self.kind, self.shape, self.parameters, self.receptive_field, self.stride,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayersSection:
+    """All layers: a table, a drawing (an SVG element), and the paths of models that stay closed."""
+
+    lines: Sequence[LayerLine]
+    diagram: Markup
+    opaque: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Page:
     """What the page shows: a title, facts on the model as (name, value), and the pictures."""
 
@@ -50,6 +81,7 @@ class Page:
     photographs: Sequence[PhotographViews]
     filters: Sequence[View]
     command: str
+    layers: LayersSection | None = None
 
 
 def write_page(path: Path, page: Page) -> None:

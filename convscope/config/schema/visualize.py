@@ -14,6 +14,7 @@ class View(StrEnum):
     activations = "activations"
     filters = "filters"
     class_activation = "class_activation"
+    layers = "layers"
 
 
 @dataclass

@@ -1,0 +1,75 @@
+"""The layers view of stage 3: each with shape, parameters, receptive field; a table and a drawing."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.files import write_text
+from convscope.graph import Layer
+from convscope.models.layer_table import layer_rows, shape_text
+from convscope.render.diagram import Box, diagram
+from convscope.render.explorer import LayerLine, LayersSection
+from convscope.vis.receptive_field import ReceptiveField, receptive_fields
+
+FILE = "layers.csv"
+COLUMNS = ("index", "path", "type", "output", "parameters", "receptive_field", "stride")
+
+
+def draw_layers(layers: Sequence[Layer], opaque: Sequence[str], directory: Path) -> LayersSection:
+    """Write `layers.csv` and print it as a table; returns what the page shows."""
+    lines = [
+        LayerLine(
+            layer.index,
+            row.name,
+            row.kind,
+            shape_text(row.shape),
+            row.parameters,
+            _size(field),
+            _stride(field),
+        )
+        for layer, row, field in zip(layers, layer_rows(layers), receptive_fields(layers), strict=True)
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(line.cells for line in lines)
+    write_text(directory / FILE, text.getvalue())
+    print(_table([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)]))
+    for path in opaque:
+        print(f"note: what is inside {path} cannot be reached: it is a subclassed model")
+    boxes = [
+        Box(layer.path, layer.kind, shape_text(layer.shape), _role(layer), layer.sources) for layer in layers
+    ]
+    return LayersSection(lines, diagram(boxes), list(opaque))
+
+
+def _role(layer: Layer) -> str:
+    if layer.is_convolution:
+        return "convolution"
+    if "Pooling" in layer.kind:
+        return "pooling"
+    return "dense" if layer.kind == "Dense" else "other"
+
+
+def _size(field: ReceptiveField | None) -> str:
+    return "" if field is None else _sides(field.height.size, field.width.size)
+
+
+def _stride(field: ReceptiveField | None) -> str:
+    return "" if field is None else _sides(field.height.stride, field.width.stride)
+
+
+def _sides(height: float, width: float) -> str:
+    return f"{height:g}" if height == width else f"{height:g}×{width:g}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in (1, 2) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

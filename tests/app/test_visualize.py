@@ -1,0 +1,112 @@
+"""Stage 3 on checkpoints that train.py did not write, by the real command."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope.images import save_png
+from tests.conftest import Outcome
+
+Command = Callable[..., Outcome]
+SAID = ["preprocessing=unit_range", "class_names=[dark,light]"]
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> str:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    save_png(tmp_path / "photo.png", pixels)
+    return f"images={tmp_path / 'photo.png'}"
+
+
+def nested(*, channels: int = 3, units: int = 2) -> keras.Model:
+    inner = keras.Sequential(
+        [
+            keras.Input((24, 24, channels)),
+            keras.layers.Conv2D(5, 3, activation="relu", name="first"),
+            keras.layers.MaxPooling2D(name="pool"),
+            keras.layers.Conv2D(7, 3, name="second"),
+        ],
+        name="trunk",
+    )
+    inputs = keras.Input((24, 24, channels), name="pixels")
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(inner(inputs))
+    return keras.Model(inputs, keras.layers.Dense(units, name="out")(x), name="net")
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+@pytest.mark.parametrize(("channels", "units"), [(3, 2), (1, 2), (3, 1)])
+def test_a_foreign_model_is_drawn_with_every_view(
+    command: Command, photograph: str, name: str, channels: int, units: int
+) -> None:
+    nested(channels=channels, units=units).save(name)
+    outcome = command(
+        "visualize", f"checkpoint={name}", *SAID, photograph, "filters.steps=2", "hydra.run.dir=out"
+    )
+    assert outcome.status == 0, outcome.err
+    found = json.loads(Path("out/manifest.json").read_text())
+    drawn = {entry["layer"] for entry in found["files"] if entry["view"] == "activations"}
+    assert drawn == {"trunk/first", "trunk/pool", "trunk/second"}
+    with Path("out/layers.csv").open(newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["pixels", "trunk/first", "trunk/pool", "trunk/second", "mean", "out"]
+    second = rows["trunk/second"]  # 3, then 4 by pooling, then two more places of stride 2 to either side
+    assert (second["output"], second["receptive_field"], second["stride"]) == ("9×9×7", "8", "2")
+    assert second["parameters"] == str(3 * 3 * 5 * 7 + 7)
+    assert rows["out"]["receptive_field"] == ""
+    for line in outcome.out.splitlines():
+        if "trunk/second" in line:
+            assert line.split() == ["3", "trunk/second", "Conv2D", "9×9×7", second["parameters"], "8", "2"]
+            break
+    else:
+        pytest.fail("the table is not printed")
+    page = Path("out/index.html").read_text("utf-8")
+    assert "<svg" in page
+    assert page.count("<rect") == 6
+
+
+def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    Path("names.txt").write_text("dark\nlight\n")
+    arguments = ["checkpoint=m.keras", "preprocessing=none", photograph, "views=[class_activation]"]
+    outcome = command("visualize", *arguments, "class_names=@names.txt", "hydra.run.dir=out")
+    assert outcome.status == 0, outcome.err
+    assert list(Path("out/class_activation").rglob("dark_*.png")) or list(
+        Path("out/class_activation").rglob("light_*.png")
+    )
+    wrong = command("visualize", *arguments, "class_names=[a,b,c]")
+    assert "tells 2 classes apart, class_names has 3" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["checkpoint=m.keras"], "nobody should guess: say preprocessing="),
+        (["checkpoint=m.keras", "preprocessing=affine"], "expected preprocessing=affine with one or three"),
+        (["checkpoint=m.keras", *SAID, "input=left"], "none of them 'left'"),
+        (["checkpoint=m.keras", "application=VGG16"], "expected one of them"),
+        (["application=VGG"], "did you mean VGG"),
+        (["checkpoint=m.keras", *SAID, "activations.layers=[type:Conv3D]"], "did you mean Conv2D"),
+        (["checkpoint=m.keras", *SAID, "activations.layers=[out]"], "has no feature maps"),
+    ],
+)
+def test_what_is_unclear_is_one_line(
+    command: Command, photograph: str, arguments: list[str], said: str
+) -> None:
+    nested().save("m.keras")
+    outcome = command("visualize", *arguments, photograph)
+    assert outcome.status == 1
+    assert said in outcome.err.strip().splitlines()[-1]
+    assert outcome.err.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_layers_alone_need_no_photograph(command: Command) -> None:
+    nested().save("m.keras")
+    outcome = command("visualize", "checkpoint=m.keras", *SAID, "views=[layers]", "hydra.run.dir=out")
+    assert outcome.status == 0, outcome.err
+    assert "0photograph" not in outcome.err
+    assert not Path("out/activations").exists()
