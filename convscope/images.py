@@ -85,6 +85,12 @@ def save_png(path: Path, pixels: np.ndarray, metadata: Mapping[str, str] | None 
     write_bytes(path, buffer.getvalue())
 
 
+def load_png(path: Path) -> np.ndarray:
+    """A picture that we wrote: uint8 (height, width, 3)."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def save_jpeg(path: Path, pixels: np.ndarray) -> None:
     """Write a picture as JPEG of quality 90, whole or not at all."""
     buffer = io.BytesIO()

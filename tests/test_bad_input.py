@@ -213,7 +213,7 @@ def test_photographs_of_every_name_are_drawn(command: Command, run_directory: Pa
         )
         assert outcome.status == 0, outcome.err
         assert (Path(target) / "index.html").is_file()
-        drawn[images] = {path.name for path in (Path(target) / "activations").iterdir()}
+        drawn[images] = {path.name for path in (Path(target) / "activations").iterdir() if path.is_dir()}
     expected = {"photo (1)", "photo (1)-2", "a=b", "it's", "grün", "花", "#1 50%", "&_b_"}
     assert all(found == expected for found in drawn.values())
     one = ["images=[mine/photo (1).png,mine/a=b.png]", "hydra.run.dir=two", "views=[class_activation]"]

@@ -41,6 +41,8 @@ def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
         "model=keras_application": ["model.application=VGG16"],
         "model=pretrained_file": ["model.file=x"],
         "finetune=two_phase": ["model=vgg16"],
+        "experiment=flowers_transfer": ["model.file=x"],
+        "experiment=cats_vs_dogs_transfer": ["model.file=x"],
     }
     config = compose(stage, choice, "dataset.name=x", *needed.get(choice, []))
     assert type(config) is launch.SCHEMAS[stage]
@@ -164,6 +166,10 @@ def test_a_sweep_over_a_list_key_is_left_alone() -> None:
         lambda: schema.TrainConfig(training=schema.TrainingConfig(epochs=0)),
         lambda: schema.AugmentationConfig(brightness_range=[1.0]),
         lambda: schema.VisualizeConfig(views=[]),
+        lambda: schema.ActivationsConfig(normalize=schema.Normalize.range),
+        lambda: schema.ActivationsConfig(range=[0.0, 1.0]),
+        lambda: schema.ActivationsConfig(normalize=schema.Normalize.range, range=[1.0, 0.0]),
+        lambda: schema.CheckpointConfig(preprocessing="affine"),
     ],
 )
 def test_values_out_of_range_are_refused(node: Callable[[], object]) -> None:

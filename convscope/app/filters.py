@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from convscope import names
 from convscope.config import FiltersConfig
 from convscope.errors import ConvscopeError
@@ -64,7 +66,7 @@ def _write(
     return write_view(
         directory,
         f"filters/{names.file_name(layer.path)}.png",
-        mosaic.sheet(mosaic.Tiles(patterns.pictures, silent), layer.path, caption),
+        mosaic.sheet(mosaic.Tiles(patterns.pictures, silent, np.arange(count)), layer.path, caption),
         title=layer.path,
         caption=caption,
         provenance={

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 from convscope import decode, images, names
+from convscope.app.activations import ActivationDrawing
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
@@ -17,12 +18,10 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
-from convscope.render import mosaic
 from convscope.render.explorer import Explanation, PhotographViews
-from convscope.render.view import View, write_view
-from convscope.vis.activations import feature_maps
+from convscope.render.view import write_view
 from convscope.vis.class_activation import GradCam, relative
-from convscope.vis.layers import last_maps, select, with_maps
+from convscope.vis.layers import last_maps, select
 
 LONGEST = 640  # pixels of a photograph's longer side in the run directory
 
@@ -95,14 +94,13 @@ class PhotographDrawing:
         self, bundle: ModelBundle, layers: Sequence[Layer], config: VisualizeConfig, directory: Path
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
-        self.shown: list[Layer] = []
+        self.activations: ActivationDrawing | None = None
         self.grad_cam: GradCam | None = None
-        self.digits = max(2, len(str(len(layers) - 1)))
         for name in (config.activations.color_map, config.class_activation.color_map):
             if name not in matplotlib.colormaps:
                 raise unknown("colour map", name, matplotlib.colormaps)
         if Kind.activations in config.views:
-            self.shown = _layers_to_show(layers, config.activations.layers)
+            self.activations = ActivationDrawing(bundle, layers, config.activations, directory)
         if Kind.class_activation in config.views:
             wanted = config.class_activation.class_name
             if wanted is not None and wanted not in bundle.contract.class_names:
@@ -135,8 +133,9 @@ class PhotographDrawing:
             for label, role in self._classes_to_explain(views).items():
                 explanation = self._explain(photograph, small, inputs, label, role)
                 views.explanations.append(explanation)
-        maps = feature_maps(self.bundle.model, inputs, self.shown)
-        views.activations = [self._draw_maps(photograph, layer, maps[layer.path][0]) for layer in self.shown]
+        if self.activations:
+            drawn = self.activations.draw(photograph.key, inputs, photograph.provenance)
+            views.activations, views.channels = drawn
         return views
 
     def _scores(self, inputs: np.ndarray) -> dict[str, float]:
@@ -199,48 +198,6 @@ class PhotographDrawing:
             for kind, pixels in pictures.items()
         }
         return Explanation(label, role, **views)
-
-    def _draw_maps(self, photograph: Photograph, layer: Layer, maps: np.ndarray) -> View:
-        """The grid of one layer's feature maps, float32 (height, width, channels)."""
-        settings = self.config.activations
-        tiles = mosaic.map_tiles(maps, max_tile=settings.max_tile, color_map=settings.color_map)
-        height, width, channels = maps.shape
-        silent = int(tiles.silent.sum())
-        caption = f"{layer.kind}, {height}×{width}×{channels}, each channel on its own scale"
-        if silent:
-            caption += f"; hatched: {silent} silent on this photograph"
-        return write_view(
-            self.directory,
-            f"activations/{photograph.key}/{layer.index:0{self.digits}d}_{names.file_name(layer.path)}.png",
-            mosaic.sheet(tiles, layer.path, caption, mosaic.Scale(settings.color_map)),
-            title=layer.path,
-            caption=caption,
-            provenance={
-                "view": "activations",
-                "layer": layer.path,
-                "channels": channels,
-                "silent": silent,
-                "value_range": [float(maps.min()), float(maps.max())],
-                "color_map": settings.color_map,
-                "normalize": "channel: mean ± 2 standard deviations",
-                "model_sha256": self.bundle.sha256,
-                **photograph.provenance,
-            },
-        )
-
-
-def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
-    """The layers whose feature maps are drawn."""
-    if not patterns:
-        return with_maps(layers)
-    chosen = select(layers, patterns, drawable=True)
-    for layer in chosen:
-        if not layer.has_maps:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: "
-                "choose convolutions or poolings in activations.layers"
-            )
-    return chosen
 
 
 def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:

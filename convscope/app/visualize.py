@@ -33,11 +33,12 @@ class Drawn:
     photographs: list[PhotographViews] = field(default_factory=list)
     filters: list[View] = field(default_factory=list)
     layers: LayersSection | None = None
+    summary: list[View] = field(default_factory=list)
 
     @property
     def views(self) -> list[View]:
         """Every picture, in the order of the page."""
-        return [view for each in self.photographs for view in each.views] + self.filters
+        return [view for each in self.photographs for view in each.views] + self.summary + self.filters
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -72,6 +73,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
+        if drawing.activations:
+            drawn.summary = drawing.activations.finish()
         for view in draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed):
             drawn.filters.append(view)
     return directory / PAGE
@@ -114,7 +117,7 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         ("SHA-256", bundle.sha256),
     ]
     title = f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
-    page = Page(title, facts, drawn.photographs, drawn.filters, command, drawn.layers)
+    page = Page(title, facts, drawn.photographs, drawn.filters, command, drawn.layers, drawn.summary)
     write_page(directory / PAGE, page)
 
 

@@ -42,3 +42,8 @@ class Layer:
     def has_maps(self) -> bool:
         """Whether its output is feature maps: (height, width, channels)."""
         return len(self.shape) == 3
+
+    @property
+    def has_units(self) -> bool:
+        """Whether it is a dense layer that puts out one number a unit: (units,)."""
+        return self.kind == "Dense" and len(self.shape) == 1

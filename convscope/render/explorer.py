@@ -35,12 +35,13 @@ class PhotographViews:
     truth: str | None
     explanations: list[Explanation] = field(default_factory=list)
     activations: list[View] = field(default_factory=list)
+    channels: list[View] = field(default_factory=list)  # not on the page: there may be thousands
 
     @property
     def views(self) -> list[View]:
         """Every picture, in the order of the page."""
         of_classes = [view for each in self.explanations for view in (each.overlay, each.heatmap)]
-        return [self.photograph, *of_classes, *self.activations]
+        return [self.photograph, *of_classes, *self.activations, *self.channels]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Page:
     filters: Sequence[View]
     command: str
     layers: LayersSection | None = None
+    summary: Sequence[View] = ()
 
 
 def write_page(path: Path, page: Page) -> None:

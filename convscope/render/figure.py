@@ -122,6 +122,39 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
     _save(path, figure)
 
 
+def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> None:
+    """A bar a unit, float (units,); lying, with a name each, where `labels` are given."""
+    if labels is None:
+        figure = Figure(figsize=(10, 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.bar(range(len(values)), values, width=1.0, color=VALIDATION_COLOR)
+        axes.set(xlabel="unit", xlim=(-0.5, len(values) - 0.5))
+    else:
+        figure = Figure(figsize=(7, 0.9 + 0.26 * len(values)), layout="constrained")
+        axes = figure.subplots()
+        axes.barh(range(len(values)), values, color=VALIDATION_COLOR)
+        axes.set_yticks(range(len(values)), labels)
+        axes.invert_yaxis()
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(path, figure)
+
+
+def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequence[float]]) -> None:
+    """Shares from 0 to 1 of each layer, in the order of the graph, a line for each name."""
+    figure = Figure(figsize=(min(4 + 0.22 * len(layers), 18), 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, values), color in zip(shares.items(), (VALIDATION_COLOR, TRAIN_COLOR), strict=True):
+        axes.plot(range(len(layers)), values, "o-", color=color, markersize=4, label=name)
+    step = -(-len(layers) // 60)
+    axes.set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
+    axes.set(ylim=(-0.03, 1.03), ylabel="share", title="by depth, mean of the photographs")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(path, figure)
+
+
 def _save(path: Path, figure: Figure) -> None:
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()

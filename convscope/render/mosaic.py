@@ -1,15 +1,17 @@
-"""Every channel of a layer side by side: scaling of values, tiles, and the sheet they lie on."""
+"""Every channel of a layer side by side: tiles, and the sheet they lie on."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from convscope import images
-from convscope.render.lettering import FAINT, PAPER, Label, text_width, write
+from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width, write
+from convscope.render.levels import Levels
 
-DEVIATIONS = 2.0  # what the ends of the colour scale stand for
 GAP = 2  # pixels between tiles
 MARGIN = 12
+_SINGLE = 24  # pixels of a side of a tile that is one value
+_ALONE = 400  # of the longer side of a channel that is drawn alone
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,12 @@ class Tiles:
     """Pictures of one size, one a channel.
 
     `pixels` is uint8 (channels, height, width, 3); `silent`, bool (channels,), says which channels show
-    nothing: they are hatched.
+    nothing: they are hatched; `channels`, int (channels,), are their numbers.
     """
 
     pixels: np.ndarray
     silent: np.ndarray
+    channels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -29,53 +32,45 @@ class Scale:
     """What the colours of a sheet mean: a colour map and the labels of its low end, middle, high end."""
 
     color_map: str
-    labels: tuple[str, str, str] = ("−2 σ", "mean", "+2 σ")
+    labels: tuple[str, str, str]
 
 
-def standardize(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each channel on its own scale: its mean in the middle, two standard deviations to either end.
-
-    As in F. Chollet, Deep Learning with Python (2017), listing 5.31, but a channel without any
-    variation is reported instead of divided by zero.
-
-    Args:
-        maps: float (height, width, channels), finite.
-
-    Returns:
-        uint8 levels (channels, height, width), and bool (channels,): which channels are silent, that is
-        have the same value everywhere, to the rounding of float32.
-    """
-    channels = np.moveaxis(maps, -1, 0).astype(np.float64)
-    mean = channels.mean(axis=(1, 2), keepdims=True)
-    deviation = channels.std(axis=(1, 2), keepdims=True)
-    largest = np.abs(channels).max(axis=(1, 2), keepdims=True)
-    silent = deviation <= 1e-6 * largest
-    standard = (channels - mean) / np.where(silent, 1, deviation)
-    levels = np.round((standard / DEVIATIONS + 1) * 127.5)
-    return np.clip(levels, 0, 255).astype(np.uint8), silent[:, 0, 0]
-
-
-def map_tiles(maps: np.ndarray, *, max_tile: int, color_map: str) -> Tiles:
+def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: str) -> Tiles:
     """Feature maps as coloured tiles; the aspect is kept.
 
     Small maps are enlarged by a whole number, each value a square; those with a side over `max_tile`
     are averaged down to it after colouring.
 
     Args:
-        maps: float (height, width, channels), finite.
+        levels: of the maps.
+        order: int (channels,), the channels in the order of their tiles.
         max_tile: longest side of a tile in pixels.
         color_map: a Matplotlib colour map.
     """
-    levels, silent = standardize(maps)
-    longest = max(levels.shape[1:])
-    pixels = images.colorize(levels, color_map)
+    pixels = images.colorize(levels.values[order], color_map)
+    count, *sides = levels.values.shape
+    longest = max(sides)
     if longest > max_tile:
         pixels = np.stack([images.fit_within(tile, max_tile) for tile in pixels])
     else:
-        target = max_tile if maps.shape[-1] <= 512 else max_tile // 2
-        factor = max(1, target // longest)
+        target = max_tile if count <= 512 else max_tile // 2
+        factor = max(1, min(target, _SINGLE if longest == 1 else target) // longest)
         pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    return Tiles(pixels, silent)
+    return Tiles(pixels, levels.silent[order], order)
+
+
+def channel_picture(values: np.ndarray, *, hatched: bool, caption: str, color_map: str) -> np.ndarray:
+    """One channel, levels uint8 (height, width), enlarged by a whole number, with a line of text below it."""
+    tile = images.colorize(values, color_map)
+    factor = max(1, _ALONE // max(values.shape))
+    tile = tile.repeat(factor, axis=0).repeat(factor, axis=1)
+    if hatched:
+        tile = _hatched(tile)
+    height, width = tile.shape[:2]
+    across = max(width, text_width(caption, 12)) + 2 * GAP
+    canvas = np.full((height + 24, across, 3), PAPER, np.uint8)
+    canvas[:height, (across - width) // 2 : (across - width) // 2 + width] = tile
+    return write(canvas, [Label(caption, (across // 2, height + 12), 12, anchor="mm")])
 
 
 def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -> np.ndarray:
@@ -93,7 +88,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
     count, height, width, _ = tiles.pixels.shape
     columns = _columns(count, width)
     rows = -(-count // columns)
-    indent = text_width(str(count), 11) + 8
+    indent = text_width(str(tiles.channels.max()), 11) + 8
     body = columns * (width + GAP) - GAP
     bar = 150 if scale else 0
     header = 58
@@ -113,13 +108,17 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
     ]
     if scale:
         labels += _color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
+    shuffled = bool((np.diff(tiles.channels) != 1).any())
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
         top, left = header + row * (height + GAP), MARGIN + indent + column * (width + GAP)
         if column == 0:
             at = (MARGIN + indent - 6, top + height // 2)
-            labels.append(Label(str(index), at, 11, FAINT, anchor="rm"))
+            labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))
         canvas[top : top + height, left : left + width] = _hatched(tile) if silent else tile
+        if shuffled:
+            ink = INK if silent or tile[:10, :16].mean() > 128 else PAPER
+            labels.append(Label(str(tiles.channels[index]), (left + 2, top + 1), 9, ink))
     return write(canvas, labels)
 
 

@@ -34,7 +34,8 @@ def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool =
         patterns: each a path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of names (`mixed*`);
             `type:Conv2D`; a place in the list from 0 (`7`, `-1`) or a slice of it (`:50`, `3:20:2`);
             `last_conv`; or `every:10`, each tenth of the layers with feature maps, from the last one back.
-        drawable: pass over layers without feature maps, unless they are meant by their path or place.
+        drawable: pass over layers that have neither feature maps nor units, unless they are meant by path or
+            place.
 
     Raises:
         ConvscopeError: a pattern means nothing, with near matches.
@@ -42,8 +43,9 @@ def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool =
     chosen: set[int] = set()
     for pattern in patterns:
         found = _one(layers, pattern)
-        several = len(found) > 1 or "*" in pattern
-        chosen |= {each.index for each in found if not drawable or each.has_maps or not several}
+        if drawable and (len(found) > 1 or "*" in pattern):
+            found = [each for each in found if each.has_maps or each.has_units]
+        chosen |= {each.index for each in found}
     return [layer for layer in layers if layer.index in chosen]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from convscope.images import save_png
+from convscope.images import resize, save_png
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -50,7 +51,7 @@ def test_a_foreign_model_is_drawn_with_every_view(
     assert outcome.status == 0, outcome.err
     found = json.loads(Path("out/manifest.json").read_text())
     drawn = {entry["layer"] for entry in found["files"] if entry["view"] == "activations"}
-    assert drawn == {"trunk/first", "trunk/pool", "trunk/second"}
+    assert drawn == {"trunk/first", "trunk/pool", "trunk/second", "out"}
     with Path("out/layers.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["pixels", "trunk/first", "trunk/pool", "trunk/second", "mean", "out"]
@@ -91,7 +92,7 @@ def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command
         (["checkpoint=m.keras", "application=VGG16"], "expected one of them"),
         (["application=VGG"], "did you mean VGG"),
         (["checkpoint=m.keras", *SAID, "activations.layers=[type:Conv3D]"], "did you mean Conv2D"),
-        (["checkpoint=m.keras", *SAID, "activations.layers=[out]"], "has no feature maps"),
+        (["checkpoint=m.keras", *SAID, "activations.layers=[mean]"], "has no feature maps"),
     ],
 )
 def test_what_is_unclear_is_one_line(
@@ -110,3 +111,54 @@ def test_layers_alone_need_no_photograph(command: Command) -> None:
     assert outcome.status == 0, outcome.err
     assert "0photograph" not in outcome.err
     assert not Path("out/activations").exists()
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32"])
+def test_maps_are_saved_and_summed_up(command: Command, photograph: str, kind: str) -> None:
+    model = nested()
+    model.save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    more = [f"activations.save_arrays={kind}", "activations.normalize=layer", "activations.order=mean"]
+    outcome = command("visualize", *arguments, *more, "activations.channels=true")
+    assert outcome.status == 0, outcome.err
+    pixels = np.asarray(Image.open("photo.png"))
+    inputs = (resize(pixels, 24, 24) / np.float32(255))[None].astype(np.float32)
+    trunk = model.get_layer("trunk")
+    expected = keras.Model(trunk.inputs[0], trunk.get_layer("first").output).predict_on_batch(inputs)[0]
+    with np.load("out/activations/photo/maps.npz") as file:
+        assert sorted(file.files) == ["out", "trunk/first", "trunk/pool", "trunk/second"]
+        assert file["trunk/first"].dtype == kind
+        np.testing.assert_allclose(file["trunk/first"], expected, rtol=1e-3, atol=1e-6)
+    with Path("out/activations/summary.csv").open(newline="") as file:
+        rows = {row["layer"]: row for row in csv.DictReader(file)}
+    first = rows["trunk/first"]
+    assert float(first["zeros_share"]) == pytest.approx(float((expected == 0).mean()), abs=1e-6)
+    assert float(first["highest"]) == pytest.approx(float(expected.max()), rel=1e-5)
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    (entry,) = [each for each in files if each["path"].endswith("1_trunk.first.png")]
+    assert entry["order"] == np.argsort(-expected.mean(axis=(0, 1)), kind="stable").tolist()
+    assert entry["normalize"].startswith("all channels on one scale")
+    channels = sorted(path.name for path in Path("out/activations/photo/channels").iterdir())
+    assert len(channels) == 5 + 5 + 7
+    assert channels[0] == "01--000.png"
+    assert "channels/01--000.png" not in Path("out/index.html").read_text("utf-8")
+
+
+def test_values_that_float16_cannot_hold_are_refused(command: Command, photograph: str) -> None:
+    model = nested()
+    layer = model.get_layer("trunk").get_layer("first")
+    layer.set_weights([np.full_like(layer.get_weights()[0], 1e6), layer.get_weights()[1]])
+    model.save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]"]
+    outcome = command("visualize", *arguments, "activations.save_arrays=float16")
+    assert "float16 holds 65504: say activations.save_arrays=float32" in outcome.err
+
+
+def test_one_range_makes_photographs_comparable(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    given = ["activations.normalize=range", "activations.range=[0,2]", "activations.layers=[first]"]
+    assert command("visualize", *arguments, *given).status == 0
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    (entry,) = [each for each in files if each.get("layer") == "trunk/first"]
+    assert entry["normalize"] == "all channels on one scale, 0 to 2"

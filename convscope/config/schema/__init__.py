@@ -35,6 +35,8 @@ from convscope.config.schema.visualize import (
     CheckpointConfig,
     ClassActivationConfig,
     FiltersConfig,
+    Normalize,
+    Order,
     View,
     VisualizeConfig,
 )
@@ -55,6 +57,8 @@ __all__ = [
     "KerasApplicationConfig",
     "Logger",
     "ModelConfig",
+    "Normalize",
+    "Order",
     "PhotographsConfig",
     "PredefinedConfig",
     "PrepareConfig",

@@ -17,17 +17,57 @@ class View(StrEnum):
     layers = "layers"
 
 
+class Normalize(StrEnum):
+    """What the colours of feature maps stand for."""
+
+    channel = "channel"
+    layer = "layer"
+    range = "range"
+
+
+class Order(StrEnum):
+    """In which order channels are shown."""
+
+    channel = "channel"
+    mean = "mean"
+
+
+class Arrays(StrEnum):
+    """The type of numbers in files."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
 @dataclass
 class ActivationsConfig:
     """Grids of feature maps."""
 
-    layers: list[str] = option([], "names or globs; [] is every convolution and pooling layer")
+    layers: list[str] = option(
+        [],
+        "paths, globs, type:Conv2D, places, slices, last_conv, every:10; [] is all convolutions, poolings, "
+        "dense layers",
+    )
+    normalize: Normalize = option(
+        Normalize.channel,
+        "channel: each its mean ± 2 deviations; layer: one scale for all; range: the one below",
+    )
+    range: list[float] = option([], "[lowest, highest] for normalize=range, to compare photographs and runs")
+    order: Order = option(Order.channel, "of the tiles: by channel, or by mean, the highest first")
+    channels: bool = option(False, "also a picture of each channel")
+    save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("activations.max_tile", self.max_tile, 16, 1024)
+        ordered = len(self.range) == 2 and self.range[0] < self.range[1]
+        if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
+            raise ConvscopeError(
+                f"activations.normalize={self.normalize} and activations.range={self.range}: expected "
+                "normalize=range with range=[lowest,highest]"
+            )
 
 
 @dataclass

@@ -1,0 +1,216 @@
+"""The activations view of stage 3: the feature maps of chosen layers, photograph by photograph."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope import images, names
+from convscope.config import ActivationsConfig, Normalize, Order
+from convscope.errors import ConvscopeError
+from convscope.files import write_bytes, write_text
+from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
+from convscope.render import figure, mosaic
+from convscope.render.levels import Levels, on_one_scale, standardize
+from convscope.render.view import View, write_view
+from convscope.vis.activations import feature_maps
+from convscope.vis.layers import select, with_maps
+
+SUMMARY = "activations/summary"
+COLUMNS = (
+    "photograph", "index", "layer", "type", "channels", "silent", "silent_share", "zeros_share", "lowest",
+    "mean", "highest",
+)  # fmt: skip
+MOST_BARS = 40
+
+
+class ActivationDrawing:
+    """Draws the layers that are asked for, of one photograph after the other, into the run directory.
+
+    Layers are checked when it is made; it raises ConvscopeError then.
+    """
+
+    def __init__(
+        self, bundle: ModelBundle, layers: Sequence[Layer], config: ActivationsConfig, directory: Path
+    ):
+        self.bundle, self.config, self.directory = bundle, config, directory
+        self.shown = _layers_to_show(layers, config.layers)
+        self.digits = max(2, len(str(len(layers) - 1)))
+        self.summary: list[dict[str, str | int | float]] = []
+
+    def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:
+        """Write the layers' pictures for one photograph; returns those of layers, and those of channels.
+
+        Args:
+            key: the photograph's folder in the run.
+            inputs: the preprocessed photograph, float32 (1, height, width, channels).
+            provenance: which photograph it is.
+
+        Raises:
+            ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
+        """
+        found = feature_maps(self.bundle.model, inputs, self.shown)
+        if self.config.save_arrays:
+            self._save(key, {path: values[0] for path, values in found.items()})
+        views: list[View] = []
+        channels: list[View] = []
+        for layer in self.shown:
+            of_layer, *of_channels = self._of_layer(key, layer, found[layer.path][0], provenance)
+            views.append(of_layer)
+            channels += of_channels
+        return views, channels
+
+    def finish(self) -> list[View]:
+        """Write what was seen of silent channels and zeros, as a table and a chart by depth."""
+        if not self.summary:
+            return []
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.summary)
+        write_text(self.directory / f"{SUMMARY}.csv", text.getvalue())
+        of_layers: dict[str, list[dict[str, str | int | float]]] = {}
+        for row in self.summary:
+            of_layers.setdefault(str(row["layer"]), []).append(row)
+        shares = {
+            name: [float(np.mean([float(row[key]) for row in rows])) for rows in of_layers.values()]
+            for name, key in (("silent channels", "silent_share"), ("zeros", "zeros_share"))
+        }
+        figure.shares_by_depth(self.directory / f"{SUMMARY}.png", list(of_layers), shares)
+        pixels = images.load_png(self.directory / f"{SUMMARY}.png")
+        caption = (
+            "share of channels that are the same everywhere on a photograph, and of values that are zero"
+        )
+        return [View(f"{SUMMARY}.png", "by depth", caption, pixels.shape[:2], {"view": "summary"})]
+
+    def _of_layer(
+        self, key: str, layer: Layer, maps: np.ndarray, provenance: dict[str, str]
+    ) -> Iterator[View]:
+        stem = f"{layer.index:0{self.digits}d}"
+        path = f"activations/{key}/{stem}_{names.file_name(layer.path)}.png"
+        about = {
+            "view": "activations",
+            "layer": layer.path,
+            "channels": maps.shape[-1],
+            "value_range": [float(maps.min()), float(maps.max())],
+            "color_map": self.config.color_map,
+            "model_sha256": self.bundle.sha256,
+            **provenance,
+        }
+        if maps.ndim == 1:
+            yield self._bars(path, layer, maps, about)
+            return
+        levels = self._levels(maps)
+        order = _order(maps, self.config.order)
+        silent = int(levels.silent.sum())
+        self._note(key, layer, maps, silent)
+        caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
+        if self.config.order is Order.mean:
+            caption += "; the highest mean first"
+        if silent:
+            caption += f"; hatched: {silent} silent on this photograph"
+        tiles = mosaic.map_tiles(
+            levels, order=order, max_tile=self.config.max_tile, color_map=self.config.color_map
+        )
+        about |= {"silent": silent, "normalize": levels.meaning}
+        if self.config.order is Order.mean:
+            about["order"] = order.tolist()
+        yield write_view(
+            self.directory,
+            path,
+            mosaic.sheet(tiles, layer.path, caption, mosaic.Scale(self.config.color_map, levels.labels)),
+            title=layer.path,
+            caption=caption,
+            provenance=about,
+        )
+        if self.config.channels:
+            yield from self._channels(f"activations/{key}/channels/{stem}", layer, levels, about)
+
+    def _levels(self, maps: np.ndarray) -> Levels:
+        """On the scale that is asked for; a single place has no spread of its own, so takes the layer's."""
+        normalize = self.config.normalize
+        if normalize is Normalize.range:
+            return on_one_scale(maps, *self.config.range)
+        if normalize is Normalize.layer or maps.shape[:2] == (1, 1):
+            return on_one_scale(maps, float(maps.min()), float(maps.max()))
+        return standardize(maps)
+
+    def _channels(self, stem: str, layer: Layer, levels: Levels, about: dict) -> Iterator[View]:
+        """A picture a channel, with what it is written on it."""
+        digits = max(3, len(str(len(levels.values) - 1)))
+        size = "×".join(map(str, levels.values.shape[1:]))
+        for channel, values in enumerate(levels.values):
+            yield write_view(
+                self.directory,
+                f"{stem}--{channel:0{digits}d}.png",
+                mosaic.channel_picture(
+                    values,
+                    hatched=bool(levels.silent[channel]),
+                    caption=f"{layer.path}, channel {channel}, {size}",
+                    color_map=self.config.color_map,
+                ),
+                title=f"{layer.path}, channel {channel}",
+                caption=f"{size}, {levels.meaning}",
+                provenance=about | {"channel": channel},
+            )
+
+    def _bars(self, path: str, layer: Layer, values: np.ndarray, about: dict) -> View:
+        """A dense layer: a bar a unit, the classes' names on the last one."""
+        classes = self.bundle.contract.class_names
+        last = layer.output is self.bundle.graph.layers[-1].output and len(values) == len(classes)
+        shown = np.argsort(-values, kind="stable")[:MOST_BARS] if last else np.arange(len(values))
+        labels = [classes[index] for index in shown] if last else None
+        figure.bars(self.directory / path, values[shown], layer.path, labels)
+        caption = f"{layer.kind}, {len(values)} units"
+        if len(shown) < len(values):
+            caption += f", the {len(shown)} highest"
+        size = images.load_png(self.directory / path).shape[:2]
+        return View(path, layer.path, caption, size, about)
+
+    def _note(self, key: str, layer: Layer, maps: np.ndarray, silent: int) -> None:
+        channels = maps.shape[-1]
+        zeros = float((maps == 0).mean())
+        lowest, mean, highest = (float(each) for each in (maps.min(), maps.mean(), maps.max()))
+        shares = (round(silent / channels, 6), round(zeros, 6))
+        numbers = (key, layer.index, layer.path, layer.kind, channels, silent, *shares, lowest, mean, highest)
+        self.summary.append(dict(zip(COLUMNS, numbers, strict=True)))
+
+    def _save(self, key: str, found: dict[str, np.ndarray]) -> None:
+        kind = np.dtype(str(self.config.save_arrays))
+        limit = np.finfo(kind).max
+        for path, values in found.items():
+            if np.abs(values).max(initial=0) > limit:
+                raise ConvscopeError(
+                    f"layer {path} has values up to {np.abs(values).max():.3g}, float16 holds {limit:.0f}: "
+                    "say activations.save_arrays=float32"
+                )
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {path: values.astype(kind) for path, values in found.items()}
+        np.savez_compressed(buffer, **arrays)
+        write_bytes(self.directory / f"activations/{key}/maps.npz", buffer.getvalue())
+
+
+def _order(maps: np.ndarray, order: Order) -> np.ndarray:
+    """The channels in the order in which they are shown."""
+    if order is Order.mean:
+        return np.argsort(-maps.mean(axis=(0, 1)), kind="stable")
+    return np.arange(maps.shape[-1])
+
+
+def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+    """The layers that are drawn: those of the patterns, or every convolution, pooling and dense layer."""
+    if not patterns:
+        chosen = {layer.index for layer in with_maps(layers)}
+        return [layer for layer in layers if layer.index in chosen or layer.has_units]
+    result = select(layers, patterns, drawable=True)
+    for layer in result:
+        if not layer.has_maps and not layer.has_units:
+            raise ConvscopeError(
+                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: "
+                "choose convolutions, poolings or dense layers in activations.layers"
+            )
+    return result

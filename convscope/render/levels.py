@@ -1,0 +1,69 @@
+"""From feature maps to grey levels: what the dark and the bright end of a colour scale stand for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DEVIATIONS = 2.0  # what the ends of the colour scale stand for where each channel has its own
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A layer's maps as levels of a colour scale.
+
+    `values` is uint8 (channels, height, width); `silent`, bool (channels,), says which channels show nothing,
+    as they are the same everywhere (of a single place: zero); `labels` are what the low end, the middle and
+    the high end of the scale stand for; `meaning` says it in words.
+    """
+
+    values: np.ndarray
+    silent: np.ndarray
+    labels: tuple[str, str, str]
+    meaning: str
+
+
+def standardize(maps: np.ndarray) -> Levels:
+    """Each channel on its own scale: its mean in the middle, two standard deviations to either end.
+
+    As in F. Chollet, Deep Learning with Python (2017), listing 5.31, but a channel without any
+    variation is reported instead of divided by zero.
+
+    Args:
+        maps: float (height, width, channels), finite.
+    """
+    channels = _channels_first(maps)
+    mean = channels.mean(axis=(1, 2), keepdims=True)
+    deviation = channels.std(axis=(1, 2), keepdims=True)
+    silent = _without_variation(channels)
+    standard = (channels - mean) / np.where(silent[:, None, None], 1, deviation)
+    levels = np.round((standard / DEVIATIONS + 1) * 127.5)
+    levels = np.where(silent[:, None, None], 128, levels)
+    values = np.clip(levels, 0, 255).astype(np.uint8)
+    return Levels(values, silent, ("−2 σ", "mean", "+2 σ"), "each channel on its own scale, its mean ± 2 σ")
+
+
+def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
+    """All channels on one scale from `low` to `high`; what lies beyond has the colour of that end.
+
+    Args:
+        maps: float (height, width, channels), finite.
+        low: the value at the dark end.
+        high: the value at the bright end, at least `low`.
+    """
+    channels = _channels_first(maps)
+    single = maps.shape[0] * maps.shape[1] == 1
+    silent = (channels == 0)[:, 0, 0] if single else _without_variation(channels)
+    share = (channels - low) / (high - low) if high > low else np.zeros_like(channels)
+    values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
+    labels = (f"{low:.3g}", f"{(low + high) / 2:.3g}", f"{high:.3g}")
+    return Levels(values, silent, labels, f"all channels on one scale, {labels[0]} to {labels[2]}")
+
+
+def _channels_first(maps: np.ndarray) -> np.ndarray:
+    return np.moveaxis(maps, -1, 0).astype(np.float64)
+
+
+def _without_variation(channels: np.ndarray) -> np.ndarray:
+    """Which channels have the same value everywhere, to the rounding of float32."""
+    largest = np.abs(channels).max(axis=(1, 2))
+    return channels.std(axis=(1, 2)) <= 1e-6 * largest

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from convscope.render.levels import on_one_scale, standardize
+
+
+def test_standardize_by_hand() -> None:
+    """Mean 0 and deviation 1: the values -1, 1 lie halfway to the ends, at 127.5 (1 ± 1/2)."""
+    maps = np.array([[-1.0, 1.0], [1.0, -1.0]])[..., None] * 7 + 30
+    found = standardize(maps)
+    levels, silent = found.values, found.silent
+    assert levels[0].tolist() == [[64, 191], [191, 64]]
+    assert silent.tolist() == [False]
+
+
+def test_values_beyond_two_deviations_are_cut() -> None:
+    maps = np.zeros((10, 10, 1))
+    maps[0, 0, 0] = 100
+    levels = standardize(maps).values
+    assert levels[0, 0, 0] == 255
+    assert 110 < levels[0, 5, 5] < 128
+
+
+@pytest.mark.parametrize("value", [0.0, -3.7, 1e30, 1e-30])
+def test_a_channel_without_variation_is_silent_and_no_nan(value: float) -> None:
+    maps = np.full((4, 5, 2), value, np.float32)
+    maps[..., 1] = np.arange(20).reshape(4, 5)
+    found = standardize(maps)
+    levels, silent = found.values, found.silent
+    assert silent.tolist() == [True, False]
+    assert (levels[0] == 128).all()
+
+
+def test_scale_does_not_matter_to_a_channel() -> None:
+    maps = np.random.default_rng(0).normal(size=(6, 6, 3))
+    np.testing.assert_array_equal(standardize(maps).values, standardize(maps * 4 + 9).values)
+
+
+def test_one_scale_by_hand() -> None:
+    """From -1 to 3: -1 is 0, 0 is a quarter of 255, 1 a half, 3 is 255, 7 is beyond and is cut."""
+    maps = np.array([[-1.0, 0.0, 1.0, 3.0, 7.0]])[..., None]
+    found = on_one_scale(maps, -1, 3)
+    assert found.values[0, 0].tolist() == [0, 64, 128, 255, 255]
+    assert found.labels == ("-1", "1", "3")
+    assert not found.silent.any()
+
+
+def test_on_one_scale_a_faint_channel_looks_faint() -> None:
+    maps = np.random.default_rng(0).uniform(0, 1, (6, 6, 2))
+    maps[..., 1] *= 0.01
+    values = on_one_scale(maps, 0, 1).values
+    assert values[0].max() > 200
+    assert values[1].max() <= 3
+    assert standardize(maps).values[1].max() > 200
+
+
+def test_silent_is_the_same_on_every_scale_and_a_single_place_is_silent_if_it_is_zero() -> None:
+    maps = np.zeros((4, 4, 3))
+    maps[..., 1] = 5
+    maps[0, 0, 2] = 1
+    assert (
+        on_one_scale(maps, 0, 5).silent.tolist() == standardize(maps).silent.tolist() == [True, True, False]
+    )
+    single = np.array([[[0.0, 2.0, -1.0]]])
+    assert on_one_scale(single, -1, 2).silent.tolist() == [True, False, False]
+    assert on_one_scale(maps, 5, 5).values.max() == 0  # a scale without width is no division by zero
