@@ -1,5 +1,6 @@
 """File names: unique in a folder, safe on every file system."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -20,7 +21,10 @@ def file_name(text: str) -> str:
     Names longer than 120 UTF-8 bytes are cut; a leading dot, which would hide the file, is replaced.
     """
     name = _UNSAFE.sub("_", printable(text).replace("/", "."))
-    name = name.encode()[:_LONGEST].decode(errors="ignore").rstrip(". ")
+    if len(name.encode()) > _LONGEST:  # what is cut off still tells names apart
+        mark = "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = name.encode()[: _LONGEST - len(mark)].decode(errors="ignore") + mark
+    name = name.rstrip(". ")
     return re.sub(r"^\.", "_", name) or "_"
 
 

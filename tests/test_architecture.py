@@ -22,6 +22,8 @@ LIBRARY = ("data", "models", "training", "vis", "render")
 ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
 ALLOWED["config"] = {"config", "errors", "preprocessing"}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
+ALLOWED["api"] = {"data", "models", "render", "vis", *COMMON}
+ALLOWED["__init__"] = {"api"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

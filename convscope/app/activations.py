@@ -41,6 +41,7 @@ class ActivationDrawing:
         self.shown = _layers_to_show(layers, config.layers)
         self.digits = max(2, len(str(len(layers) - 1)))
         self.summary: list[dict[str, str | int | float]] = []
+        self.tables: list[str] = []  # files that are no pictures
 
     def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:
         """Write the layers' pictures for one photograph; returns those of layers, and those of channels.
@@ -73,6 +74,7 @@ class ActivationDrawing:
         writer.writeheader()
         writer.writerows(self.summary)
         write_text(self.directory / f"{SUMMARY}.csv", text.getvalue())
+        self.tables.append(f"{SUMMARY}.csv")
         of_layers: dict[str, list[dict[str, str | int | float]]] = {}
         for row in self.summary:
             of_layers.setdefault(str(row["layer"]), []).append(row)
@@ -191,7 +193,8 @@ class ActivationDrawing:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {path: values.astype(kind) for path, values in found.items()}
         np.savez_compressed(buffer, **arrays)
-        write_bytes(self.directory / f"activations/{key}/maps.npz", buffer.getvalue())
+        self.tables.append(f"activations/{key}/maps.npz")
+        write_bytes(self.directory / self.tables[-1], buffer.getvalue())
 
 
 def _order(maps: np.ndarray, order: Order) -> np.ndarray:

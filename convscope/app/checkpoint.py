@@ -40,4 +40,8 @@ def _class_names(given: list[str]) -> list[str]:
     path = Path(given[0][1:]).expanduser()
     if not path.is_file():
         raise ConvscopeError(f"no class names at {path}: expected a text file with a name a line")
-    return [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ConvscopeError(f"{path} is not in UTF-8: expected a text file with a name a line") from None
+    return [line.strip() for line in lines if line.strip()]

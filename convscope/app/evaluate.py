@@ -19,6 +19,7 @@ from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
+from convscope.names import printable
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure
@@ -135,10 +136,12 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
         for path, each in zip(block, read, strict=True):
             if isinstance(each, str):
                 failed += 1
-                writer.writerow([path, "", *[""] * len(names), each])
+                writer.writerow([printable(str(path)), "", *[""] * len(names), each])
             else:
                 row = next(rows)
-                writer.writerow([path, names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""])
+                writer.writerow(
+                    [printable(str(path)), names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""]
+                )
     write_text(directory / PREDICTIONS, text.getvalue())
     unread = f"; {failed} could not be read, its column error says why" if failed else ""
     print(f"written: {directory / PREDICTIONS} ({len(paths)} photographs{unread})")

@@ -87,16 +87,18 @@ def train_head(
         for split in ("train", "validation")
     }
     kept: list[list[np.ndarray]] = []
-    best = KeepBest(lambda each: kept.append(each.get_weights()))
+
+    def keep(improved: keras.Model) -> None:
+        kept[:] = [improved.get_weights()]
+
+    best = KeepBest(keep)
     (directory / FILE).unlink(missing_ok=True)  # it takes seconds: it is done again, not gone on with
-    rows = fit(
-        head,
-        feeds["train"],
-        feeds["validation"],
-        recipe=recipe,
-        directory=directory,
-        best=best,
-    )
+    try:
+        rows = fit(head, feeds["train"], feeds["validation"], recipe=recipe, directory=directory, best=best)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted in the first phase, which will begin anew; its features are kept"
+        ) from None
     (directory / FILE).unlink(missing_ok=True)
     head.set_weights(kept[-1])
     learn_from(model, head)

@@ -11,6 +11,7 @@ import numpy as np
 from convscope.app.finetune import Features
 from convscope.data.label_errors import FOLDS, cross_validated, suspects
 from convscope.files import write_text
+from convscope.names import printable
 
 FILE = "label_errors.csv"
 MOST_FEATURES = 4096  # of pooled maps; a logistic regression on flattened ones would take hours
@@ -59,6 +60,12 @@ def _write(path: Path, result: Sequence[Suspicion]) -> None:
     writer.writerow(["path", "label", "suggested", "probability_of_label", "probability_of_suggested"])
     for each in result:
         writer.writerow(
-            [each.path, each.label, each.suggested, f"{each.of_label:.6f}", f"{each.of_suggested:.6f}"]
+            [
+                printable(str(each.path)),
+                each.label,
+                each.suggested,
+                f"{each.of_label:.6f}",
+                f"{each.of_suggested:.6f}",
+            ]
         )
     write_text(path, text.getvalue())

@@ -57,7 +57,8 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"the data set that the model was trained on is not at {root}: give images=FILES"
+            f"no images are given, and the data set that the model was trained on is not there ({root}): "
+            "give images=FILES"
         )
     for path in paths:
         decode.load(path)
@@ -74,7 +75,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
 def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     """The data set that the model was trained on: its folder and images; none if it is gone."""
     about = bundle.contract.dataset
-    root = Path(about.get("path", "the data set is not known"))
+    root = Path(about.get("path", "not known"))
     try:
         records = open_dataset(root).images
     except ConvscopeError:
@@ -203,7 +204,12 @@ class PhotographDrawing:
 def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
     """The layer that Grad-CAM weighs."""
     last = last_maps(layers)
-    layer = select(layers, [name])[0] if name else last
+    chosen = select(layers, [name]) if name else [last]
+    if len(chosen) > 1:
+        raise ConvscopeError(
+            f"class_activation.layer={name} means {len(chosen)} layers: expected one, such as {last.path}"
+        )
+    layer = chosen[0]
     if not layer.has_maps:
         raise ConvscopeError(
             f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: choose "

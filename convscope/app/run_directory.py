@@ -1,6 +1,7 @@
 """The directory of a training run: a new one, that of a run which was stopped, or refused."""
 
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,11 @@ from convscope.errors import ConvscopeError
 from convscope.models.bundle import MODEL_FILE
 from convscope.training import state
 
-CONFIG_FILE, METRICS_FILE = "config.yaml", "metrics.json"
+CONFIG_FILE, METRICS_FILE, TENSORBOARD = "config.yaml", "metrics.json", "tensorboard"
+_FILES = (
+    MODEL_FILE, METRICS_FILE, state.FILE, "history.csv", "curves.png", "head/history.csv", "head/curves.png",
+    "augmented_batch.png", "label_errors.csv", "predictions.csv", "report.html",
+)  # fmt: skip
 
 
 def settings(config: TrainConfig) -> str:
@@ -47,6 +52,13 @@ def choose(config: TrainConfig, directory: Path) -> Path:
             "overwrite=true to train anew into it, or choose another hydra.run.dir"
         )
     return directory
+
+
+def clear(directory: Path) -> None:
+    """Remove what an earlier run left that this one may not write again, and nothing else."""
+    for name in _FILES:
+        (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / TENSORBOARD, ignore_errors=True)
 
 
 def _is_stopped(directory: Path, settings: str) -> bool:

@@ -12,6 +12,7 @@ from convscope.app.label_errors import Suspicion
 from convscope.app.thumbnails import thumbnails
 from convscope.files import write_text
 from convscope.models.bundle import Contract, versions
+from convscope.names import printable
 from convscope.render.run_report import RunReport, write_run_report
 from convscope.render.thumbnail import Thumbnail, file_address
 from convscope.training.evaluate import Evaluation
@@ -39,7 +40,7 @@ def write_predictions(
         rows = zip(paths[split], each.labels, each.predicted, each.probabilities, strict=True)
         for file, truth, predicted, probabilities in rows:
             numbers = [f"{value:.6f}" for value in probabilities]
-            writer.writerow([split, file, names[truth], names[predicted], *numbers])
+            writer.writerow([split, printable(str(file)), names[truth], names[predicted], *numbers])
     write_text(path, text.getvalue())
 
 
@@ -75,7 +76,7 @@ def write(
                 (
                     paths[index],
                     f"{names[last.predicted[index]]} {sure[index]:.0%}",
-                    f"is {names[last.labels[index]]}: {paths[index].name}",
+                    f"is {names[last.labels[index]]}: {printable(paths[index].name)}",
                 )
                 for index in indices[:SHOWN]
             ]
@@ -98,7 +99,7 @@ def write(
                     (
                         each.path,
                         f"{each.label}, or {each.suggested}?",
-                        f"{each.of_label:.1%} against {each.of_suggested:.1%}: {each.path.name}",
+                        f"{each.of_label:.1%} against {each.of_suggested:.1%}: {printable(each.path.name)}",
                     )
                     for each in suspicions[:SHOWN]
                 ]

@@ -24,7 +24,6 @@ from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.models.bundle import (
     CONTRACT_FILE,
-    MODEL_FILE,
     Contract,
     read_contract,
     save_model,
@@ -90,22 +89,22 @@ def train(config: TrainConfig, directory: Path) -> None:
         _check_data_is_the_same(directory, contract, stopped)
     directory.mkdir(parents=True, exist_ok=True)
     if not stopped:
-        for name in (MODEL_FILE, run_directory.METRICS_FILE, state.FILE):
-            (directory / name).unlink(missing_ok=True)
+        run_directory.clear(directory)
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
     if config.training.epochs:
         draw_batch(directory / "augmented_batch.png", batches["train"])
     announce(built.model, contract, batches, directory)
-    warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
+    if config.training.epochs:
+        warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
         features = _fit(run, chosen, going_on=stopped is not None)
+        suspicions = find_suspicions(features, directory) if features else []
+        held_out = {split: batches[split] for split in ("validation", "test")}
+        score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     except KeyboardInterrupt as stop:
-        said = str(stop) or "interrupted: the features that were computed are kept"
+        said = str(stop) or "interrupted: what was computed until then is kept"
         raise KeyboardInterrupt(f"{said}\nto go on: {run_directory.command(directory)}") from None
-    suspicions = find_suspicions(features, directory) if features else []
-    held_out = {split: batches[split] for split in ("validation", "test")}
-    score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     (directory / state.FILE).unlink(missing_ok=True)
 
 
@@ -222,7 +221,7 @@ def _class_weights(manifest: Manifest) -> dict[int, float]:
 def _logger(kind: Logger, directory: Path) -> list[keras.callbacks.Callback]:
     if kind is Logger.none:
         return []
-    return [keras.callbacks.TensorBoard(str(directory / "tensorboard"), write_graph=False)]
+    return [keras.callbacks.TensorBoard(str(directory / run_directory.TENSORBOARD), write_graph=False)]
 
 
 def _precision(

@@ -12,6 +12,7 @@ from typing import Any
 from convscope import config as configuration
 from convscope.app.checkpoint import open_model
 from convscope.app.filters import choose_layers, draw_filters
+from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.config import View as Kind
@@ -33,6 +34,7 @@ class Drawn:
     photographs: list[PhotographViews] = field(default_factory=list)
     filters: list[View] = field(default_factory=list)
     layers: LayersSection | None = None
+    tables: list[str] = field(default_factory=list)  # and arrays: what is no picture
     summary: list[View] = field(default_factory=list)
 
     @property
@@ -45,7 +47,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    photographs/IMAGE.jpg, manifest.json, config.yaml and index.html, which shows it all.
+    photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
 
     Raises:
         ConvscopeError: no checkpoint or one that does not fit, no or unreadable photographs, an unknown
@@ -70,11 +72,13 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     drawn = Drawn()
     if Kind.layers in config.views:
         drawn.layers = draw_layers(layers, bundle.graph.opaque, directory)
+        drawn.tables.append(LAYERS_FILE)
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
         if drawing.activations:
             drawn.summary = drawing.activations.finish()
+            drawn.tables += drawing.activations.tables
         for view in draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed):
             drawn.filters.append(view)
     return directory / PAGE
@@ -102,6 +106,7 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         "seed": seed,
         "versions": versions(),
         "files": [view.to_json() for view in drawn.views],
+        "tables": [{"path": path} for path in drawn.tables],
     }
     write_json(directory / MANIFEST, about)
     dataset = contract.dataset.get("name")
@@ -127,7 +132,8 @@ def _remove_old(directory: Path) -> None:
     if not manifest.is_file():
         return
     try:
-        listed: list[Any] = json.loads(manifest.read_text("utf-8"))["files"]
+        content = json.loads(manifest.read_text("utf-8"))
+        listed: list[Any] = content["files"] + content.get("tables", [])
         paths = [(directory / entry["path"]).resolve() for entry in listed]
     except (ValueError, KeyError, TypeError):
         raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None

@@ -15,6 +15,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -100,6 +101,8 @@ def to_yaml(config: Any) -> str:
 def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
     """One job: an error is printed and noted, so that a sweep goes on."""
     directory = Path(HydraConfig.get().runtime.output_dir)
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        sys.argv[1:] = HydraConfig.get().overrides.task  # the command of this job alone
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
             raise ConvscopeError(f"{key} is not given: add {key}=VALUE")

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 
+from convscope import __version__
 from convscope.data.pipeline import epoch_order
 from convscope.errors import ConvscopeError
 from convscope.files import locked
@@ -25,7 +27,11 @@ def key(trunk: keras.Model, preprocessing: dict[str, Any], images: Sequence[tupl
         images: (path, what tells its content apart) of each, in order.
     """
     graph = re.sub(r'"trainable": (true|false)', "", trunk.to_json())
-    facts = json.dumps([graph, preprocessing, [list(each) for each in images], keras.__version__])
+    for number, operation in enumerate(trunk.operations):
+        if not isinstance(operation, keras.layers.Layer):  # Keras names it anew every time
+            graph = graph.replace(f'"{operation.name}"', f'"operation {number}"')
+    versions = [keras.__version__, cv2.__version__, __version__]
+    facts = json.dumps([graph, preprocessing, [list(each) for each in images], versions])
     digest = hashlib.sha256(facts.encode())
     for weight in trunk.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
@@ -61,6 +67,11 @@ def _compute(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> 
     for index in progress(missing, desc="features", unit="batch", leave=False):
         computed = trunk.predict_on_batch(batches[index][0])
         features[index * size : index * size + len(computed)] = computed
+    if not np.isfinite(features).all():
+        beside.unlink()
+        raise ConvscopeError(
+            "the trunk's features are not finite: its weights diverged, or the pixels do not suit it"
+        )
     features.flush()
     beside.replace(path)
 
@@ -73,10 +84,12 @@ def _open_partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
             return found
     except (OSError, ValueError):
         pass
-    path.unlink(missing_ok=True)
-    fresh = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    fresh[:] = np.nan
-    return fresh
+    fresh = path.with_name(f"{path.name}.fresh")  # a file of zeros at first, which must not pass for features
+    empty = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float32, shape=shape)
+    empty[:] = np.nan
+    empty.flush()
+    fresh.replace(path)
+    return empty
 
 
 class FeatureBatches(keras.utils.PyDataset):

@@ -32,6 +32,13 @@ _EACH_VALUE = (
 )
 
 
+_EACH_VALUE_OPERATIONS = (
+    "Absolute", "Add", "Cast", "Clip", "Divide", "Elu", "Exp", "Gelu", "LeakyRelu", "Log", "Maximum",
+    "Minimum", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu", "Sqrt",
+    "Square", "Subtract", "Tanh", "TrueDivide",
+)  # fmt: skip
+
+
 @dataclass
 class Adapter:
     """Makes what it is given compute in float32, and with the channels last if `channels_first`.
@@ -54,26 +61,28 @@ class Adapter:
             return (shape[0], *shape[2:], shape[1])
         return tuple(shape)
 
-    def adapted(self, operation: Any, args: Any) -> Any:
+    def adapted(self, operation: Any, args: Any, kwargs: Any) -> Any:
         """The operation itself, or its copy.
 
         Raises:
-            ConvscopeError: it does something with channels that come first which is not known here.
+            ConvscopeError: it does something with channels that come first which is not known here, or it
+                cannot be copied.
         """
         if not isinstance(operation, keras.layers.Layer):
+            if self.channels_first and type(operation).__name__ not in _EACH_VALUE_OPERATIONS:
+                self._refuse_maps(operation, args)
             return operation
         changes = self._changes(operation, args)
-        if not changes:
-            return operation
-        if id(operation) not in self.copies:
-            copy = type(operation).from_config(operation.get_config() | changes)
-            if operation.weights:
-                copy.build(args[0].shape)
-                copy.set_weights(operation.get_weights())
-                if hasattr(copy, "finalize_state"):  # of layers that were adapted to data
-                    copy.finalize_state()
-            self.copies[id(operation)] = copy
-        return self.copies[id(operation)]
+        if changes and id(operation) not in self.copies:
+            try:
+                self.copies[id(operation)] = _copy(operation, changes, args, kwargs)
+            except Exception as error:
+                said = " ".join(str(error).split())[:200]
+                raise ConvscopeError(
+                    f"layer {operation.name} ({type(operation).__name__}) cannot be made again with "
+                    f"{changes} ({said}): expected a model in float32 with the channels last"
+                ) from None
+        return self.copies.get(id(operation), operation)
 
     def _changes(self, layer: Any, args: Any) -> dict[str, Any]:
         changes: dict[str, Any] = {}
@@ -84,16 +93,39 @@ class Adapter:
         return changes
 
     def _channels_last(self, layer: Any, args: Any) -> dict[str, Any]:
-        if hasattr(layer, "data_format"):
+        if getattr(layer, "data_format", None) == "channels_first":
             return {"data_format": "channels_last"}
-        tensors = keras.tree.flatten(args)
-        if all(len(getattr(each, "shape", ())) != 4 for each in tensors) or isinstance(layer, _EACH_VALUE):
+        if isinstance(layer, _EACH_VALUE):
             return {}
-        if isinstance(layer, _WITH_AXIS):
+        if isinstance(layer, _WITH_AXIS) and _takes_maps(args):
             axis = layer.get_config()["axis"]
-            place = axis[0] if isinstance(axis, list | tuple) else axis
-            return {"axis": {1: -1, 2: 1, 3: 2, -1: 2, -2: 1, -3: -1}[place]}
-        raise ConvscopeError(
-            f"the model takes the channels first, and what its layer {layer.name} ({type(layer).__name__}) "
-            "does with the channels last is not known: expected a model with the channels last"
-        )
+            places = axis if isinstance(axis, list | tuple) else [axis]
+            if len(places) == 1:
+                return {"axis": {1: -1, 2: 1, 3: 2, -1: 2, -2: 1, -3: -1}[places[0]]}
+        self._refuse_maps(layer, args)
+        return {}
+
+    def _refuse_maps(self, operation: Any, args: Any) -> None:
+        if _takes_maps(args):
+            raise ConvscopeError(
+                f"the model takes the channels first, and what its layer {operation.name} "
+                f"({type(operation).__name__}) does with the channels last is not known: expected a model "
+                "with the channels last"
+            )
+
+
+def _takes_maps(args: Any) -> bool:
+    return any(len(getattr(each, "shape", ())) == 4 for each in keras.tree.flatten(args))
+
+
+def _copy(layer: Any, changes: dict[str, Any], args: Any, kwargs: Any) -> Any:
+    copy = type(layer).from_config(layer.get_config() | changes)
+    if layer.weights:
+        if len(args) == 1 and hasattr(args[0], "shape"):
+            copy.build(args[0].shape)
+        else:
+            copy(*args, **kwargs)
+        copy.set_weights(layer.get_weights())
+        if hasattr(copy, "finalize_state"):  # of layers that were adapted to data
+            copy.finalize_state()
+    return copy

@@ -62,7 +62,7 @@ def flatten(model: keras.Model, *, input_name: str | None = None, output_name: s
     )
     reached = _ancestors(output)
     calls = [entry, *(each for each in replay.calls if id(each.output) in reached)]
-    return Graph(flat, _numbered(calls), replay.opaque)
+    return Graph(flat, _numbered(_in_order(calls)), replay.opaque)
 
 
 def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
@@ -110,7 +110,7 @@ class _Replay:
             if inner is not None:
                 return self.functional(inner, args[0], path + SEPARATOR)
             self.opaque.append(path)
-        operation = self.adapter.adapted(operation, args)
+        operation = self.adapter.adapted(operation, args, kwargs)
         outputs = operation(*args, **kwargs)
         tensors = keras.tree.flatten(outputs)
         self.calls.append(_Call(path, operation, args[0] if args else None, tensors[0]))
@@ -119,9 +119,10 @@ class _Replay:
 
 def _functional(model: keras.Model) -> Any:
     """The functional model that a model is, or is made of, or can be traced as; None if there is none."""
-    if hasattr(model, "_run_through_graph"):
+    own_call = not type(model).call.__module__.startswith("keras.")
+    if hasattr(model, "_run_through_graph") and not own_call:
         return model
-    if isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Sequential) and not own_call:
         if not model.built or not model.layers:
             raise ConvscopeError(
                 f"the sequential model {model.name} was never built, so that its input is not known: "
@@ -136,11 +137,10 @@ def _functional(model: keras.Model) -> Any:
 
 def _traced(model: keras.Model) -> keras.Model | None:
     """A subclassed model as a functional one, by calling it on symbolic tensors; None if that fails."""
-    shape = getattr(model, "_build_shapes_dict", None) or {}
-    shapes = list(shape.values())
+    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
     if len(shapes) != 1 or not isinstance(shapes[0], tuple):
         return None
-    inputs = keras.Input(batch_shape=shapes[0])
+    inputs = keras.Input(shapes[0][1:])
     try:
         outputs = model.call(inputs)
         return keras.Model(inputs, outputs)
@@ -149,7 +149,7 @@ def _traced(model: keras.Model) -> keras.Model | None:
 
 
 def _fresh_input(tensor: Any, shape: tuple[int | None, ...]) -> Any:
-    return keras.Input(batch_shape=shape, name=tensor._keras_history.operation.name)
+    return keras.Input(shape[1:], name=tensor._keras_history.operation.name)
 
 
 def _choose(what: str, names: Sequence[str], wanted: str | None) -> int:
@@ -183,8 +183,7 @@ def _ancestors(tensor: Any) -> set[int]:
         if id(each) in found:
             continue
         found.add(id(each))
-        operation, node_index, _ = each._keras_history
-        found.update(id(other) for other in operation._inbound_nodes[node_index].outputs)
+        found.update(id(other) for other in _node_of(each).outputs)
         left += _inputs_of(each)
     return found
 
@@ -205,6 +204,26 @@ def _numbered(calls: Sequence[_Call]) -> list[Layer]:
     return [replace(layer, sources=_sources(layer, place)) for layer in result]
 
 
+def _in_order(calls: Sequence[_Call]) -> list[_Call]:
+    """The calls as they are, but each after those that it gets its input from."""
+    giver = {id(tensor): call for call in calls for tensor in _node_of(call.output).outputs}
+    result: list[_Call] = []
+    done: set[int] = set()
+    for call in calls:
+        left = [call]
+        while left:
+            before = [giver.get(id(tensor)) for tensor in _inputs_of(left[-1].output)]
+            waiting = [each for each in before if each is not None and id(each) not in done]
+            if waiting:
+                left.append(waiting[0])
+                continue
+            ready = left.pop()
+            if id(ready) not in done:
+                done.add(id(ready))
+                result.append(ready)
+    return result
+
+
 def _sources(layer: Layer, place: dict[int, int]) -> tuple[int, ...]:
     """The layers next before a layer; operations that are no layers are looked through."""
     found, left = set(), list(_inputs_of(layer.output))
@@ -218,5 +237,10 @@ def _sources(layer: Layer, place: dict[int, int]) -> tuple[int, ...]:
 
 
 def _inputs_of(tensor: Any) -> list[Any]:
+    return _node_of(tensor).input_tensors
+
+
+def _node_of(tensor: Any) -> Any:
+    """The call that gives a tensor, as Keras keeps it."""
     operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index].input_tensors
+    return operation._inbound_nodes[index]

@@ -25,7 +25,8 @@ def activation_of(tensor: Any) -> str | None:
         return activation_of(_source(tensor)[1])
     activation = getattr(operation, "activation", None)
     if activation is None:
-        return "linear" if kind == "GlobalAveragePooling2D" else None
+        inner = activation_of(_source(tensor)[1]) if kind == "GlobalAveragePooling2D" else None
+        return "linear" if inner in ("linear", "relu") else None
     return getattr(activation, "__name__", None)
 
 

@@ -13,18 +13,17 @@ _LONGEST = 48  # characters of a layer's name in the table
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer: its name and type, the shape of its output without the batch, its parameters, its FLOPs.
+    """A layer: name and type, the shape of its output without the batch, its parameters, those that train.
 
     FLOPs are for one picture: two for each multiplication by a weight of a kernel and the addition after it.
-    Biases, normalisation, activation and pooling, which are a few
-    hundredths of a convnet, are not counted.
+    Biases, normalisation, activation and pooling, which are a few hundredths of a convnet, are not counted.
     """
 
     name: str
     kind: str
     shape: tuple[int | None, ...]
     parameters: int
-    trains: bool
+    trained: int
     flops: int
 
 
@@ -37,7 +36,7 @@ def as_text(rows: Sequence[LayerRow]) -> str:
     """The table, with a line of totals; `frozen` marks layers whose parameters do not train."""
     lines = [("layer", "type", "output", "parameters", "MFLOPs", "")]
     for row in rows:
-        frozen = "frozen" if row.parameters and not row.trains else ""
+        frozen = "frozen" if row.parameters and not row.trained else ""
         lines.append(
             (
                 row.name[:_LONGEST],
@@ -48,7 +47,7 @@ def as_text(rows: Sequence[LayerRow]) -> str:
             )
         )
     total = _numbers(sum(row.parameters for row in rows), sum(row.flops for row in rows))
-    trained = sum(row.parameters for row in rows if row.trains)
+    trained = sum(row.trained for row in rows)
     lines.append(("total", "", "", *total, f"{trained:,} train"))
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
     return "\n".join(
@@ -61,13 +60,15 @@ def as_text(rows: Sequence[LayerRow]) -> str:
 
 
 def _row(layer: Layer) -> LayerRow:
-    kernels = [weight.shape for weight in layer.keras_layer.weights if len(weight.shape) > 1]
+    first = "@" not in layer.path
+    kernels = [weight.shape for weight in layer.keras_layer.weights if "kernel" in weight.name]
+    trained = sum(math.prod(weight.shape) for weight in layer.keras_layer.trainable_weights)
     return LayerRow(
         name=layer.path,
         kind=layer.kind,
         shape=layer.shape,
-        parameters=0 if "@" in layer.path else layer.keras_layer.count_params(),
-        trains=bool(layer.keras_layer.trainable_weights),
+        parameters=layer.keras_layer.count_params() if first else 0,
+        trained=trained if first else 0,
         flops=2 * _applications(layer) * sum(math.prod(kernel) for kernel in kernels),
     )
 

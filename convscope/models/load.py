@@ -20,8 +20,8 @@ def load_model(path: Path, *, allow_code: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
     except Exception as error:
-        said = one_line(error)
-        if "ambda" in said and not allow_code:
+        said = one_line(error).replace(str(path), "the file")
+        if "Lambda" in said and not allow_code:
             raise ConvscopeError(
                 f"cannot open {path}: it holds a Lambda layer, which is its author's code; allow_code=true "
                 "runs it, if you trust where the file is from"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -84,18 +84,31 @@ def open_application(name: str, weights: str | None, reading: Reading = _NOTHING
         ConvscopeError: there is no such application, or its weights cannot be had or do not fit.
     """
     wanted = application_of(name)
+    size = {"input_shape": (reading.input_size, reading.input_size, 3)} if reading.input_size else {}
     try:
-        model = wanted.build(weights="imagenet" if weights == "imagenet" else None)
+        model = wanted.build(weights="imagenet" if weights == "imagenet" else None, **size)
     except Exception as error:
+        if weights != "imagenet" or size:
+            pixels = reading.input_size or wanted.input_size
+            raise ConvscopeError(
+                f"cannot build {name} for {pixels} pixels ({one_line(error)[:200]}): its own size is "
+                f"{wanted.input_size}"
+            ) from None
         raise ConvscopeError(
             f"cannot get {name}'s ImageNet weights ({one_line(error)}): connect to the network, or give "
             "weights=FILE, or weights=null for random ones"
         ) from None
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
-    classes = reading.class_names or json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
-    known = Reading(reading.preprocessing or wanted.preprocessing, classes, input_size=wanted.input_size)
+    classes = reading.class_names or _imagenet_classes()
+    known = replace(reading, preprocessing=reading.preprocessing or wanted.preprocessing, class_names=classes)
     return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
+
+
+def _imagenet_classes() -> list[str]:
+    """In the order of the outputs; two pairs of classes share a name, and get their number with it."""
+    names = json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
+    return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
 def bundle_of(
@@ -137,6 +150,8 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
             f"{path} tells {expected} classes apart, class_names has {len(reading.class_names)}: say "
             "class_names=[FIRST,SECOND,…] in the order of the outputs, or class_names=@FILE, a name a line"
         )
+    if len(set(reading.class_names)) < expected:
+        raise ConvscopeError(f"class_names={list(reading.class_names)}: expected each name once")
     preprocessing = reading.preprocessing.grey() if channels == 1 else reading.preprocessing
     return Contract(name, list(reading.class_names), (height, width), preprocessing)
 
@@ -158,8 +173,8 @@ def _check_fit(flat: keras.Model, contract: Contract, path: str) -> None:
     )
     if not fits:
         raise ConvscopeError(
-            f"the checkpoint's input does not fit: {path} takes {shape[1:]}, {CONTRACT_FILE} says one "
-            f"picture of {expected[1:]}"
+            f"the checkpoint's input does not fit: {path} takes {shape[1:]}, expected one picture of "
+            f"{expected[1:]}, as {CONTRACT_FILE} or input_size says"
         )
     classes, outputs = len(contract.class_names), flat.output_shape[-1]
     if outputs != classes and not (outputs == 1 and classes == 2):

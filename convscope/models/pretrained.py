@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from convscope.errors import ConvscopeError, unknown
-from convscope.graph import copied, flatten
+from convscope.graph import at_size, copied, flatten
 from convscope.models.applications import Application
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
 from convscope.models.load import load_model
@@ -58,6 +58,8 @@ def from_file(
         raise ConvscopeError(f"{path} takes {shape}: expected one colour picture, (height, width, 3)")
     if input_size is not None and shape[1] not in (None, input_size):
         raise ConvscopeError(f"{path} takes {shape[1]}×{shape[2]} pixels, not model.input_size={input_size}")
+    if input_size is not None and None in shape[1:3]:
+        model = copied(at_size(model, (input_size, input_size, 3)))
     maps = _cut(model, cut)
     trunk = keras.Model(model.inputs[0], maps.output)
     return _with_head(trunk, maps.output, classes, head, name=f"{path.stem}_trunk")
@@ -117,11 +119,14 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
 
 
 def _laid_flat(model: keras.Model) -> keras.Model:
-    """One graph without models inside; their layers are named after them: `trunk_block1_conv1`.
+    """One graph in float32 without models inside; their layers are named after them: `trunk_block1_conv1`.
 
     The model is not to be used any more.
     """
-    if getattr(model, "inputs", None) and not any(isinstance(each, keras.Model) for each in model.layers):
+    plain = [
+        not isinstance(each, keras.Model) and "float32" in each.dtype_policy.name for each in model.layers
+    ]
+    if getattr(model, "inputs", None) and all(plain):
         return model
     graph = flatten(model)
     for layer in graph.layers:
@@ -160,7 +165,7 @@ def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = Fal
         ConvscopeError: there is no such file, or it does not fit.
     """
     if not path.is_file():
-        raise ConvscopeError(f"no weights at {path}: give model.weights=FILE, imagenet or null")
+        raise ConvscopeError(f"no weights at {path}: expected a file, imagenet or null")
     if not path.name.endswith((".weights.h5", ".keras", ".h5", ".hdf5")):
         raise ConvscopeError(f"{path} is no weights file: expected NAME.weights.h5")
     try:

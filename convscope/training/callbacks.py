@@ -120,9 +120,9 @@ class FiniteLoss(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise ConvscopeError(
-                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}: the likely cause is "
-                f"training.learning_rate={self.learning_rate:g}, try a tenth of it, or training.clipnorm=1; "
-                "the best model so far, if there is one, is kept"
+                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}: the likely cause is the "
+                f"learning rate of {self.learning_rate:g}, try a tenth of it (training.learning_rate, in a "
+                "first phase finetune.head_learning_rate), or training.clipnorm=1; the best model is kept"
             )
 
 

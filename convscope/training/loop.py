@@ -57,7 +57,10 @@ def fit(
     watch, stop = Watch(recipe.patience, recipe.plateau), FinishBatch()
     done = _go_on(load_state(directory / FILE), model, best, watch, rows, recipe.epochs)
     bar = Progress(recipe.epochs, len(train), done)
-    keep = KeepState(directory / FILE, lambda: {"best": best.best, "waited": watch.waited, "rows": rows.rows})
+    keep = KeepState(
+        directory / FILE,
+        lambda: {"best": best.best, "watched": watch.best, "waited": watch.waited, "rows": rows.rows},
+    )
     order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, *extra, bar, keep, stop]
     ended = bool(recipe.patience and watch.waited >= recipe.patience)
     try:
@@ -71,6 +74,8 @@ def fit(
             class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
             shuffle=False,  # of whole batches, which is Keras' default; the order is the data's own
         )
+        if stop.asked:  # in the last validation
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         kept = f"{len(rows.rows)} of {recipe.epochs} epochs are done"
         found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
@@ -98,7 +103,7 @@ def _go_on(
     if state is None:
         return 0
     state.restore(model)
-    best.best = watch.best = state.facts["best"]
+    best.best, watch.best = state.facts["best"], state.facts["watched"]
     watch.waited, rows.rows = state.facts["waited"], state.facts["rows"]
     print(f"going on after epoch {state.epochs} of {epochs}")
     return state.epochs

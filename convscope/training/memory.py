@@ -38,7 +38,10 @@ def available() -> int | None:
         return None
     try:  # the limit of a container
         limit = int((_CGROUP / "memory.max").read_text())
-        free = min(free, limit - int((_CGROUP / "memory.current").read_text()))
+        used = int((_CGROUP / "memory.current").read_text())
+        statistics = (_CGROUP / "memory.stat").read_text().split()
+        cached = int(statistics[statistics.index("inactive_file") + 1])  # given back when it is needed
+        free = min(free, limit - used + cached)
     except (OSError, ValueError):
         pass  # none, or "max"
     return free

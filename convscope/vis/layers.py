@@ -61,9 +61,11 @@ def _one(layers: Sequence[Layer], pattern: str) -> list[Layer]:
         return list(reversed(with_maps(layers)[:: -int(pattern.removeprefix("every:"))]))
     if re.fullmatch(r"-?\d+", pattern):
         return [_at(layers, int(pattern))]
-    if re.fullmatch(r"-?\d*:-?\d*(:-?[1-9]\d*)?", pattern):
+    if re.fullmatch(r"(-?\d+)?:(-?\d+)?(:-?[1-9]\d*)?", pattern):
         bounds = [int(each) if each else None for each in pattern.split(":")]
-        return list(layers)[slice(*bounds)]
+        if found := list(layers)[slice(*bounds)]:
+            return sorted(found, key=lambda layer: layer.index)
+        raise ConvscopeError(f"no layers in {pattern}: the model has those from 0 to {len(layers) - 1}")
     inner = "/" not in pattern
     found = [
         layer

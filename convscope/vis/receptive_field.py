@@ -125,7 +125,7 @@ def _transposed(layer: keras.layers.Conv2DTranspose, axis: Axis, number: int) ->
     """Each input is spread over a window: a place sees the inputs whose windows reach it, at most so many."""
     window, step = layer.kernel_size[number], layer.strides[number]
     reach = math.ceil(window / step) - 1
-    before = (window - step) // 2 if layer.padding == "same" else 0
+    before = max(window - step, 0) // 2 if layer.padding == "same" else 0
     start = axis.start - reach * axis.stride + before * axis.stride / step
     return Axis(start, axis.size + reach * axis.stride, axis.stride / step)
 

@@ -6,6 +6,7 @@ import pytest
 
 from convscope.data.features import FeatureBatches, cached, key
 from convscope.data.pipeline import Batches, Examples
+from convscope.errors import ConvscopeError
 from convscope.images import save_png
 from convscope.preprocessing import by_name
 
@@ -99,3 +100,26 @@ def test_batches_of_features_show_each_once_an_epoch_with_its_target() -> None:
     assert len({tuple(each) for each in orders}) == 3
     plain = FeatureBatches(features, rows, targets, batch_size=3, shuffle_seed=None)
     np.testing.assert_array_equal(plain[1][0][:, 0], [13, 21, 34])
+
+
+def test_a_kill_before_the_file_is_marked_empty_leaves_no_zeros(
+    tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np.memmap, "flush", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cached(tmp_path / "key.npy", trunk(), batches)
+    assert not (tmp_path / ".key.npy.partial").exists()
+    whole = cached(tmp_path / "key.npy", trunk(), batches)
+    np.testing.assert_array_equal(whole, cached(tmp_path / "other.npy", trunk(), batches))
+
+
+def test_features_that_are_not_finite_are_not_kept(tmp_path: Path, batches: Batches) -> None:
+    model = trunk()
+    model.set_weights([np.full_like(each, np.nan) for each in model.get_weights()])
+    with pytest.raises(ConvscopeError, match="not finite"):
+        cached(tmp_path / "key.npy", model, batches)
+    assert list(tmp_path.glob("*key*")) == []

@@ -310,3 +310,55 @@ def test_one_logit_becomes_the_probability_of_the_second_class() -> None:
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     expected = 1 / (1 + np.exp(-np.asarray(network(x))))
     np.testing.assert_allclose(as_probabilities(network)(x), expected, rtol=1e-5)
+
+
+def test_a_layer_that_is_fed_by_itself_comes_after_what_is_between() -> None:
+    inputs, convolution = pixels(), keras.layers.Conv2D(3, 3, padding="same", name="again")
+    x = convolution(keras.layers.BatchNormalization(name="between")(convolution(inputs)))
+    layers = flatten(keras.Model(inputs, x)).layers
+    assert [each.path for each in layers] == ["pixels", "again", "between", "again@2"]
+    assert [each.sources for each in layers] == [(), (0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Flatten(data_format="channels_last"),
+        lambda x: keras.ops.mean(x, axis=(2, 3)),
+        keras.layers.LayerNormalization(axis=[1, 2, 3]),
+    ],
+)
+def test_what_would_mean_something_else_with_the_channels_last_is_refused(layer: Callable) -> None:
+    inputs = keras.Input((3, SIZE, SIZE))
+    x = layer(keras.layers.Conv2D(4, 3, data_format="channels_first")(inputs))
+    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+        flatten(keras.Model(inputs, x))
+
+
+def test_a_functional_model_with_a_call_of_its_own_is_not_replayed_without_it() -> None:
+    class Halved(keras.Model):
+        def call(self, x: object, **options: object) -> object:
+            return super().call(x, **options) / 2
+
+    inputs = pixels()
+    model = Halved(inputs, keras.layers.Flatten()(trunk()(inputs)))
+    with pytest.raises(ConvscopeError, match="the layers of halved cannot be reached"):
+        flatten(model)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_batch_that_was_fixed_is_open(batch: int) -> None:
+    inputs = keras.Input(batch_shape=(batch, SIZE, SIZE, 3))
+    model = keras.Model(inputs, head()(inputs))
+    assert flatten(model).model.input_shape == (None, SIZE, SIZE, 3)
+    assert flatten(model).model(PICTURES).shape == (2, 3)
+
+
+def test_probabilities_that_are_averaged_are_no_logits() -> None:
+    inputs = pixels()
+    maps = keras.layers.Conv2D(3, 1, activation="softmax")(inputs)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    with pytest.raises(ConvscopeError, match="is probabilities or logits is not known"):
+        as_probabilities(model)
+    logits = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(inputs))
+    assert activation_of(keras.Model(inputs, logits).outputs[0]) == "linear"

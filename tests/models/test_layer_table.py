@@ -12,6 +12,7 @@ def test_by_hand() -> None:
     x = keras.layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)  # 3·3·4 = 36
     x = keras.layers.BatchNormalization(name="normal")(x)
     x = keras.layers.Conv2DTranspose(2, 2, strides=2, name="up")(x)  # laid on the 4 x 5 of its input
+    x = keras.layers.PReLU(name="slopes")(x)  # 8·10·2 weights, and no kernel
     x = keras.layers.Flatten(name="flatten")(x)  # 8·10·2 = 160
     model = keras.Model(inputs, keras.layers.Dense(5, name="dense")(x))
     model.get_layer("dense").trainable = False
@@ -20,12 +21,14 @@ def test_by_hand() -> None:
     assert rows["depthwise"].flops == 2 * 20 * 36
     assert rows["normal"].flops == 0
     assert rows["up"].flops == 2 * 20 * (2 * 2 * 4 * 2)
+    assert rows["slopes"].flops == 0
+    assert (rows["normal"].parameters, rows["normal"].trained) == (16, 8)
     assert rows["dense"].flops == 2 * 160 * 5
     assert rows["conv"].shape == (4, 5, 4)
     assert rows["conv"].parameters == 108 + 4
     text = as_text(layer_rows(flatten(model).layers)).splitlines()
-    assert len(text) == 1 + 7 + 1
-    assert text[7].split() == ["dense", "Dense", "5", "805", "0.0", "frozen"]
+    assert len(text) == 1 + 8 + 1
+    assert text[8].split() == ["dense", "Dense", "5", "805", "0.0", "frozen"]
     assert text[-1].split()[:2] == ["total", f"{model.count_params():,}"]
 
 

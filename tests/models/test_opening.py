@@ -109,6 +109,7 @@ def test_a_file_of_keras_2_opens(tmp_path: Path) -> None:
         ),
         (Reading(by_name("none")), r"tells 3 classes apart, class_names has 0: say class_names=\[FIRST"),
         (Reading(by_name("none"), ["a", "b"]), "tells 3 classes apart, class_names has 2"),
+        (Reading(by_name("none"), ["a", "b", "a"]), "expected each name once"),
     ],
 )
 def test_what_is_not_known_is_asked_for(reading: Reading, said: str, tmp_path: Path) -> None:
@@ -210,17 +211,21 @@ def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
     network().save_weights(tmp_path / "m.weights.h5")
     (tmp_path / "m.h5").write_bytes((tmp_path / "m.weights.h5").read_bytes())
     (tmp_path / "broken.keras").write_bytes(b"no archive")
+    (tmp_path / "lambda").mkdir()
+    (tmp_path / "lambda/broken.keras").write_bytes(b"no archive")
     (tmp_path / "m.pth").write_bytes(b"torch")
     for name, said in {
         "m.weights.h5": "holds weights without a model",
         "m.h5": "holds weights without a model",
         "broken.keras": "cannot open",
+        "lambda/broken.keras": "cannot open",
         "m.pth": "no file of Keras'",
         "none.keras": "no checkpoint at",
     }.items():
         with pytest.raises(ConvscopeError, match=said) as error:
             open_checkpoint(tmp_path / name, SAID)
         assert "\n" not in str(error.value)
+        assert "allow_code" not in str(error.value)
 
 
 def test_a_model_that_takes_no_picture_is_refused() -> None:
@@ -232,7 +237,13 @@ def test_a_model_that_takes_no_picture_is_refused() -> None:
 
 def test_an_application_knows_imagenets_classes(shared: Path) -> None:
     bundle = open_application("MobileNetV2", None)
-    assert bundle.contract.class_names == json.loads((shared / "data/imagenet_classes.json").read_text())
+    names = json.loads((shared / "data/imagenet_classes.json").read_text())
+    ours = bundle.contract.class_names
+    assert [name.partition(" (")[0] for name in ours] == [name.partition(" (")[0] for name in names]
+    assert len(set(ours)) == 1000
+    assert (ours[134], ours[517]) == ("crane (134)", "crane (517)")  # a bird and a machine
+    small = open_application("MobileNetV2", None, Reading(input_size=96))
+    assert small.contract.input_size == (96, 96)
     assert bundle.contract.input_size == (224, 224)
     assert bundle.contract.preprocessing.name == "minus_one_to_one"
     with pytest.raises(ConvscopeError, match="did you mean VGG19 or VGG16"):

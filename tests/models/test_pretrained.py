@@ -222,3 +222,12 @@ def test_features_of_the_same_trunk_have_the_same_key_whatever_was_built_before(
         pretrained.set_trainable(model, trainable)
         keys.add(key(split_at_head(model)[0], {}, []))
     assert len(keys) == 1
+
+
+def test_a_trunk_in_mixed_precision_is_taken_in_float32_and_at_the_size_that_is_given(tmp_path: Path) -> None:
+    inputs = keras.Input((None, None, 3))
+    maps = keras.layers.Conv2D(2, 3, dtype="mixed_bfloat16", name="maps")(inputs)
+    keras.Model(inputs, maps).save(tmp_path / "mixed.keras")
+    model = pretrained.from_file(tmp_path / "mixed.keras", 2, cut=None, head=Head(), input_size=20)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert model.input_shape == (None, 20, 20, 3)

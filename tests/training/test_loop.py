@@ -153,7 +153,7 @@ def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None
 
 def test_a_loss_that_is_no_number_says_where_and_why(tmp_path: Path) -> None:
     settings = options(tmp_path, learning_rate=float("inf"))
-    with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2: .*learning_rate=inf.*clipnorm"):
+    with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2: .*learning rate of inf.*clipnorm"):
         fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None))
 
 
@@ -197,3 +197,25 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"PK no state")
     with pytest.raises(ConvscopeError, match="overwrite=true to begin anew"):
         fit(linear_model(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
+
+
+def test_patience_after_a_stop_counts_from_this_phases_own_best(tmp_path: Path) -> None:
+    """The best so far is the first phase's; nothing here reaches it, and yet there is progress."""
+    settings = options(tmp_path, patience=2, epochs=6, learning_rate=0.01)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            if epoch == 2:
+                raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(
+            linear_model(),
+            Points(),
+            Points(),
+            **settings,
+            best=KeepBest(lambda _: None, 1e-9),
+            extra=[Stop()],
+        )
+    rows = fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None, 1e-9))
+    assert len(rows) == 6

@@ -79,6 +79,8 @@ def test_what_cannot_be_drawn_is_passed_over_unless_it_is_named() -> None:
         ("trunk/conv2d_9", "no layer 'trunk/conv2d_9': did you mean trunk/conv2d_"),
         ("type:Conv3D", "no type of layer 'Conv3D': did you mean Conv2D"),
         ("99", "no layer 99: expected -10 to 9"),
+        ("50:", "no layers in 50:: the model has those from 0 to 9"),
+        ("-:5", "no layer '-:5'"),
     ],
 )
 def test_an_unknown_one_says_what_there_is(pattern: str, said: str) -> None:

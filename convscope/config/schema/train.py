@@ -221,7 +221,7 @@ class FinetuneConfig:
     head_epochs: int = option(
         0, "epochs of the head alone, on features computed once, without augmentation; 0: none"
     )
-    head_learning_rate: float = option(1e-3, "in them; the rest of the recipe is that of training")
+    head_learning_rate: float = option(1e-3, "in them; the rest, but for mixup, is as in training")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
