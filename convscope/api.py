@@ -17,7 +17,7 @@ from convscope.models.opening import Reading, bundle_of, open_checkpoint
 from convscope.preprocessing import Preprocessing, by_name
 from convscope.render import mosaic
 from convscope.render.levels import on_one_scale, standardize
-from convscope.vis.activations import feature_maps
+from convscope.vis.activations import Extractor
 from convscope.vis.layers import select
 
 Photograph = str | Path | np.ndarray
@@ -70,7 +70,8 @@ class OpenModel:
         Raises:
             ConvscopeError: there is no such layer, or values are not finite.
         """
-        return feature_maps(self.bundle.model, self.encode(photographs), select(self.layers, layers))
+        chosen = select(self.layers, layers)
+        return Extractor(self.bundle.model, chosen)(self.encode(photographs))
 
 
 def open_model(

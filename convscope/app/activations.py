@@ -17,7 +17,7 @@ from convscope.models.bundle import ModelBundle
 from convscope.render import figure, mosaic
 from convscope.render.levels import Levels, on_one_scale, standardize
 from convscope.render.view import View, write_view
-from convscope.vis.activations import feature_maps
+from convscope.vis.activations import Extractor
 from convscope.vis.layers import select, with_maps
 
 SUMMARY = "activations/summary"
@@ -39,6 +39,7 @@ class ActivationDrawing:
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
         self.shown = _layers_to_show(layers, config.layers)
+        self.extract = Extractor(bundle.model, self.shown)
         self.digits = max(2, len(str(len(layers) - 1)))
         self.summary: list[dict[str, str | int | float]] = []
         self.tables: list[str] = []  # files that are no pictures
@@ -54,7 +55,7 @@ class ActivationDrawing:
         Raises:
             ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
         """
-        found = feature_maps(self.bundle.model, inputs, self.shown)
+        found = self.extract(inputs)
         if self.config.save_arrays:
             self._save(key, {path: values[0] for path, values in found.items()})
         views: list[View] = []

@@ -9,31 +9,37 @@ from convscope.errors import ConvscopeError
 from convscope.graph import Layer
 
 
-def feature_maps(model: keras.Model, inputs: np.ndarray, layers: Sequence[Layer]) -> dict[str, np.ndarray]:
-    """The outputs of several layers, from one forward pass.
+class Extractor:
+    """The outputs of several layers from one forward pass; its graph is built once, for all photographs."""
 
-    Args:
-        model: a flat one.
-        inputs: preprocessed pictures, float32 (batch, height, width, channels).
-        layers: of that model.
+    def __init__(self, model: keras.Model, layers: Sequence[Layer]):
+        """Cut the flat model at the layers."""
+        self.layers = list(layers)
+        outputs = [layer.output for layer in layers]
+        self._model = keras.Model(model.inputs[0], outputs) if outputs else None
 
-    Returns:
-        float32 (batch, height, width, channels) by the layer's path.
+    def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What the layers put out.
 
-    Raises:
-        ConvscopeError: a layer puts out values that are not finite.
-    """
-    if not layers:
-        return {}
-    extractor = keras.Model(model.inputs[0], [layer.output for layer in layers])
-    outputs = keras.tree.flatten(extractor.predict_on_batch(inputs))
-    result = {}
-    for layer, output in zip(layers, outputs, strict=True):
-        maps = np.asarray(output, np.float32)
-        if not np.isfinite(maps).all():
-            raise ConvscopeError(
-                f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "
-                "training that diverged, or the input does not suit it"
-            )
-        result[layer.path] = maps
-    return result
+        Args:
+            inputs: preprocessed pictures, float32 (batch, height, width, channels).
+
+        Returns:
+            float32 (batch, height, width, channels), or (batch, units), by the layer's path.
+
+        Raises:
+            ConvscopeError: a layer puts out values that are not finite.
+        """
+        if self._model is None:
+            return {}
+        outputs = keras.tree.flatten(self._model.predict_on_batch(inputs))
+        result = {}
+        for layer, output in zip(self.layers, outputs, strict=True):
+            maps = np.asarray(output, np.float32)
+            if not np.isfinite(maps).all():
+                raise ConvscopeError(
+                    f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "
+                    "training that diverged, or the input does not suit it"
+                )
+            result[layer.path] = maps
+        return result
