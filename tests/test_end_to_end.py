@@ -78,7 +78,7 @@ def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
             image.verify()
         assert path in page
     assert sum(path.startswith("activations/") for path in paths) == 5 * (8 + 2) + 1
-    assert sum(path.startswith("filters/") for path in paths) == 4
+    assert sum(path.startswith("filters/") for path in paths) == 4 + 1
     assert sum(path.endswith("_overlay.png") for path in paths) >= 5
     photographs = {path.split("/")[1] for path in paths if path.count("/") == 2}
     assert {name.rpartition("_")[0] for name in photographs} == {

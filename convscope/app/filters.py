@@ -14,9 +14,11 @@ from convscope.progress import progress
 from convscope.render import mosaic
 from convscope.render.view import View, write_view
 from convscope.vis.ascent import Patterns, maximize_filters
+from convscope.vis.kernels import first_kernels, kernel_pictures
 from convscope.vis.layers import select, spread
 
 DEFAULT_LAYERS = 4
+KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
 
 
 def choose_layers(config: FiltersConfig, layers: Sequence[Layer]) -> list[Layer]:
@@ -31,6 +33,39 @@ def choose_layers(config: FiltersConfig, layers: Sequence[Layer]) -> list[Layer]
                 "choose convolutions in filters.layers"
             )
     return chosen
+
+
+def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) -> Iterator[View]:
+    """Write the kernels of the first convolution as pictures, if it weighs pixels; yields the view."""
+    layer = first_kernels(layers)
+    if layer is None:
+        return
+    order = bundle.contract.preprocessing.order
+    pictures, largest = kernel_pictures(np.asarray(layer.keras_layer.kernel), order=order)
+    count, height, width, _ = pictures.shape
+    factor = max(1, KERNEL_SIDE // max(height, width))
+    tiles = mosaic.Tiles(
+        pictures.repeat(factor, axis=1).repeat(factor, axis=2), largest == 0, np.arange(count)
+    )
+    title = f"kernels of {layer.path}"
+    caption = (
+        f"{count} kernels, {height}×{width}, each on its own scale: no weight is grey; hatched: all zero"
+    )
+    yield write_view(
+        directory,
+        f"filters/kernels_{names.file_name(layer.path)}.png",
+        mosaic.sheet(tiles, title, caption),
+        title=title,
+        caption=caption,
+        provenance={
+            "view": "kernels",
+            "layer": layer.path,
+            "channels": count,
+            "largest_weight": [round(float(value), 6) for value in largest],
+            "normalize": "own largest absolute weight",
+            "model_sha256": bundle.sha256,
+        },
+    )
 
 
 def draw_filters(

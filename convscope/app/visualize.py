@@ -11,7 +11,7 @@ from typing import Any
 
 from convscope import config as configuration
 from convscope.app.checkpoint import open_model
-from convscope.app.filters import choose_layers, draw_filters
+from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
@@ -79,6 +79,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         if drawing.activations:
             drawn.summary = drawing.activations.finish()
             drawn.tables += drawing.activations.tables
+        if Kind.filters in config.views:
+            drawn.filters += draw_kernels(bundle, layers, directory)
         for view in draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed):
             drawn.filters.append(view)
     return directory / PAGE

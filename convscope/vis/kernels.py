@@ -1,0 +1,35 @@
+"""The kernels of the first convolution, which can be looked at as pictures: they weigh pixels."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from convscope.graph import Layer
+
+
+def first_kernels(layers: Sequence[Layer]) -> Layer | None:
+    """The first convolution, if it weighs the channels of a picture: one or three of them."""
+    for layer in layers:
+        if isinstance(layer.keras_layer, keras.layers.Conv2D) and layer.is_convolution:
+            return layer if layer.keras_layer.kernel.shape[2] in (1, 3) else None
+    return None
+
+
+def kernel_pictures(kernel: np.ndarray, *, order: str = "rgb") -> tuple[np.ndarray, np.ndarray]:
+    """Each kernel as a picture: no weight is middle grey, its own largest weight is at an end.
+
+    Args:
+        kernel: float (height, width, 1 or 3, filters).
+        order: of its channels, "rgb" or "bgr"; the pictures are RGB.
+
+    Returns:
+        uint8 (filters, height, width, 3), and the largest absolute weight of each, float (filters,).
+    """
+    weights = np.moveaxis(kernel.astype(np.float64), -1, 0)
+    if order == "bgr":
+        weights = weights[..., ::-1]
+    largest = np.abs(weights).max(axis=(1, 2, 3))
+    share = weights / np.where(largest > 0, largest, 1)[:, None, None, None]
+    pictures = np.round((share + 1) * 127.5).astype(np.uint8)
+    return np.broadcast_to(pictures, (*pictures.shape[:3], 3)).copy(), largest
