@@ -14,6 +14,7 @@ from convscope.errors import ConvscopeError
 from convscope.files import write_bytes, write_text
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
+from convscope.parallel import in_threads
 from convscope.render import figure, mosaic
 from convscope.render.levels import Levels, on_one_scale, standardize
 from convscope.render.view import View, write_view
@@ -58,13 +59,21 @@ class ActivationDrawing:
         found = self.extract(inputs)
         if self.config.save_arrays:
             self._save(key, {path: values[0] for path, values in found.items()})
-        views: list[View] = []
-        channels: list[View] = []
+        noted = len(self.summary)
+        drawn: dict[int, list[View]] = {}
+        grids = [layer for layer in self.shown if not layer.has_units]
+
+        def draw(layer: Layer) -> list[View]:
+            return list(self._of_layer(key, layer, found[layer.path][0], provenance))
+
+        for layer, views in zip(grids, in_threads(draw, grids), strict=True):
+            drawn[layer.index] = views
         for layer in self.shown:
-            of_layer, *of_channels = self._of_layer(key, layer, found[layer.path][0], provenance)
-            views.append(of_layer)
-            channels += of_channels
-        return views, channels
+            if layer.has_units:  # Matplotlib's, which one thread at a time may use
+                drawn[layer.index] = draw(layer)
+        self.summary[noted:] = sorted(self.summary[noted:], key=lambda row: row["index"])
+        ordered = [drawn[layer.index] for layer in self.shown]
+        return [views[0] for views in ordered], [view for views in ordered for view in views[1:]]
 
     def finish(self) -> list[View]:
         """Write what was seen of silent channels and zeros, as a table and a chart by depth."""

@@ -11,6 +11,7 @@ from convscope.render.levels import Levels
 GAP = 2  # pixels between tiles
 MARGIN = 12
 _SINGLE = 24  # pixels of a side of a tile that is one value
+_MANY = 64  # of a small map where there are more than 32
 _ALONE = 400  # of the longer side of a channel that is drawn alone
 
 
@@ -53,8 +54,8 @@ def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: st
     if longest > max_tile:
         pixels = np.stack([images.fit_within(tile, max_tile) for tile in pixels])
     else:
-        target = max_tile if count <= 512 else max_tile // 2
-        factor = max(1, min(target, _SINGLE if longest == 1 else target) // longest)
+        target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
+        factor = max(1, (_SINGLE if longest == 1 else target) // longest)
         pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     return Tiles(pixels, levels.silent[order], order)
 
