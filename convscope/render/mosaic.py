@@ -55,7 +55,8 @@ def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: st
         pixels = np.stack([images.fit_within(tile, max_tile) for tile in pixels])
     else:
         target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
-        factor = max(1, (_SINGLE if longest == 1 else target) // longest)
+        wanted = _SINGLE if longest == 1 else target
+        factor = min(-(-wanted // longest), max(1, max_tile // longest))
         pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     return Tiles(pixels, levels.silent[order], order)
 
