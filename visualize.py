@@ -2,6 +2,8 @@
 
 python visualize.py                                            # the last training run
 python visualize.py checkpoint=outputs/train/RUN 'images=[cat.jpg, "holiday/*.png"]'
+python visualize.py checkpoint=theirs.h5 preprocessing=caffe 'class_names=[cat,dog]' images=rex.jpg
+python visualize.py application=VGG16 'views=[layers]'         # the table of its layers
 python visualize.py 'views=[filters]' 'filters.layers=[conv2d_4]' filters.limit=0
 """
 

@@ -16,8 +16,10 @@ FILE = "layers.csv"
 COLUMNS = ("index", "path", "type", "output", "parameters", "receptive_field", "stride")
 
 
-def draw_layers(layers: Sequence[Layer], opaque: Sequence[str], directory: Path) -> LayersSection:
-    """Write `layers.csv` and print it as a table; returns what the page shows."""
+def draw_layers(
+    layers: Sequence[Layer], opaque: Sequence[str], directory: Path, *, show: bool
+) -> LayersSection:
+    """Write `layers.csv`, and with `show` print it as a table; returns what the page shows."""
     lines = [
         LayerLine(
             layer.index,
@@ -35,7 +37,8 @@ def draw_layers(layers: Sequence[Layer], opaque: Sequence[str], directory: Path)
     writer.writerow(COLUMNS)
     writer.writerows(line.cells for line in lines)
     write_text(directory / FILE, text.getvalue())
-    print(_table([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)]))
+    if show:
+        print(_table([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)]))
     for path in opaque:
         print(f"note: what is inside {path} cannot be reached: it is a subclassed model")
     boxes = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope import config as configuration
+from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
@@ -71,7 +72,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     write_text(directory / "config.yaml", configuration.to_yaml(config))
     drawn = Drawn()
     if Kind.layers in config.views:
-        drawn.layers = draw_layers(layers, bundle.graph.opaque, directory)
+        show = len(layers) <= MOST_LAYERS or config.views == [Kind.layers]
+        drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
         drawn.tables.append(LAYERS_FILE)
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
