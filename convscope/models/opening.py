@@ -101,7 +101,12 @@ def open_application(name: str, weights: str | None, reading: Reading = _NOTHING
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
     classes = reading.class_names or _imagenet_classes()
-    known = replace(reading, preprocessing=reading.preprocessing or wanted.preprocessing, class_names=classes)
+    known = replace(
+        reading,
+        preprocessing=reading.preprocessing or wanted.preprocessing,
+        class_names=classes,
+        input_size=reading.input_size or wanted.input_size,  # some leave it open
+    )
     return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
 
 

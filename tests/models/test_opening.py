@@ -242,6 +242,10 @@ def test_an_application_knows_imagenets_classes(shared: Path) -> None:
     assert [name.partition(" (")[0] for name in ours] == [name.partition(" (")[0] for name in names]
     assert len(set(ours)) == 1000
     assert (ours[134], ours[517]) == ("crane (134)", "crane (517)")  # a bird and a machine
+    assert open_application("MobileNetV3Small", None).contract.input_size == (
+        224,
+        224,
+    )  # Keras leaves it open
     small = open_application("MobileNetV2", None, Reading(input_size=96))
     assert small.contract.input_size == (96, 96)
     assert bundle.contract.input_size == (224, 224)
