@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convscope.files import write_text
 from convscope.graph import Layer
-from convscope.models.layer_table import layer_rows, shape_text
+from convscope.models.layer_table import aligned, layer_rows, shape_text
 from convscope.render.diagram import Box, diagram
 from convscope.render.explorer import LayerLine, LayersSection
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
@@ -38,7 +38,7 @@ def draw_layers(
     writer.writerows(line.cells for line in lines)
     write_text(directory / FILE, text.getvalue())
     if show:
-        print(_table([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)]))
+        print(aligned([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)], left=(1, 2)))
     for path in opaque:
         print(f"note: what is inside {path} cannot be reached: it is a subclassed model")
     boxes = [
@@ -65,14 +65,3 @@ def _stride(field: ReceptiveField | None) -> str:
 
 def _sides(height: float, width: float) -> str:
     return f"{height:g}" if height == width else f"{height:g}×{width:g}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in (1, 2) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -49,11 +49,16 @@ def as_text(rows: Sequence[LayerRow]) -> str:
     total = _numbers(sum(row.parameters for row in rows), sum(row.flops for row in rows))
     trained = sum(row.trained for row in rows)
     lines.append(("total", "", "", *total, f"{trained:,} train"))
-    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    return aligned(lines, left=(0, 1, 2, 5))
+
+
+def aligned(lines: Sequence[Sequence[str]], *, left: Sequence[int]) -> str:
+    """Lines of cells as a table; the columns in `left` begin at the left, the others end at the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
-            text.rjust(width) if column in (3, 4) else text.ljust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     )

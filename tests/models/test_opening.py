@@ -276,7 +276,7 @@ def test_every_application_lists_its_layers_and_has_its_first_and_last_maps(name
     x = np.random.default_rng(0).uniform(0, 1, (1, *size, 3)).astype(np.float32)
     outputs = keras.Model(bundle.model.inputs[0], [layer.output for layer in ends]).predict_on_batch(x)
     for layer, maps in zip(ends, outputs, strict=True):
-        assert maps.shape[1:] == layer.shape
+        assert all(side in (None, ours) for side, ours in zip(layer.shape, maps.shape[1:], strict=True))
         assert np.isfinite(maps).all()
         assert maps.std() > 0
 
