@@ -11,7 +11,7 @@ from PIL import Image
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
-from convscope.graph import Layer
+from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import Reading, bundle_of, open_checkpoint
 from convscope.preprocessing import Preprocessing, by_name
@@ -54,8 +54,7 @@ class OpenModel:
 
     def predict(self, photographs: Sequence[Photograph]) -> np.ndarray:
         """The probability of each class, float64 (n, classes)."""
-        output = np.asarray(self.bundle.model.predict_on_batch(self.encode(photographs)), np.float64)
-        return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+        return probabilities_of(self.bundle.model, self.encode(photographs))
 
     def activations(self, photographs: Sequence[Photograph], layers: Sequence[str]) -> dict[str, np.ndarray]:
         """What layers put out, from one forward pass.

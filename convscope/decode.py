@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm"}
@@ -162,7 +162,7 @@ def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
     except UnidentifiedImageError:
         raise DecodeError(path, *_what_else(content)) from None
     except Image.DecompressionBombError as error:
-        raise DecodeError(path, Reason.bomb, " ".join(str(error).split())) from None
+        raise DecodeError(path, Reason.bomb, one_line(error)) from None
     except (
         OSError,
         ValueError,
@@ -173,7 +173,7 @@ def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
         IndexError,
         TypeError,
     ) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error) or type(error).__name__
         raise DecodeError(path, Reason.truncated if _CUT_OFF.search(said) else Reason.damaged, said) from None
 
 
@@ -214,4 +214,4 @@ def to_rgb(decoded: Decoded, path: Path) -> np.ndarray:
             upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
         return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     except (OSError, ValueError) as error:
-        raise DecodeError(path, Reason.damaged, " ".join(str(error).split())) from None
+        raise DecodeError(path, Reason.damaged, one_line(error)) from None

@@ -29,3 +29,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ConvscopeError:
     else:
         hint = f"there is {', '.join(names) or 'none'}"
     return ConvscopeError(f"no {kind} {name!r}: {hint}")
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without its line breaks."""
+    return " ".join(str(error).split())

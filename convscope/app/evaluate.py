@@ -17,13 +17,14 @@ from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, examples_of
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
+from convscope.graph import probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
 from convscope.names import printable
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure
-from convscope.training.evaluate import evaluate, probabilities_of
+from convscope.training.evaluate import evaluate
 
 BATCH = 32  # photographs that are in memory at once
 PREDICTIONS = "predictions.csv"

@@ -38,8 +38,8 @@ def compute_features(
 ) -> Features:
     """The pooled features of all images, from disk if they were computed before.
 
-    They are the same for every seed, head and fold, and computed anew when an image, a weight, a layer or
-    the preprocessing changes.
+    They are the same for every seed and fold and for heads that pool alike, and computed anew when an image,
+    a weight, a layer or the preprocessing changes.
     """
     splits = {split: each.examples for split, each in batches.items()}
     labels = {

@@ -16,7 +16,7 @@ from convscope.data.manifest import ImageRecord, manifest_hash, open_dataset
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
-from convscope.graph import Layer
+from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.render.explorer import Explanation, PhotographViews
 from convscope.render.view import write_view
@@ -141,10 +141,8 @@ class PhotographDrawing:
 
     def _scores(self, inputs: np.ndarray) -> dict[str, float]:
         """The probability of each class."""
-        output = np.asarray(self.bundle.model.predict_on_batch(inputs), np.float64)[0]
-        if len(output) == 1:  # a sigmoid unit is the probability of class 1
-            output = np.array([1 - output[0], output[0]])
-        return dict(zip(self.bundle.contract.class_names, map(float, output), strict=True))
+        of_classes = probabilities_of(self.bundle.model, inputs)[0]
+        return dict(zip(self.bundle.contract.class_names, map(float, of_classes), strict=True))
 
     def _classes_to_explain(self, views: PhotographViews) -> dict[str, str]:
         """The chosen class, or the predicted one, and the true one where it is another."""

@@ -3,7 +3,7 @@
 from convscope.graph.copy import copied
 from convscope.graph.flatten import Graph, at_size, flatten
 from convscope.graph.layer import Layer
-from convscope.graph.output import activation_of, as_probabilities, before_activation
+from convscope.graph.output import activation_of, as_probabilities, before_activation, probabilities_of
 
 __all__ = [
     "Graph",
@@ -14,4 +14,5 @@ __all__ = [
     "before_activation",
     "copied",
     "flatten",
+    "probabilities_of",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 
 _WITH_AXIS = (
     keras.layers.BatchNormalization,
@@ -77,7 +77,7 @@ class Adapter:
             try:
                 self.copies[id(operation)] = _copy(operation, changes, args, kwargs)
             except Exception as error:
-                said = " ".join(str(error).split())[:200]
+                said = one_line(error)[:200]
                 raise ConvscopeError(
                     f"layer {operation.name} ({type(operation).__name__}) cannot be made again with "
                     f"{changes} ({said}): expected a model in float32 with the channels last"

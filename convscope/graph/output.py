@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.errors import ConvscopeError
 
@@ -78,6 +79,12 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
         return model
     activation = "sigmoid" if tensor.shape[-1] == 1 else "softmax"
     return keras.Model(model.inputs[0], keras.layers.Activation(activation)(tensor), name=model.name)
+
+
+def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """The probability of each class, float64 (batch, classes), also of a model with one sigmoid unit."""
+    output = np.asarray(model.predict_on_batch(pictures), np.float64)
+    return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
 
 
 def _source(tensor: Any) -> tuple[Any, Any]:

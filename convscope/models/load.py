@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -37,8 +37,3 @@ def load_model(path: Path, *, allow_code: bool = False) -> keras.Model:
                 f"{path} holds weights without a model: expected a file of a whole model"
             ) from None
         raise ConvscopeError(f"cannot open {path}: {said[:300]}") from None
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without its line breaks."""
-    return " ".join(str(error).split())

@@ -9,12 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 from convscope.files import sha256
 from convscope.graph import Graph, as_probabilities, flatten
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
-from convscope.models.load import SUFFIXES, load_model, one_line
+from convscope.models.load import SUFFIXES, load_model
 from convscope.models.pretrained import load_weights
 from convscope.preprocessing import Preprocessing
 

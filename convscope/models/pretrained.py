@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError, one_line, unknown
 from convscope.graph import at_size, copied, flatten
 from convscope.models.applications import Application
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
@@ -104,7 +104,7 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
     try:
         trunk = application.build(include_top=False, weights=weights, input_tensor=inputs)
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error)[:200]
         if weights is None:
             raise ConvscopeError(
                 f"model.input_size={input_size} does not fit {application.name} ({said}): its own is "
@@ -175,7 +175,7 @@ def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = Fal
     except Exception as error:
         raise ConvscopeError(
             f"{path} does not fit {name} {'whole' if whole else 'without its top'} "
-            f"({' '.join(str(error).split())[:200]}): expected the weights of "
+            f"({one_line(error)[:200]}): expected the weights of "
             f"keras.applications.{name}(include_top={whole})"
         ) from None
 

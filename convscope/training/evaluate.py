@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from sklearn import metrics
 
+from convscope.graph import probabilities_of
+
 BINS = 15  # of confidence, for calibration: C. Guo et al. (2017) use as many
 RESAMPLINGS = 2000
 
@@ -130,9 +132,3 @@ def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
         single = wanted.shape[1] == 1
         labels.append(wanted[:, 0].astype(int) if single else wanted.argmax(axis=1))
     return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
-
-
-def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """The probability of each class, float64 (batch, classes), also of a model with one sigmoid unit."""
-    output = np.asarray(model.predict_on_batch(pictures), np.float64)
-    return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
