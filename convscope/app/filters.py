@@ -18,6 +18,10 @@ from convscope.vis.kernels import first_kernels, kernel_pictures
 from convscope.vis.layers import select, spread
 
 DEFAULT_LAYERS = 4
+INTRO = (
+    "Each picture began as faint noise and was changed, step by step, so that one filter responds more. "
+    "Hatched: the filter stayed silent."
+)
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
 
 

@@ -3,15 +3,17 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
+from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
@@ -22,7 +24,7 @@ from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
 from convscope.models.bundle import ModelBundle, versions
 from convscope.progress import progress
-from convscope.render.explorer import LayersSection, Page, PhotographViews, write_page
+from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
 from convscope.render.view import View
 
 PAGE, MANIFEST = "index.html", "manifest.json"
@@ -33,15 +35,22 @@ class Drawn:
     """What a run has drawn so far."""
 
     photographs: list[PhotographViews] = field(default_factory=list)
-    filters: list[View] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     layers: LayersSection | None = None
     tables: list[str] = field(default_factory=list)  # and arrays: what is no picture
-    summary: list[View] = field(default_factory=list)
 
     @property
     def views(self) -> list[View]:
         """Every picture, in the order of the page."""
-        return [view for each in self.photographs for view in each.views] + self.summary + self.filters
+        of_photographs = [view for each in self.photographs for view in each.views]
+        return of_photographs + [view for section in self.sections for view in section.views]
+
+    def section(self, key: str, title: str, intro: str, views: Iterable[View]) -> None:
+        """Draw a section of the page, each view as it is asked for, so that what Ctrl-C leaves is shown."""
+        found: list[View] = []
+        self.sections.append(Section(key, title, found, intro))
+        for view in views:
+            found.append(view)
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -79,12 +88,12 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
         if drawing.activations:
-            drawn.summary = drawing.activations.finish()
+            drawn.section("summary", "All layers", "", drawing.activations.finish())
             drawn.tables += drawing.activations.tables
         if Kind.filters in config.views:
-            drawn.filters += draw_kernels(bundle, layers, directory)
-        for view in draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed):
-            drawn.filters.append(view)
+            patterns = draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed)
+            kernels = draw_kernels(bundle, layers, directory)
+            drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
     return directory / PAGE
 
 
@@ -126,7 +135,8 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         ("SHA-256", bundle.sha256),
     ]
     title = f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
-    page = Page(title, facts, drawn.photographs, drawn.filters, command, drawn.layers, drawn.summary)
+    sections = [section for section in drawn.sections if section.views]
+    page = Page(title, facts, drawn.photographs, sections, command, drawn.layers)
     write_page(directory / PAGE, page)
 
 

@@ -74,16 +74,25 @@ class LayersSection:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Pictures under a title, with a sentence that says what they are; `key` is its place in links."""
+
+    key: str
+    title: str
+    views: Sequence[View]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
 class Page:
     """What the page shows: a title, facts on the model as (name, value), and the pictures."""
 
     title: str
     facts: Sequence[tuple[str, str]]
     photographs: Sequence[PhotographViews]
-    filters: Sequence[View]
+    sections: Sequence[Section]
     command: str
     layers: LayersSection | None = None
-    summary: Sequence[View] = ()
 
 
 def write_page(path: Path, page: Page) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from convscope.render.explorer import Explanation, Page, PhotographViews, write_page
+from convscope.render.explorer import Explanation, Page, PhotographViews, Section, write_page
 from convscope.render.view import View, write_view
 
 EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
@@ -48,7 +48,11 @@ def page(tmp_path: Path) -> Path:
     write_page(
         tmp_path / "index.html",
         Page(
-            EVIL, [("classes", EVIL)], photographs, [view("filters/conv.png", "conv")], "python x.py " + EVIL
+            EVIL,
+            [("classes", EVIL)],
+            photographs,
+            [Section("filters", EVIL, [view("filters/conv.png", "conv")], EVIL)],
+            "python x.py " + EVIL,
         ),
     )
     (tmp_path / "manifest.json").write_text("{}")
