@@ -1,6 +1,5 @@
 """The activations view of stage 3: the feature maps of chosen layers, photograph by photograph."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,24 +8,24 @@ from typing import Any
 import numpy as np
 
 from convscope import images, names
-from convscope.config import ActivationsConfig, Normalize, Order
+from convscope.app.activation_summary import TABLE, Summary
+from convscope.config import ActivationsConfig, Normalize, Order, Statistics
+from convscope.data.pipeline import Batches, Examples
 from convscope.errors import ConvscopeError
-from convscope.files import write_bytes, write_text
+from convscope.files import write_bytes
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
+from convscope.progress import progress
 from convscope.render import figure, mosaic
-from convscope.render.levels import Levels, on_one_scale, standardize
+from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.render.view import View, write_view
 from convscope.vis.activations import Extractor
 from convscope.vis.layers import select, with_maps
+from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
-SUMMARY = "activations/summary"
-COLUMNS = (
-    "photograph", "index", "layer", "type", "channels", "silent", "silent_share", "zeros_share", "lowest",
-    "mean", "highest",
-)  # fmt: skip
 MOST_BARS = 40
+LOOKED_AT = 8  # pictures in memory at once, with the maps of all layers
 
 
 class ActivationDrawing:
@@ -42,8 +41,35 @@ class ActivationDrawing:
         self.shown = _layers_to_show(layers, config.layers)
         self.extract = Extractor(bundle.model, self.shown)
         self.digits = max(2, len(str(len(layers) - 1)))
-        self.summary: list[dict[str, str | int | float]] = []
+        self.layers = layers
+        self.statistics: dict[str, ChannelStatistics] = {}
+        self.summary = Summary()
         self.tables: list[str] = []  # files that are no pictures
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether `look_over` must come first."""
+        split = self.config.statistics is Statistics.split
+        return split or self.config.normalize is Normalize.dataset
+
+    def look_over(self, examples: Examples) -> None:
+        """Find over many pictures which channels are dead, and how strong strong responses are."""
+        contract = self.bundle.contract
+        batches = Batches(
+            examples,
+            size=contract.input_size,
+            preprocessing=contract.preprocessing,
+            batch_size=LOOKED_AT,
+        )
+        steps = progress(range(len(batches)), desc="statistics", unit="batch", leave=False)
+        self.statistics = channel_statistics(
+            self.bundle.model, self.layers, self.shown, (batches[step][0] for step in steps)
+        )
+        if self.config.statistics is Statistics.split and len(examples.paths) < FEWEST:
+            print(
+                f"note: no channel is called dead over {len(examples.paths)} pictures: expected "
+                f"{FEWEST:,} or more in reference"
+            )
 
     def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:
         """Write the layers' pictures for one photograph; returns those of layers, and those of channels.
@@ -59,7 +85,6 @@ class ActivationDrawing:
         found = self.extract(inputs)
         if self.config.save_arrays:
             self._save(key, {path: values[0] for path, values in found.items()})
-        noted = len(self.summary)
         drawn: dict[int, list[View]] = {}
         grids = [layer for layer in self.shown if not layer.has_units]
 
@@ -71,33 +96,14 @@ class ActivationDrawing:
         for layer in self.shown:
             if layer.has_units:  # Matplotlib's, which one thread at a time may use
                 drawn[layer.index] = draw(layer)
-        self.summary[noted:] = sorted(self.summary[noted:], key=lambda row: row["index"])
         ordered = [drawn[layer.index] for layer in self.shown]
         return [views[0] for views in ordered], [view for views in ordered for view in views[1:]]
 
     def finish(self) -> list[View]:
-        """Write what was seen of silent channels and zeros, as a table and a chart by depth."""
-        if not self.summary:
-            return []
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.summary)
-        write_text(self.directory / f"{SUMMARY}.csv", text.getvalue())
-        self.tables.append(f"{SUMMARY}.csv")
-        of_layers: dict[str, list[dict[str, str | int | float]]] = {}
-        for row in self.summary:
-            of_layers.setdefault(str(row["layer"]), []).append(row)
-        shares = {
-            name: [float(np.mean([float(row[key]) for row in rows])) for rows in of_layers.values()]
-            for name, key in (("silent channels", "silent_share"), ("zeros", "zeros_share"))
-        }
-        figure.shares_by_depth(self.directory / f"{SUMMARY}.png", list(of_layers), shares)
-        pixels = images.load_png(self.directory / f"{SUMMARY}.png")
-        caption = (
-            "share of channels that are the same everywhere on a photograph, and of values that are zero"
-        )
-        return [View(f"{SUMMARY}.png", "by depth", caption, pixels.shape[:2], {"view": "summary"})]
+        """Write what was seen of all photographs; returns the charts."""
+        charts = self.summary.write(self.directory, self.statistics)
+        self.tables += [TABLE] * bool(charts)
+        return charts
 
     def _of_layer(
         self, key: str, layer: Layer, maps: np.ndarray, provenance: dict[str, str]
@@ -116,19 +122,25 @@ class ActivationDrawing:
         if maps.ndim == 1:
             yield self._bars(path, layer, maps, about)
             return
-        levels = self._levels(maps)
+        levels = self._levels(layer, maps)
+        dead = self.statistics[layer.path].dead if layer.path in self.statistics else None
         order = _order(maps, self.config.order)
         silent = int(levels.silent.sum())
-        self._note(key, layer, maps, silent)
+        self.summary.note(key, layer, maps, silent, dead)
         caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
         if self.config.order is Order.mean:
             caption += "; the highest mean first"
         if silent:
             caption += f"; hatched: {silent} silent on this photograph"
+        if dead is not None and dead.any():
+            pictures = self.statistics[layer.path].pictures
+            caption += f"; framed: {int(dead.sum())} dead on {pictures:,} pictures"
         tiles = mosaic.map_tiles(
-            levels, order=order, max_tile=self.config.max_tile, color_map=self.config.color_map
+            levels, order=order, max_tile=self.config.max_tile, color_map=self.config.color_map, dead=dead
         )
         about |= {"silent": silent, "normalize": levels.meaning}
+        if dead is not None:
+            about["dead"] = np.flatnonzero(dead).tolist()
         if self.config.order is Order.mean:
             about["order"] = order.tolist()
         yield write_view(
@@ -142,11 +154,14 @@ class ActivationDrawing:
         if self.config.channels:
             yield from self._channels(f"activations/{key}/channels/{stem}", layer, levels, about)
 
-    def _levels(self, maps: np.ndarray) -> Levels:
+    def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
         """On the scale that is asked for; a single place has no spread of its own, so takes the layer's."""
         normalize = self.config.normalize
         if normalize is Normalize.range:
             return on_one_scale(maps, *self.config.range)
+        if normalize is Normalize.dataset:
+            seen = self.statistics[layer.path]
+            return from_zero(maps, seen.high, f"its 99.5th percentile on {seen.pictures:,} pictures")
         if normalize is Normalize.layer or maps.shape[:2] == (1, 1):
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
         return standardize(maps)
@@ -182,14 +197,6 @@ class ActivationDrawing:
             caption += f", the {len(shown)} highest"
         size = images.load_png(self.directory / path).shape[:2]
         return View(path, layer.path, caption, size, about)
-
-    def _note(self, key: str, layer: Layer, maps: np.ndarray, silent: int) -> None:
-        channels = maps.shape[-1]
-        zeros = float((maps == 0).mean())
-        lowest, mean, highest = (float(each) for each in (maps.min(), maps.mean(), maps.max()))
-        shares = (round(silent / channels, 6), round(zeros, 6))
-        numbers = (key, layer.index, layer.path, layer.kind, channels, silent, *shares, lowest, mean, highest)
-        self.summary.append(dict(zip(COLUMNS, numbers, strict=True)))
 
     def _save(self, key: str, found: dict[str, np.ndarray]) -> None:
         kind = np.dtype(str(self.config.save_arrays))

@@ -49,7 +49,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     Raises:
         ConvscopeError: there are none, or one cannot be read.
     """
-    root, records = _trained_on(bundle)
+    root, records = trained_on(bundle)
     if patterns:
         paths = photographs.find(patterns)
     else:
@@ -72,7 +72,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     ]
 
 
-def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
+def trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     """The data set that the model was trained on: its folder and images; none if it is gone."""
     about = bundle.contract.dataset
     root = Path(about.get("path", "not known"))

@@ -18,6 +18,7 @@ from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
+from convscope.app.reference import pictures_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.errors import ConvscopeError
@@ -85,6 +86,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
         drawn.tables.append(LAYERS_FILE)
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
+        if drawing.activations and drawing.activations.needs_statistics:
+            drawing.activations.look_over(pictures_of(config.reference, bundle))
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
         if drawing.activations:

@@ -141,10 +141,15 @@ def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | Non
 
 
 def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequence[float]]) -> None:
-    """Shares from 0 to 1 of each layer, in the order of the graph, a line for each name."""
+    """Shares from 0 to 1 of each layer, in the order of the graph, a line for each of up to three names.
+
+    A share that is not known is NaN, and left out.
+    """
     figure = Figure(figsize=(min(4 + 0.22 * len(layers), 18), 4.2), layout="constrained")
     axes = figure.subplots()
-    for (name, values), color in zip(shares.items(), (VALIDATION_COLOR, TRAIN_COLOR), strict=True):
+    for (name, values), color in zip(
+        shares.items(), (VALIDATION_COLOR, TRAIN_COLOR, "#222222"), strict=False
+    ):
         axes.plot(range(len(layers)), values, "o-", color=color, markersize=4, label=name)
     step = -(-len(layers) // 60)
     axes.set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
@@ -152,6 +157,47 @@ def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequ
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
+    _save(path, figure)
+
+
+def distributions(
+    path: Path, names: Sequence[str], samples: Sequence[np.ndarray], zeros: Sequence[float]
+) -> None:
+    """A small histogram a layer, in the order of the graph, of the values that are not zero.
+
+    Args:
+        path: of the PNG file.
+        names: of the layers.
+        samples: values of each, float (n,); what is beyond their 0.5th and 99.5th percentile is left out.
+        zeros: the share of zeros of each.
+    """
+    across = min(6, len(names))
+    down = -(-len(names) // across)
+    figure = Figure(figsize=(2.2 * across, 1.25 * down), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=(0, across), ylim=(-down, 0.08))
+    axes.axis("off")
+    for index, (name, values, share) in enumerate(zip(names, samples, zeros, strict=True)):
+        row, column = divmod(index, across)
+        left, floor = column + 0.06, -row - 0.72
+        some = values[values != 0]
+        short = name if len(name) <= 26 else f"…{name[-25:]}"
+        text = f"{short}, {share:.0%} zero" if share else short
+        axes.text(left, floor + 0.58, text, fontsize=6.5)
+        axes.plot([left, left + 0.88], [floor, floor], color=TRAIN_COLOR, linewidth=0.6)
+        if not len(some):
+            continue
+        low, high = np.quantile(some, [0.005, 0.995])
+        counts, edges = np.histogram(some, 40, (low, high if high > low else low + 1))
+        x = left + 0.88 * (edges - edges[0]) / (edges[-1] - edges[0])
+        axes.fill_between(
+            x[:-1], floor, floor + 0.5 * counts / counts.max(), step="post", color=VALIDATION_COLOR, alpha=0.8
+        )
+        if edges[0] < 0 < edges[-1]:
+            zero = left + 0.88 * (0 - edges[0]) / (edges[-1] - edges[0])
+            axes.plot([zero, zero], [floor, floor + 0.5], color="#222222", linewidth=0.5)
+        axes.text(left, floor - 0.03, f"{edges[0]:.2g}", fontsize=5.5, va="top")
+        axes.text(left + 0.88, floor - 0.03, f"{edges[-1]:.2g}", fontsize=5.5, va="top", ha="right")
     _save(path, figure)
 
 

@@ -51,16 +51,36 @@ def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
         high: the value at the bright end, at least `low`.
     """
     channels = _channels_first(maps)
-    single = maps.shape[0] * maps.shape[1] == 1
-    silent = (channels == 0)[:, 0, 0] if single else _without_variation(channels)
     share = (channels - low) / (high - low) if high > low else np.zeros_like(channels)
     values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
     labels = (f"{low:.3g}", f"{(low + high) / 2:.3g}", f"{high:.3g}")
-    return Levels(values, silent, labels, f"all channels on one scale, {labels[0]} to {labels[2]}")
+    return Levels(values, _silent(channels), labels, f"all channels on one scale, {labels[0]} to {labels[2]}")
+
+
+def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
+    """Each channel from 0 to a value of its own, so that a faint response looks faint.
+
+    Args:
+        maps: float (height, width, channels), finite.
+        high: float (channels,), the values at the bright end; a channel without a positive one is dark.
+        end: what they are, in words.
+    """
+    channels = _channels_first(maps)
+    tops = high[:, None, None]
+    share = np.where(tops > 0, channels / np.where(tops > 0, tops, 1), 0)
+    values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
+    meaning = f"each channel from 0 to {end}"
+    return Levels(values, _silent(channels), ("0", "half", "99.5 %"), meaning)
 
 
 def _channels_first(maps: np.ndarray) -> np.ndarray:
     return np.moveaxis(maps, -1, 0).astype(np.float64)
+
+
+def _silent(channels: np.ndarray) -> np.ndarray:
+    """Which channels show nothing: the same everywhere, or zero if they are a single place."""
+    single = channels.shape[1] * channels.shape[2] == 1
+    return (channels == 0)[:, 0, 0] if single else _without_variation(channels)
 
 
 def _without_variation(channels: np.ndarray) -> np.ndarray:

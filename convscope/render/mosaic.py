@@ -10,6 +10,7 @@ from convscope.render.levels import Levels
 
 GAP = 2  # pixels between tiles
 MARGIN = 12
+FRAME = (214, 40, 40)
 _SINGLE = 24  # pixels of a side of a tile that is one value
 _MANY = 64  # of a small map where there are more than 32
 _ALONE = 400  # of the longer side of a channel that is drawn alone
@@ -20,12 +21,14 @@ class Tiles:
     """Pictures of one size, one a channel.
 
     `pixels` is uint8 (channels, height, width, 3); `silent`, bool (channels,), says which channels show
-    nothing: they are hatched; `channels`, int (channels,), are their numbers.
+    nothing: they are hatched; `channels`, int (channels,), are their numbers; `framed`, bool (channels,), are
+    to be pointed out.
     """
 
     pixels: np.ndarray
     silent: np.ndarray
     channels: np.ndarray
+    framed: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Scale:
     labels: tuple[str, str, str]
 
 
-def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: str) -> Tiles:
+def map_tiles(
+    levels: Levels, *, order: np.ndarray, max_tile: int, color_map: str, dead: np.ndarray | None = None
+) -> Tiles:
     """Feature maps as coloured tiles; the aspect is kept.
 
     Small maps are enlarged by a whole number, each value a square; those with a side over `max_tile`
@@ -47,6 +52,7 @@ def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: st
         order: int (channels,), the channels in the order of their tiles.
         max_tile: longest side of a tile in pixels.
         color_map: a Matplotlib colour map.
+        dead: bool (channels,), those that get a frame.
     """
     pixels = images.colorize(levels.values[order], color_map)
     count, *sides = levels.values.shape
@@ -58,7 +64,7 @@ def map_tiles(levels: Levels, *, order: np.ndarray, max_tile: int, color_map: st
         wanted = _SINGLE if longest == 1 else target
         factor = min(-(-wanted // longest), max(1, max_tile // longest))
         pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    return Tiles(pixels, levels.silent[order], order)
+    return Tiles(pixels, levels.silent[order], order, None if dead is None else dead[order])
 
 
 def channel_picture(values: np.ndarray, *, hatched: bool, caption: str, color_map: str) -> np.ndarray:
@@ -117,6 +123,8 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
         if column == 0:
             at = (MARGIN + indent - 6, top + height // 2)
             labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))
+        if tiles.framed is not None and tiles.framed[index]:
+            canvas[top - GAP : top + height + GAP, left - GAP : left + width + GAP] = FRAME
         canvas[top : top + height, left : left + width] = _hatched(tile) if silent else tile
         if shuffled:
             ink = INK if silent or tile[:10, :16].mean() > 128 else PAPER

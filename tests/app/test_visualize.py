@@ -162,3 +162,38 @@ def test_one_range_makes_photographs_comparable(command: Command, photograph: st
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     (entry,) = [each for each in files if each.get("layer") == "trunk/first"]
     assert entry["normalize"] == "all channels on one scale, 0 to 2"
+
+
+def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, photograph: str) -> None:
+    model = nested()
+    kernel, bias = model.get_layer("trunk").get_layer("first").get_weights()
+    model.get_layer("trunk").get_layer("first").set_weights([kernel, bias - np.float32([0, 50, 0, 0, 0])])
+    model.save("m.keras")
+    Path("many").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 3)).astype(np.uint8)
+    for index, each in enumerate(pixels):
+        save_png(Path(f"many/{index}.png"), each)
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    given = ["activations.statistics=split", "activations.normalize=dataset"]
+    outcome = command("visualize", *arguments, *given, "reference=[many]")
+    assert outcome.status == 0, outcome.err
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    entries = {entry["layer"]: entry for entry in files if "layer" in entry}
+    assert entries["trunk/first"]["dead"] == [1]
+    assert "dead" not in entries["trunk/second"]  # no rectifier cuts it off
+    assert "framed: 1 dead on 1,000 pictures" in entries["trunk/first"]["caption"]
+    assert (
+        entries["trunk/pool"]["normalize"] == "each channel from 0 to its 99.5th percentile on 1,000 pictures"
+    )
+    with Path("out/activations/summary.csv").open(newline="") as file:
+        dead = {row["layer"]: (row["dead"], row["dead_share"]) for row in csv.DictReader(file)}
+    assert dead == {"trunk/first": ("1", "0.2"), "trunk/pool": ("", ""), "trunk/second": ("", "")}
+    outcome = command("visualize", *arguments, given[0], "reference=[many/1*.png]", "overwrite=true")
+    assert "no channel is called dead over 111 pictures: expected 1,000 or more in reference" in outcome.out
+
+
+def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
+    assert outcome.status == 1
+    assert "say reference=[FOLDER]" in outcome.err.strip().splitlines()[-1]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convscope.render.levels import on_one_scale, standardize
+from convscope.render.levels import from_zero, on_one_scale, standardize
 
 
 def test_standardize_by_hand() -> None:
@@ -64,3 +64,11 @@ def test_silent_is_the_same_on_every_scale_and_a_single_place_is_silent_if_it_is
     single = np.array([[[0.0, 2.0, -1.0]]])
     assert on_one_scale(single, -1, 2).silent.tolist() == [True, False, False]
     assert on_one_scale(maps, 5, 5).values.max() == 0  # a scale without width is no division by zero
+
+
+def test_from_zero_makes_a_faint_response_look_faint() -> None:
+    maps = np.float32([[[1, 1, -1], [2, 2, -3]]])  # one row of two places, three channels
+    levels = from_zero(maps, np.array([2.0, 8.0, -0.5]), "its own")
+    assert levels.values[:, 0].tolist() == [[128, 255], [32, 64], [0, 0]]
+    assert levels.silent.tolist() == [False, False, False]
+    assert levels.meaning == "each channel from 0 to its own"

@@ -3,7 +3,7 @@ import pytest
 
 from convscope import images
 from convscope.render.levels import standardize
-from convscope.render.mosaic import Scale, Tiles, channel_picture, map_tiles, sheet
+from convscope.render.mosaic import FRAME, Scale, Tiles, channel_picture, map_tiles, sheet
 
 
 @pytest.mark.parametrize("shape", [(7, 7, 5), (30, 10, 3), (5, 12, 2), (200, 100, 2), (1, 1, 4)])
@@ -73,3 +73,13 @@ def test_a_channel_alone_is_enlarged_over_its_caption() -> None:
     assert (height, width) == (2 * 133 + 24, 3 * 133 + 4)
     np.testing.assert_array_equal(picture[:266:133, 2:-2:133, 0], values)
     assert (picture[268:] != 255).any()
+
+
+def test_what_is_framed_has_its_frame_around_it_and_keeps_its_pixels() -> None:
+    pixels = np.full((3, 10, 10, 3), 7, np.uint8)
+    none = np.zeros(3, bool)
+    plain = sheet(Tiles(pixels, none, np.arange(3)), "t", "s")
+    framed = sheet(Tiles(pixels, none, np.arange(3), np.array([False, True, False])), "t", "s")
+    changed = (plain != framed).any(axis=2)
+    assert changed.sum() == 14 * 14 - 10 * 10
+    assert (framed[changed] == FRAME).all()

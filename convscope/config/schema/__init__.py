@@ -37,6 +37,7 @@ from convscope.config.schema.visualize import (
     FiltersConfig,
     Normalize,
     Order,
+    Statistics,
     View,
     VisualizeConfig,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "SmallConvnetConfig",
     "SplitConfig",
     "SplitOf",
+    "Statistics",
     "TrainConfig",
     "TrainingConfig",
     "View",

@@ -22,7 +22,15 @@ class Normalize(StrEnum):
 
     channel = "channel"
     layer = "layer"
+    dataset = "dataset"
     range = "range"
+
+
+class Statistics(StrEnum):
+    """What channels are counted over."""
+
+    photographs = "photographs"
+    split = "split"  # type: ignore[assignment]  # hides str.split, which nobody needs here
 
 
 class Order(StrEnum):
@@ -50,9 +58,13 @@ class ActivationsConfig:
     )
     normalize: Normalize = option(
         Normalize.channel,
-        "channel: each its mean ± 2 deviations; layer: one scale for all; range: the one below",
+        "channel: each its mean ± 2 deviations; layer: one scale for all; dataset: each from 0 to its 99.5th "
+        "percentile over reference; range: the one below",
     )
     range: list[float] = option([], "[lowest, highest] for normalize=range, to compare photographs and runs")
+    statistics: Statistics = option(
+        Statistics.photographs, "split: also find dead channels, over 1,000 pictures of reference or more"
+    )
     order: Order = option(Order.channel, "of the tiles: by channel, or by mean, the highest first")
     channels: bool = option(False, "also a picture of each channel")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
@@ -137,6 +149,11 @@ class VisualizeConfig(CheckpointConfig):
 
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
+    )
+    reference: list[str] = option(
+        ["train"],
+        "train, validation, test of the model's data set, or photographs as in images: what "
+        "activations.normalize=dataset, activations.statistics=split look at",
     )
     views: list[View] = option(list(View), "what to draw")
     activations: ActivationsConfig = field(default_factory=ActivationsConfig)

@@ -1,0 +1,98 @@
+"""What the activations view saw of all photographs together: tables and charts by layer."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from convscope import images
+from convscope.files import write_text
+from convscope.graph import Layer
+from convscope.render import figure
+from convscope.render.view import View
+from convscope.vis.statistics import ChannelStatistics
+
+TABLE, BY_DEPTH, DISTRIBUTIONS = (
+    f"activations/{name}" for name in ("summary.csv", "summary.png", "distributions.png")
+)
+COLUMNS = (
+    "photograph", "index", "layer", "type", "channels", "silent", "silent_share", "zeros_share", "dead",
+    "dead_share", "lowest", "mean", "highest",
+)  # fmt: skip
+SAMPLE = 4096  # values of a layer and photograph that its histogram is made of
+MOST_PHOTOGRAPHS = 64  # that histograms are made of
+
+
+class Summary:
+    """Collects a row a photograph and layer, and a sample of the values of each layer."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str | int | float]] = []
+        self.samples: dict[str, list[np.ndarray]] = {}
+
+    def note(
+        self, photograph: str, layer: Layer, maps: np.ndarray, silent: int, dead: np.ndarray | None
+    ) -> None:
+        """Count what a layer put out for a photograph: float (height, width, channels)."""
+        channels = maps.shape[-1]
+        zeros = float((maps == 0).mean())
+        lowest, mean, highest = (float(each) for each in (maps.min(), maps.mean(), maps.max()))
+        shares = (round(silent / channels, 6), round(zeros, 6))
+        of_dead = ("", "") if dead is None else (int(dead.sum()), round(float(dead.mean()), 6))
+        about = (photograph, layer.index, layer.path, layer.kind, channels, silent)
+        numbers = (*about, *shares, *of_dead, lowest, mean, highest)
+        self.rows.append(dict(zip(COLUMNS, numbers, strict=True)))
+        kept = self.samples.setdefault(layer.path, [])
+        if len(kept) < MOST_PHOTOGRAPHS:
+            draw = np.random.default_rng(layer.index)
+            kept.append(maps.ravel()[draw.integers(0, maps.size, min(SAMPLE, maps.size))])
+
+    def write(self, directory: Path, statistics: dict[str, ChannelStatistics]) -> list[View]:
+        """Write the table and the charts, if there is anything; returns the charts."""
+        if not self.rows:
+            return []
+        photographs = {row["photograph"]: place for place, row in reversed(list(enumerate(self.rows)))}
+        self.rows.sort(key=lambda row: (photographs[row["photograph"]], row["index"]))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(directory / TABLE, text.getvalue())
+        return [self._by_depth(directory, statistics), self._distributions(directory)]
+
+    def _of_layers(self) -> dict[str, list[dict[str, str | int | float]]]:
+        result: dict[str, list[dict[str, str | int | float]]] = {}
+        for row in self.rows:
+            result.setdefault(str(row["layer"]), []).append(row)
+        return result
+
+    def _mean(self, key: str) -> list[float]:
+        return [float(np.mean([float(row[key]) for row in rows])) for rows in self._of_layers().values()]
+
+    def _by_depth(self, directory: Path, statistics: dict[str, ChannelStatistics]) -> View:
+        of_layers = self._of_layers()
+        shares = {"silent channels": self._mean("silent_share"), "zeros": self._mean("zeros_share")}
+        caption = (
+            "share of channels that are the same everywhere on a photograph, and of values that are zero"
+        )
+        dead = [rows[0]["dead_share"] for rows in of_layers.values()]
+        if any(share != "" for share in dead):
+            shares["dead channels"] = [math.nan if share == "" else float(share) for share in dead]
+            pictures = next(iter(statistics.values())).pictures
+            caption += f"; of channels that are zero after their activation on {pictures:,} pictures"
+        figure.shares_by_depth(directory / BY_DEPTH, list(of_layers), shares)
+        return _view(directory, BY_DEPTH, "by depth", caption)
+
+    def _distributions(self, directory: Path) -> View:
+        of_layers = self._of_layers()
+        samples = [np.concatenate(self.samples[path]) for path in of_layers]
+        figure.distributions(directory / DISTRIBUTIONS, list(of_layers), samples, self._mean("zeros_share"))
+        caption = "how often values occur that are not zero; the share of zeros beside the layer's name"
+        return _view(directory, DISTRIBUTIONS, "distributions", caption)
+
+
+def _view(directory: Path, path: str, title: str, caption: str) -> View:
+    size = images.load_png(directory / path).shape[:2]
+    return View(path, title, caption, size, {"view": "summary"})
