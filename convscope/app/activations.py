@@ -20,7 +20,7 @@ from convscope.progress import progress
 from convscope.render import figure, mosaic
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.render.view import View, write_view
-from convscope.vis.activations import Extractor
+from convscope.vis.activations import BEFORE, Extractor, before_and_after
 from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
@@ -39,6 +39,8 @@ class ActivationDrawing:
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
         self.shown = _layers_to_show(layers, config.layers)
+        if config.before_activation:
+            self.shown = [each for layer in self.shown for each in before_and_after(layer)]
         self.extract = Extractor(bundle.model, self.shown)
         self.digits = max(2, len(str(len(layers) - 1)))
         self.layers = layers
@@ -85,18 +87,18 @@ class ActivationDrawing:
         found = self.extract(inputs)
         if self.config.save_arrays:
             self._save(key, {path: values[0] for path, values in found.items()})
-        drawn: dict[int, list[View]] = {}
+        drawn: dict[str, list[View]] = {}
         grids = [layer for layer in self.shown if not layer.has_units]
 
         def draw(layer: Layer) -> list[View]:
             return list(self._of_layer(key, layer, found[layer.path][0], provenance))
 
         for layer, views in zip(grids, in_threads(draw, grids), strict=True):
-            drawn[layer.index] = views
+            drawn[layer.path] = views
         for layer in self.shown:
             if layer.has_units:  # Matplotlib's, which one thread at a time may use
-                drawn[layer.index] = draw(layer)
-        ordered = [drawn[layer.index] for layer in self.shown]
+                drawn[layer.path] = draw(layer)
+        ordered = [drawn[layer.path] for layer in self.shown]
         return [views[0] for views in ordered], [view for views in ordered for view in views[1:]]
 
     def finish(self) -> list[View]:
@@ -152,6 +154,7 @@ class ActivationDrawing:
             provenance=about,
         )
         if self.config.channels:
+            stem += "_before" * layer.path.endswith(BEFORE)
             yield from self._channels(f"activations/{key}/channels/{stem}", layer, levels, about)
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:

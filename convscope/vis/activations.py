@@ -1,12 +1,23 @@
 """Feature maps: what the layers put out for a photograph."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError
-from convscope.graph import Layer
+from convscope.graph import Layer, before_activation
+
+BEFORE = " before activation"  # after a layer's path
+
+
+def before_and_after(layer: Layer) -> list[Layer]:
+    """The layer, and ahead of it what it has before the activation that is inside it, if there is one."""
+    inside = getattr(layer.keras_layer, "activation", None)
+    if layer.kind == "Activation" or inside in (None, keras.activations.linear):
+        return [layer]
+    return [replace(layer, path=layer.path + BEFORE, output=before_activation(layer.output)), layer]
 
 
 class Extractor:

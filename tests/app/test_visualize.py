@@ -197,3 +197,23 @@ def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photogr
     outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
     assert outcome.status == 1
     assert "say reference=[FOLDER]" in outcome.err.strip().splitlines()[-1]
+
+
+def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    given = ["activations.before_activation=true", "activations.save_arrays=float32"]
+    outcome = command("visualize", *arguments, *given, "activations.channels=true")
+    assert outcome.status == 0, outcome.err
+    with np.load("out/activations/photo/maps.npz") as file:
+        before, after = file["trunk/first before activation"], file["trunk/first"]
+        assert sorted(file.files) == [
+            "out", "trunk/first", "trunk/first before activation", "trunk/pool", "trunk/second",
+        ]  # fmt: skip
+    assert before.min() < 0
+    np.testing.assert_array_equal(np.maximum(before, 0), after)
+    files = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    on_disk = {str(each.relative_to("out")) for each in Path("out/activations").rglob("*.png")}
+    assert on_disk <= files
+    assert len([path for path in files if "/channels/01_before--" in path]) == 5
+    assert len([path for path in files if "/channels/01--" in path]) == 5

@@ -66,6 +66,9 @@ class ActivationsConfig:
         Statistics.photographs, "split: also find dead channels, over 1,000 pictures of reference or more"
     )
     order: Order = option(Order.channel, "of the tiles: by channel, or by mean, the highest first")
+    before_activation: bool = option(
+        False, "also what layers with an activation inside, such as Conv2D(activation=relu), have before it"
+    )
     channels: bool = option(False, "also a picture of each channel")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
