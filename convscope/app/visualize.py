@@ -13,11 +13,14 @@ from typing import Any
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
+from convscope.app.examples import INTRO as EXAMPLES_INTRO
+from convscope.app.examples import draw_examples, find_examples, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
+from convscope.app.reference import pictures_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.errors import ConvscopeError
@@ -57,7 +60,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
+    examples/NN_LAYER.png, examples/examples.csv, photographs/IMAGE.jpg, layers.csv, manifest.json,
+    config.yaml and index.html, which shows it all.
 
     Raises:
         ConvscopeError: no checkpoint or one that does not fit, no or unreadable photographs, an unknown
@@ -74,7 +78,14 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     of_photographs = {Kind.activations, Kind.class_activation} & set(config.views)
     photographs = choose(config.images, bundle) if of_photographs else []
     drawing = PhotographDrawing(bundle, layers, config, directory)
-    filter_layers = choose_layers(config.filters, layers) if Kind.filters in config.views else []
+    filter_layers, example_layers = (
+        choose_layers(patterns, layers, f"{kind}.layers") if kind in config.views else []
+        for kind, patterns in (
+            (Kind.filters, config.filters.layers),
+            (Kind.examples, config.examples.layers),
+        )
+    )
+    examples = pictures_of(config.splits, bundle) if Kind.examples in config.views else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     _remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -94,6 +105,11 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             patterns = draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed)
             kernels = draw_kernels(bundle, layers, directory)
             drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
+        if examples is not None:
+            found = find_examples(bundle, example_layers, examples, config.examples)
+            drawn.tables.append(write_table(found, examples, directory))
+            views = draw_examples(bundle, found, examples, directory, splits=config.splits)
+            drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
     return directory / PAGE
 
 

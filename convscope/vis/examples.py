@@ -91,9 +91,7 @@ class ExampleSearch:
     def found(self) -> dict[str, Top]:
         """What was found until now, by the layer's path."""
         return {
-            layer.path: top
-            for layer, top in zip(self.layers, self._found, strict=True)
-            if top is not None
+            layer.path: top for layer, top in zip(self.layers, self._found, strict=True) if top is not None
         }
 
 

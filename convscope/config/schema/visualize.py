@@ -15,6 +15,7 @@ class View(StrEnum):
     filters = "filters"
     class_activation = "class_activation"
     layers = "layers"
+    examples = "examples"
 
 
 class Normalize(StrEnum):
@@ -95,6 +96,20 @@ class ClassActivationConfig:
     color_map: str = option("inferno", "a colour map of Matplotlib's")
 
 
+@dataclass
+class ExamplesConfig:
+    """Parts of the photographs that excite a channel most."""
+
+    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
+    top: int = option(9, "photographs a channel")
+    limit: int = option(32, "channels a layer, the first ones; 0 looks at all")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("examples.top", self.top, 1, 100)
+        check_range("examples.limit", self.limit, 0)
+
+
 class Outputs(StrEnum):
     """What a model puts out."""
 
@@ -138,10 +153,19 @@ class VisualizeConfig(CheckpointConfig):
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
     )
-    views: list[View] = option(list(View), "what to draw")
+    splits: list[str] = option(
+        ["train"],
+        "where examples are looked for: train, validation, test of the model's data set, or photographs, "
+        "folders, globs, @LIST.txt",
+    )
+    views: list[View] = option(
+        [View.activations, View.filters, View.class_activation, View.layers],
+        "what to draw, of activations, filters, class_activation, layers, examples",
+    )
     activations: ActivationsConfig = field(default_factory=ActivationsConfig)
     filters: FiltersConfig = field(default_factory=FiltersConfig)
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
+    examples: ExamplesConfig = field(default_factory=ExamplesConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
@@ -152,3 +176,5 @@ class VisualizeConfig(CheckpointConfig):
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.views:
             raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(View)}")
+        if not self.splits:
+            raise ConvscopeError("splits=[] holds no examples: expected train, validation, test, or folders")

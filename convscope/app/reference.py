@@ -1,0 +1,57 @@
+"""The pictures that a model is looked at with: splits of its data set, or photographs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from convscope.data import photographs
+from convscope.data.manifest import SPLITS, Manifest, open_dataset
+from convscope.data.pipeline import Examples, examples_of
+from convscope.errors import ConvscopeError
+from convscope.models.bundle import ModelBundle
+
+
+def dataset_of(bundle: ModelBundle, fold: int | None = None) -> tuple[Path, Manifest | None]:
+    """The data set that the model was trained on: its folder and its manifest, None if it is gone."""
+    root = Path(bundle.contract.dataset.get("path", "not known"))
+    try:
+        return root, open_dataset(root, fold)
+    except ConvscopeError:
+        return root, None
+
+
+def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> Examples:
+    """The pictures of `splits`: those of the model's data set, then photographs, each file once.
+
+    Photographs have no known class: their labels are 0.
+
+    Args:
+        splits: `train`, `validation`, `test`; anything else is what `convscope.data.photographs.find` takes.
+        bundle: the model, which knows its data set; the fold that it was validated on is heeded.
+
+    Raises:
+        ConvscopeError: there are none, or the data set is gone.
+    """
+    parts = [_split(name, bundle) for name in SPLITS if name in splits]
+    others = [each for each in splits if each not in SPLITS]
+    if others:
+        known = {path.resolve() for part in parts for path in part.paths}
+        paths = [path for path in photographs.find(others) if path.resolve() not in known]
+        parts.append(Examples(paths, np.zeros(len(paths), np.int64), bundle.contract.class_names))
+    return Examples(
+        [path for part in parts for path in part.paths],
+        np.concatenate([part.labels for part in parts]),
+        parts[0].classes,
+        all(part.plain for part in parts),
+    )
+
+
+def _split(name: str, bundle: ModelBundle) -> Examples:
+    root, manifest = dataset_of(bundle, bundle.contract.dataset.get("fold"))
+    if manifest is None:
+        raise ConvscopeError(
+            f"splits={name}: the data set that the model was trained on is not there ({root}): say "
+            "splits=FOLDER with photographs"
+        )
+    return examples_of(root, manifest, name)
