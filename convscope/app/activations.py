@@ -70,7 +70,7 @@ class ActivationDrawing:
         if self.config.statistics is Statistics.split and len(examples.paths) < FEWEST:
             print(
                 f"note: no channel is called dead over {len(examples.paths)} pictures: expected "
-                f"{FEWEST:,} or more in reference"
+                f"{FEWEST:,} or more in splits"
             )
 
     def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:

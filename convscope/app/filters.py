@@ -25,16 +25,16 @@ INTRO = (
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
 
 
-def choose_layers(config: FiltersConfig, layers: Sequence[Layer]) -> list[Layer]:
-    """The layers whose filters are drawn; raises ConvscopeError for one that has none."""
-    if not config.layers:
+def choose_layers(patterns: Sequence[str], layers: Sequence[Layer], key: str) -> list[Layer]:
+    """The layers whose filters are drawn, of `key=patterns`; raises ConvscopeError for one that has none."""
+    if not patterns:
         return spread(layers, DEFAULT_LAYERS)
-    chosen = select(layers, config.layers)
+    chosen = select(layers, patterns)
     for layer in chosen:
         if not layer.has_maps:
             raise ConvscopeError(
                 f"layer {layer.path} ({layer.kind}) has no filters to draw, its output is {layer.shape}: "
-                "choose convolutions in filters.layers"
+                f"choose convolutions in {key}"
             )
     return chosen
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.app.activations import ActivationDrawing
+from convscope.app.reference import dataset_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
-from convscope.data.manifest import ImageRecord, manifest_hash, open_dataset
+from convscope.data.manifest import ImageRecord, manifest_hash
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
@@ -49,7 +50,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     Raises:
         ConvscopeError: there are none, or one cannot be read.
     """
-    root, records = trained_on(bundle)
+    root, records = _trained_on(bundle)
     if patterns:
         paths = photographs.find(patterns)
     else:
@@ -72,17 +73,15 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     ]
 
 
-def trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
+def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     """The data set that the model was trained on: its folder and images; none if it is gone."""
     about = bundle.contract.dataset
-    root = Path(about.get("path", "not known"))
-    try:
-        records = open_dataset(root).images
-    except ConvscopeError:
+    root, manifest = dataset_of(bundle)
+    if manifest is None:
         return root, []  # photographs can still be named
     if manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
         print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
-    return root, records
+    return root, manifest.images
 
 
 class PhotographDrawing:

@@ -1,34 +1,57 @@
-"""The pictures over which stage 3 looks further than at single photographs."""
+"""The pictures that a model is looked at with: splits of its data set, or photographs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from convscope.app.photographs import trained_on
 from convscope.data import photographs
-from convscope.data.manifest import SPLITS
-from convscope.data.pipeline import Examples
+from convscope.data.manifest import SPLITS, Manifest, open_dataset
+from convscope.data.pipeline import Examples, examples_of
 from convscope.errors import ConvscopeError
 from convscope.models.bundle import ModelBundle
 
 
-def pictures_of(reference: Sequence[str], bundle: ModelBundle) -> Examples:
-    """The pictures that `reference` names: splits of the model's own data set, or photographs.
+def dataset_of(bundle: ModelBundle, fold: int | None = None) -> tuple[Path, Manifest | None]:
+    """The data set that the model was trained on: its folder and its manifest, None if it is gone."""
+    root = Path(bundle.contract.dataset.get("path", "not known"))
+    try:
+        return root, open_dataset(root, fold)
+    except ConvscopeError:
+        return root, None
 
-    Their labels are 0: nothing here looks at them.
+
+def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> Examples:
+    """The pictures of `splits`: those of the model's data set, then photographs, each file once.
+
+    Photographs have no known class: their labels are 0.
+
+    Args:
+        splits: `train`, `validation`, `test`; anything else is what `convscope.data.photographs.find` takes.
+        bundle: the model, which knows its data set; the fold that it was validated on is heeded.
 
     Raises:
-        ConvscopeError: the data set is not there any more, or a pattern names nothing.
+        ConvscopeError: there are none, or the data set is gone.
     """
-    named = [each for each in reference if each in SPLITS]
-    paths = photographs.find([each for each in reference if each not in SPLITS])
-    if named:
-        root, records = trained_on(bundle)
-        found = [root / record.path for record in records if record.split in named]
-        if not found:
-            raise ConvscopeError(
-                f"reference={','.join(named)}: the data set that the model learned from is not there "
-                f"({root}): say reference=[FOLDER]"
-            )
-        paths = found + paths
-    return Examples(paths, np.zeros(len(paths), np.int64), bundle.contract.class_names)
+    parts = [_split(name, bundle) for name in SPLITS if name in splits]
+    others = [each for each in splits if each not in SPLITS]
+    if others:
+        known = {path.resolve() for part in parts for path in part.paths}
+        paths = [path for path in photographs.find(others) if path.resolve() not in known]
+        parts.append(Examples(paths, np.zeros(len(paths), np.int64), bundle.contract.class_names))
+    return Examples(
+        [path for part in parts for path in part.paths],
+        np.concatenate([part.labels for part in parts]),
+        parts[0].classes,
+        all(part.plain for part in parts),
+    )
+
+
+def _split(name: str, bundle: ModelBundle) -> Examples:
+    root, manifest = dataset_of(bundle, bundle.contract.dataset.get("fold"))
+    if manifest is None:
+        raise ConvscopeError(
+            f"splits={name}: the data set that the model was trained on is not there ({root}): say "
+            "splits=FOLDER with photographs"
+        )
+    return examples_of(root, manifest, name)

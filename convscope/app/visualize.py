@@ -13,6 +13,8 @@ from typing import Any
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
+from convscope.app.examples import INTRO as EXAMPLES_INTRO
+from convscope.app.examples import draw_examples, find_examples, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
@@ -58,7 +60,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
+    examples/NN_LAYER.png, examples/examples.csv, photographs/IMAGE.jpg, layers.csv, manifest.json,
+    config.yaml and index.html, which shows it all.
 
     Raises:
         ConvscopeError: no checkpoint or one that does not fit, no or unreadable photographs, an unknown
@@ -75,7 +78,16 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     of_photographs = {Kind.activations, Kind.class_activation} & set(config.views)
     photographs = choose(config.images, bundle) if of_photographs else []
     drawing = PhotographDrawing(bundle, layers, config, directory)
-    filter_layers = choose_layers(config.filters, layers) if Kind.filters in config.views else []
+    filter_layers, example_layers = (
+        choose_layers(patterns, layers, f"{kind}.layers") if kind in config.views else []
+        for kind, patterns in (
+            (Kind.filters, config.filters.layers),
+            (Kind.examples, config.examples.layers),
+        )
+    )
+    statistics = drawing.activations is not None and drawing.activations.needs_statistics
+    looks_further = statistics or Kind.examples in config.views
+    pictures = pictures_of(config.splits, bundle) if looks_further else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     _remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -86,8 +98,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
         drawn.tables.append(LAYERS_FILE)
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
-        if drawing.activations and drawing.activations.needs_statistics:
-            drawing.activations.look_over(pictures_of(config.reference, bundle))
+        if drawing.activations and pictures and statistics:
+            drawing.activations.look_over(pictures)
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             drawn.photographs.append(drawing.draw(photograph))
         if drawing.activations:
@@ -97,6 +109,11 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             patterns = draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed)
             kernels = draw_kernels(bundle, layers, directory)
             drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
+        if pictures and Kind.examples in config.views:
+            found = find_examples(bundle, example_layers, pictures, config.examples)
+            drawn.tables.append(write_table(found, pictures, directory))
+            views = draw_examples(bundle, found, pictures, directory, splits=config.splits)
+            drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
     return directory / PAGE
 
 

@@ -73,7 +73,7 @@ def channel_picture(values: np.ndarray, *, hatched: bool, caption: str, color_ma
     factor = max(1, _ALONE // max(values.shape))
     tile = tile.repeat(factor, axis=0).repeat(factor, axis=1)
     if hatched:
-        tile = _hatched(tile)
+        tile = hatching(*tile.shape[:2])
     height, width = tile.shape[:2]
     across = max(width, text_width(caption, 12)) + 2 * GAP
     canvas = np.full((height + 24, across, 3), PAPER, np.uint8)
@@ -125,7 +125,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
             labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))
         if tiles.framed is not None and tiles.framed[index]:
             canvas[top - GAP : top + height + GAP, left - GAP : left + width + GAP] = FRAME
-        canvas[top : top + height, left : left + width] = _hatched(tile) if silent else tile
+        canvas[top : top + height, left : left + width] = hatching(height, width) if silent else tile
         if shuffled:
             ink = INK if silent or tile[:10, :16].mean() > 128 else PAPER
             labels.append(Label(str(tiles.channels[index]), (left + 2, top + 1), 9, ink))
@@ -138,9 +138,9 @@ def _columns(count: int, width: int) -> int:
     return min(count, 16 if count > 32 and wide else 8)
 
 
-def _hatched(tile: np.ndarray) -> np.ndarray:
-    """The tile's place, hatched in grey."""
-    y, x = np.indices(tile.shape[:2])
+def hatching(height: int, width: int) -> np.ndarray:
+    """A tile that has nothing to show, hatched in grey: uint8 (height, width, 3)."""
+    y, x = np.indices((height, width))
     grey = np.where((x + y) % 8 < 2, 196, 236).astype(np.uint8)
     return grey[..., None].repeat(3, axis=2)
 

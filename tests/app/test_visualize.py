@@ -175,7 +175,7 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
         save_png(Path(f"many/{index}.png"), each)
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.statistics=split", "activations.normalize=dataset"]
-    outcome = command("visualize", *arguments, *given, "reference=[many]")
+    outcome = command("visualize", *arguments, *given, "splits=[many]")
     assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     entries = {entry["layer"]: entry for entry in files if "layer" in entry}
@@ -188,15 +188,15 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     with Path("out/activations/summary.csv").open(newline="") as file:
         dead = {row["layer"]: (row["dead"], row["dead_share"]) for row in csv.DictReader(file)}
     assert dead == {"trunk/first": ("1", "0.2"), "trunk/pool": ("", ""), "trunk/second": ("", "")}
-    outcome = command("visualize", *arguments, given[0], "reference=[many/1*.png]", "overwrite=true")
-    assert "no channel is called dead over 111 pictures: expected 1,000 or more in reference" in outcome.out
+    outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
+    assert "no channel is called dead over 111 pictures: expected 1,000 or more in splits" in outcome.out
 
 
 def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
     assert outcome.status == 1
-    assert "say reference=[FOLDER]" in outcome.err.strip().splitlines()[-1]
+    assert "say splits=FOLDER" in outcome.err.strip().splitlines()[-1]
 
 
 def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: str) -> None:

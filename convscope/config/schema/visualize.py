@@ -15,6 +15,7 @@ class View(StrEnum):
     filters = "filters"
     class_activation = "class_activation"
     layers = "layers"
+    examples = "examples"
 
 
 class Normalize(StrEnum):
@@ -59,11 +60,11 @@ class ActivationsConfig:
     normalize: Normalize = option(
         Normalize.channel,
         "channel: each its mean ± 2 deviations; layer: one scale for all; dataset: each from 0 to its 99.5th "
-        "percentile over reference; range: the one below",
+        "percentile over splits; range: the one below",
     )
     range: list[float] = option([], "[lowest, highest] for normalize=range, to compare photographs and runs")
     statistics: Statistics = option(
-        Statistics.photographs, "split: also find dead channels, over 1,000 pictures of reference or more"
+        Statistics.photographs, "split: also find dead channels, over 1,000 pictures of splits or more"
     )
     order: Order = option(Order.channel, "of the tiles: by channel, or by mean, the highest first")
     before_activation: bool = option(
@@ -110,6 +111,20 @@ class ClassActivationConfig:
     color_map: str = option("inferno", "a colour map of Matplotlib's")
 
 
+@dataclass
+class ExamplesConfig:
+    """Parts of the photographs that excite a channel most."""
+
+    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
+    top: int = option(9, "photographs a channel")
+    limit: int = option(32, "channels a layer, the first ones; 0 looks at all")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("examples.top", self.top, 1, 100)
+        check_range("examples.limit", self.limit, 0)
+
+
 class Outputs(StrEnum):
     """What a model puts out."""
 
@@ -153,15 +168,19 @@ class VisualizeConfig(CheckpointConfig):
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
     )
-    reference: list[str] = option(
+    splits: list[str] = option(
         ["train"],
-        "train, validation, test of the model's data set, or photographs as in images: what "
-        "activations.normalize=dataset, activations.statistics=split look at",
+        "what examples, activations.normalize=dataset and activations.statistics=split look at: train, "
+        "validation, test of the model's data set, or photographs, folders, globs, @LIST.txt",
     )
-    views: list[View] = option(list(View), "what to draw")
+    views: list[View] = option(
+        [View.activations, View.filters, View.class_activation, View.layers],
+        "what to draw, of activations, filters, class_activation, layers, examples",
+    )
     activations: ActivationsConfig = field(default_factory=ActivationsConfig)
     filters: FiltersConfig = field(default_factory=FiltersConfig)
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
+    examples: ExamplesConfig = field(default_factory=ExamplesConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
@@ -172,3 +191,5 @@ class VisualizeConfig(CheckpointConfig):
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.views:
             raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(View)}")
+        if not self.splits:
+            raise ConvscopeError("splits=[] holds no examples: expected train, validation, test, or folders")

@@ -1,0 +1,105 @@
+"""A row of pictures a channel, and the sheet that the rows lie on; a picture's part, and a mark on it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope import images
+from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width, write
+from convscope.render.mosaic import GAP, MARGIN, hatching
+
+OUTSIDE = 226  # the grey of what lies beyond a picture's border
+_HEADER = 58
+_APART = 28  # pixels between two channels side by side
+_LEAST_MARK = 7  # pixels of a mark's side
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Pictures of one size, a row a channel.
+
+    `pixels` is uint8 (channels, k, height, width, 3), `hatched`, bool (channels, k), says which show
+    nothing; `names` and `notes` are what stands to the left of each row, the second below the first.
+    """
+
+    pixels: np.ndarray
+    hatched: np.ndarray
+    names: list[str]
+    notes: list[str]
+
+
+def sheet(rows: Rows, title: str, subtitle: str) -> np.ndarray:
+    """All rows under a title, two channels side by side where there are more than eight.
+
+    They go down the left column, then down the right one.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    count, across, height, width, _ = rows.pixels.shape
+    indent = 10 + max(
+        *(text_width(each, 12, bold=True) for each in rows.names),
+        *(text_width(each, 10) for each in rows.notes),
+    )
+    columns = 2 if count > 8 else 1
+    lines = -(-count // columns)
+    body = indent + across * (width + GAP) - GAP
+    needed = max(text_width(title, 17, bold=True), text_width(subtitle, 12))
+    whole = max(columns * (body + _APART) - _APART, needed) + 2 * MARGIN
+    canvas = np.full((_HEADER + lines * (height + GAP) - GAP + MARGIN, whole, 3), PAPER, np.uint8)
+    labels = [
+        Label(title, (MARGIN, MARGIN), 17, bold=True),
+        Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
+    ]
+    for index in range(count):
+        column, line = divmod(index, lines)
+        top, left = _HEADER + line * (height + GAP), MARGIN + column * (body + _APART) + indent
+        middle = top + height // 2
+        labels += [
+            Label(rows.names[index], (left - 8, middle - 1), 12, INK, bold=True, anchor="rb"),
+            Label(rows.notes[index], (left - 8, middle + 3), 10, FAINT, anchor="rt"),
+        ]
+        for place in range(across):
+            tile = hatching(height, width) if rows.hatched[index, place] else rows.pixels[index, place]
+            canvas[top : top + height, left : left + width] = tile
+            left += width + GAP
+    return write(canvas, labels)
+
+
+def part(pixels: np.ndarray, window: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
+    """What a window shows of a picture, at `size`; what is outside the picture is light grey.
+
+    Args:
+        pixels: uint8 (height, width, 3).
+        window: top, left, bottom, right as fractions of the picture's height and width; it may reach out.
+        size: height and width of the result in pixels.
+    """
+    height, width = pixels.shape[:2]
+    top, left = round(window[0] * height), round(window[1] * width)
+    bottom, right = max(top + 1, round(window[2] * height)), max(left + 1, round(window[3] * width))
+    result = np.full((bottom - top, right - left, 3), OUTSIDE, np.uint8)
+    inside = pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    down, over = max(-top, 0), max(-left, 0)
+    result[down : down + inside.shape[0], over : over + inside.shape[1]] = inside
+    return images.resize(result, *size)
+
+
+def marked(tile: np.ndarray, place: tuple[float, float], extent: tuple[float, float]) -> np.ndarray:
+    """A tile with an outline around a place.
+
+    Args:
+        tile: uint8 (height, width, 3).
+        place: the middle of what is outlined, down and across, as fractions of the tile.
+        extent: its height and width, as fractions; small ones are enlarged.
+    """
+    result = tile.copy()
+    spans = []
+    for side, middle, share in zip(tile.shape[:2], place, extent, strict=True):
+        length = min(max(_LEAST_MARK, round(share * side)), side - 4)
+        start = min(max(round(middle * side - length / 2), 2), side - 2 - length)
+        spans.append((start, start + length))
+    (top, bottom), (left, right) = spans
+    for out, color in ((2, INK), (1, PAPER)):  # dark around light, to be seen on both
+        box = result[top - out : bottom + out, left - out : right + out]
+        box[:1], box[-1:], box[:, :1], box[:, -1:] = color, color, color, color
+    return result
