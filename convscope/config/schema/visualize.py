@@ -15,6 +15,7 @@ class View(StrEnum):
     filters = "filters"
     class_activation = "class_activation"
     layers = "layers"
+    evolution = "evolution"
 
 
 class Normalize(StrEnum):
@@ -95,6 +96,23 @@ class ClassActivationConfig:
     color_map: str = option("inferno", "a colour map of Matplotlib's")
 
 
+@dataclass
+class EvolutionConfig:
+    """Feature maps across the epochs of a training."""
+
+    layers: list[str] = option([], "as in activations.layers; [] is last_conv")
+    channels: list[int] = option([], "which, from 0; [] is the first 8")
+    rate: float = option(2, "epochs a second in the GIF")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("evolution.rate", self.rate, 0.1, 50)
+        for channel in self.channels:
+            check_range("evolution.channels", channel, 0)
+        if len(set(self.channels)) < len(self.channels):
+            raise ConvscopeError(f"evolution.channels={self.channels}: expected each channel once")
+
+
 class Outputs(StrEnum):
     """What a model puts out."""
 
@@ -138,10 +156,14 @@ class VisualizeConfig(CheckpointConfig):
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
     )
-    views: list[View] = option(list(View), "what to draw")
+    views: list[View] = option(
+        [View.activations, View.filters, View.class_activation, View.layers],
+        "what to draw; evolution needs a run with callbacks=[snapshots]",
+    )
     activations: ActivationsConfig = field(default_factory=ActivationsConfig)
     filters: FiltersConfig = field(default_factory=FiltersConfig)
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
