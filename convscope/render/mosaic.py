@@ -67,7 +67,7 @@ def channel_picture(values: np.ndarray, *, hatched: bool, caption: str, color_ma
     factor = max(1, _ALONE // max(values.shape))
     tile = tile.repeat(factor, axis=0).repeat(factor, axis=1)
     if hatched:
-        tile = _hatched(tile)
+        tile = hatching(tile)
     height, width = tile.shape[:2]
     across = max(width, text_width(caption, 12)) + 2 * GAP
     canvas = np.full((height + 24, across, 3), PAPER, np.uint8)
@@ -109,7 +109,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
         Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
     ]
     if scale:
-        labels += _color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
+        labels += color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
     shuffled = bool((np.diff(tiles.channels) != 1).any())
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
@@ -117,7 +117,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
         if column == 0:
             at = (MARGIN + indent - 6, top + height // 2)
             labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))
-        canvas[top : top + height, left : left + width] = _hatched(tile) if silent else tile
+        canvas[top : top + height, left : left + width] = hatching(tile) if silent else tile
         if shuffled:
             ink = INK if silent or tile[:10, :16].mean() > 128 else PAPER
             labels.append(Label(str(tiles.channels[index]), (left + 2, top + 1), 9, ink))
@@ -130,14 +130,14 @@ def _columns(count: int, width: int) -> int:
     return min(count, 16 if count > 32 and wide else 8)
 
 
-def _hatched(tile: np.ndarray) -> np.ndarray:
+def hatching(tile: np.ndarray) -> np.ndarray:
     """The tile's place, hatched in grey."""
     y, x = np.indices(tile.shape[:2])
     grey = np.where((x + y) % 8 < 2, 196, 236).astype(np.uint8)
     return grey[..., None].repeat(3, axis=2)
 
 
-def _color_bar(canvas: np.ndarray, scale: Scale, *, right: int, width: int) -> list[Label]:
+def color_bar(canvas: np.ndarray, scale: Scale, *, right: int, width: int) -> list[Label]:
     """Draw the bar; returns the labels below it."""
     levels = np.linspace(0, 255, width).astype(np.uint8)
     canvas[MARGIN : MARGIN + 10, right - width : right] = images.colorize(levels, scale.color_map)
