@@ -10,6 +10,7 @@ from convscope import config as configuration
 from convscope.config import TrainConfig
 from convscope.errors import ConvscopeError
 from convscope.models.bundle import MODEL_FILE
+from convscope.models.snapshots import FOLDER as SNAPSHOTS
 from convscope.training import state
 
 CONFIG_FILE, METRICS_FILE, TENSORBOARD = "config.yaml", "metrics.json", "tensorboard"
@@ -58,7 +59,8 @@ def clear(directory: Path) -> None:
     """Remove what an earlier run left that this one may not write again, and nothing else."""
     for name in _FILES:
         (directory / name).unlink(missing_ok=True)
-    shutil.rmtree(directory / TENSORBOARD, ignore_errors=True)
+    for folder in (TENSORBOARD, SNAPSHOTS):
+        shutil.rmtree(directory / folder, ignore_errors=True)
 
 
 def _is_stopped(directory: Path, settings: str) -> bool:

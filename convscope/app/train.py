@@ -14,7 +14,7 @@ from convscope.app.evaluate import evaluate_run, open_data, predict_run, score
 from convscope.app.finetune import Features, compute_features, train_head
 from convscope.app.label_errors import find_suspicions
 from convscope.app.models import Built, build
-from convscope.config import AugmentationConfig, Logger, TrainConfig, TrainingConfig
+from convscope.config import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.manifest import Manifest, manifest_hash
@@ -29,11 +29,12 @@ from convscope.models.bundle import (
     save_model,
 )
 from convscope.models.opening import open_checkpoint
+from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
 from convscope.render import figure
 from convscope.training import precision, state
-from convscope.training.callbacks import KeepBest
+from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
 
@@ -66,7 +67,8 @@ def train(config: TrainConfig, directory: Path) -> None:
 
     Written are model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
     history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report that holds them;
-    of a first phase also head/history.csv and label_errors.csv. A run that was stopped goes on if it is
+    of a first phase also head/history.csv and label_errors.csv; with callbacks=[snapshots] also
+    snapshots/epoch_NNN.weights.npz. A run that was stopped goes on if it is
     started again in its directory, or with `config.resume`.
 
     Raises:
@@ -134,7 +136,7 @@ def _fit(run: _Parts, chosen: str, *, going_on: bool) -> Features | None:
             recipe=run.recipe,
             directory=directory,
             best=best,
-            extra=_logger(config.logger, directory),
+            extra=_extra(config, directory),
         )
         earlier = best.best if best.best < min(row["val_loss"] for row in rows) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
@@ -218,10 +220,19 @@ def _class_weights(manifest: Manifest) -> dict[int, float]:
     return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}
 
 
-def _logger(kind: Logger, directory: Path) -> list[keras.callbacks.Callback]:
-    if kind is Logger.none:
-        return []
-    return [keras.callbacks.TensorBoard(str(directory / run_directory.TENSORBOARD), write_graph=False)]
+def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callback]:
+    """The callbacks that are asked for: they write into the run directory, beside what every run writes."""
+    extra: list[keras.callbacks.Callback] = []
+    if config.logger is Logger.tensorboard:
+        events = str(directory / run_directory.TENSORBOARD)
+        extra.append(keras.callbacks.TensorBoard(events, write_graph=False))
+    if Callbacks.snapshots in config.callbacks:
+
+        def save(model: keras.Model, epoch: int) -> None:
+            save_snapshot(model, epoch, directory)
+
+        extra.append(Snapshots(save, config.snapshots.every))
+    return extra
 
 
 def _precision(

@@ -13,6 +13,8 @@ from typing import Any
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
+from convscope.app.evolution import INTRO as EVOLUTION_INTRO
+from convscope.app.evolution import EvolutionDrawing
 from convscope.app.examples import INTRO as EXAMPLES_INTRO
 from convscope.app.examples import draw_examples, find_examples, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
@@ -60,12 +62,12 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    examples/NN_LAYER.png, examples/examples.csv, photographs/IMAGE.jpg, layers.csv, manifest.json,
-    config.yaml and index.html, which shows it all.
+    examples/NN_LAYER.png, examples/examples.csv, evolution/IMAGE/NN_LAYER.png and .gif,
+    photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
 
     Raises:
         ConvscopeError: no checkpoint or one that does not fit, no or unreadable photographs, an unknown
-            layer or class, or a page is in `directory` already.
+            layer or class, no snapshots for the evolution, or a page is in `directory` already.
         KeyboardInterrupt: Ctrl-C; the page shows what was drawn until then.
     """
     if (directory / PAGE).exists() and not config.overwrite:
@@ -75,7 +77,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         )
     bundle = open_model(config)
     layers = bundle.layers
-    of_photographs = {Kind.activations, Kind.class_activation} & set(config.views)
+    of_photographs = {Kind.activations, Kind.class_activation, Kind.evolution} & set(config.views)
     photographs = choose(config.images, bundle) if of_photographs else []
     drawing = PhotographDrawing(bundle, layers, config, directory)
     filter_layers, example_layers = (
@@ -88,6 +90,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     statistics = drawing.activations is not None and drawing.activations.needs_statistics
     looks_further = statistics or Kind.examples in config.views
     pictures = pictures_of(config.splits, bundle) if looks_further else None
+    evolution = _evolution(bundle, config, directory) if Kind.evolution in config.views else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     _remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -105,6 +108,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         if drawing.activations:
             drawn.section("summary", "All layers", "", drawing.activations.finish())
             drawn.tables += drawing.activations.tables
+        if evolution:
+            drawn.section("evolution", "Evolution", EVOLUTION_INTRO, evolution.draw(photographs))
         if Kind.filters in config.views:
             patterns = draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed)
             kernels = draw_kernels(bundle, layers, directory)
@@ -115,6 +120,10 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             views = draw_examples(bundle, found, pictures, directory, splits=config.splits)
             drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
     return directory / PAGE
+
+
+def _evolution(bundle: ModelBundle, config: VisualizeConfig, directory: Path) -> EvolutionDrawing:
+    return EvolutionDrawing(bundle, config.evolution, directory, allow_code=config.allow_code)
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from convscope.config.launch import main, to_yaml
 from convscope.config.schema import (
     ActivationsConfig,
     AugmentationConfig,
+    Callbacks,
     CheckpointConfig,
     ClassActivationConfig,
     DatasetConfig,
+    EvolutionConfig,
     ExamplesConfig,
     ExtendConfig,
     FiltersConfig,
@@ -38,9 +40,11 @@ from convscope.config.schema import (
 __all__ = [
     "ActivationsConfig",
     "AugmentationConfig",
+    "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
     "DatasetConfig",
+    "EvolutionConfig",
     "ExamplesConfig",
     "ExtendConfig",
     "FiltersConfig",

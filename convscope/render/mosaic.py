@@ -115,7 +115,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
         Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
     ]
     if scale:
-        labels += _color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
+        labels += color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
     shuffled = bool((np.diff(tiles.channels) != 1).any())
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
@@ -145,7 +145,7 @@ def hatching(height: int, width: int) -> np.ndarray:
     return grey[..., None].repeat(3, axis=2)
 
 
-def _color_bar(canvas: np.ndarray, scale: Scale, *, right: int, width: int) -> list[Label]:
+def color_bar(canvas: np.ndarray, scale: Scale, *, right: int, width: int) -> list[Label]:
     """Draw the bar; returns the labels below it."""
     levels = np.linspace(0, 255, width).astype(np.uint8)
     canvas[MARGIN : MARGIN + 10, right - width : right] = images.colorize(levels, scale.color_map)

@@ -50,6 +50,29 @@ class KeepBest(keras.callbacks.Callback):
             self.save(self.model)
 
 
+class Snapshots(keras.callbacks.Callback):
+    """Save the weights before the first step, after every `every` epochs, and after the last one.
+
+    Of a training in two phases it is for the main phase only. A run that goes on writes what was still to
+    come: epoch 0 is the one before it, as Keras counts on from the epochs that are done.
+    """
+
+    def __init__(self, save: Callable[[keras.Model, int], None], every: int = 1):
+        super().__init__()
+        self.save, self.every = save, every
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Before the first step of all, the weights that training begins with."""
+        if epoch == 0:
+            self.save(self.model, 0)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """The last epoch may come early; `Watch`, which is called before, has then said so."""
+        last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        if last or (epoch + 1) % self.every == 0:
+            self.save(self.model, epoch + 1)
+
+
 class History(keras.callbacks.Callback):
     """Write `history.csv` anew after each epoch; `rows` holds what it says."""
 

@@ -166,7 +166,14 @@ def running(run: str, *arguments: str, plain: bool = False) -> subprocess.Popen[
     )  # fmt: skip
 
 
-LONG = ["training.epochs=6", "training.deterministic=true", "augmentation=flowers", "training.patience=9"]
+LONG = [
+    "training.epochs=6", "training.deterministic=true", "augmentation=flowers", "training.patience=9",
+    "callbacks=[snapshots]",
+]  # fmt: skip
+
+
+def snapshots(run: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(run, "snapshots").iterdir()}
 
 
 def weights(run: str) -> list[np.ndarray]:
@@ -192,7 +199,9 @@ def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command
         assert not Path(run, "state.npz").exists()
         assert said is not None
     assert whole.wait() == 0
+    assert sorted(snapshots("whole")) == [f"epoch_{epoch:03d}.weights.npz" for epoch in range(7)]
     for run in ("killed", "stopped"):
+        assert snapshots(run) == snapshots("whole")
         assert Path(run, "history.csv").read_text() == Path("whole/history.csv").read_text()
         assert Path(run, "metrics.json").read_text() == Path("whole/metrics.json").read_text()
         for ours, theirs in zip(weights(run), weights("whole"), strict=True):

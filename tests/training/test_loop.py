@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.training.callbacks import KeepBest
+from convscope.models.snapshots import find_snapshots, save_snapshot
+from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.loop import fit
 from convscope.training.precision import in_precision
 from convscope.training.recipe import Recipe
@@ -134,6 +135,78 @@ def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
     assert again == rows
     for ours, theirs in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def snapshots(directory: Path, every: int = 1) -> Snapshots:
+    return Snapshots(lambda model, epoch: save_snapshot(model, epoch, directory), every)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_snapshots_are_the_weights_before_the_first_step_and_after_epochs(
+    tmp_path: Path, precision: str
+) -> None:
+    model = in_precision(net_with_memory(), precision)
+    initial = [each.copy() for each in model.get_weights()]
+    fit(
+        model,
+        Points(),
+        Points(),
+        **options(tmp_path),
+        best=KeepBest(lambda _: None),
+        extra=[snapshots(tmp_path, every=2)],
+    )
+    found = find_snapshots(tmp_path)
+    assert [each.epoch for each in found] == [0, 2, 4, 5]
+    for each, expected in ((found[0], initial), (found[-1], model.get_weights())):
+        for ours, theirs in zip(each.weights(model), expected, strict=True):
+            assert ours.dtype == np.float32
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_going_on_writes_the_snapshots_of_a_run_that_was_not_stopped_and_leaves_those_there(
+    tmp_path: Path,
+) -> None:
+    class Deadly(Points):
+        """Points that end the process, so to speak, in the third epoch."""
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            if self.epoch == 2 and index == 2:
+                raise KilledError
+            return super().__getitem__(index)
+
+    def run(name: str, points: Points) -> None:
+        directory = tmp_path / name
+        extra = [snapshots(directory)]
+        best = KeepBest(lambda _: None)
+        fit(net_with_memory(), points, Points(), **options(directory), best=best, extra=extra)
+
+    run("whole", Points())
+    with pytest.raises(Exception, match="KilledError"):
+        run("parts", Deadly())
+    before = find_snapshots(tmp_path / "parts")
+    assert [each.epoch for each in before] == [0, 1, 2]
+    places = [each.path.stat().st_ino for each in before]  # a file that is written again has another
+    run("parts", Points())
+    assert [each.path.stat().st_ino for each in before] == places
+    whole, parts = find_snapshots(tmp_path / "whole"), find_snapshots(tmp_path / "parts")
+    assert [each.epoch for each in parts] == [0, 1, 2, 3, 4, 5]
+    assert [each.path.read_bytes() for each in parts] == [each.path.read_bytes() for each in whole]
+
+
+def test_the_last_snapshot_is_of_the_epoch_at_which_patience_ends(tmp_path: Path) -> None:
+    model = linear_model()
+    rows = fit(
+        model,
+        Points(spoil_at=2),
+        Points(),
+        **options(tmp_path, epochs=20, patience=2),
+        best=KeepBest(lambda _: None),
+        extra=[snapshots(tmp_path, every=100)],
+    )
+    found = find_snapshots(tmp_path)
+    assert [each.epoch for each in found] == [0, len(rows)]
+    assert len(rows) < 20
+    np.testing.assert_array_equal(found[-1].weights(model)[0], model.get_weights()[0])
 
 
 def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None:

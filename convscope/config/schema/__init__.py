@@ -20,6 +20,7 @@ from convscope.config.schema.prepare import (
 )
 from convscope.config.schema.train import (
     AugmentationConfig,
+    Callbacks,
     FinetuneConfig,
     KerasApplicationConfig,
     Logger,
@@ -34,6 +35,7 @@ from convscope.config.schema.visualize import (
     ActivationsConfig,
     CheckpointConfig,
     ClassActivationConfig,
+    EvolutionConfig,
     ExamplesConfig,
     FiltersConfig,
     Normalize,
@@ -46,9 +48,11 @@ from convscope.config.schema.visualize import (
 __all__ = [
     "ActivationsConfig",
     "AugmentationConfig",
+    "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
     "DatasetConfig",
+    "EvolutionConfig",
     "ExamplesConfig",
     "ExtendConfig",
     "FiltersConfig",

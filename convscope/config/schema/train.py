@@ -19,6 +19,12 @@ class Logger(StrEnum):
     tensorboard = "tensorboard"
 
 
+class Callbacks(StrEnum):
+    """What else happens during training."""
+
+    snapshots = "snapshots"
+
+
 class Split(StrEnum):
     """A part of a data set."""
 
@@ -276,6 +282,17 @@ class TrainingConfig:
 
 
 @dataclass
+class SnapshotsConfig:
+    """What callbacks=[snapshots] keeps."""
+
+    every: int = option(1, "epochs from one snapshot to the next; epoch 0 and the last are always kept")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_range("snapshots.every", self.every, 1)
+
+
+@dataclass
 class TrainConfig:
     """Stage 2."""
 
@@ -284,6 +301,10 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    callbacks: list[Callbacks] = option(
+        [], "snapshots: also keep the weights of each epoch, for views=[evolution] of visualize.py"
+    )
+    snapshots: SnapshotsConfig = field(default_factory=SnapshotsConfig)
     seed: int = option(0, "of weights, order, augmentation and dropout")
     logger: Logger = option(Logger.none, "tensorboard: also write events into tensorboard/ of the run")
     evaluate: str | None = option(None, "instead of training: score this run on dataset")
@@ -302,6 +323,11 @@ class TrainConfig:
         if not self.training.epochs and not self.finetune.head_epochs:
             raise ConvscopeError(
                 "training.epochs=0 trains nothing: expected 1 or more, or finetune=two_phase with it"
+            )
+        if Callbacks.snapshots in self.callbacks and not self.training.epochs:
+            raise ConvscopeError(
+                "callbacks=[snapshots] keeps epochs of the main phase, and training.epochs=0 leaves it out: "
+                "expected training.epochs=1 or more"
             )
         if self.finetune.head_epochs and isinstance(self.model, SmallConvnetConfig):
             raise ConvscopeError(

@@ -16,6 +16,7 @@ class View(StrEnum):
     class_activation = "class_activation"
     layers = "layers"
     examples = "examples"
+    evolution = "evolution"
 
 
 class Normalize(StrEnum):
@@ -125,6 +126,23 @@ class ExamplesConfig:
         check_range("examples.limit", self.limit, 0)
 
 
+@dataclass
+class EvolutionConfig:
+    """Feature maps across the epochs of a training."""
+
+    layers: list[str] = option([], "as in activations.layers; [] is last_conv")
+    channels: list[int] = option([], "which, from 0; [] is the first 8")
+    rate: float = option(2, "epochs a second in the GIF")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("evolution.rate", self.rate, 0.1, 50)
+        for channel in self.channels:
+            check_range("evolution.channels", channel, 0)
+        if len(set(self.channels)) < len(self.channels):
+            raise ConvscopeError(f"evolution.channels={self.channels}: expected each channel once")
+
+
 class Outputs(StrEnum):
     """What a model puts out."""
 
@@ -175,12 +193,13 @@ class VisualizeConfig(CheckpointConfig):
     )
     views: list[View] = option(
         [View.activations, View.filters, View.class_activation, View.layers],
-        "what to draw, of activations, filters, class_activation, layers, examples",
+        "what to draw; also examples, and evolution of a run with callbacks=[snapshots]",
     )
     activations: ActivationsConfig = field(default_factory=ActivationsConfig)
     filters: FiltersConfig = field(default_factory=FiltersConfig)
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
     examples: ExamplesConfig = field(default_factory=ExamplesConfig)
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")

@@ -1,0 +1,174 @@
+"""Snapshots in training and the view that is drawn of them, by the real commands."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope import decode
+from convscope.app.evolution import EvolutionDrawing
+from convscope.app.photographs import choose
+from convscope.config import EvolutionConfig
+from convscope.data.pipeline import encode_photographs
+from convscope.images import color_table, load_png, save_png
+from convscope.models.bundle import Contract, save_model
+from convscope.models.opening import open_checkpoint
+from convscope.models.snapshots import find_snapshots, save_snapshot
+from convscope.preprocessing import by_name
+from convscope.vis.activations import Extractor
+from tests.conftest import Outcome
+from tests.vis import nets
+
+Command = Callable[..., Outcome]
+SMALL = ["model.widths=[4,6]", "model.units=4", "model.batch_normalization=true"]
+APPLICATION = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
+
+
+@pytest.fixture
+def train(command: Command, class_folders: Path) -> Callable[..., None]:
+    """Train on two classes with snapshots, into `run`."""
+    data = ["dataset=folder", "dataset.name=two"]
+    done = command("create_train_val_test", *data, f"dataset.source={class_folders}")
+    assert done.status == 0, done.err
+
+    def run(*arguments: str) -> None:
+        given = [*data, "model.input_size=32", "augmentation=none", "callbacks=[snapshots]"]
+        done = command("train", *given, *arguments, "hydra.run.dir=run")
+        assert done.status == 0, done.err
+
+    return run
+
+
+@pytest.mark.parametrize("model", [SMALL, pytest.param(APPLICATION, marks=pytest.mark.slow)])
+def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
+    train: Callable[..., None], model: list[str]
+) -> None:
+    train(*model, "training.epochs=2", "training.precision=mixed_bfloat16")
+    with Path("run/history.csv").open(newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    bundle = open_checkpoint(Path("run"))
+    before = [each.copy() for each in bundle.model.get_weights()]
+    drawing = EvolutionDrawing(
+        bundle, EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0]), Path("out"), allow_code=False
+    )
+    assert [each.epoch for each in drawing.snapshots] == [0, 1, 2]
+    photograph = choose([], bundle)[0]
+    found = drawing.maps(photograph)
+    contract = bundle.contract
+    inputs = encode_photographs([decode.load(photograph.path)], contract.input_size, contract.preprocessing)
+    convolutions = [layer for layer in bundle.layers if layer.kind == "Conv2D"]
+    expected = Extractor(bundle.model, convolutions)(inputs)
+    assert list(found) == [layer.path for layer in convolutions]
+    best = 1 + int(np.argmin(losses))
+    for path, maps in found.items():
+        np.testing.assert_array_equal(maps[best], expected[path][0][..., [2, 0]])
+    assert any(not np.array_equal(maps[0], maps[best]) for maps in found.values())
+    assert list(drawing.draw([photograph]))
+    for ours, theirs in zip(bundle.model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(train: Callable[..., None]) -> None:
+    train(*SMALL, "training.epochs=3")
+    old = [each.path.read_bytes() for each in find_snapshots(Path("run"))]
+    train(*SMALL, "training.epochs=3", "snapshots.every=2", "overwrite=true")
+    found = find_snapshots(Path("run"))
+    assert [each.epoch for each in found] == [0, 2, 3]
+    assert [each.path.read_bytes() for each in found] == [old[0], old[2], old[3]]  # of the same seed
+
+
+@pytest.fixture
+def run(command: Command) -> None:
+    """In `run` a net whose channel 0 is red less green, and after an epoch twice that, and a photograph.
+
+    The first row of the photograph is red, all else is black.
+    """
+    model = nets.classifier(np.eye(2), "softmax")
+    Path("run").mkdir()
+    save_model(model, Path("run"))
+    Contract("by hand", ["dark", "light"], (3, 3), by_name("unit_range")).write(Path("run"))
+    kernel, *rest = model.get_weights()
+    save_snapshot(model, 0, Path("run"))
+    model.set_weights([2 * kernel, *rest])
+    save_snapshot(model, 1, Path("run"))
+    pixels = np.zeros((3, 3, 3), np.uint8)
+    pixels[0, :, 0] = 255
+    save_png(Path("red.png"), pixels)
+
+
+GIVEN = ["checkpoint=run", "views=[evolution]", "images=red.png", "hydra.run.dir=out"]
+
+
+@pytest.mark.usefixtures("run")
+def test_all_epochs_are_on_one_scale(command: Command) -> None:
+    done = command("visualize", *GIVEN, "evolution.layers=[maps]", "evolution.channels=[0]")
+    assert done.status == 0, done.err
+    files = {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    about = files["evolution/red/01_maps.png"]
+    assert about["value_range"] == [0, 2]  # red is 1, and then twice that
+    assert (about["epochs"], about["channels"], about["layer"]) == ([0, 1], [0], "maps")
+    colors, side = color_table("viridis"), 96 // 3
+    strip = load_png(Path("out/evolution/red/01_maps.png"))[80:]  # below the colour bar
+    for level, values in ((128, 3), (255, 3), (0, 12)):  # half of the range, all of it, none
+        assert (strip == colors[level]).all(axis=2).sum() == values * side**2
+    half, full = ((strip == colors[level]).all(axis=2).nonzero()[1] for level in (128, 255))
+    assert half.max() < full.min()
+    page = Path("out/index.html").read_text("utf-8")
+    assert 'src="evolution/red/01_maps.gif"' in page
+    assert 'id="evolution"' in page
+
+
+@pytest.mark.usefixtures("run")
+def test_the_gif_has_a_frame_an_epoch(command: Command) -> None:
+    given = [*GIVEN, "evolution.channels=[0]", "evolution.rate=4"]
+    done = command("visualize", *given)
+    assert done.status == 0, done.err
+    first = {path.name: path.read_bytes() for path in Path("out/evolution/red").iterdir()}
+    with Image.open("out/evolution/red/01_maps.gif") as image:
+        assert image.n_frames == 2
+        assert image.info["duration"] == 250
+        frames = []
+        for index in range(2):
+            image.seek(index)
+            frames.append(np.asarray(image.convert("RGB")).astype(int))
+    listed = json.loads(Path("out/manifest.json").read_text())["files"]
+    assert [each["rate"] for each in listed if each["path"].endswith(".gif")] == [4]
+    for frame, level in zip(frames, (128, 255), strict=True):
+        near = np.abs(frame - color_table("viridis")[level]).max(axis=2) <= 6
+        assert near[92:].sum() == 3 * 32**2  # below the colour bar
+    assert command("visualize", *given, "overwrite=true").status == 0
+    assert {path.name: path.read_bytes() for path in Path("out/evolution/red").iterdir()} == first
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evolution.channels=[0,2]"], "maps has the channels 0 to 1"),
+        (["evolution.channels=[1,1]"], "expected each channel once"),
+        (["evolution.rate=0"], "evolution.rate=0"),
+        (["evolution.layers=[dense*]"], "has no feature maps"),
+        (["checkpoint=bare"], "train.py callbacks=[snapshots]"),
+        (["checkpoint=bare/model.keras"], "train.py callbacks=[snapshots]"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+    Path("bare").mkdir()
+    for name in ("model.keras", "model.json"):
+        Path("bare", name).write_bytes(Path("run", name).read_bytes())
+    done = command("visualize", *GIVEN, *arguments)
+    assert done.status == 1
+    assert done.err.strip().splitlines()[-1].startswith("error: ")
+    assert said in done.err.strip().splitlines()[-1]
+    assert not Path("out/index.html").exists()
+
+
+def test_snapshots_of_a_training_without_a_main_phase_are_refused(command: Command) -> None:
+    given = ["callbacks=[snapshots]", "training.epochs=0", "finetune=two_phase", "model=mobilenet_v2"]
+    done = command("train", *given)
+    assert done.status == 1
+    assert "callbacks=[snapshots] keeps epochs of the main phase" in done.err.strip().splitlines()[-1]

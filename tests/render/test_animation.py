@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.render.animation import gif
+
+
+def frames_of(path: Path) -> tuple[np.ndarray, list[int]]:
+    """What Pillow reads: uint8 (frames, height, width, 3), and milliseconds a frame."""
+    with Image.open(path) as image:
+        pictures, times = [], []
+        for index in range(image.n_frames):
+            image.seek(index)
+            pictures.append(np.asarray(image.convert("RGB")))
+            times.append(image.info["duration"])
+        assert image.info["loop"] == 0
+    return np.stack(pictures), times
+
+
+@pytest.mark.parametrize(("rate", "milliseconds"), [(2, 500), (0.5, 2000), (3, 330), (1000, 20)])
+def test_few_colors_come_back_as_they_were(tmp_path: Path, rate: float, milliseconds: int) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
+    frames = colors[np.random.default_rng(1).integers(0, 256, (5, 20, 30))]
+    gif(tmp_path / "a.gif", frames, rate)
+    found, times = frames_of(tmp_path / "a.gif")
+    np.testing.assert_array_equal(found, frames)
+    assert times == [milliseconds] * 5
+
+
+def test_many_colors_are_brought_to_one_palette_and_the_bytes_are_the_same_again(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 64)
+    frames = np.zeros((3, 64, 64, 3), np.uint8)
+    frames[..., 0], frames[..., 1] = ramp, ramp[:, None]
+    frames[..., 2] = np.array([0, 1, 2])[:, None, None]
+    for name in "ab":
+        gif(tmp_path / name, frames, 2)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    found, _ = frames_of(tmp_path / "a")
+    assert len(np.unique(found.reshape(-1, 3), axis=0)) <= 256
+    assert np.abs(found.astype(int) - frames).max() <= 24  # 4,096 colours in a plane: 16 a side, 16 levels
+
+
+def test_equal_frames_are_joined(tmp_path: Path) -> None:
+    frames = np.zeros((3, 4, 5, 3), np.uint8)
+    frames[2] = 200
+    gif(tmp_path / "a.gif", frames, 2)
+    found, times = frames_of(tmp_path / "a.gif")
+    assert times == [1000, 500]
+    np.testing.assert_array_equal(found, frames[[0, 2]])
