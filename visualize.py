@@ -5,6 +5,7 @@ python visualize.py checkpoint=outputs/train/RUN 'images=[cat.jpg, "holiday/*.pn
 python visualize.py checkpoint=theirs.h5 preprocessing=caffe 'class_names=[cat,dog]' images=rex.jpg
 python visualize.py application=VGG16 'views=[layers]'         # the table of its layers
 python visualize.py 'views=[filters]' 'filters.layers=[conv2d_4]' filters.limit=0
+python visualize.py 'views=[examples]' splits=test             # or splits=FOLDER
 """
 
 from pathlib import Path

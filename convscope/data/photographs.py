@@ -41,7 +41,7 @@ def _find(pattern: str) -> list[Path]:
     matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
     matches = [each for each in matches if _is_image(each)]
     if not matches:
-        raise ConvscopeError(f"no image at {pattern}: give a file, a folder, a glob or @LIST.txt in images=")
+        raise ConvscopeError(f"no image at {pattern}: give a file, a folder, a glob or @LIST.txt")
     return matches
 
 
