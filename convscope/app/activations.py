@@ -18,6 +18,7 @@ from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure, mosaic
+from convscope.render.animation import frames_of, gif
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.render.view import View, write_view
 from convscope.vis.activations import BEFORE, Extractor, before_and_after
@@ -25,6 +26,7 @@ from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
 MOST_BARS = 40
+CHANNELS_FASTER = 10  # than layers, in an animation
 LOOKED_AT = 8  # pictures in memory at once, with the maps of all layers
 
 
@@ -99,7 +101,30 @@ class ActivationDrawing:
             if layer.has_units:  # Matplotlib's, which one thread at a time may use
                 drawn[layer.path] = draw(layer)
         ordered = [drawn[layer.path] for layer in self.shown]
-        return [views[0] for views in ordered], [view for views in ordered for view in views[1:]]
+        of_layers = [views[0] for views in ordered]
+        of_channels = [view for views in ordered for view in views[1:]]
+        if self.config.animate:
+            of_channels += self._animations(key, of_layers, ordered, provenance)
+        return of_layers, of_channels
+
+    def _animations(
+        self, key: str, of_layers: list[View], ordered: list[list[View]], provenance: dict[str, str]
+    ) -> Iterator[View]:
+        """The pictures of the layers one after the other, and those of each layer's channels."""
+        about = {"view": "animation", "model_sha256": self.bundle.sha256, **provenance}
+        rate = self.config.rate
+        yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about)
+        for first, *channels in ordered:
+            if channels:
+                path = first.path.removesuffix(".png") + ".gif"
+                more = {"layer": first.title, "channels": len(channels)}
+                yield self._animation(path, channels, CHANNELS_FASTER * rate, about | more)
+
+    def _animation(self, path: str, views: list[View], rate: float, about: dict) -> View:
+        frames = frames_of([images.load_png(self.directory / view.path) for view in views])
+        gif(self.directory / path, frames, rate)
+        caption = f"{len(views)} pictures, {rate:g} a second"
+        return View(path, path.rpartition("/")[2], caption, frames.shape[1:3], about | {"rate": rate})
 
     def finish(self) -> list[View]:
         """Write what was seen of all photographs; returns the charts."""

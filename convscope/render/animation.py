@@ -1,20 +1,38 @@
 """Animations: pictures one after the other in a GIF."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from convscope import images
 from convscope.files import write_bytes
+
+_SAMPLE = 16  # frames that a palette is made of, at most
+FRAME = 900  # pixels of a frame's longer side, at most, where pictures of several sizes become frames
+
+
+def frames_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of several sizes, uint8 (height, width, 3), as frames of one: at the top left, on white.
+
+    Those that are longer than 900 pixels are shrunk. Returns uint8 (frames, height, width, 3).
+    """
+    shrunk = [images.fit_within(picture, FRAME) for picture in pictures]
+    height, width = (max(picture.shape[side] for picture in shrunk) for side in (0, 1))
+    frames = np.full((len(shrunk), height, width, 3), 255, np.uint8)
+    for frame, picture in zip(frames, shrunk, strict=True):
+        frame[: picture.shape[0], : picture.shape[1]] = picture
+    return frames
 
 
 def gif(path: Path, frames: np.ndarray, rate: float) -> None:
     """Write frames as a GIF that begins again at its end, whole or not at all.
 
     All frames share one palette, so that a colour is the same in each: the frames' own colours if they have
-    no more than 256, else 256 near them, without dithering. A frame that equals the one before is joined with
-    it, for the time of both.
+    no more than 256, else 256 near them (of more than 16 frames, near those of 16), without dithering.
+    A frame that equals the one before is joined with it, for the time of both.
 
     Args:
         path: of the file.
@@ -37,6 +55,10 @@ def gif(path: Path, frames: np.ndarray, rate: float) -> None:
 
 def _in_one_palette(frames: np.ndarray) -> list[Image.Image]:
     count, height, width, _ = frames.shape
+    if count > _SAMPLE:  # the palette of some of them, so that memory does not grow with their number
+        some = frames[np.linspace(0, count - 1, _SAMPLE).astype(int)].reshape(_SAMPLE * height, width, 3)
+        shared = Image.fromarray(some).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        return [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]
     packed = frames.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     colors, places = np.unique(packed, return_inverse=True)
     if len(colors) <= 256:

@@ -217,3 +217,23 @@ def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: 
     assert on_disk <= files
     assert len([path for path in files if "/channels/01_before--" in path]) == 5
     assert len([path for path in files if "/channels/01--" in path]) == 5
+
+
+def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    given = ["activations.animate=true", "activations.channels=true", "activations.rate=4"]
+    outcome = command("visualize", *arguments, *given)
+    assert outcome.status == 0, outcome.err
+    folder = Path("out/activations/photo")
+    found = {path.name: Image.open(path) for path in folder.glob("*.gif")}
+    frames = {name: getattr(each, "n_frames", 1) for name, each in found.items()}
+    expected = {"layers.gif": 4, "01_trunk.first.gif": 5, "02_trunk.pool.gif": 5, "03_trunk.second.gif": 7}
+    assert frames == expected
+    assert found["layers.gif"].info["duration"] == 250
+    assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
+    first = np.asarray(Image.open(folder / "01_trunk.first.png"))
+    shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
+    assert np.abs(shown - first).mean() < 2
+    listed = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    assert {f"activations/photo/{name}" for name in expected} <= listed

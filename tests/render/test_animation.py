@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.render.animation import gif
+from convscope.render.animation import frames_of, gif
 
 
-def frames_of(path: Path) -> tuple[np.ndarray, list[int]]:
+def read_back(path: Path) -> tuple[np.ndarray, list[int]]:
     """What Pillow reads: uint8 (frames, height, width, 3), and milliseconds a frame."""
     with Image.open(path) as image:
         pictures, times = [], []
@@ -24,7 +24,7 @@ def test_few_colors_come_back_as_they_were(tmp_path: Path, rate: float, millisec
     colors = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
     frames = colors[np.random.default_rng(1).integers(0, 256, (5, 20, 30))]
     gif(tmp_path / "a.gif", frames, rate)
-    found, times = frames_of(tmp_path / "a.gif")
+    found, times = read_back(tmp_path / "a.gif")
     np.testing.assert_array_equal(found, frames)
     assert times == [milliseconds] * 5
 
@@ -37,7 +37,7 @@ def test_many_colors_are_brought_to_one_palette_and_the_bytes_are_the_same_again
     for name in "ab":
         gif(tmp_path / name, frames, 2)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    found, _ = frames_of(tmp_path / "a")
+    found, _ = read_back(tmp_path / "a")
     assert len(np.unique(found.reshape(-1, 3), axis=0)) <= 256
     assert np.abs(found.astype(int) - frames).max() <= 24  # 4,096 colours in a plane: 16 a side, 16 levels
 
@@ -46,6 +46,29 @@ def test_equal_frames_are_joined(tmp_path: Path) -> None:
     frames = np.zeros((3, 4, 5, 3), np.uint8)
     frames[2] = 200
     gif(tmp_path / "a.gif", frames, 2)
-    found, times = frames_of(tmp_path / "a.gif")
+    found, times = read_back(tmp_path / "a.gif")
     assert times == [1000, 500]
     np.testing.assert_array_equal(found, frames[[0, 2]])
+
+
+def test_many_frames_keep_their_colours_nearly(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    frames = np.stack(
+        [np.stack([np.roll(ramp, shift)] * 3, axis=-1)[None].repeat(4, 0) for shift in range(40)]
+    )
+    gif(tmp_path / "many.gif", frames, 10)
+    with Image.open(tmp_path / "many.gif") as image:
+        assert image.n_frames == 40
+        for index in (0, 17, 39):
+            image.seek(index)
+            shown = np.asarray(image.convert("RGB")).astype(int)
+            assert np.abs(shown - frames[index]).max() <= 8
+
+
+def test_pictures_of_several_sizes_become_frames_of_one() -> None:
+    small, large = np.full((10, 20, 3), 7, np.uint8), np.full((1800, 900, 3), 9, np.uint8)
+    frames = frames_of([small, large])
+    assert frames.shape == (2, 900, 450, 3)
+    assert (frames[0, :10, :20] == 7).all()
+    assert (frames[0] == 255).sum() == frames[0].size - small.size
+    assert (frames[1] == 9).all()

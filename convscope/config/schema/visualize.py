@@ -72,6 +72,10 @@ class ActivationsConfig:
         False, "also what layers with an activation inside, such as Conv2D(activation=relu), have before it"
     )
     channels: bool = option(False, "also a picture of each channel")
+    animate: bool = option(
+        False, "also the grids in order of depth as a GIF; with channels, the channels of each layer, too"
+    )
+    rate: float = option(2, "frames a second; of channels ten times as many")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
@@ -79,6 +83,7 @@ class ActivationsConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("activations.max_tile", self.max_tile, 16, 1024)
+        check_range("activations.rate", self.rate, 0.1, 50)
         ordered = len(self.range) == 2 and self.range[0] < self.range[1]
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
