@@ -77,7 +77,7 @@ def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
         with Image.open(drawn / path) as image:
             image.verify()
         assert path in page
-    assert sum(path.startswith("activations/") for path in paths) == 5 * (8 + 2) + 1
+    assert sum(path.startswith("activations/") for path in paths) == 5 * (8 + 2) + 2  # charts
     assert sum(path.startswith("filters/") for path in paths) == 4 + 1
     assert sum(path.endswith("_overlay.png") for path in paths) >= 5
     photographs = {path.split("/")[1] for path in paths if path.count("/") == 2}
