@@ -150,7 +150,8 @@ class ActivationDrawing:
             yield self._bars(path, layer, maps, about)
             return
         levels = self._levels(layer, maps)
-        dead = self.statistics[layer.path].dead if layer.path in self.statistics else None
+        counted = self.config.statistics is Statistics.split and layer.path in self.statistics
+        dead = self.statistics[layer.path].dead if counted else None
         order = _order(maps, self.config.order)
         silent = int(levels.silent.sum())
         self.summary.note(key, layer, maps, silent, dead)

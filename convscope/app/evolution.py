@@ -26,8 +26,8 @@ from convscope.vis.activations import Extractor
 from convscope.vis.layers import select
 
 INTRO = (
-    "What chosen channels put out for a photograph, before the first step of the training (epoch 0) and "
-    "after its epochs, the same scale throughout. Hatched: the same everywhere."
+    "What chosen channels put out for a photograph, before the first step (epoch 0; after a first phase, "
+    "where there was one) and after its epochs, the same scale throughout. Hatched: the same everywhere."
 )
 COLOR_MAP = "viridis"
 FIRST = 8  # channels that are shown unless others are chosen
@@ -54,6 +54,12 @@ class EvolutionDrawing:
         self.snapshots = _snapshots_of(bundle)
         self.model = load_model(Path(bundle.path), allow_code=allow_code)
         graph = flatten(self.model)  # shares its weights, whose order is the saved model's
+        own = {id(weight) for weight in self.model.weights}
+        if any(id(weight) not in own for weight in graph.model.weights):
+            raise ConvscopeError(
+                f"{bundle.path} computes in 16 bits or with the channels first: views=[evolution] expects a "
+                "model.keras that train.py saved"
+            )
         self.chosen = [_channels_of(layer, config.channels) for layer in _layers_of(graph.layers, config)]
         self.extract = Extractor(graph.model, [each.layer for each in self.chosen])
         self.digits = max(2, len(str(len(graph.layers) - 1)))
@@ -90,7 +96,7 @@ class EvolutionDrawing:
         layer = chosen.layer
         strip = _strip(chosen, epochs, maps, _TILE if len(epochs) <= _FEW else _SMALL)
         stem = f"evolution/{photograph.key}/{layer.index:0{self.digits}d}_{names.file_name(layer.path)}"
-        title = f"{photograph.path.name}: {layer.path}"
+        title = f"{photograph.key}: {layer.path}"
         about: Mapping[str, Any] = {
             "view": "evolution",
             "layer": layer.path,
@@ -112,7 +118,7 @@ class EvolutionDrawing:
         )
         frames, rate = strip_frames(_strip(chosen, epochs, maps, _TILE)), self.config.rate
         gif(self.directory / f"{stem}.gif", frames, rate)
-        caption = f"{strip.subtitle}; {rate:g} epochs a second"
+        caption = f"{strip.subtitle}; {rate:g} snapshots a second"
         yield View(f"{stem}.gif", f"{title}, moving", caption, frames.shape[1:3], {**about, "rate": rate})
 
 
@@ -152,13 +158,13 @@ def _snapshots_of(bundle: ModelBundle) -> list[Snapshot]:
 
 
 def _layers_of(layers: Sequence[Layer], config: EvolutionConfig) -> list[Layer]:
-    chosen = select(layers, config.layers or ["last_conv"])
-    for layer in chosen:
-        if not layer.has_maps:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: choose "
-                "convolutions or poolings in evolution.layers"
-            )
+    found = select(layers, config.layers or ["last_conv"])
+    chosen = [layer for layer in found if layer.has_maps]
+    if not chosen:
+        raise ConvscopeError(
+            f"layer {found[0].path} ({found[0].kind}) has no feature maps, its output is {found[0].shape}: "
+            "choose convolutions or poolings in evolution.layers"
+        )
     return chosen
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope import decode, names
+from convscope import decode, images, names
+from convscope.app.filters import choose_layers
 from convscope.config import ExamplesConfig
 from convscope.data.pipeline import Batches, Examples
+from convscope.errors import ConvscopeError
 from convscope.files import write_text
-from convscope.graph import Layer, activation_of
+from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
 from convscope.progress import progress
@@ -20,6 +22,7 @@ from convscope.render import rows
 from convscope.render.view import View, write_view
 from convscope.vis.examples import ExampleSearch, Top
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
+from convscope.vis.statistics import rectified
 
 INTRO = (
     "The parts of photographs that excite a channel most, a row a channel, the strongest first; the number "
@@ -39,11 +42,16 @@ Window = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Excited:
-    """A layer, what a place of it sees (None: all, or not known), and what excites its channels most."""
+    """A layer, what a place of it sees (None: all, or not known), and what excites its channels most.
+
+    `rectifies` says that its output is cut off at zero; `seen` is how many photographs were looked at.
+    """
 
     layer: Layer
     field: ReceptiveField | None
     top: Top
+    rectifies: bool
+    seen: int
 
     def window(self, channel: int, rank: int) -> Window | None:
         """Top, left, bottom and right, in pixels of the model's input, of what the place sees."""
@@ -55,11 +63,27 @@ class Excited:
     def silent(self) -> np.ndarray:
         """Which examples say nothing, bool (channels, k): zeros after a ReLU, or as all the others are."""
         nothing = np.broadcast_to(self.top.same[:, None], self.top.value.shape).copy()
-        if self.top.value.shape[1] == 1:
+        if self.seen == 1:
             nothing[:] = False  # a single photograph is as all are
-        if activation_of(self.layer.output) == "relu":
+        if self.rectifies:
             nothing |= self.top.value <= 0
         return nothing
+
+
+def layers_to_search(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+    """The layers that are chosen, or four across the depth, after the activation that follows them.
+
+    Before it a channel's strongest response may be what normalisation with a negative factor puts last.
+
+    Raises:
+        ConvscopeError: there is none, or one has no feature maps.
+    """
+    chosen = choose_layers(patterns, layers, "examples.layers")
+    if not patterns:
+        chosen = [rectified(layers, layer) or layer for layer in chosen]
+    if not chosen:
+        raise ConvscopeError("views=[examples]: the model has no convolution, expected one to search")
+    return chosen
 
 
 def find_examples(
@@ -81,7 +105,16 @@ def find_examples(
         search.add(batches[index][0])
     fields = receptive_fields(bundle.layers)
     found = search.found
-    return [Excited(layer, fields[layer.index], found[layer.path]) for layer in layers]
+    return [
+        Excited(
+            layer,
+            fields[layer.index],
+            found[layer.path],
+            rectified(bundle.layers, layer) is layer,
+            len(examples.paths),
+        )
+        for layer in layers
+    ]
 
 
 def write_table(found: Sequence[Excited], examples: Examples, directory: Path) -> str:
@@ -158,6 +191,8 @@ def _tiles(each: Excited, examples: Examples, input_size: tuple[int, int]) -> np
     def draw(example: int) -> None:
         read = decode.load_plain if examples.plain else decode.load
         pixels = read(examples.paths[example])
+        if pixels.shape[0] < input_size[0] or pixels.shape[1] < input_size[1]:
+            pixels = images.resize(pixels, *input_size)  # as the model saw it
         for channel, rank in np.argwhere(each.top.example == example):
             window = wanted[channel, rank]
             tile = rows.part(pixels, window or (0.0, 0.0, 1.0, 1.0), size)

@@ -24,6 +24,9 @@ from convscope.render.view import write_view
 from convscope.vis.class_activation import GradCam, relative
 from convscope.vis.layers import last_maps, select
 
+SECTIONS = (
+    "photographs", "summary", "filters", "examples", "evolution", "layers", "model",
+)  # fmt: skip  # what the page links to, besides photographs
 LONGEST = 640  # pixels of a photograph's longer side in the run directory
 
 
@@ -66,7 +69,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}
     hashes = [sha256(path) for path in paths]
-    keys = names.unique(names.file_name(path.stem) for path in paths)
+    keys = names.unique((names.file_name(path.stem) for path in paths), taken=SECTIONS)
     return [
         Photograph(path, key, digest, truths.get(digest, truths.get(path.resolve())))
         for path, key, digest in zip(paths, keys, hashes, strict=True)

@@ -1,7 +1,6 @@
 """The directory of a training run: a new one, that of a run which was stopped, or refused."""
 
 import shlex
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from convscope import config as configuration
 from convscope.config import TrainConfig
 from convscope.errors import ConvscopeError
 from convscope.models.bundle import MODEL_FILE
-from convscope.models.snapshots import FOLDER as SNAPSHOTS
+from convscope.models.snapshots import remove_snapshots
 from convscope.training import state
 
 CONFIG_FILE, METRICS_FILE, TENSORBOARD = "config.yaml", "metrics.json", "tensorboard"
@@ -59,8 +58,9 @@ def clear(directory: Path) -> None:
     """Remove what an earlier run left that this one may not write again, and nothing else."""
     for name in _FILES:
         (directory / name).unlink(missing_ok=True)
-    for folder in (TENSORBOARD, SNAPSHOTS):
-        shutil.rmtree(directory / folder, ignore_errors=True)
+    for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
+        events.unlink()
+    remove_snapshots(directory)
 
 
 def _is_stopped(directory: Path, settings: str) -> bool:

@@ -16,7 +16,7 @@ from convscope.app.checkpoint import open_model
 from convscope.app.evolution import INTRO as EVOLUTION_INTRO
 from convscope.app.evolution import EvolutionDrawing
 from convscope.app.examples import INTRO as EXAMPLES_INTRO
-from convscope.app.examples import draw_examples, find_examples, write_table
+from convscope.app.examples import draw_examples, find_examples, layers_to_search, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
@@ -27,6 +27,7 @@ from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
+from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle, versions
 from convscope.progress import progress
 from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
@@ -80,13 +81,12 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     of_photographs = {Kind.activations, Kind.class_activation, Kind.evolution} & set(config.views)
     photographs = choose(config.images, bundle) if of_photographs else []
     drawing = PhotographDrawing(bundle, layers, config, directory)
-    filter_layers, example_layers = (
-        choose_layers(patterns, layers, f"{kind}.layers") if kind in config.views else []
-        for kind, patterns in (
-            (Kind.filters, config.filters.layers),
-            (Kind.examples, config.examples.layers),
-        )
-    )
+    filter_layers: list[Layer] = []
+    if Kind.filters in config.views:
+        filter_layers = choose_layers(config.filters.layers, layers, "filters.layers")
+    example_layers: list[Layer] = []
+    if Kind.examples in config.views:
+        example_layers = layers_to_search(layers, config.examples.layers)
     statistics = drawing.activations is not None and drawing.activations.needs_statistics
     looks_further = statistics or Kind.examples in config.views
     pictures = pictures_of(config.splits, bundle) if looks_further else None
@@ -128,12 +128,15 @@ def _evolution(bundle: ModelBundle, config: VisualizeConfig, directory: Path) ->
 
 @contextmanager
 def _page_whatever_happens(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -> Iterator[None]:
-    """Write manifest and page at the end, and after Ctrl-C with what was drawn until then."""
+    """Write manifest and page at the end; after Ctrl-C or a failure with what was drawn until then."""
     try:
         yield
     except KeyboardInterrupt:
         _write_page(directory, bundle, drawn, seed)
         raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
+    except ConvscopeError:
+        _write_page(directory, bundle, drawn, seed)
+        raise
     _write_page(directory, bundle, drawn, seed)
     print(f"written: {directory / PAGE}")
 

@@ -16,8 +16,8 @@ from convscope.files import write_bytes
 
 FOLDER = "snapshots"
 _DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, RuntimeError, zipfile.BadZipFile,
-    zlib.error,
+    OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _NAME = re.compile(r"epoch_(\d{3,})\.weights\.npz")
 
@@ -65,6 +65,13 @@ def save_snapshot(model: keras.Model, epoch: int, directory: Path) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, *model.get_weights())
     write_bytes(directory / FOLDER / f"epoch_{epoch:03d}.weights.npz", buffer.getvalue())
+
+
+def remove_snapshots(directory: Path) -> None:
+    """Delete the snapshots of a run directory, and nothing else that is beside them."""
+    for path in (directory / FOLDER).glob("*.npz"):
+        if _NAME.fullmatch(path.name):
+            path.unlink()
 
 
 def find_snapshots(directory: Path) -> list[Snapshot]:

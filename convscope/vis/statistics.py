@@ -13,7 +13,7 @@ QUANTILE = 0.995
 FEWEST = 1000  # pictures, before a channel is called dead
 _PLACES = 32  # along a side of a map that are looked at for the quantile, about
 _STEPS = 16  # bins an octave: each is a sixteenth of its power of two wide
-_LOWEST, _OCTAVES = -16, 32  # the smallest magnitude is 2 to the -16; what is below counts as zero
+_LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; what is below counts as zero
 _ONE_SIGN = _OCTAVES * _STEPS
 _BINS = 2 * _ONE_SIGN + 1
 _PASSED = ("BatchNormalization", "Dropout", "SpatialDropout2D")
@@ -86,7 +86,7 @@ def channel_statistics(
         ConvscopeError: a layer puts out values that are not finite.
     """
     seen = [
-        _Seen(layer, np.zeros((layer.channels, _BINS), np.int64), np.zeros(layer.channels), cut)
+        _Seen(layer, np.zeros((layer.channels, _BINS), np.int32), np.zeros(layer.channels), cut)
         for layer, cut in ((layer, rectified(layers, layer)) for layer in shown)
     ]
     if not seen:
@@ -104,7 +104,7 @@ def channel_statistics(
                     f"layer {each.layer.path} puts out values that are not finite: the checkpoint is from "
                     "a training that diverged"
                 )
-            each.counts += _histograms(values.reshape(-1, values.shape[-1]))
+            each.counts += _histograms(values.reshape(-1, values.shape[-1])).astype(np.int32)
         for each, highest in zip(cuts, found[len(seen) :], strict=True):
             each.highest = np.maximum(each.highest, highest.max(axis=0))
         pictures += len(batch)
@@ -156,7 +156,7 @@ def _quantile(counts: np.ndarray, share: float) -> np.ndarray:
     edges = _edges()
     low = np.concatenate([-edges[:0:-1], [0.0], edges[:-1]])
     high = np.concatenate([-edges[-2::-1], [0.0], edges[1:]])
-    cumulative = counts.cumsum(axis=1)
+    cumulative = counts.cumsum(axis=1, dtype=np.int64)
     wanted = share * cumulative[:, -1]
     found = (cumulative < wanted[:, None]).sum(axis=1)
     rows = np.arange(len(counts))

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.app.examples import layers_to_search
 from convscope.app.reference import pictures_of
+from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.images import load_png, save_png
 from convscope.models.opening import open_checkpoint
@@ -130,3 +132,21 @@ def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
     assert not both.plain
     assert command("visualize", "checkpoint=run", "views=[examples]", "hydra.run.dir=out").status == 0
     assert {Path(row["photograph"]).parts[-3] for row in rows_of("out")} == {"train"}
+
+
+def test_without_a_choice_layers_are_searched_after_their_activation() -> None:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(2, 1, name="conv")(inputs)
+    x = keras.layers.ReLU(name="end")(keras.layers.BatchNormalization(name="normal")(x))
+    x = keras.layers.Conv2D(2, 1, name="linear")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    layers = flatten(keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))).layers
+    assert [layer.path for layer in layers_to_search(layers, [])] == ["end", "linear"]
+    assert [layer.path for layer in layers_to_search(layers, ["conv"])] == ["conv"]
+
+
+def test_a_model_without_convolutions_is_refused() -> None:
+    inputs = keras.Input((8, 8, 1))
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(inputs))
+    with pytest.raises(ConvscopeError, match="has no convolution"):
+        layers_to_search(flatten(keras.Model(inputs, outputs)).layers, [])

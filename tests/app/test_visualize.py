@@ -237,3 +237,16 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     assert np.abs(shown - first).mean() < 2
     listed = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
     assert {f"activations/photo/{name}" for name in expected} <= listed
+
+
+def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    Path("many").mkdir()
+    Path("many/broken.png").write_bytes(b"no picture")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "hydra.run.dir=out", "splits=[many]"]
+    outcome = command("visualize", *arguments, "views=[activations,examples]")
+    assert outcome.status == 1
+    assert "broken.png" in outcome.err.strip().splitlines()[-1]
+    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    assert "activations/photo/01_trunk.first.png" in listed
+    assert "activations/photo/01_trunk.first.png" in Path("out/index.html").read_text("utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.models.snapshots import Snapshot, find_snapshots, save_snapshot
+from convscope.models.snapshots import Snapshot, find_snapshots, remove_snapshots, save_snapshot
 from tests.vis.nets import two_channels
 
 
@@ -70,3 +70,12 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     np.savez(path, np.zeros((1, 1, 3, 2)), np.zeros(3))
     with pytest.raises(ConvscopeError, match=r"array 1 is \(3,\), expected \(2,\)"):
         Snapshot(0, path).weights(two_channels())
+
+
+def test_what_a_user_put_beside_snapshots_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    for name in ("epoch_000.weights.npz", "epoch_012.weights.npz", "mine.npz", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    remove_snapshots(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.npz", "notes.txt"]

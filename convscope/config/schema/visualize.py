@@ -137,7 +137,7 @@ class EvolutionConfig:
 
     layers: list[str] = option([], "as in activations.layers; [] is last_conv")
     channels: list[int] = option([], "which, from 0; [] is the first 8")
-    rate: float = option(2, "epochs a second in the GIF")
+    rate: float = option(2, "snapshots a second in the GIF")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
