@@ -122,8 +122,8 @@ class ActivationDrawing:
 
     def _animation(self, path: str, views: list[View], rate: float, about: dict) -> View:
         frames = frames_of([images.load_png(self.directory / view.path) for view in views])
-        gif(self.directory / path, frames, rate)
-        caption = f"{len(views)} pictures, {rate:g} a second"
+        rate = gif(self.directory / path, frames, rate)
+        caption = f"{len(views)} pictures, {rate:.3g} a second"
         return View(path, path.rpartition("/")[2], caption, frames.shape[1:3], about | {"rate": rate})
 
     def finish(self) -> list[View]:

@@ -116,9 +116,9 @@ class EvolutionDrawing:
             caption=strip.subtitle,
             provenance=about,
         )
-        frames, rate = strip_frames(_strip(chosen, epochs, maps, _TILE)), self.config.rate
-        gif(self.directory / f"{stem}.gif", frames, rate)
-        caption = f"{strip.subtitle}; {rate:g} snapshots a second"
+        frames = strip_frames(_strip(chosen, epochs, maps, _TILE))
+        rate = gif(self.directory / f"{stem}.gif", frames, self.config.rate)
+        caption = f"{strip.subtitle}; {rate:.3g} snapshots a second"
         yield View(f"{stem}.gif", f"{title}, moving", caption, frames.shape[1:3], {**about, "rate": rate})
 
 

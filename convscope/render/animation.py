@@ -27,7 +27,7 @@ def frames_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return frames
 
 
-def gif(path: Path, frames: np.ndarray, rate: float) -> None:
+def gif(path: Path, frames: np.ndarray, rate: float) -> float:
     """Write frames as a GIF that begins again at its end, whole or not at all.
 
     All frames share one palette, so that a colour is the same in each: the frames' own colours if they have
@@ -38,7 +38,11 @@ def gif(path: Path, frames: np.ndarray, rate: float) -> None:
         path: of the file.
         frames: uint8 (frames, height, width, 3), RGB.
         rate: frames a second; a GIF counts hundredths of a second, and a frame is shown for 2 or more.
+
+    Returns:
+        the frames a second that this comes to.
     """
+    hundredths = max(2, round(100 / rate))
     pictures = _in_one_palette(frames)
     buffer = io.BytesIO()
     pictures[0].save(
@@ -46,11 +50,12 @@ def gif(path: Path, frames: np.ndarray, rate: float) -> None:
         "GIF",
         save_all=True,
         append_images=pictures[1:],
-        duration=max(2, round(100 / rate)) * 10,
+        duration=hundredths * 10,
         loop=0,
         optimize=False,
     )
     write_bytes(path, buffer.getvalue())
+    return 100 / hundredths
 
 
 def _in_one_palette(frames: np.ndarray) -> list[Image.Image]:

@@ -10,6 +10,7 @@ from convscope.render.levels import Levels
 
 GAP = 2  # pixels between tiles
 MARGIN = 12
+HEADER = 58  # pixels above the tiles
 FRAME = (214, 40, 40)
 _SINGLE = 24  # pixels of a side of a tile that is one value
 _MANY = 64  # of a small map where there are more than 32
@@ -99,11 +100,10 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
     indent = text_width(str(tiles.channels.max()), 11) + 8
     body = columns * (width + GAP) - GAP
     bar = 150 if scale else 0
-    header = 58
     needed = max(text_width(title, 17, bold=True) + bar + 20 * bool(bar), text_width(subtitle, 12))
     canvas = np.full(
         (
-            header + rows * (height + GAP) - GAP + MARGIN,
+            HEADER + rows * (height + GAP) - GAP + MARGIN,
             2 * MARGIN + indent + max(body, needed - indent),
             3,
         ),
@@ -119,7 +119,7 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
     shuffled = bool((np.diff(tiles.channels) != 1).any())
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
-        top, left = header + row * (height + GAP), MARGIN + indent + column * (width + GAP)
+        top, left = HEADER + row * (height + GAP), MARGIN + indent + column * (width + GAP)
         if column == 0:
             at = (MARGIN + indent - 6, top + height // 2)
             labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))

@@ -6,10 +6,9 @@ import numpy as np
 
 from convscope import images
 from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width, write
-from convscope.render.mosaic import GAP, MARGIN, hatching
+from convscope.render.mosaic import GAP, HEADER, MARGIN, hatching
 
 OUTSIDE = 226  # the grey of what lies beyond a picture's border
-_HEADER = 58
 _APART = 28  # pixels between two channels side by side
 _LEAST_MARK = 7  # pixels of a mark's side
 
@@ -46,14 +45,14 @@ def sheet(rows: Rows, title: str, subtitle: str) -> np.ndarray:
     body = indent + across * (width + GAP) - GAP
     needed = max(text_width(title, 17, bold=True), text_width(subtitle, 12))
     whole = max(columns * (body + _APART) - _APART, needed) + 2 * MARGIN
-    canvas = np.full((_HEADER + lines * (height + GAP) - GAP + MARGIN, whole, 3), PAPER, np.uint8)
+    canvas = np.full((HEADER + lines * (height + GAP) - GAP + MARGIN, whole, 3), PAPER, np.uint8)
     labels = [
         Label(title, (MARGIN, MARGIN), 17, bold=True),
         Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
     ]
     for index in range(count):
         column, line = divmod(index, lines)
-        top, left = _HEADER + line * (height + GAP), MARGIN + column * (body + _APART) + indent
+        top, left = HEADER + line * (height + GAP), MARGIN + column * (body + _APART) + indent
         middle = top + height // 2
         labels += [
             Label(rows.names[index], (left - 8, middle - 1), 12, INK, bold=True, anchor="rb"),

@@ -232,6 +232,9 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     assert frames == expected
     assert found["layers.gif"].info["duration"] == 250
     assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    rates = {each["path"].rpartition("/")[2]: each["rate"] for each in files if each["view"] == "animation"}
+    assert (rates["layers.gif"], rates["01_trunk.first.gif"]) == (4, 50)  # as it is shown
     first = np.asarray(Image.open(folder / "01_trunk.first.png"))
     shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2

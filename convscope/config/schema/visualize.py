@@ -75,7 +75,7 @@ class ActivationsConfig:
     animate: bool = option(
         False, "also the grids in order of depth as a GIF; with channels, the channels of each layer, too"
     )
-    rate: float = option(2, "frames a second; of channels ten times as many")
+    rate: float = option(2, "frames a second of the GIF; of channels ten times as many, at most 50")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
