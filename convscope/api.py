@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from convscope import decode
+from convscope import decode, images
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
@@ -128,10 +128,9 @@ def grid(
         if normalize == "channel"
         else on_one_scale(maps, float(maps.min()), float(maps.max()))
     )
-    order = np.arange(maps.shape[-1])
-    tiles = mosaic.map_tiles(levels, order=order, max_tile=96, color_map=color_map)
     scale = mosaic.Scale(color_map, levels.labels)
-    return Image.fromarray(mosaic.sheet(tiles, title, levels.meaning, scale))
+    picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
+    return images.in_pillow(picture)
 
 
 def _pixels(photograph: Photograph) -> np.ndarray:

@@ -45,6 +45,7 @@ class ActivationDrawing:
             self.shown = [each for layer in self.shown for each in before_and_after(layer)]
         self.extract = Extractor(bundle.model, self.shown)
         self.digits = max(2, len(str(len(layers) - 1)))
+        self.layout = mosaic.Layout(config.max_tile)
         self.layers = layers
         self.statistics: dict[str, ChannelStatistics] = {}
         self.summary = Summary()
@@ -163,9 +164,7 @@ class ActivationDrawing:
         if dead is not None and dead.any():
             pictures = self.statistics[layer.path].pictures
             caption += f"; framed: {int(dead.sum())} dead on {pictures:,} pictures"
-        tiles = mosaic.map_tiles(
-            levels, order=order, max_tile=self.config.max_tile, color_map=self.config.color_map, dead=dead
-        )
+        tiles = mosaic.map_tiles(levels, order=order, layout=self.layout, dead=dead)
         about |= {"silent": silent, "normalize": levels.meaning}
         if dead is not None:
             about["dead"] = np.flatnonzero(dead).tolist()
@@ -174,7 +173,9 @@ class ActivationDrawing:
         yield write_view(
             self.directory,
             path,
-            mosaic.sheet(tiles, layer.path, caption, mosaic.Scale(self.config.color_map, levels.labels)),
+            mosaic.sheet(
+                tiles, layer.path, caption, mosaic.Scale(self.config.color_map, levels.labels), self.layout
+            ),
             title=layer.path,
             caption=caption,
             provenance=about,

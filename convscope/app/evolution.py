@@ -126,15 +126,8 @@ def _strip(chosen: _Chosen, epochs: Sequence[int], maps: np.ndarray, max_tile: i
     """The maps, float (epochs, height, width, channels), on one scale from their lowest to their highest."""
     low, high = float(maps.min()), float(maps.max())
     of_epochs = [on_one_scale(each, low, high) for each in maps]
-    tiles = [
-        mosaic.map_tiles(
-            levels,
-            order=np.arange(len(chosen.channels)),
-            max_tile=max_tile,
-            color_map=COLOR_MAP,
-        )
-        for levels in of_epochs
-    ]
+    layout = mosaic.Layout(max_tile)
+    tiles = [mosaic.map_tiles(levels, layout=layout) for levels in of_epochs]
     labels = of_epochs[0].labels
     size = "×".join(map(str, maps.shape[1:3]))
     return Strip(

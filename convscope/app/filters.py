@@ -22,6 +22,7 @@ INTRO = (
     "Each picture began as faint noise and was changed, step by step, so that one filter responds more. "
     "Hatched: the filter stayed silent."
 )
+MARGIN = 5  # pixels between patterns, as in the book
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
 
 
@@ -102,10 +103,11 @@ def _write(
     caption = f"{count} of {layer.channels} filters, {size}×{size}, {settings['steps']} steps"
     if silent.any():
         caption += f"; hatched: {int(silent.sum())} that nothing made respond"
+    tiles = mosaic.Tiles(patterns.pictures, silent, np.arange(count))
     return write_view(
         directory,
         f"filters/{names.file_name(layer.path)}.png",
-        mosaic.sheet(mosaic.Tiles(patterns.pictures, silent, np.arange(count)), layer.path, caption),
+        mosaic.sheet(tiles, layer.path, caption, layout=mosaic.Layout(gap=MARGIN)),
         title=layer.path,
         caption=caption,
         provenance={

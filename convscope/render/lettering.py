@@ -1,15 +1,15 @@
 """Text in pictures, in the font that Matplotlib ships, so that every machine draws the same."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import matplotlib
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageFont
 
-INK, FAINT, PAPER = (28, 30, 34), (120, 124, 132), (255, 255, 255)
+INK, FAINT, PALE, PAPER = (28, 30, 34), (120, 124, 132), (225, 226, 228), (255, 255, 255)
+FRAME = (214, 40, 40)
 
 
 @cache
@@ -22,6 +22,14 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def text_width(text: str, size: int, *, bold: bool = False) -> int:
     """How many pixels wide `text` is."""
     return round(font(size, bold).getlength(text))
+
+
+def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
+    """`text`, or as much of its beginning as fits into `width` pixels, and an ellipsis."""
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    fits = bisect_right(range(len(text)), width, key=lambda n: text_width(text[:n] + "…", size, bold=bold))
+    return text[: max(0, fits - 1)].rstrip() + "…"
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,3 @@ class Label:
     color: tuple[int, int, int] = INK
     bold: bool = False
     anchor: str = "lt"
-
-
-def write(canvas: np.ndarray, labels: Iterable[Label]) -> np.ndarray:
-    """A picture, uint8 (height, width, 3), with labels written onto it."""
-    image = Image.fromarray(canvas)
-    draw = ImageDraw.Draw(image)
-    for label in labels:
-        face = font(label.size, label.bold)
-        draw.text(label.at, label.text, fill=label.color, font=face, anchor=label.anchor)
-    return np.array(image)

@@ -2,33 +2,54 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from convscope import images
-from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width, write
+from convscope.errors import ConvscopeError
+from convscope.images import Indexed
+from convscope.render.canvas import LEVELS, Canvas, reduced
+from convscope.render.lettering import FAINT, FRAME, PAPER, Label, cut, text_width
 from convscope.render.levels import Levels
 
 GAP = 2  # pixels between tiles
 MARGIN = 12
 HEADER = 58  # pixels above the tiles
-FRAME = (214, 40, 40)
+_BAR = 150
 _SINGLE = 24  # pixels of a side of a tile that is one value
 _MANY = 64  # of a small map where there are more than 32
 _ALONE = 400  # of the longer side of a channel that is drawn alone
+_LINE = 24  # pixels for the text below it
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many tiles lie in a row, and the sheet's width and height in pixels; None: as the tiles want it.
+
+    `max_tile` is the longest side of a tile where the width is free; `gap` lies between tiles.
+    """
+
+    max_tile: int = 96
+    columns: int | None = None
+    width: int | None = None
+    height: int | None = None
+    gap: int = GAP
 
 
 @dataclass(frozen=True)
 class Tiles:
     """Pictures of one size, one a channel.
 
-    `pixels` is uint8 (channels, height, width, 3); `silent`, bool (channels,), says which channels show
-    nothing: they are hatched; `channels`, int (channels,), are their numbers; `framed`, bool (channels,), are
-    to be pointed out.
+    `pixels` is uint8 (channels, height, width, 3), or (channels, height, width) of levels 0..223 of a colour
+    map; `silent`, bool (channels,), says which channels show nothing: they are hatched; `channels`, int
+    (channels,), are their numbers; `columns` is how many lie in a row, if that was thought of already;
+    `framed`, bool (channels,), are to be pointed out.
     """
 
     pixels: np.ndarray
     silent: np.ndarray
     channels: np.ndarray
+    columns: int | None = None
     framed: np.ndarray | None = None
 
 
@@ -41,48 +62,116 @@ class Scale:
 
 
 def map_tiles(
-    levels: Levels, *, order: np.ndarray, max_tile: int, color_map: str, dead: np.ndarray | None = None
+    levels: Levels,
+    *,
+    order: np.ndarray | None = None,
+    layout: Layout = Layout(),
+    dead: np.ndarray | None = None,
 ) -> Tiles:
-    """Feature maps as coloured tiles; the aspect is kept.
+    """Feature maps as tiles of levels; the aspect is kept.
 
-    Small maps are enlarged by a whole number, each value a square; those with a side over `max_tile`
-    are averaged down to it after colouring.
+    Small maps are enlarged by a whole number, each value a square; large ones are averaged down.
 
     Args:
         levels: of the maps.
-        order: int (channels,), the channels in the order of their tiles.
-        max_tile: longest side of a tile in pixels.
-        color_map: a Matplotlib colour map.
+        order: int (channels,), the channels in the order of their tiles; None is their own.
+        layout: what the tiles are to fit into.
         dead: bool (channels,), those that get a frame.
+
+    Raises:
+        ConvscopeError: the layout has no room for a tile a channel.
     """
-    pixels = images.colorize(levels.values[order], color_map)
-    count, *sides = levels.values.shape
-    longest = max(sides)
-    if longest > max_tile:
-        pixels = np.stack([images.fit_within(tile, max_tile) for tile in pixels])
+    if order is None:
+        order = np.arange(len(levels.values))
+    columns, height, width = _arrange(levels.values.shape, layout)
+    values = levels.values[order]
+    count, rows, across = values.shape
+    if height < rows:
+        small = reduced(np.stack([images.resize(each, height, width) for each in values]))
+    else:  # all at once, one above the other
+        small = reduced(values).reshape(count * rows, across)
+        small = cv2.resize(small, (width, count * height), interpolation=cv2.INTER_NEAREST_EXACT)
+    pixels = small.reshape(count, height, width)
+    return Tiles(pixels, levels.silent[order], order, columns, None if dead is None else dead[order])
+
+
+def _arrange(shape: tuple[int, ...], layout: Layout) -> tuple[int, int, int]:
+    """How many tiles of (channels, height, width) lie in a row, and a tile's height and width in pixels."""
+    count, *sides = shape
+    if layout.width is None:
+        height, width = _scaled(sides, _factor(count, max(sides), layout.max_tile))
+        return min(count, layout.columns or _columns(count, width)), height, width
+    gap = layout.gap
+    across = layout.width - 2 * MARGIN - _indent(count - 1) + gap
+    down = layout.height - HEADER - MARGIN + gap if layout.height else np.inf
+
+    def room(columns: int) -> tuple[float, float]:
+        """Pixels of a tile's height and width."""
+        return down / -(-count // columns) - gap, across / columns - gap
+
+    def factor(columns: int) -> float:
+        return min(have / side for have, side in zip(room(columns), sides, strict=True))
+
+    if layout.columns or layout.height is None:
+        columns = min(count, layout.columns or (16 if count > 32 else 8))
     else:
-        target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
-        wanted = _SINGLE if longest == 1 else target
-        factor = min(-(-wanted // longest), max(1, max_tile // longest))
-        pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    return Tiles(pixels, levels.silent[order], order, None if dead is None else dead[order])
+        columns = max(range(1, count + 1), key=factor)
+    if min(room(columns)) < 1:
+        size = f"{layout.width}×{layout.height}" if layout.height else f"{layout.width} pixels' width"
+        raise ConvscopeError(f"a sheet of {size} has no room for {count} channels: expected a larger one")
+    return columns, *_scaled(sides, factor(columns))
 
 
-def channel_picture(values: np.ndarray, *, hatched: bool, caption: str, color_map: str) -> np.ndarray:
-    """One channel, levels uint8 (height, width), enlarged by a whole number, with a line of text below it."""
-    tile = images.colorize(values, color_map)
-    factor = max(1, _ALONE // max(values.shape))
-    tile = tile.repeat(factor, axis=0).repeat(factor, axis=1)
+def _factor(count: int, longest: int, max_tile: int) -> float:
+    """How much maps are enlarged where there is room for all."""
+    if longest > max_tile:
+        return max_tile / longest
+    target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
+    wanted = _SINGLE if longest == 1 else target
+    return min(-(-wanted // longest), max(1, max_tile // longest))
+
+
+def _scaled(sides: list[int], factor: float) -> tuple[int, int]:
+    """Enlarged by a whole number, or shrunk."""
+    if factor >= 1:
+        return sides[0] * int(factor), sides[1] * int(factor)
+    return max(1, int(sides[0] * factor + 1e-6)), max(1, int(sides[1] * factor + 1e-6))
+
+
+def channel_picture(
+    values: np.ndarray, *, hatched: bool, caption: str, color_map: str, layout: Layout | None = None
+) -> Indexed | np.ndarray:
+    """One channel, levels uint8 (height, width), enlarged by a whole number, with a line of text below it.
+
+    Its size is that of `layout`, if there is one.
+    """
+    size = values.shape
+    if layout and layout.width and layout.height:
+        factor = min(layout.width / size[1], (layout.height - _LINE) / size[0])
+        across, down = layout.width, layout.height
+        height, width = _scaled(list(size), factor)
+    else:
+        height, width = (side * max(1, _ALONE // max(size)) for side in size)
+        across, down = max(width, text_width(caption, 12)) + 2 * GAP, height + _LINE
+    canvas = Canvas(down, across, color_map)
+    top, left = (down - _LINE - height) // 2, (across - width) // 2
     if hatched:
-        tile = hatching(*tile.shape[:2])
-    height, width = tile.shape[:2]
-    across = max(width, text_width(caption, 12)) + 2 * GAP
-    canvas = np.full((height + 24, across, 3), PAPER, np.uint8)
-    canvas[:height, (across - width) // 2 : (across - width) // 2 + width] = tile
-    return write(canvas, [Label(caption, (across // 2, height + 12), 12, anchor="mm")])
+        canvas.hatch(top, left, height, width)
+    else:
+        enlarge = cv2.INTER_NEAREST_EXACT if height >= size[0] else cv2.INTER_AREA
+        canvas.put(top, left, cv2.resize(reduced(values), (width, height), interpolation=enlarge))
+    text = cut(caption, across - 2 * GAP, 12)
+    canvas.write(Label(text, (across // 2, down - _LINE // 2), 12, anchor="mm"))
+    return canvas.finish()
 
 
-def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -> np.ndarray:
+def sheet(
+    tiles: Tiles,
+    title: str,
+    subtitle: str,
+    scale: Scale | None = None,
+    layout: Layout = Layout(),
+) -> Indexed | np.ndarray:
     """All tiles in rows, whatever their number, under a title; each row begins with its first channel.
 
     Args:
@@ -90,46 +179,55 @@ def sheet(tiles: Tiles, title: str, subtitle: str, scale: Scale | None = None) -
         title: the layer's path.
         subtitle: what is shown.
         scale: what the colours mean, drawn as a bar; None where the tiles are pictures.
+        layout: the size of the sheet; lines of text that are longer than it is wide are cut.
 
     Returns:
-        uint8 (height, width, 3).
+        a picture with a palette, or uint8 (height, width, 3) of tiles that are pictures.
     """
-    count, height, width, _ = tiles.pixels.shape
-    columns = _columns(count, width)
-    rows = -(-count // columns)
-    indent = text_width(str(tiles.channels.max()), 11) + 8
-    body = columns * (width + GAP) - GAP
-    bar = 150 if scale else 0
-    needed = max(text_width(title, 17, bold=True) + bar + 20 * bool(bar), text_width(subtitle, 12))
-    canvas = np.full(
-        (
-            HEADER + rows * (height + GAP) - GAP + MARGIN,
-            2 * MARGIN + indent + max(body, needed - indent),
-            3,
-        ),
-        PAPER,
-        np.uint8,
+    count, height, width = tiles.pixels.shape[:3]
+    columns = tiles.columns or _columns(count, width)
+    indent, gap = _indent(int(tiles.channels.max())), layout.gap
+    bar = _BAR + 20 if scale else 0
+    body = indent + columns * (width + gap) - gap
+    needed = max(body, text_width(title, 17, bold=True) + bar, text_width(subtitle, 12))
+    down = HEADER + -(-count // columns) * (height + gap) - gap + MARGIN
+    across = layout.width or needed + 2 * MARGIN
+    canvas = Canvas(layout.height or down, across, scale.color_map if scale else "gray")
+    room = across - 2 * MARGIN
+    canvas.write(
+        Label(cut(title, room - bar, 17, bold=True), (MARGIN, MARGIN), 17, bold=True),
+        Label(cut(subtitle, room, 12), (MARGIN, MARGIN + 25), 12, FAINT),
     )
-    labels = [
-        Label(title, (MARGIN, MARGIN), 17, bold=True),
-        Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
-    ]
     if scale:
-        labels += color_bar(canvas, scale, right=canvas.shape[1] - MARGIN, width=bar)
+        color_bar(canvas, scale)
+    _lay(canvas, tiles, columns, indent, gap)
+    return canvas.finish()
+
+
+def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> None:
+    """The tiles, and the numbers of channels: of a row's first, or of each where they are out of order."""
+    height, width = tiles.pixels.shape[1:3]
     shuffled = bool((np.diff(tiles.channels) != 1).any())
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
-        top, left = HEADER + row * (height + GAP), MARGIN + indent + column * (width + GAP)
+        top, left = HEADER + row * (height + gap), MARGIN + indent + column * (width + gap)
+        number = str(tiles.channels[index])
         if column == 0:
-            at = (MARGIN + indent - 6, top + height // 2)
-            labels.append(Label(str(tiles.channels[index]), at, 11, FAINT, anchor="rm"))
+            canvas.write(Label(number, (left - 6, top + height // 2), 11, FAINT, anchor="rm"))
         if tiles.framed is not None and tiles.framed[index]:
-            canvas[top - GAP : top + height + GAP, left - GAP : left + width + GAP] = FRAME
-        canvas[top : top + height, left : left + width] = hatching(height, width) if silent else tile
+            canvas.fill(top - GAP, left - GAP, height + 2 * GAP, width + 2 * GAP, FRAME)
+        if silent:
+            canvas.hatch(top, left, height, width)
+        else:
+            canvas.put(top, left, tile)
         if shuffled:
-            ink = INK if silent or tile[:10, :16].mean() > 128 else PAPER
-            labels.append(Label(str(tiles.channels[index]), (left + 2, top + 1), 9, ink))
-    return write(canvas, labels)
+            canvas.fill(top, left, 11, text_width(number, 9) + 3, PAPER)
+            canvas.write(Label(number, (left + 1, top + 1), 9))
+
+
+def _indent(highest: int) -> int:
+    """Pixels for the numbers of channels at the left."""
+    return text_width(str(highest), 11) + 8
 
 
 def _columns(count: int, width: int) -> int:
@@ -138,19 +236,12 @@ def _columns(count: int, width: int) -> int:
     return min(count, 16 if count > 32 and wide else 8)
 
 
-def hatching(height: int, width: int) -> np.ndarray:
-    """A tile that has nothing to show, hatched in grey: uint8 (height, width, 3)."""
-    y, x = np.indices((height, width))
-    grey = np.where((x + y) % 8 < 2, 196, 236).astype(np.uint8)
-    return grey[..., None].repeat(3, axis=2)
-
-
-def color_bar(canvas: np.ndarray, scale: Scale, *, right: int, width: int) -> list[Label]:
-    """Draw the bar; returns the labels below it."""
-    levels = np.linspace(0, 255, width).astype(np.uint8)
-    canvas[MARGIN : MARGIN + 10, right - width : right] = images.colorize(levels, scale.color_map)
-    places = (right - width, right - width // 2, right)
-    return [
-        Label(label, (x, MARGIN + 14), 10, anchor=anchor)
-        for label, x, anchor in zip(scale.labels, places, ("lt", "mt", "rt"), strict=True)
-    ]
+def color_bar(canvas: Canvas, scale: Scale) -> None:
+    """Draw the bar with its labels at the top right."""
+    right = canvas.shape[1] - MARGIN
+    levels = np.linspace(0, LEVELS - 1, _BAR).round().astype(np.uint8)
+    canvas.put(MARGIN, right - _BAR, np.broadcast_to(levels, (10, _BAR)))
+    for label, x, anchor in zip(
+        scale.labels, (right - _BAR, right - _BAR // 2, right), ("lt", "mt", "rt"), strict=True
+    ):
+        canvas.write(Label(label, (x, MARGIN + 14), 10, anchor=anchor))

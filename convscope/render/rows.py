@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope import images
-from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width, write
-from convscope.render.mosaic import GAP, HEADER, MARGIN, hatching
+from convscope.images import Indexed
+from convscope.render.canvas import Canvas
+from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width
+from convscope.render.mosaic import GAP, HEADER, MARGIN
 
 OUTSIDE = 226  # the grey of what lies beyond a picture's border
 _APART = 28  # pixels between two channels side by side
@@ -27,13 +29,13 @@ class Rows:
     notes: list[str]
 
 
-def sheet(rows: Rows, title: str, subtitle: str) -> np.ndarray:
+def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
     """All rows under a title, two channels side by side where there are more than eight.
 
     They go down the left column, then down the right one.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3), or, where all is hatched, a picture with a palette.
     """
     count, across, height, width, _ = rows.pixels.shape
     indent = 10 + max(
@@ -45,24 +47,26 @@ def sheet(rows: Rows, title: str, subtitle: str) -> np.ndarray:
     body = indent + across * (width + GAP) - GAP
     needed = max(text_width(title, 17, bold=True), text_width(subtitle, 12))
     whole = max(columns * (body + _APART) - _APART, needed) + 2 * MARGIN
-    canvas = np.full((HEADER + lines * (height + GAP) - GAP + MARGIN, whole, 3), PAPER, np.uint8)
-    labels = [
+    canvas = Canvas(HEADER + lines * (height + GAP) - GAP + MARGIN, whole)
+    canvas.write(
         Label(title, (MARGIN, MARGIN), 17, bold=True),
         Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
-    ]
+    )
     for index in range(count):
         column, line = divmod(index, lines)
         top, left = HEADER + line * (height + GAP), MARGIN + column * (body + _APART) + indent
         middle = top + height // 2
-        labels += [
+        canvas.write(
             Label(rows.names[index], (left - 8, middle - 1), 12, INK, bold=True, anchor="rb"),
             Label(rows.notes[index], (left - 8, middle + 3), 10, FAINT, anchor="rt"),
-        ]
+        )
         for place in range(across):
-            tile = hatching(height, width) if rows.hatched[index, place] else rows.pixels[index, place]
-            canvas[top : top + height, left : left + width] = tile
+            if rows.hatched[index, place]:
+                canvas.hatch(top, left, height, width)
+            else:
+                canvas.put(top, left, rows.pixels[index, place])
             left += width + GAP
-    return write(canvas, labels)
+    return canvas.finish()
 
 
 def part(pixels: np.ndarray, window: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:

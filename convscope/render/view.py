@@ -32,20 +32,22 @@ class View:
 def write_view(
     directory: Path,
     path: str,
-    pixels: np.ndarray,
+    picture: np.ndarray | images.Indexed,
     *,
     title: str,
     caption: str,
     provenance: Mapping[str, Any],
 ) -> View:
-    """Write a picture, uint8 (height, width, 3), under the run directory: PNG, or JPEG for `.jpg`.
+    """Write a picture under the run directory: PNG, or JPEG for `.jpg`.
 
-    A PNG carries title, caption and provenance in its text chunks.
+    It is uint8 (height, width, 3), or has a palette. A PNG carries title, caption and provenance in its
+    text chunks.
     """
     if path.endswith(".jpg"):
-        images.save_jpeg(directory / path, pixels)
+        images.save_jpeg(directory / path, picture)
     else:
         text = {"Title": title, "Description": caption, "Software": "convscope"}
         text |= {key: str(value) for key, value in provenance.items()}
-        images.save_png(directory / path, pixels, text)
-    return View(path, title, caption, pixels.shape[:2], dict(provenance))
+        images.save_png(directory / path, picture, text)
+    height, width = picture.shape[:2]
+    return View(path, title, caption, (height, width), dict(provenance))

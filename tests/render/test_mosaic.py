@@ -1,28 +1,48 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convscope import images
-from convscope.render.levels import standardize
-from convscope.render.mosaic import FRAME, Scale, Tiles, channel_picture, map_tiles, sheet
+from convscope.errors import ConvscopeError
+from convscope.images import in_rgb
+from convscope.render.lettering import FRAME
+from convscope.render.levels import on_one_scale, standardize
+from convscope.render.mosaic import Layout, Scale, Tiles, channel_picture, map_tiles, sheet
+
+PLASMA = Scale("plasma", ("a", "b", "c"))
 
 
 @pytest.mark.parametrize("shape", [(7, 7, 5), (30, 10, 3), (5, 12, 2), (200, 100, 2), (1, 1, 4)])
 def test_tiles_keep_their_aspect(shape: tuple[int, int, int]) -> None:
     maps = np.random.default_rng(0).normal(size=shape)
-    tiles = map_tiles(standardize(maps), order=np.arange(shape[2]), max_tile=96, color_map="viridis")
-    count, height, width, _ = tiles.pixels.shape
+    tiles = map_tiles(standardize(maps))
+    count, height, width = tiles.pixels.shape
     assert count == shape[2]
     assert max(height, width) <= 96
     assert height * shape[1] == width * shape[0]
 
 
-def test_small_maps_are_enlarged_without_smoothing() -> None:
-    maps = np.random.default_rng(0).normal(size=(3, 3, 1))
-    levels = standardize(maps).values
-    tiles = map_tiles(standardize(maps), order=np.arange(1), max_tile=30, color_map="gray")
-    assert tiles.pixels.shape == (1, 30, 30, 3)
-    np.testing.assert_array_equal(tiles.pixels[0, 5::10, 5::10, 0], levels[0])
-    assert set(np.unique(tiles.pixels)) == set(np.unique(levels))
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(16, 200))
+def test_small_maps_are_enlarged_without_smoothing(height: int, width: int, max_tile: int) -> None:
+    """Each value is a square of whole pixels, of the level that belongs to it."""
+    maps = np.random.default_rng(0).normal(size=(height, width, 3))
+    levels = standardize(maps)
+    pixels = map_tiles(levels, layout=Layout(max_tile)).pixels
+    if max(height, width) > max_tile:
+        return
+    factor = pixels.shape[1] // height
+    whole = (levels.values.astype(int) * 224 // 256).repeat(factor, axis=1).repeat(factor, axis=2)
+    np.testing.assert_array_equal(pixels, whole)
+
+
+def test_large_maps_are_averaged() -> None:
+    maps = np.random.default_rng(0).uniform(size=(64, 32, 2))
+    levels = on_one_scale(maps, 0, 1)
+    pixels = map_tiles(levels, layout=Layout(16)).pixels
+    means = levels.values.reshape(2, 16, 4, 8, 4).mean(axis=(2, 4))
+    assert pixels.shape == (2, 16, 8)
+    assert np.abs(pixels - means * 224 / 256).max() <= 1.5  # rounded twice
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 16, 17, 33, 100, 131])
@@ -41,26 +61,38 @@ def test_a_silent_tile_is_hatched_and_the_others_are_not() -> None:
     pixels = np.full((2, 16, 16, 3), [10, 200, 30], np.uint8)
     picture = sheet(Tiles(pixels, np.array([True, False]), np.arange(2)), "layer", "x")
     assert ((picture == [10, 200, 30]).all(axis=2)).sum() == 256
-    for grey in (196, 236):
-        assert ((picture == grey).all(axis=2)).sum() >= 60
+    second = np.argwhere((picture == [10, 200, 30]).all(axis=2))[0, 1]
+    hatched = picture[58:74, second - 18 : second - 2]
+    for grey, count in (([194, 195, 197], 64), ([240, 240, 240], 192)):  # two and six of eight
+        assert (np.abs(hatched.astype(int) - grey).max(axis=2) <= 1).sum() == count
 
 
-def test_the_color_bar_runs_from_the_maps_first_color_to_its_last() -> None:
-    pixels = np.zeros((40, 20, 20, 3), np.uint8)
-    picture = sheet(
-        Tiles(pixels, np.zeros(40, bool), np.arange(40)), "layer", "x", Scale("plasma", ("a", "b", "c"))
-    )
+def test_the_color_bar_runs_through_all_colors_of_the_map_and_nothing_else() -> None:
+    tiles = Tiles(np.zeros((40, 20, 20), np.uint8), np.zeros(40, bool), np.arange(40))
+    picture = in_rgb(sheet(tiles, "layer", "x", PLASMA))
     table = images.color_table("plasma")
     bar = picture[15, -162:-12]  # 150 pixels, before the margin
     np.testing.assert_array_equal(bar[[0, -1]], table[[0, 255]])
+    assert all((table == color).all(axis=1).any() for color in bar)
+
+
+def test_the_color_of_a_value_is_the_maps_own() -> None:
+    """On one scale from 0 to 1: to within the 224 colours that a sheet has of the map's 256."""
+    values = np.linspace(0.02, 1, 50)  # a single place that is zero would be hatched
+    picture = in_rgb(sheet(map_tiles(on_one_scale(values[None, None], 0, 1)), "layer", "x", PLASMA))
+    table = images.color_table("plasma").astype(int)
+    for channel, value in enumerate(values):
+        row, column = divmod(channel, 16)
+        found = picture[58 + row * 26 + 12, -12 - 16 * 26 + 2 + column * 26 + 12]
+        near = table[max(0, int(value * 255) - 2) : int(value * 255) + 4]
+        assert (np.abs(near - found).max(axis=1) == 0).any(), channel
 
 
 def test_tiles_come_in_the_order_that_is_asked_for() -> None:
     maps = np.random.default_rng(0).normal(size=(4, 4, 3))
     levels = standardize(maps)
     plain, turned = (
-        map_tiles(levels, order=np.array(order), max_tile=16, color_map="gray")
-        for order in ([0, 1, 2], [2, 0, 1])
+        map_tiles(levels, order=np.array(order), layout=Layout(16)) for order in ([0, 1, 2], [2, 0, 1])
     )
     np.testing.assert_array_equal(turned.pixels, plain.pixels[[2, 0, 1]])
     assert turned.channels.tolist() == [2, 0, 1]
@@ -68,18 +100,57 @@ def test_tiles_come_in_the_order_that_is_asked_for() -> None:
 
 def test_a_channel_alone_is_enlarged_over_its_caption() -> None:
     values = np.array([[0, 255, 128], [10, 20, 30]], np.uint8)
-    picture = channel_picture(values, hatched=False, caption="x, channel 0", color_map="gray")
+    picture = in_rgb(channel_picture(values, hatched=False, caption="x, channel 0", color_map="gray"))
     height, width = picture.shape[:2]
     assert (height, width) == (2 * 133 + 24, 3 * 133 + 4)
-    np.testing.assert_array_equal(picture[:266:133, 2:-2:133, 0], values)
+    shown = picture[:266:133, 2:-2:133, 0].astype(int)
+    assert np.abs(shown - values).max() <= 1
     assert (picture[268:] != 255).any()
+
+
+@pytest.mark.parametrize("shape", [(100, 60), (3, 900), (900, 3)])
+def test_a_channel_alone_takes_the_size_that_is_asked_for(shape: tuple[int, int]) -> None:
+    picture = channel_picture(
+        np.zeros(shape, np.uint8),
+        hatched=False,
+        caption="a caption that is much too long for it " * 9,
+        color_map="gray",
+        layout=Layout(width=406, height=406),
+    )
+    assert picture.shape == (406, 406)
+
+
+@given(st.integers(1, 300), st.integers(1, 60), st.integers(1, 60), st.sampled_from([None, 8, 16]))
+def test_a_sheet_of_a_given_size_has_every_channel(
+    count: int, height: int, width: int, columns: int | None
+) -> None:
+    """Each tile has a level of its own, and at its place is found again, in a sheet of exactly that size."""
+    maps = np.broadcast_to(np.arange(count) % 7, (height, width, count)).astype(float)
+    layout = Layout(width=900, height=700, columns=columns)
+    tiles = map_tiles(on_one_scale(maps, -1, 8), layout=layout)
+    shown = Tiles(tiles.pixels, np.zeros(count, bool), tiles.channels, tiles.columns)
+    picture = sheet(shown, "layer", "what " * 99, PLASMA, layout)
+    assert picture.shape == (700, 900)
+    down, across = tiles.pixels.shape[1:]
+    assert columns is None or tiles.columns == min(columns, count)
+    below = picture.indices[58:]  # type: ignore[union-attr]
+    for level in range(7):
+        of_level = int((np.arange(count) % 7 == level).sum())
+        color = tiles.pixels[level, 0, 0] if level < count else 0
+        assert (below == color).sum() == of_level * down * across or not of_level
+
+
+def test_a_sheet_without_room_says_so() -> None:
+    levels = standardize(np.random.default_rng(0).normal(size=(4, 4, 500)))
+    with pytest.raises(ConvscopeError, match="no room for 500 channels"):
+        map_tiles(levels, layout=Layout(width=200, height=100))
 
 
 def test_what_is_framed_has_its_frame_around_it_and_keeps_its_pixels() -> None:
     pixels = np.full((3, 10, 10, 3), 7, np.uint8)
     none = np.zeros(3, bool)
     plain = sheet(Tiles(pixels, none, np.arange(3)), "t", "s")
-    framed = sheet(Tiles(pixels, none, np.arange(3), np.array([False, True, False])), "t", "s")
+    framed = sheet(Tiles(pixels, none, np.arange(3), framed=np.array([False, True, False])), "t", "s")
     changed = (plain != framed).any(axis=2)
     assert changed.sum() == 14 * 14 - 10 * 10
     assert (framed[changed] == FRAME).all()
