@@ -26,7 +26,8 @@ import_tensorflow()
 import keras  # noqa: E402
 
 from convscope.app.activations import ActivationDrawing  # noqa: E402
-from convscope.config import ActivationsConfig  # noqa: E402
+from convscope.app.file_names import FileNames  # noqa: E402
+from convscope.config import ActivationsConfig, FilesConfig  # noqa: E402
 from convscope.images import save_png  # noqa: E402
 from convscope.models.bundle import ModelBundle, save_model  # noqa: E402
 from convscope.models.opening import open_application  # noqa: E402
@@ -57,7 +58,10 @@ def main() -> None:
 
 
 def _drawing(bundle: ModelBundle, scratch: Path) -> dict[str, Any]:
-    drawing = ActivationDrawing(bundle, bundle.layers, ActivationsConfig(layers=["type:Conv2D"]), scratch)
+    config = ActivationsConfig(layers=["type:Conv2D"])
+    drawing = ActivationDrawing(
+        bundle, bundle.layers, config, directory=scratch, file_names=FileNames(FilesConfig())
+    )
     inputs = np.random.default_rng(0).uniform(-1, 1, (1, 299, 299, 3)).astype(np.float32)
     maps = drawing.extract(inputs)
     drawing.extract = lambda _: maps

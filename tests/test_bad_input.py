@@ -174,6 +174,14 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     is_one_line(
         command("visualize", *given, "class_activation.color_map=jett"), "no colour map 'jett'", "jet"
     )
+    for wrong, part in (
+        ("activations.canvas=10", "activations.canvas=10 is out of range"),
+        ("activations.channel_canvas=400", "expected [width,height]"),
+        ("files.grid='{lyer}.png'", "{lyer} is unknown, expected of photograph, layer"),
+        ("files.heatmap='../{class}.png'", "expected a path below the run directory"),
+        ("files.filters='{layer}.gif'", "expected a name that ends in .png or .jpg"),
+    ):
+        is_one_line(command("visualize", *given, wrong), part)
     assert not Path("drawn").exists()
     contract = json.loads((run_directory / "model.json").read_text()) | {"input_size": [32, 32]}
     (run_directory / "model.json").write_text(json.dumps(contract))

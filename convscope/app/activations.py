@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from convscope import images, names
+from convscope import images
 from convscope.app.activation_summary import TABLE, Summary
+from convscope.app.file_names import FileNames
 from convscope.config import ActivationsConfig, Normalize, Order, Statistics
 from convscope.data.pipeline import Batches, Examples
 from convscope.errors import ConvscopeError
@@ -37,15 +38,22 @@ class ActivationDrawing:
     """
 
     def __init__(
-        self, bundle: ModelBundle, layers: Sequence[Layer], config: ActivationsConfig, directory: Path
+        self,
+        bundle: ModelBundle,
+        layers: Sequence[Layer],
+        config: ActivationsConfig,
+        *,
+        directory: Path,
+        file_names: FileNames,
     ):
-        self.bundle, self.config, self.directory = bundle, config, directory
+        self.bundle, self.config, self.directory, self.file_names = bundle, config, directory, file_names
         self.shown = _layers_to_show(layers, config.layers)
         if config.before_activation:
             self.shown = [each for layer in self.shown for each in before_and_after(layer)]
         self.extract = Extractor(bundle.model, self.shown)
         self.digits = max(2, len(str(len(layers) - 1)))
-        self.layout = mosaic.Layout(config.max_tile)
+        self.layout = _layout(config.canvas, config.max_tile, config.columns)
+        self.places = {layer.path: place for place, layer in enumerate(self.shown)}
         self.layers = layers
         self.statistics: dict[str, ChannelStatistics] = {}
         self.summary = Summary()
@@ -117,7 +125,7 @@ class ActivationDrawing:
         yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about)
         for first, *channels in ordered:
             if channels:
-                path = first.path.removesuffix(".png") + ".gif"
+                path = f"{first.path[:-4]}.gif"
                 more = {"layer": first.title, "channels": len(channels)}
                 yield self._animation(path, channels, CHANNELS_FASTER * rate, about | more)
 
@@ -136,8 +144,8 @@ class ActivationDrawing:
     def _of_layer(
         self, key: str, layer: Layer, maps: np.ndarray, provenance: dict[str, str]
     ) -> Iterator[View]:
-        stem = f"{layer.index:0{self.digits}d}"
-        path = f"activations/{key}/{stem}_{names.file_name(layer.path)}.png"
+        fields = self._fields(key, layer)
+        path = self.file_names("grid", **fields)
         about = {
             "view": "activations",
             "layer": layer.path,
@@ -148,7 +156,7 @@ class ActivationDrawing:
             **provenance,
         }
         if maps.ndim == 1:
-            yield self._bars(path, layer, maps, about)
+            yield self._bars(f"{path[:-4]}.png", layer, maps, about)
             return
         levels = self._levels(layer, maps)
         counted = self.config.statistics is Statistics.split and layer.path in self.statistics
@@ -181,8 +189,18 @@ class ActivationDrawing:
             provenance=about,
         )
         if self.config.channels:
-            stem += "_before" * layer.path.endswith(BEFORE)
-            yield from self._channels(f"activations/{key}/channels/{stem}", layer, levels, about)
+            yield from self._channels(fields, layer, levels, about)
+
+    def _fields(self, key: str, layer: Layer) -> dict[str, str]:
+        """What the names of a layer's pictures may hold; `place` and `number` are among those drawn."""
+        place, last = self.places[layer.path], len(self.places)
+        return {
+            "photograph": key,
+            "layer": layer.path,
+            "index": f"{layer.index:0{self.digits}d}",
+            "place": f"{place:0{len(str(last - 1))}d}",
+            "number": f"{place + 1:0{max(2, len(str(last)))}d}",
+        }
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
         """On the scale that is asked for; a single place has no spread of its own, so takes the layer's."""
@@ -196,19 +214,23 @@ class ActivationDrawing:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
         return standardize(maps)
 
-    def _channels(self, stem: str, layer: Layer, levels: Levels, about: dict) -> Iterator[View]:
+    def _channels(self, fields: dict[str, str], layer: Layer, levels: Levels, about: dict) -> Iterator[View]:
         """A picture a channel, with what it is written on it."""
+        if layer.path.endswith(BEFORE):
+            fields |= {key: f"{fields[key]}_before" for key in ("index", "place", "number")}
+        layout = _layout(self.config.channel_canvas)
         digits = max(3, len(str(len(levels.values) - 1)))
         size = "×".join(map(str, levels.values.shape[1:]))
         for channel, values in enumerate(levels.values):
             yield write_view(
                 self.directory,
-                f"{stem}--{channel:0{digits}d}.png",
+                self.file_names("channel", **fields, channel=f"{channel:0{digits}d}"),
                 mosaic.channel_picture(
                     values,
                     hatched=bool(levels.silent[channel]),
                     caption=f"{layer.path}, channel {channel}, {size}",
                     color_map=self.config.color_map,
+                    layout=layout,
                 ),
                 title=f"{layer.path}, channel {channel}",
                 caption=f"{size}, {levels.meaning}",
@@ -242,6 +264,12 @@ class ActivationDrawing:
         np.savez_compressed(buffer, **arrays)
         self.tables.append(f"activations/{key}/maps.npz")
         write_bytes(self.directory / self.tables[-1], buffer.getvalue())
+
+
+def _layout(canvas: Sequence[int], max_tile: int = 96, columns: int | None = None) -> mosaic.Layout:
+    """Sheets of the size that is asked for: [], [width], or [width, height]."""
+    width, height, *_ = (*canvas, None, None)
+    return mosaic.Layout(max_tile, columns, width, height)
 
 
 def _order(maps: np.ndarray, order: Order) -> np.ndarray:

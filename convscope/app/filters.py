@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from convscope import names
+from convscope.app.file_names import FileNames
 from convscope.config import FiltersConfig
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
@@ -74,9 +76,16 @@ def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) 
 
 
 def draw_filters(
-    bundle: ModelBundle, layers: Sequence[Layer], config: FiltersConfig, directory: Path, *, seed: int
+    bundle: ModelBundle,
+    layers: Sequence[Layer],
+    config: FiltersConfig,
+    *,
+    directory: Path,
+    file_names: FileNames,
+    seed: int,
 ) -> Iterator[View]:
-    """Ascend for every chosen layer and write `filters/LAYER.png`; yields each view as it is written."""
+    """Ascend for every chosen layer and write its patterns; yields each view as it is written."""
+    digits = max(2, len(str(len(bundle.layers) - 1)))
     size = min(config.size, *bundle.contract.input_size)
     counts = [min(layer.channels, config.limit or layer.channels) for layer in layers]
     with progress(total=sum(counts) * config.steps, desc="filters", unit="step") as bar:
@@ -92,21 +101,21 @@ def draw_filters(
                 seed=seed,
                 on_step=bar.update,
             )
-            yield _write(directory, layer, patterns, {"steps": config.steps, "seed": seed}, bundle.sha256)
+            path = file_names("filters", layer=layer.path, index=f"{layer.index:0{digits}d}")
+            about = {"steps": config.steps, "seed": seed, "model_sha256": bundle.sha256}
+            yield _write(directory, path, layer, patterns, about)
 
 
-def _write(
-    directory: Path, layer: Layer, patterns: Patterns, settings: dict[str, int], model_sha256: str
-) -> View:
+def _write(directory: Path, path: str, layer: Layer, patterns: Patterns, about: dict[str, Any]) -> View:
     count, size = patterns.pictures.shape[:2]
     silent = patterns.after <= 0
-    caption = f"{count} of {layer.channels} filters, {size}×{size}, {settings['steps']} steps"
+    caption = f"{count} of {layer.channels} filters, {size}×{size}, {about['steps']} steps"
     if silent.any():
         caption += f"; hatched: {int(silent.sum())} that nothing made respond"
     tiles = mosaic.Tiles(patterns.pictures, silent, np.arange(count))
     return write_view(
         directory,
-        f"filters/{names.file_name(layer.path)}.png",
+        path,
         mosaic.sheet(tiles, layer.path, caption, layout=mosaic.Layout(gap=MARGIN)),
         title=layer.path,
         caption=caption,
@@ -116,7 +125,6 @@ def _write(
             "channels": count,
             "mean_response_before": [round(float(value), 6) for value in patterns.before],
             "mean_response_after": [round(float(value), 6) for value in patterns.after],
-            "model_sha256": model_sha256,
-            **settings,
+            **about,
         },
     )

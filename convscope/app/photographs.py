@@ -9,6 +9,7 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.app.activations import ActivationDrawing
+from convscope.app.file_names import FileNames
 from convscope.app.reference import dataset_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
@@ -97,13 +98,16 @@ class PhotographDrawing:
         self, bundle: ModelBundle, layers: Sequence[Layer], config: VisualizeConfig, directory: Path
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
+        self.file_names = FileNames(config.files)
         self.activations: ActivationDrawing | None = None
         self.grad_cam: GradCam | None = None
         for name in (config.activations.color_map, config.class_activation.color_map):
             if name not in matplotlib.colormaps:
                 raise unknown("colour map", name, matplotlib.colormaps)
         if Kind.activations in config.views:
-            self.activations = ActivationDrawing(bundle, layers, config.activations, directory)
+            self.activations = ActivationDrawing(
+                bundle, layers, config.activations, directory=directory, file_names=self.file_names
+            )
         if Kind.class_activation in config.views:
             wanted = config.class_activation.class_name
             if wanted is not None and wanted not in bundle.contract.class_names:
@@ -180,7 +184,7 @@ class PhotographDrawing:
         views = {
             kind: write_view(
                 self.directory,
-                f"class_activation/{photograph.key}/{names.file_name(label)}_{kind}.png",
+                self.file_names(kind, **{"photograph": photograph.key, "class": label}),
                 pixels,
                 title=f"{photograph.path.name}: {label}",
                 caption=caption,

@@ -111,7 +111,14 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         if evolution:
             drawn.section("evolution", "Evolution", EVOLUTION_INTRO, evolution.draw(photographs))
         if Kind.filters in config.views:
-            patterns = draw_filters(bundle, filter_layers, config.filters, directory, seed=config.seed)
+            patterns = draw_filters(
+                bundle,
+                filter_layers,
+                config.filters,
+                directory=directory,
+                file_names=drawing.file_names,
+                seed=config.seed,
+            )
             kernels = draw_kernels(bundle, layers, directory)
             drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
         if pictures and Kind.examples in config.views:

@@ -5,8 +5,8 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
 
@@ -76,12 +76,11 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
     register()
-    lists = [each.name for each in fields(SCHEMAS[stage]) if get_origin(each.type) is list]
-    sys.argv[1:] = overrides.normalize(sys.argv[1:], lists)
+    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(_lists(SCHEMAS[stage])))
     failures: list[str] = []
     try:
         if {"-h", "--help"} & set(sys.argv[1:]):
-            print(_help(stage, folder, about or ""))
+            print(_help(stage, folder, about or ""), flush=True)
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         decorate(lambda config: _job(config, run, failures))()
@@ -90,7 +89,18 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # such as `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(bool(failures))
+
+
+def _lists(schema: type, prefix: str = "") -> Iterator[str]:
+    """The keys whose values are lists."""
+    for each in fields(schema):
+        if get_origin(each.type) is list:
+            yield prefix + each.name
+        elif isinstance(each.type, type) and is_dataclass(each.type):
+            yield from _lists(each.type, f"{prefix}{each.name}.")
 
 
 def to_yaml(config: Any) -> str:

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.errors import ConvscopeError
 from convscope.graph import Layer, at_size, before_activation
 from convscope.preprocessing import Preprocessing
 from convscope.vis.gradients import compiled, value_and_gradient
@@ -67,10 +68,13 @@ def maximize_filters(
         steps: of gradient ascent.
         seed: of the starting noise and the jitter.
         on_step: called after each step with the number of filters that took it, for a progress bar.
+
+    Raises:
+        ConvscopeError: nothing of pictures of this size is left at the layer.
     """
     rng = np.random.default_rng(seed)
     batch = min(BATCH, len(filters))
-    climb = _Climb(_response_of(model, layer, preprocessing), batch, size)
+    climb = _Climb(_response_of(model, layer, preprocessing, size), batch, size)
     results = []
     for start in range(0, len(filters), batch):
         chosen = list(filters[start : start + batch])
@@ -129,7 +133,9 @@ class _Climb:
         self._optimizer.apply([-gradient], [self._spectrum])
 
 
-def _response_of(model: keras.Model, layer: Layer, preprocessing: Preprocessing) -> Callable[..., Any]:
+def _response_of(
+    model: keras.Model, layer: Layer, preprocessing: Preprocessing, size: int
+) -> Callable[..., Any]:
     """A function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
 
     It gives the mean response of filter i to picture i, (n,); below zero it counts `slope` times. Up to
@@ -137,7 +143,13 @@ def _response_of(model: keras.Model, layer: Layer, preprocessing: Preprocessing)
     """
     fixed = keras.Model(model.inputs[0], before_activation(layer.output))
     channels = model.inputs[0].shape[-1]
-    trunk = at_size(fixed, (None, None, channels))
+    try:
+        trunk = at_size(fixed, (size, size, channels))
+    except ValueError as error:
+        raise ConvscopeError(
+            f"pictures of {size}×{size} pixels are too small for {layer.path}: expected larger ones, up to "
+            "the model's input"
+        ) from error
 
     def response(pictures: Any, one_each: Any, slope: float = 0.0) -> Any:
         maps = tf.cast(trunk(preprocessing.encode(pictures), training=False), tf.float32)

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.models import small_convnet
 from convscope.preprocessing import by_name
@@ -73,3 +74,12 @@ def test_the_model_is_left_as_it_was() -> None:
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert [layer.path for layer in graph.layers] == names
+
+
+def test_pictures_of_which_nothing_is_left_are_refused() -> None:
+    model = keras.Sequential(
+        [keras.Input((64, 64, 3)), keras.layers.MaxPooling2D(16), keras.layers.Conv2D(2, 3, name="deep")]
+    )
+    graph = flatten(model)
+    with pytest.raises(ConvscopeError, match="32×32 pixels are too small for deep"):
+        maximize_filters(graph.model, graph.layers[-1], [0], **SETTINGS)

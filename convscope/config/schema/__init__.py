@@ -4,6 +4,7 @@ The YAML files under `conf/` hold the values; what they and the command line say
 these classes before TensorFlow is imported. A config names data, never code.
 """
 
+from convscope.config.schema.files import FilesConfig
 from convscope.config.schema.prepare import (
     DatasetConfig,
     ExtendConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "EvolutionConfig",
     "ExamplesConfig",
     "ExtendConfig",
+    "FilesConfig",
     "FiltersConfig",
     "FinetuneConfig",
     "FolderConfig",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from convscope.config.schema.fields import check_range, option
+from convscope.config.schema.files import FilesConfig
 from convscope.errors import ConvscopeError
 from convscope.preprocessing import chosen
 
@@ -78,18 +79,32 @@ class ActivationsConfig:
     rate: float = option(2, "frames a second of the GIF; of channels ten times as many, at most 50")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
+    columns: int | None = option(None, "tiles a row; null: 16 or 8, or with canvas what fills it best")
+    canvas: list[int] = option([], "[width] or [width,height] of a grid in pixels; [] as the tiles want it")
+    channel_canvas: list[int] = option([], "[width,height] of a channel's picture")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("activations.max_tile", self.max_tile, 16, 1024)
         check_range("activations.rate", self.rate, 0.1, 50)
+        if self.columns is not None:
+            check_range("activations.columns", self.columns, 1)
+        _check_canvas("activations.canvas", self.canvas, (0, 1, 2))
+        _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2))
         ordered = len(self.range) == 2 and self.range[0] < self.range[1]
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
                 f"activations.normalize={self.normalize} and activations.range={self.range}: expected "
                 "normalize=range with range=[lowest,highest]"
             )
+
+
+def _check_canvas(key: str, canvas: list[int], lengths: tuple[int, ...]) -> None:
+    if len(canvas) not in lengths:
+        raise ConvscopeError(f"{key}={canvas}: expected [width,height] in pixels, or [] for as it comes")
+    for side in canvas:
+        check_range(key, side, 100, 10_000)
 
 
 @dataclass
@@ -205,6 +220,7 @@ class VisualizeConfig(CheckpointConfig):
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
     examples: ExamplesConfig = field(default_factory=ExamplesConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    files: FilesConfig = field(default_factory=FilesConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
