@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from convscope import images, names
+from convscope.app import animations
 from convscope.app.activation_summary import TABLE, Summary
 from convscope.config import ActivationsConfig, Normalize, Order, Statistics
 from convscope.data.pipeline import Batches, Examples
@@ -18,7 +19,6 @@ from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure, mosaic
-from convscope.render.animation import frames_of, gif
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.render.view import View, write_view
 from convscope.vis.activations import BEFORE, Extractor, before_and_after
@@ -26,7 +26,6 @@ from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
 MOST_BARS = 40
-CHANNELS_FASTER = 10  # than layers, in an animation
 LOOKED_AT = 8  # pictures in memory at once, with the maps of all layers
 
 
@@ -40,6 +39,7 @@ class ActivationDrawing:
         self, bundle: ModelBundle, layers: Sequence[Layer], config: ActivationsConfig, directory: Path
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
+        animations.check(config.animate)
         self.shown = _layers_to_show(layers, config.layers)
         if config.before_activation:
             self.shown = [each for layer in self.shown for each in before_and_after(layer)]
@@ -75,8 +75,8 @@ class ActivationDrawing:
                 f"{FEWEST:,} or more in splits"
             )
 
-    def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:
-        """Write the layers' pictures for one photograph; returns those of layers, and those of channels.
+    def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], ...]:
+        """Write the layers' pictures for one photograph; returns those of layers, of channels, animations.
 
         Args:
             key: the photograph's folder in the run.
@@ -103,28 +103,9 @@ class ActivationDrawing:
         ordered = [drawn[layer.path] for layer in self.shown]
         of_layers = [views[0] for views in ordered]
         of_channels = [view for views in ordered for view in views[1:]]
-        if self.config.animate:
-            of_channels += self._animations(key, of_layers, ordered, provenance)
-        return of_layers, of_channels
-
-    def _animations(
-        self, key: str, of_layers: list[View], ordered: list[list[View]], provenance: dict[str, str]
-    ) -> Iterator[View]:
-        """The pictures of the layers one after the other, and those of each layer's channels."""
-        about = {"view": "animation", "model_sha256": self.bundle.sha256, **provenance}
-        rate = self.config.rate
-        yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about)
-        for first, *channels in ordered:
-            if channels:
-                path = first.path.removesuffix(".png") + ".gif"
-                more = {"layer": first.title, "channels": len(channels)}
-                yield self._animation(path, channels, CHANNELS_FASTER * rate, about | more)
-
-    def _animation(self, path: str, views: list[View], rate: float, about: dict) -> View:
-        frames = frames_of([images.load_png(self.directory / view.path) for view in views])
-        rate = gif(self.directory / path, frames, rate)
-        caption = f"{len(views)} pictures, {rate:.3g} a second"
-        return View(path, path.rpartition("/")[2], caption, frames.shape[1:3], about | {"rate": rate})
+        about = {"model_sha256": self.bundle.sha256, **provenance}
+        moving = animations.of_activations(self.directory, key, ordered, self.config, about)
+        return of_layers, of_channels, list(moving)
 
     def finish(self) -> list[View]:
         """Write what was seen of all photographs; returns the charts."""

@@ -138,7 +138,7 @@ class PhotographDrawing:
                 views.explanations.append(explanation)
         if self.activations:
             drawn = self.activations.draw(photograph.key, inputs, photograph.provenance)
-            views.activations, views.channels = drawn
+            views.activations, views.channels, views.animations = drawn
         return views
 
     def _scores(self, inputs: np.ndarray) -> dict[str, float]:

@@ -63,7 +63,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    examples/NN_LAYER.png, examples/examples.csv, evolution/IMAGE/NN_LAYER.png and .gif,
+    examples/NN_LAYER.png, examples/examples.csv, evolution/IMAGE/NN_LAYER.png, .gif and .mp4,
     photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
 
     Raises:

@@ -5,8 +5,8 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
 
@@ -76,8 +76,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
     register()
-    lists = [each.name for each in fields(SCHEMAS[stage]) if get_origin(each.type) is list]
-    sys.argv[1:] = overrides.normalize(sys.argv[1:], lists)
+    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage])))
     failures: list[str] = []
     try:
         if {"-h", "--help"} & set(sys.argv[1:]):
@@ -91,6 +90,15 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(bool(failures))
+
+
+def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """The keys whose values are lists, of a schema and of those in it: "views", "activations.layers"."""
+    for each in fields(node):
+        if get_origin(each.type) is list:
+            yield prefix + each.name
+        elif is_dataclass(each.type):
+            yield from list_keys(each.type, f"{prefix}{each.name}.")
 
 
 def to_yaml(config: Any) -> str:

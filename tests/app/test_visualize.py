@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -222,7 +223,7 @@ def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: 
 def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
-    given = ["activations.animate=true", "activations.channels=true", "activations.rate=4"]
+    given = ["activations.animate=[mp4,gif]", "activations.channels=true", "activations.rate=4"]
     outcome = command("visualize", *arguments, *given)
     assert outcome.status == 0, outcome.err
     folder = Path("out/activations/photo")
@@ -234,12 +235,18 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     rates = {each["path"].rpartition("/")[2]: each["rate"] for each in files if each["view"] == "animation"}
+    assert set(rates) == {f"{name[:-4]}.{ending}" for name in expected for ending in ("gif", "mp4")}
     assert (rates["layers.gif"], rates["01_trunk.first.gif"]) == (4, 50)  # as it is shown
+    assert (rates["layers.mp4"], rates["01_trunk.first.mp4"]) == (4, 40)
+    assert cv2.VideoCapture(str(folder / "03_trunk.second.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 7
+    page = Path("out/index.html").read_text("utf-8")
+    for name in rates:
+        assert (folder / name).is_file()
+        assert page.count(f'href="activations/photo/{name}"') == 1
+    assert 'src="activations/photo/layers' not in page
     first = np.asarray(Image.open(folder / "01_trunk.first.png"))
     shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
-    listed = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
-    assert {f"activations/photo/{name}" for name in expected} <= listed
 
 
 def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:

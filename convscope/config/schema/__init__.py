@@ -33,6 +33,7 @@ from convscope.config.schema.train import (
 )
 from convscope.config.schema.visualize import (
     ActivationsConfig,
+    Animation,
     CheckpointConfig,
     ClassActivationConfig,
     EvolutionConfig,
@@ -47,6 +48,7 @@ from convscope.config.schema.visualize import (
 
 __all__ = [
     "ActivationsConfig",
+    "Animation",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",

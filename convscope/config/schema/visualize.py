@@ -42,6 +42,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Animation(StrEnum):
+    """What an animation is written as."""
+
+    gif = "gif"
+    mp4 = "mp4"
+
+
 class Arrays(StrEnum):
     """The type of numbers in files."""
 
@@ -72,10 +79,10 @@ class ActivationsConfig:
         False, "also what layers with an activation inside, such as Conv2D(activation=relu), have before it"
     )
     channels: bool = option(False, "also a picture of each channel")
-    animate: bool = option(
-        False, "also the grids in order of depth as a GIF; with channels, the channels of each layer, too"
+    animate: list[Animation] = option(
+        [], "gif, mp4: also the grids in order of depth; with channels=true the channels of each layer, too"
     )
-    rate: float = option(2, "frames a second of the GIF; of channels ten times as many, at most 50")
+    rate: float = option(2, "frames a second; of channels ten times as many, in a GIF at most 50")
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
@@ -137,7 +144,8 @@ class EvolutionConfig:
 
     layers: list[str] = option([], "as in activations.layers; [] is last_conv")
     channels: list[int] = option([], "which, from 0; [] is the first 8")
-    rate: float = option(2, "snapshots a second in the GIF")
+    animate: list[Animation] = option([Animation.gif, Animation.mp4], "gif, mp4; [] is the strip alone")
+    rate: float = option(2, "snapshots a second")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
