@@ -103,8 +103,9 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         if drawing.activations and pictures and statistics:
             drawing.activations.look_over(pictures)
-        for photograph in progress(photographs, desc="photographs", unit="photograph"):
-            drawn.photographs.append(drawing.draw(photograph))
+        steps = drawing.draw(photographs, drawn.photographs)
+        for _ in progress(steps, total=len(photographs), desc="photographs", unit="photograph"):
+            pass
         if drawing.activations:
             drawn.section("summary", "All layers", "", drawing.activations.finish())
             drawn.tables += drawing.activations.tables

@@ -10,6 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from convscope.errors import ConvscopeError
+from convscope.files import beside
 
 FEWEST = 10  # frames a second: some players stand still, or show nothing, with one in two seconds
 # The sides are made even, as the colours of 2 x 2 pixels are one. What swscale and x264 would choose by the
@@ -56,16 +57,11 @@ def mp4(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
     each = Fraction(rate).limit_denominator(1000)
     times = -(-FEWEST // each)
     given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {each * times} -i -"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    command = [program(), "-v", "error", "-y", *given.split(), "-vf", _FILTER, *_ENCODER.split(), str(beside)]
-    try:
-        said = _pipe(command, frames, times)
+    command = [program(), "-v", "error", "-y", *given.split(), "-vf", _FILTER, *_ENCODER.split()]
+    with beside(path) as partial:
+        said = _pipe([*command, str(partial)], frames, times)
         if said is not None:
             raise ConvscopeError(f"cannot write {path}: {command[0]} {said}; animate=[gif] does without")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
     return float(each)
 
 

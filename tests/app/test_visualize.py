@@ -26,6 +26,7 @@ def photograph(tmp_path: Path) -> str:
 
 
 def nested(*, channels: int = 3, units: int = 2) -> keras.Model:
+    keras.utils.set_random_seed(0)
     inner = keras.Sequential(
         [
             keras.Input((24, 24, channels)),
@@ -247,6 +248,72 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     first = np.asarray(Image.open(folder / "01_trunk.first.png"))
     shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> str:
+    for index, pixels in enumerate(
+        np.random.default_rng(1).integers(0, 256, (3, 30, 20, 3)).astype(np.uint8)
+    ):
+        save_png(tmp_path / f"three/{index}.png", pixels)
+    return f"images={tmp_path / 'three'}"
+
+
+def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
+    command: Command, three: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float32"]
+    arguments += ["views=[activations,class_activation]", "activations.animate=mp4"]
+    bytes_of_pool = 2 * 11 * 11 * 5 * 4  # of a batch of two; `first` and `second` take more
+    for batch, limit in ((1, 2**30), (2, bytes_of_pool), (2, 2**30), (3, 2**30), (2, bytes_of_pool)):
+        monkeypatch.setattr("convscope.app.activations.MOST_BYTES", limit)
+        run = f"out-{batch}-{limit}"
+        before = {path: path.read_bytes() for path in Path(run).rglob("activations/*/*") if path.is_file()}
+        outcome = command(
+            "visualize", *arguments, f"activations.batch={batch}", f"hydra.run.dir={run}", "overwrite=true"
+        )
+        assert outcome.status == 0, outcome.err
+        for path, content in before.items():  # the same command again
+            assert path.read_bytes() == content, path
+        page = json.loads(Path(run, "manifest.json").read_text())["files"]
+        alone = json.loads(Path(f"out-1-{2**30}/manifest.json").read_text())["files"]
+        assert [each["path"] for each in page] == [each["path"] for each in alone]
+        for index in range(3):
+            with (
+                np.load(f"out-1-{2**30}/activations/{index}/maps.npz") as expected,
+                np.load(f"{run}/activations/{index}/maps.npz") as found,
+            ):
+                assert found.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
+                for name in found.files:
+                    np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
+    command: Command, three: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = nested()
+    kernel, bias = model.get_layer("trunk").get_layer("second").get_weights()
+    model.get_layer("trunk").get_layer("second").set_weights([kernel * 1e30, bias])
+    model.save("m.keras")
+    monkeypatch.setattr("convscope.app.activations.MOST_BYTES", 1)
+    arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float16", "activations.batch=2"]
+    outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
+    assert outcome.status == 1
+    assert "layer trunk/second has values up to" in outcome.err.strip().splitlines()[-1]
+    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    assert listed == [
+        path
+        for index in range(2)
+        for path in (
+            f"photographs/{index}.jpg",
+            f"activations/{index}/01_trunk.first.png",
+            f"activations/{index}/02_trunk.pool.png",
+        )
+    ]
+    page = Path("out/index.html").read_text("utf-8")
+    assert all(f'src="{path}"' in page for path in listed)
+    assert not list(Path("out").rglob("*.npz*"))
 
 
 def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:

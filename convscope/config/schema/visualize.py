@@ -83,6 +83,9 @@ class ActivationsConfig:
         [], "gif, mp4: also the grids in order of depth; with channels=true the channels of each layer, too"
     )
     rate: float = option(2, "frames a second; of channels ten times as many, in a GIF at most 50")
+    batch: int = option(
+        1, "photographs in one forward pass: more are no faster without an accelerator, and take more memory"
+    )
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     color_map: str = option("viridis", "a colour map of Matplotlib's")
@@ -91,6 +94,7 @@ class ActivationsConfig:
         """Check the ranges."""
         check_range("activations.max_tile", self.max_tile, 16, 1024)
         check_range("activations.rate", self.rate, 0.1, 50)
+        check_range("activations.batch", self.batch, 1)
         ordered = len(self.range) == 2 and self.range[0] < self.range[1]
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
