@@ -16,10 +16,23 @@ from convscope.errors import ConvscopeError
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, creating its folders; a reader never sees half of it."""
+    with beside(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A path beside `path` for what is written bit by bit; it takes its place at the end, unless that fails.
+
+    Creates the folders.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_bytes(content)
-    beside.replace(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:

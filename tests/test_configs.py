@@ -143,6 +143,17 @@ def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
     assert compose("visualize", argument).images == [name]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("animate=gif,mp4", ["gif", "mp4"]), ("animate=mp4", ["mp4"]), ("layers=:50", [":50"])],
+)
+def test_a_list_in_a_group_of_keys_needs_no_brackets(given: str, expected: list[str]) -> None:
+    keys = list(launch.list_keys(schema.VisualizeConfig))
+    (argument,) = overrides.normalize([f"activations.{given}"], keys)
+    config = compose("visualize", argument)
+    assert getattr(config.activations, given.partition("=")[0]) == expected
+
+
 def test_a_sweep_over_a_list_key_is_left_alone() -> None:
     given = ["-m", "views=[filters],[activations]"]
     assert overrides.normalize(given, ["views"]) == given

@@ -1,38 +1,37 @@
 """The activations view of stage 3: the feature maps of chosen layers, photograph by photograph."""
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from convscope import images
+from convscope.app import animations, map_arrays
 from convscope.app.activation_summary import TABLE, Summary
 from convscope.app.file_names import FileNames
 from convscope.config import ActivationsConfig, Normalize, Order, Statistics
 from convscope.data.pipeline import Batches, Examples
 from convscope.errors import ConvscopeError
-from convscope.files import write_bytes
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import figure, mosaic
-from convscope.render.animation import frames_of, gif
+from convscope.render.explorer import PhotographViews
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.render.view import View, write_view
-from convscope.vis.activations import BEFORE, Extractor, before_and_after
+from convscope.vis.activations import BEFORE, Extractor, before_and_after, in_groups
 from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
 MOST_BARS = 40
-CHANNELS_FASTER = 10  # than layers, in an animation
+MOST_BYTES = 512 * 2**20  # of maps in memory at once
 LOOKED_AT = 8  # pictures in memory at once, with the maps of all layers
 
 
 class ActivationDrawing:
-    """Draws the layers that are asked for, of one photograph after the other, into the run directory.
+    """Draws the layers that are asked for, batch by batch of photographs, into the run directory.
 
     Layers are checked when it is made; it raises ConvscopeError then.
     """
@@ -47,10 +46,13 @@ class ActivationDrawing:
         file_names: FileNames,
     ):
         self.bundle, self.config, self.directory, self.file_names = bundle, config, directory, file_names
+        animations.check(config.animate)
         self.shown = _layers_to_show(layers, config.layers)
         if config.before_activation:
             self.shown = [each for layer in self.shown for each in before_and_after(layer)]
-        self.extract = Extractor(bundle.model, self.shown)
+        size = bundle.contract.input_size
+        groups = in_groups(self.shown, pictures=config.batch, size=size, limit=MOST_BYTES)
+        self.extractors = [Extractor(bundle.model, group) for group in groups]
         self.digits = max(2, len(str(len(layers) - 1)))
         self.layout = _layout(config.canvas, config.max_tile, config.columns)
         self.places = {layer.path: place for place, layer in enumerate(self.shown)}
@@ -84,56 +86,62 @@ class ActivationDrawing:
                 f"{FEWEST:,} or more in splits"
             )
 
-    def draw(self, key: str, inputs: np.ndarray, provenance: dict[str, str]) -> tuple[list[View], list[View]]:
-        """Write the layers' pictures for one photograph; returns those of layers, and those of channels.
+    def draw(
+        self, photographs: Sequence[PhotographViews], inputs: np.ndarray, provenance: Sequence[dict[str, str]]
+    ) -> Iterator[None]:
+        """Write the layers' pictures for a batch of photographs and put them into `photographs`.
+
+        A forward pass each for as many layers as memory allows. Yields when a photograph is complete.
 
         Args:
-            key: the photograph's folder in the run.
-            inputs: the preprocessed photograph, float32 (1, height, width, channels).
-            provenance: which photograph it is.
+            photographs: `key` is their folder in the run.
+            inputs: the preprocessed photographs, float32 (batch, height, width, channels).
+            provenance: which photograph it is, of each.
 
         Raises:
             ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
         """
-        found = self.extract(inputs)
-        if self.config.save_arrays:
-            self._save(key, {path: values[0] for path, values in found.items()})
-        drawn: dict[str, list[View]] = {}
-        grids = [layer for layer in self.shown if not layer.has_units]
+        drawn: list[list[list[View]]] = [[] for _ in photographs]  # of each photograph, of each layer
+        with ExitStack() as files:
+            saves = [files.enter_context(self._saving(each.key)) for each in photographs]
+            for extract in self.extractors:
+                found = extract(inputs)
+                for place, each in enumerate(photographs):
+                    maps = {path: values[place] for path, values in found.items()}
+                    saves[place](maps)
+                    for views in self._of_layers(each.key, extract.layers, maps, provenance[place]):
+                        drawn[place].append(views)
+                        each.activations.append(views[0])
+                        each.channels += views[1:]
+                    if extract is self.extractors[-1]:
+                        about = {"model_sha256": self.bundle.sha256, **provenance[place]}
+                        each.animations += animations.of_activations(
+                            self.directory, each.key, drawn[place], self.config, about
+                        )
+                        yield
+
+    def _of_layers(
+        self, key: str, layers: Sequence[Layer], maps: dict[str, np.ndarray], provenance: dict[str, str]
+    ) -> Iterator[list[View]]:
+        """For each layer its picture, followed by those of its channels."""
 
         def draw(layer: Layer) -> list[View]:
-            return list(self._of_layer(key, layer, found[layer.path][0], provenance))
+            return list(self._of_layer(key, layer, maps[layer.path], provenance))
 
-        for layer, views in zip(grids, in_threads(draw, grids), strict=True):
-            drawn[layer.path] = views
-        for layer in self.shown:
-            if layer.has_units:  # Matplotlib's, which one thread at a time may use
-                drawn[layer.path] = draw(layer)
-        ordered = [drawn[layer.path] for layer in self.shown]
-        of_layers = [views[0] for views in ordered]
-        of_channels = [view for views in ordered for view in views[1:]]
-        if self.config.animate:
-            of_channels += self._animations(key, of_layers, ordered, provenance)
-        return of_layers, of_channels
+        grids = in_threads(draw, [layer for layer in layers if not layer.has_units])
+        for layer in layers:
+            yield draw(layer) if layer.has_units else next(grids)  # Matplotlib's by one thread at a time
 
-    def _animations(
-        self, key: str, of_layers: list[View], ordered: list[list[View]], provenance: dict[str, str]
-    ) -> Iterator[View]:
-        """The pictures of the layers one after the other, and those of each layer's channels."""
-        about = {"view": "animation", "model_sha256": self.bundle.sha256, **provenance}
-        rate = self.config.rate
-        yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about)
-        for first, *channels in ordered:
-            if channels:
-                path = f"{first.path[:-4]}.gif"
-                more = {"layer": first.title, "channels": len(channels)}
-                yield self._animation(path, channels, CHANNELS_FASTER * rate, about | more)
-
-    def _animation(self, path: str, views: list[View], rate: float, about: dict) -> View:
-        frames = frames_of([images.load_png(self.directory / view.path) for view in views])
-        rate = gif(self.directory / path, frames, rate)
-        caption = f"{len(views)} pictures, {rate:.3g} a second"
-        return View(path, path.rpartition("/")[2], caption, frames.shape[1:3], about | {"rate": rate})
+    @contextmanager
+    def _saving(self, key: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+        """What saves maps of a photograph by layer, if that is asked for."""
+        if self.config.save_arrays is None:
+            yield lambda maps: None
+            return
+        path = f"activations/{key}/maps.npz"
+        with map_arrays.saving(self.directory / path, str(self.config.save_arrays)) as save:
+            yield save
+        self.tables.append(path)
 
     def finish(self) -> list[View]:
         """Write what was seen of all photographs; returns the charts."""
@@ -249,21 +257,6 @@ class ActivationDrawing:
             caption += f", the {len(shown)} highest"
         size = images.load_png(self.directory / path).shape[:2]
         return View(path, layer.path, caption, size, about)
-
-    def _save(self, key: str, found: dict[str, np.ndarray]) -> None:
-        kind = np.dtype(str(self.config.save_arrays))
-        limit = np.finfo(kind).max
-        for path, values in found.items():
-            if np.abs(values).max(initial=0) > limit:
-                raise ConvscopeError(
-                    f"layer {path} has values up to {np.abs(values).max():.3g}, float16 holds {limit:.0f}: "
-                    "say activations.save_arrays=float32"
-                )
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {path: values.astype(kind) for path, values in found.items()}
-        np.savez_compressed(buffer, **arrays)
-        self.tables.append(f"activations/{key}/maps.npz")
-        write_bytes(self.directory / self.tables[-1], buffer.getvalue())
 
 
 def _layout(canvas: Sequence[int], max_tile: int = 96, columns: int | None = None) -> mosaic.Layout:

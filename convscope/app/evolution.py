@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from convscope import decode, names
+from convscope.app import animations
 from convscope.app.photographs import Photograph
 from convscope.config import EvolutionConfig
 from convscope.data.pipeline import encode_photographs
@@ -18,7 +19,6 @@ from convscope.models.load import load_model
 from convscope.models.snapshots import FOLDER, Snapshot, find_snapshots
 from convscope.progress import progress
 from convscope.render import mosaic
-from convscope.render.animation import gif
 from convscope.render.levels import on_one_scale
 from convscope.render.strip import Strip, strip_frames, strip_sheet
 from convscope.render.view import View, write_view
@@ -51,6 +51,7 @@ class EvolutionDrawing:
 
     def __init__(self, bundle: ModelBundle, config: EvolutionConfig, directory: Path, *, allow_code: bool):
         self.bundle, self.config, self.directory = bundle, config, directory
+        animations.check(config.animate)
         self.snapshots = _snapshots_of(bundle)
         self.model = load_model(Path(bundle.path), allow_code=allow_code)
         graph = flatten(self.model)  # shares its weights, whose order is the saved model's
@@ -67,7 +68,7 @@ class EvolutionDrawing:
             snapshot.weights(self.model)
 
     def draw(self, photographs: Sequence[Photograph]) -> Iterator[View]:
-        """Write the strip and the GIF of each photograph and layer; yields each view as it is written.
+        """Write the strip and the animations of each photograph and layer; yields each view as it is written.
 
         Raises:
             ConvscopeError: a layer puts out values that are not finite, or a snapshot has become unreadable.
@@ -117,9 +118,10 @@ class EvolutionDrawing:
             provenance=about,
         )
         frames = strip_frames(_strip(chosen, epochs, maps, _TILE))
-        rate = gif(self.directory / f"{stem}.gif", frames, self.config.rate)
-        caption = f"{strip.subtitle}; {rate:.3g} snapshots a second"
-        yield View(f"{stem}.gif", f"{title}, moving", caption, frames.shape[1:3], {**about, "rate": rate})
+        caption = f"{strip.subtitle}; {len(epochs)} snapshots"
+        moving = View(stem, f"{title}, moving", caption, frames.shape[1:3], dict(about))
+        config = self.config
+        yield from animations.animate(self.directory, moving, list(frames), config.rate, config.animate)
 
 
 def _strip(chosen: _Chosen, epochs: Sequence[int], maps: np.ndarray, max_tile: int) -> Strip:

@@ -1,6 +1,6 @@
 """The photographs of stage 3: which they are, and what is drawn of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from convscope.files import sha256
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.render.explorer import Explanation, PhotographViews
-from convscope.render.view import write_view
+from convscope.render.view import View, write_view
 from convscope.vis.class_activation import GradCam, relative
 from convscope.vis.layers import last_maps, select
 
@@ -88,8 +88,18 @@ def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     return root, manifest.images
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A photograph that was read: the model's input, float32 (1, height, width, channels), and as shown."""
+
+    photograph: Photograph
+    inputs: np.ndarray
+    small: np.ndarray
+    view: View
+
+
 class PhotographDrawing:
-    """Draws all that is asked for of one photograph after the other, into the run directory.
+    """Draws all that is asked for batch by batch of photographs, into the run directory.
 
     Layers, classes and colour maps are checked when it is made; it raises ConvscopeError then.
     """
@@ -115,40 +125,56 @@ class PhotographDrawing:
             self.explained = _layer_to_explain(layers, config.class_activation.layer)
             self.grad_cam = GradCam(bundle.model, self.explained)
 
-    def draw(self, photograph: Photograph) -> PhotographViews:
-        """Write the photograph, its class activation and its feature maps."""
+    def draw(self, photographs: Sequence[Photograph], drawn: list[PhotographViews]) -> Iterator[None]:
+        """Write the photographs, their class activation and their feature maps, a batch at a time.
+
+        `drawn` gets each photograph when its batch begins, and its pictures as they are written, so that it
+        has them after Ctrl-C. Yields when a photograph is complete.
+        """
+        size = self.config.activations.batch
+        for first in range(0, len(photographs), size):
+            batch = [self._read(each) for each in photographs[first : first + size]]
+            inputs = np.concatenate([each.inputs for each in batch])
+            begun = len(drawn)
+            for each, scores in zip(batch, probabilities_of(self.bundle.model, inputs), strict=True):
+                drawn.append(self._views(each, scores))
+                drawn[-1].explanations += self._explanations(each, drawn[-1])
+            if self.activations:
+                provenance = [each.photograph.provenance for each in batch]
+                yield from self.activations.draw(drawn[begun:], inputs, provenance)
+            else:
+                yield from (None for _ in batch)
+
+    def _read(self, photograph: Photograph) -> _Read:
+        """Read a photograph and write it as the page shows it."""
         contract = self.bundle.contract
         pixels = decode.load(photograph.path)
-        inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
         small = images.fit_within(pixels, LONGEST)
-        scores = self._scores(inputs)
-        views = PhotographViews(
-            name=photograph.path.name,
-            key=photograph.key,
-            photograph=write_view(
-                self.directory,
-                f"photographs/{photograph.key}.jpg",
-                small,
-                title=photograph.path.name,
-                caption=f"{pixels.shape[1]}×{pixels.shape[0]}",
-                provenance={"view": "photograph", **photograph.provenance},
-            ),
-            scores=sorted(scores.items(), key=lambda pair: -pair[1]),
-            truth=photograph.truth,
+        view = write_view(
+            self.directory,
+            f"photographs/{photograph.key}.jpg",
+            small,
+            title=photograph.path.name,
+            caption=f"{pixels.shape[1]}×{pixels.shape[0]}",
+            provenance={"view": "photograph", **photograph.provenance},
         )
+        inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
+        return _Read(photograph, inputs, small, view)
+
+    def _views(self, read: _Read, scores: np.ndarray) -> PhotographViews:
+        of_classes = zip(self.bundle.contract.class_names, map(float, scores), strict=True)
+        return PhotographViews(
+            name=read.photograph.path.name,
+            key=read.photograph.key,
+            photograph=read.view,
+            scores=sorted(of_classes, key=lambda pair: -pair[1]),
+            truth=read.photograph.truth,
+        )
+
+    def _explanations(self, read: _Read, views: PhotographViews) -> Iterator[Explanation]:
         if self.grad_cam:
             for label, role in self._classes_to_explain(views).items():
-                explanation = self._explain(photograph, small, inputs, label, role)
-                views.explanations.append(explanation)
-        if self.activations:
-            drawn = self.activations.draw(photograph.key, inputs, photograph.provenance)
-            views.activations, views.channels = drawn
-        return views
-
-    def _scores(self, inputs: np.ndarray) -> dict[str, float]:
-        """The probability of each class."""
-        of_classes = probabilities_of(self.bundle.model, inputs)[0]
-        return dict(zip(self.bundle.contract.class_names, map(float, of_classes), strict=True))
+                yield self._explain(read.photograph, read.small, read.inputs, label, role)
 
     def _classes_to_explain(self, views: PhotographViews) -> dict[str, str]:
         """The chosen class, or the predicted one, and the true one where it is another."""

@@ -63,7 +63,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     """Draw what a checkpoint learned into `directory`; returns the page.
 
     Written are activations/IMAGE/NN_LAYER.png, class_activation/IMAGE/CLASS_….png, filters/LAYER.png,
-    examples/NN_LAYER.png, examples/examples.csv, evolution/IMAGE/NN_LAYER.png and .gif,
+    examples/NN_LAYER.png, examples/examples.csv, evolution/IMAGE/NN_LAYER.png, .gif and .mp4,
     photographs/IMAGE.jpg, layers.csv, manifest.json, config.yaml and index.html, which shows it all.
 
     Raises:
@@ -103,8 +103,9 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         if drawing.activations and pictures and statistics:
             drawing.activations.look_over(pictures)
-        for photograph in progress(photographs, desc="photographs", unit="photograph"):
-            drawn.photographs.append(drawing.draw(photograph))
+        steps = drawing.draw(photographs, drawn.photographs)
+        for _ in progress(steps, total=len(photographs), desc="photographs", unit="photograph"):
+            pass
         if drawing.activations:
             drawn.section("summary", "All layers", "", drawing.activations.finish())
             drawn.tables += drawing.activations.tables

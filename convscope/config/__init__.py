@@ -3,6 +3,7 @@
 from convscope.config.launch import main, to_yaml
 from convscope.config.schema import (
     ActivationsConfig,
+    Animation,
     AugmentationConfig,
     Callbacks,
     CheckpointConfig,
@@ -40,6 +41,7 @@ from convscope.config.schema import (
 
 __all__ = [
     "ActivationsConfig",
+    "Animation",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",

@@ -76,7 +76,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
     register()
-    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(_lists(SCHEMAS[stage])))
+    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage])))
     failures: list[str] = []
     try:
         if {"-h", "--help"} & set(sys.argv[1:]):
@@ -94,13 +94,13 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     sys.exit(bool(failures))
 
 
-def _lists(schema: type, prefix: str = "") -> Iterator[str]:
-    """The keys whose values are lists."""
-    for each in fields(schema):
+def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """The keys whose values are lists, of a schema and of those in it: "views", "activations.layers"."""
+    for each in fields(node):
         if get_origin(each.type) is list:
             yield prefix + each.name
-        elif isinstance(each.type, type) and is_dataclass(each.type):
-            yield from _lists(each.type, f"{prefix}{each.name}.")
+        elif is_dataclass(each.type):
+            yield from list_keys(each.type, f"{prefix}{each.name}.")
 
 
 def to_yaml(config: Any) -> str:

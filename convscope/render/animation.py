@@ -1,8 +1,9 @@
-"""Animations: pictures one after the other in a GIF."""
+"""Animations: pictures one after the other, and what writes them as a GIF."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,20 +15,35 @@ _SAMPLE = 16  # frames that a palette is made of, at most
 FRAME = 900  # pixels of a frame's longer side, at most, where pictures of several sizes become frames
 
 
-def frames_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures of several sizes, uint8 (height, width, 3), as frames of one: at the top left, on white.
+class Frames(Sequence[np.ndarray]):
+    """Pictures of several sizes as frames of one, uint8 (height, width, 3): at the top left, on white.
 
-    Those that are longer than 900 pixels are shrunk. Returns uint8 (frames, height, width, 3).
+    Those that are longer than 900 pixels are shrunk. A frame is made when it is asked for, so that memory
+    does not grow with their number.
     """
-    shrunk = [images.fit_within(picture, FRAME) for picture in pictures]
-    height, width = (max(picture.shape[side] for picture in shrunk) for side in (0, 1))
-    frames = np.full((len(shrunk), height, width, 3), 255, np.uint8)
-    for frame, picture in zip(frames, shrunk, strict=True):
-        frame[: picture.shape[0], : picture.shape[1]] = picture
-    return frames
+
+    def __init__(self, sizes: Sequence[tuple[int, int]], picture: Callable[[int], np.ndarray]):
+        """Describe the pictures: (height, width) of each, and what gives it, uint8 (height, width, 3)."""
+        self.picture = picture
+        self.sizes = [_shrunk(*size) for size in sizes]
+        self.size = max(height for height, _ in self.sizes), max(width for _, width in self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: Any) -> Any:
+        height, width = self.sizes[index]  # raises IndexError at the end, which ends an iteration
+        frame = np.full((*self.size, 3), 255, np.uint8)
+        frame[:height, :width] = images.resize(self.picture(index), height, width)
+        return frame
 
 
-def gif(path: Path, frames: np.ndarray, rate: float) -> float:
+def _shrunk(height: int, width: int) -> tuple[int, int]:
+    factor = min(1, FRAME / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
     """Write frames as a GIF that begins again at its end, whole or not at all.
 
     All frames share one palette, so that a colour is the same in each: the frames' own colours if they have
@@ -36,7 +52,7 @@ def gif(path: Path, frames: np.ndarray, rate: float) -> float:
 
     Args:
         path: of the file.
-        frames: uint8 (frames, height, width, 3), RGB.
+        frames: uint8 (height, width, 3), RGB, all of one size.
         rate: frames a second; a GIF counts hundredths of a second, and a frame is shown for 2 or more.
 
     Returns:
@@ -58,19 +74,26 @@ def gif(path: Path, frames: np.ndarray, rate: float) -> float:
     return 100 / hundredths
 
 
-def _in_one_palette(frames: np.ndarray) -> list[Image.Image]:
-    count, height, width, _ = frames.shape
+def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
+    count = len(frames)
     if count > _SAMPLE:  # the palette of some of them, so that memory does not grow with their number
-        some = frames[np.linspace(0, count - 1, _SAMPLE).astype(int)].reshape(_SAMPLE * height, width, 3)
+        some = np.concatenate([frames[int(each)] for each in np.linspace(0, count - 1, _SAMPLE)])
         shared = Image.fromarray(some).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         return [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]
-    packed = frames.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colors, places = np.unique(packed, return_inverse=True)
+    together = np.stack(frames)
+    height, width = together.shape[1:3]
+    packed = (
+        together[..., 0].astype(np.uint32) << 16 | together[..., 1].astype(np.uint32) << 8 | together[..., 2]
+    )
+    table = np.zeros(1 << 24, np.uint8)  # of all colours: far faster than to sort the pixels
+    table[packed] = 1
+    colors = np.flatnonzero(table)
     if len(colors) <= 256:
         palette = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1).astype(np.uint8)
-        indices = places.reshape(count, height, width).astype(np.uint8)
+        table[colors] = np.arange(len(colors))
+        indices = table[packed]
     else:
-        stacked = Image.fromarray(frames.reshape(count * height, width, 3))
+        stacked = Image.fromarray(together.reshape(count * height, width, 3))
         reduced = stacked.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         palette = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
         indices = np.asarray(reduced).reshape(count, height, width)

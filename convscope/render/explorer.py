@@ -35,13 +35,14 @@ class PhotographViews:
     truth: str | None
     explanations: list[Explanation] = field(default_factory=list)
     activations: list[View] = field(default_factory=list)
+    animations: list[View] = field(default_factory=list)  # linked; those of one thing follow each other
     channels: list[View] = field(default_factory=list)  # not on the page: there may be thousands
 
     @property
     def views(self) -> list[View]:
         """Every picture, in the order of the page."""
         of_classes = [view for each in self.explanations for view in (each.overlay, each.heatmap)]
-        return [self.photograph, *of_classes, *self.activations, *self.channels]
+        return [self.photograph, *of_classes, *self.activations, *self.channels, *self.animations]
 
 
 @dataclass(frozen=True)

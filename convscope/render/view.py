@@ -12,7 +12,7 @@ from convscope import images
 
 @dataclass(frozen=True)
 class View:
-    """A picture that was written: what the page shows and the manifest lists.
+    """A picture or animation that was written: what the page shows and the manifest lists.
 
     `path` is relative to the run directory, with forward slashes; `provenance` says how the picture
     came about (layer, photograph, value range, colour map, …); `size` is (height, width) in pixels.
@@ -23,6 +23,11 @@ class View:
     caption: str
     size: tuple[int, int]
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def format(self) -> str:
+        """What its file is: "PNG", "GIF", "MP4"."""
+        return self.path.rpartition(".")[2].upper()
 
     def to_json(self) -> dict[str, Any]:
         """As the run's `manifest.json` lists it."""

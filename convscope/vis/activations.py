@@ -1,5 +1,6 @@
 """Feature maps: what the layers put out for a photograph."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,27 @@ def before_and_after(layer: Layer) -> list[Layer]:
     if layer.kind == "Activation" or inside in (None, keras.activations.linear):
         return [layer]
     return [replace(layer, path=layer.path + BEFORE, output=before_activation(layer.output)), layer]
+
+
+def in_groups(
+    layers: Sequence[Layer], *, pictures: int, size: tuple[int, int], limit: int
+) -> list[list[Layer]]:
+    """Layers, in order, in groups whose outputs for so many pictures take `limit` bytes at most.
+
+    One that takes more by itself is a group by itself. A side that the model leaves open counts as that of
+    the input, `size`: (height, width).
+    """
+    groups: list[list[Layer]] = []
+    taken = 0
+    for layer in layers:
+        sides = (side or most for side, most in zip(layer.shape, (*size, 1), strict=False))
+        needs = pictures * math.prod(sides) * np.dtype(np.float32).itemsize
+        if not groups or taken + needs > limit:
+            groups.append([])
+            taken = 0
+        groups[-1].append(layer)
+        taken += needs
+    return groups
 
 
 class Extractor:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def photograph(tmp_path: Path) -> str:
 
 
 def nested(*, channels: int = 3, units: int = 2) -> keras.Model:
+    keras.utils.set_random_seed(0)
     inner = keras.Sequential(
         [
             keras.Input((24, 24, channels)),
@@ -222,7 +224,7 @@ def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: 
 def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
-    given = ["activations.animate=true", "activations.channels=true", "activations.rate=4"]
+    given = ["activations.animate=[mp4,gif]", "activations.channels=true", "activations.rate=4"]
     outcome = command("visualize", *arguments, *given)
     assert outcome.status == 0, outcome.err
     folder = Path("out/activations/photo")
@@ -234,12 +236,84 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     rates = {each["path"].rpartition("/")[2]: each["rate"] for each in files if each["view"] == "animation"}
+    assert set(rates) == {f"{name[:-4]}.{ending}" for name in expected for ending in ("gif", "mp4")}
     assert (rates["layers.gif"], rates["01_trunk.first.gif"]) == (4, 50)  # as it is shown
+    assert (rates["layers.mp4"], rates["01_trunk.first.mp4"]) == (4, 40)
+    assert cv2.VideoCapture(str(folder / "03_trunk.second.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 7
+    page = Path("out/index.html").read_text("utf-8")
+    for name in rates:
+        assert (folder / name).is_file()
+        assert page.count(f'href="activations/photo/{name}"') == 1
+    assert 'src="activations/photo/layers' not in page
     first = np.asarray(Image.open(folder / "01_trunk.first.png"))
     shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
-    listed = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
-    assert {f"activations/photo/{name}" for name in expected} <= listed
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> str:
+    for index, pixels in enumerate(
+        np.random.default_rng(1).integers(0, 256, (3, 30, 20, 3)).astype(np.uint8)
+    ):
+        save_png(tmp_path / f"three/{index}.png", pixels)
+    return f"images={tmp_path / 'three'}"
+
+
+def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
+    command: Command, three: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float32"]
+    arguments += ["views=[activations,class_activation]", "activations.animate=mp4"]
+    bytes_of_pool = 2 * 11 * 11 * 5 * 4  # of a batch of two; `first` and `second` take more
+    for batch, limit in ((1, 2**30), (2, bytes_of_pool), (2, 2**30), (3, 2**30), (2, bytes_of_pool)):
+        monkeypatch.setattr("convscope.app.activations.MOST_BYTES", limit)
+        run = f"out-{batch}-{limit}"
+        before = {path: path.read_bytes() for path in Path(run).rglob("activations/*/*") if path.is_file()}
+        outcome = command(
+            "visualize", *arguments, f"activations.batch={batch}", f"hydra.run.dir={run}", "overwrite=true"
+        )
+        assert outcome.status == 0, outcome.err
+        for path, content in before.items():  # the same command again
+            assert path.read_bytes() == content, path
+        page = json.loads(Path(run, "manifest.json").read_text())["files"]
+        alone = json.loads(Path(f"out-1-{2**30}/manifest.json").read_text())["files"]
+        assert [each["path"] for each in page] == [each["path"] for each in alone]
+        for index in range(3):
+            with (
+                np.load(f"out-1-{2**30}/activations/{index}/maps.npz") as expected,
+                np.load(f"{run}/activations/{index}/maps.npz") as found,
+            ):
+                assert found.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
+                for name in found.files:
+                    np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
+    command: Command, three: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = nested()
+    kernel, bias = model.get_layer("trunk").get_layer("second").get_weights()
+    model.get_layer("trunk").get_layer("second").set_weights([kernel * 1e30, bias])
+    model.save("m.keras")
+    monkeypatch.setattr("convscope.app.activations.MOST_BYTES", 1)
+    arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float16", "activations.batch=2"]
+    outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
+    assert outcome.status == 1
+    assert "layer trunk/second has values up to" in outcome.err.strip().splitlines()[-1]
+    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    assert listed == [
+        path
+        for index in range(2)
+        for path in (
+            f"photographs/{index}.jpg",
+            f"activations/{index}/01_trunk.first.png",
+            f"activations/{index}/02_trunk.pool.png",
+        )
+    ]
+    page = Path("out/index.html").read_text("utf-8")
+    assert all(f'src="{path}"' in page for path in listed)
+    assert not list(Path("out").rglob("*.npz*"))
 
 
 def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.render.animation import frames_of, gif
+from convscope.images import fit_within
+from convscope.render.animation import Frames, gif
 
 
 def read_back(path: Path) -> tuple[np.ndarray, list[int]]:
@@ -66,9 +67,17 @@ def test_many_frames_keep_their_colours_nearly(tmp_path: Path) -> None:
 
 
 def test_pictures_of_several_sizes_become_frames_of_one() -> None:
-    small, large = np.full((10, 20, 3), 7, np.uint8), np.full((1800, 900, 3), 9, np.uint8)
-    frames = frames_of([small, large])
-    assert frames.shape == (2, 900, 450, 3)
-    assert (frames[0, :10, :20] == 7).all()
-    assert (frames[0] == 255).sum() == frames[0].size - small.size
-    assert (frames[1] == 9).all()
+    pictures = [np.full((*size, 3), 7, np.uint8) for size in ((10, 20), (1800, 900), (950, 901))]
+    frames = Frames([each.shape[:2] for each in pictures], pictures.__getitem__)
+    assert np.stack(frames).shape == (3, 900, 854, 3)
+    for frame, picture in zip(frames, pictures, strict=True):
+        height, width = fit_within(picture, 900).shape[:2]
+        assert (frame[:height, :width] == 7).all()
+        assert (frame == 255).sum() == frame.size - height * width * 3
+
+
+def test_frames_that_are_made_one_by_one_give_the_gif_of_those_that_are_there(tmp_path: Path) -> None:
+    frames = Frames([(100, 100)] * 20, lambda index: np.full((100, 100, 3), index * 12, np.uint8))
+    gif(tmp_path / "a.gif", frames, 20)
+    gif(tmp_path / "b.gif", np.stack(frames), 20)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()

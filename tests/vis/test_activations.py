@@ -5,7 +5,7 @@ import pytest
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.models import small_convnet
-from convscope.vis.activations import Extractor
+from convscope.vis.activations import Extractor, in_groups
 from convscope.vis.layers import with_maps
 from tests.vis.nets import photograph, two_channels
 
@@ -31,6 +31,31 @@ def test_one_pass_gives_what_a_model_for_each_layer_gives() -> None:
     for path, maps in Extractor(graph.model, layers)(x).items():
         alone = keras.Model(model.inputs[0], model.get_layer(path).output)
         np.testing.assert_array_equal(maps, alone.predict_on_batch(x))
+
+
+def test_groups_of_layers_stay_below_the_limit_in_order() -> None:
+    graph = flatten(small_convnet.build(3, input_size=12, widths=(4, 6)))
+    layers = with_maps(graph.layers)
+    assert [layer.shape for layer in layers] == [(10, 10, 4), (5, 5, 4), (3, 3, 6), (1, 1, 6)]
+    needs = [2 * 4 * count for count in (400, 100, 54, 6)]  # bytes of two pictures
+    for limit, expected in (
+        (sum(needs), [4]),
+        (sum(needs) - 1, [3, 1]),
+        (needs[0], [1, 3]),
+        (sum(needs[1:3]), [1, 2, 1]),
+        (1, [1, 1, 1, 1]),
+    ):
+        groups = in_groups(layers, pictures=2, size=(12, 12), limit=limit)
+        assert [len(group) for group in groups] == expected
+        assert [layer for group in groups for layer in group] == layers
+
+
+def test_a_side_that_is_open_counts_as_that_of_the_input() -> None:
+    inputs = keras.Input((None, None, 3))
+    graph = flatten(keras.Model(inputs, keras.layers.Conv2D(2, 3, padding="same")(inputs)))
+    needs = 4 * (5 * 7 * 3 + 5 * 7 * 2)
+    assert len(in_groups(graph.layers, pictures=1, size=(5, 7), limit=needs)) == 1
+    assert len(in_groups(graph.layers, pictures=1, size=(5, 7), limit=needs - 1)) == 2
 
 
 def test_a_diverged_checkpoint_is_named() -> None:

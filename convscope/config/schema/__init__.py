@@ -34,6 +34,7 @@ from convscope.config.schema.train import (
 )
 from convscope.config.schema.visualize import (
     ActivationsConfig,
+    Animation,
     CheckpointConfig,
     ClassActivationConfig,
     EvolutionConfig,
@@ -48,6 +49,7 @@ from convscope.config.schema.visualize import (
 
 __all__ = [
     "ActivationsConfig",
+    "Animation",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",

@@ -43,6 +43,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Animation(StrEnum):
+    """What an animation is written as."""
+
+    gif = "gif"
+    mp4 = "mp4"
+
+
 class Arrays(StrEnum):
     """The type of numbers in files."""
 
@@ -73,10 +80,13 @@ class ActivationsConfig:
         False, "also what layers with an activation inside, such as Conv2D(activation=relu), have before it"
     )
     channels: bool = option(False, "also a picture of each channel")
-    animate: bool = option(
-        False, "also the grids in order of depth as a GIF; with channels, the channels of each layer, too"
+    animate: list[Animation] = option(
+        [], "gif, mp4: also the grids in order of depth; with channels=true the channels of each layer, too"
     )
-    rate: float = option(2, "frames a second of the GIF; of channels ten times as many, at most 50")
+    rate: float = option(2, "frames a second; of channels ten times as many, in a GIF at most 50")
+    batch: int = option(
+        1, "photographs in one forward pass: more are no faster without an accelerator, and take more memory"
+    )
     save_arrays: Arrays | None = option(None, "float16 or float32: also the maps themselves, as maps.npz")
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     columns: int | None = option(None, "tiles a row; null: 16 or 8, or with canvas what fills it best")
@@ -92,6 +102,7 @@ class ActivationsConfig:
             check_range("activations.columns", self.columns, 1)
         _check_canvas("activations.canvas", self.canvas, (0, 1, 2))
         _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2))
+        check_range("activations.batch", self.batch, 1)
         ordered = len(self.range) == 2 and self.range[0] < self.range[1]
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
@@ -152,7 +163,8 @@ class EvolutionConfig:
 
     layers: list[str] = option([], "as in activations.layers; [] is last_conv")
     channels: list[int] = option([], "which, from 0; [] is the first 8")
-    rate: float = option(2, "snapshots a second in the GIF")
+    animate: list[Animation] = option([Animation.gif, Animation.mp4], "gif, mp4; [] is the strip alone")
+    rate: float = option(2, "snapshots a second")
 
     def __post_init__(self) -> None:
         """Check the ranges."""

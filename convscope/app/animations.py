@@ -1,0 +1,66 @@
+"""The animations of stage 3: pictures that were drawn, one after the other, in the formats asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope import images
+from convscope.config import ActivationsConfig, Animation
+from convscope.render.animation import Frames, gif
+from convscope.render.video import mp4, program
+from convscope.render.view import View
+
+_WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
+_CHANNELS_FASTER = 10  # than layers
+
+
+def check(formats: Sequence[Animation]) -> None:
+    """Find out before hours of drawing whether they can be written; raises ConvscopeError if not."""
+    if Animation.mp4 in formats:
+        program()
+
+
+def animate(
+    directory: Path, about: View, frames: Sequence[np.ndarray], rate: float, formats: Sequence[Animation]
+) -> Iterator[View]:
+    """Write frames in every format; yields each view as it is written.
+
+    `about` has the path without its ending, and what is the same for all formats.
+    """
+    for each in Animation:
+        if each in formats:
+            path = f"{about.path}.{each}"
+            shown = _WRITERS[each](directory / path, frames, rate)
+            caption = f"{about.caption}, {shown:.3g} a second"
+            yield replace(about, path=path, caption=caption, provenance={**about.provenance, "rate": shown})
+
+
+def of_activations(
+    directory: Path, key: str, views: Sequence[Sequence[View]], config: ActivationsConfig, about: dict
+) -> Iterator[View]:
+    """The layers' pictures of a photograph one after the other, then the channels' of each layer.
+
+    Args:
+        directory: of the run.
+        key: the photograph's folder in it.
+        views: for each layer its picture, followed by those of its channels, if there are any.
+        config: which formats, and how fast.
+        about: which photograph and model.
+    """
+    about = {"view": "animation", **about}
+
+    def write(stem: str, title: str, pictures: Sequence[View], rate: float, **more: Any) -> Iterator[View]:
+        frames = Frames(
+            [each.size for each in pictures], lambda index: images.load_png(directory / pictures[index].path)
+        )
+        moving = View(stem, title, f"{len(pictures)} pictures", frames.size, about | more)
+        yield from animate(directory, moving, frames, rate, config.animate)
+
+    yield from write(f"activations/{key}/layers", "all layers", [each[0] for each in views], config.rate)
+    for first, *channels in views:
+        if channels:
+            stem, rate = first.path[:-4], _CHANNELS_FASTER * config.rate
+            yield from write(stem, first.title, channels, rate, layer=first.title, channels=len(channels))
