@@ -20,7 +20,7 @@ from convscope.progress import progress
 from convscope.render import figure, mosaic
 from convscope.render.animation import frames_of, gif
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
-from convscope.render.view import View, write_view
+from convscope.render.view import DataFile, View, view_of_chart, write_view
 from convscope.vis.activations import BEFORE, Extractor, before_and_after
 from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
@@ -48,7 +48,8 @@ class ActivationDrawing:
         self.layers = layers
         self.statistics: dict[str, ChannelStatistics] = {}
         self.summary = Summary()
-        self.tables: list[str] = []  # files that are no pictures
+        self.tables: list[DataFile] = []
+        self.photographs: dict[str, str] = {}  # the hash of each by its key
 
     @property
     def needs_statistics(self) -> bool:
@@ -87,8 +88,9 @@ class ActivationDrawing:
             ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
         """
         found = self.extract(inputs)
+        self.photographs[key] = provenance["photograph_sha256"]
         if self.config.save_arrays:
-            self._save(key, {path: values[0] for path, values in found.items()})
+            self._save(key, {path: values[0] for path, values in found.items()}, provenance)
         drawn: dict[str, list[View]] = {}
         grids = [layer for layer in self.shown if not layer.has_units]
 
@@ -111,13 +113,20 @@ class ActivationDrawing:
         self, key: str, of_layers: list[View], ordered: list[list[View]], provenance: dict[str, str]
     ) -> Iterator[View]:
         """The pictures of the layers one after the other, and those of each layer's channels."""
-        about = {"view": "animation", "model_sha256": self.bundle.sha256, **provenance}
+        about = {
+            "view": "animation",
+            "color_map": self.config.color_map,
+            "model_sha256": self.bundle.sha256,
+            **provenance,
+        }
         rate = self.config.rate
-        yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about)
+        layers = {"layers": [view.title for view in of_layers]}
+        yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about | layers)
         for first, *channels in ordered:
             if channels:
                 path = first.path.removesuffix(".png") + ".gif"
-                more = {"layer": first.title, "channels": len(channels)}
+                of_layer = ("layer", "channels", "value_range", "normalize")
+                more = {name: first.provenance[name] for name in of_layer}
                 yield self._animation(path, channels, CHANNELS_FASTER * rate, about | more)
 
     def _animation(self, path: str, views: list[View], rate: float, about: dict) -> View:
@@ -128,8 +137,9 @@ class ActivationDrawing:
 
     def finish(self) -> list[View]:
         """Write what was seen of all photographs; returns the charts."""
-        charts = self.summary.write(self.directory, self.statistics)
-        self.tables += [TABLE] * bool(charts)
+        about = {"model_sha256": self.bundle.sha256, "photographs": self.photographs}
+        charts = self.summary.write(self.directory, self.statistics, about)
+        self.tables += [DataFile(TABLE, {"view": "summary", **about})] * bool(charts)
         return charts
 
     def _of_layer(
@@ -137,12 +147,11 @@ class ActivationDrawing:
     ) -> Iterator[View]:
         stem = f"{layer.index:0{self.digits}d}"
         path = f"activations/{key}/{stem}_{names.file_name(layer.path)}.png"
-        about = {
+        about: dict[str, Any] = {
             "view": "activations",
             "layer": layer.path,
-            "channels": maps.shape[-1],
+            "channels": [0, maps.shape[-1] - 1],
             "value_range": [float(maps.min()), float(maps.max())],
-            "color_map": self.config.color_map,
             "model_sha256": self.bundle.sha256,
             **provenance,
         }
@@ -166,7 +175,7 @@ class ActivationDrawing:
         tiles = mosaic.map_tiles(
             levels, order=order, max_tile=self.config.max_tile, color_map=self.config.color_map, dead=dead
         )
-        about |= {"silent": silent, "normalize": levels.meaning}
+        about |= {"color_map": self.config.color_map, "silent": silent, "normalize": levels.meaning}
         if dead is not None:
             about["dead"] = np.flatnonzero(dead).tolist()
         if self.config.order is Order.mean:
@@ -211,7 +220,7 @@ class ActivationDrawing:
                 ),
                 title=f"{layer.path}, channel {channel}",
                 caption=f"{size}, {levels.meaning}",
-                provenance=about | {"channel": channel},
+                provenance=about | {"channels": [channel, channel]},
             )
 
     def _bars(self, path: str, layer: Layer, values: np.ndarray, about: dict) -> View:
@@ -224,10 +233,9 @@ class ActivationDrawing:
         caption = f"{layer.kind}, {len(values)} units"
         if len(shown) < len(values):
             caption += f", the {len(shown)} highest"
-        size = images.load_png(self.directory / path).shape[:2]
-        return View(path, layer.path, caption, size, about)
+        return view_of_chart(self.directory, path, title=layer.path, caption=caption, provenance=about)
 
-    def _save(self, key: str, found: dict[str, np.ndarray]) -> None:
+    def _save(self, key: str, found: dict[str, np.ndarray], provenance: dict[str, str]) -> None:
         kind = np.dtype(str(self.config.save_arrays))
         limit = np.finfo(kind).max
         for path, values in found.items():
@@ -239,8 +247,15 @@ class ActivationDrawing:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {path: values.astype(kind) for path, values in found.items()}
         np.savez_compressed(buffer, **arrays)
-        self.tables.append(f"activations/{key}/maps.npz")
-        write_bytes(self.directory / self.tables[-1], buffer.getvalue())
+        about = {
+            "view": "arrays",
+            "layers": list(found),
+            "type": kind.name,
+            "model_sha256": self.bundle.sha256,
+            **provenance,
+        }
+        self.tables.append(DataFile(f"activations/{key}/maps.npz", about))
+        write_bytes(self.directory / self.tables[-1].path, buffer.getvalue())
 
 
 def _order(maps: np.ndarray, order: Order) -> np.ndarray:
