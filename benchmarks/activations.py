@@ -81,7 +81,8 @@ def _drawing(bundle: ModelBundle, scratch: Path) -> dict[str, Any]:
     maps = {path: each for extract in drawing.extractors for path, each in extract(inputs).items()}
     drawing.extractors = [_Ready(drawing.shown, maps)]
     photograph = PhotographViews("photograph", "photograph", View("", "", "", (1, 1)), [], None)
-    ours = _seconds(lambda: list(drawing.draw([photograph], inputs, [{}])))
+    about = {"photograph": "", "photograph_sha256": ""}
+    ours = _seconds(lambda: list(drawing.draw([photograph], inputs, [about])))
     theirs = _seconds(lambda: _as_the_book(maps, scratch / "theirs"))
     return _result(f"draw and write {len(maps)} grids", ours, theirs, "plt.figure, imshow, savefig")
 

@@ -3,15 +3,16 @@
 import csv
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from convscope import images
 from convscope.files import write_text
 from convscope.graph import Layer
 from convscope.render import figure
-from convscope.render.view import View
+from convscope.render.view import View, view_of_chart
 from convscope.vis.statistics import ChannelStatistics
 
 TABLE, BY_DEPTH, DISTRIBUTIONS = (
@@ -49,18 +50,28 @@ class Summary:
             draw = np.random.default_rng(layer.index)
             kept.append(maps.ravel()[draw.integers(0, maps.size, min(SAMPLE, maps.size))])
 
-    def write(self, directory: Path, statistics: dict[str, ChannelStatistics]) -> list[View]:
-        """Write the table and the charts, if there is anything; returns the charts."""
+    def write(
+        self, directory: Path, statistics: dict[str, ChannelStatistics], about: Mapping[str, Any]
+    ) -> list[View]:
+        """Write the table and the charts, if there is anything; returns the charts.
+
+        `about` is what is known of all of them: model, photographs.
+        """
         if not self.rows:
             return []
         photographs = {row["photograph"]: place for place, row in reversed(list(enumerate(self.rows)))}
-        self.rows.sort(key=lambda row: (photographs[row["photograph"]], row["index"]))
+        before = {row["layer"]: -len(str(row["layer"])) for row in self.rows}  # "x before activation", "x"
+        self.rows.sort(key=lambda row: (photographs[row["photograph"]], row["index"], before[row["layer"]]))
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(directory / TABLE, text.getvalue())
-        return [self._by_depth(directory, statistics), self._distributions(directory)]
+        about = {"view": "summary", "layers": list(self._of_layers()), **about}
+        return [
+            self._by_depth(directory, statistics, about),
+            self._distributions(directory, about),
+        ]
 
     def _of_layers(self) -> dict[str, list[dict[str, str | int | float]]]:
         result: dict[str, list[dict[str, str | int | float]]] = {}
@@ -71,7 +82,9 @@ class Summary:
     def _mean(self, key: str) -> list[float]:
         return [float(np.mean([float(row[key]) for row in rows])) for rows in self._of_layers().values()]
 
-    def _by_depth(self, directory: Path, statistics: dict[str, ChannelStatistics]) -> View:
+    def _by_depth(
+        self, directory: Path, statistics: dict[str, ChannelStatistics], about: Mapping[str, Any]
+    ) -> View:
         of_layers = self._of_layers()
         shares = {"silent channels": self._mean("silent_share"), "zeros": self._mean("zeros_share")}
         caption = (
@@ -83,16 +96,13 @@ class Summary:
             pictures = next(iter(statistics.values())).pictures
             caption += f"; of channels that are zero after their activation on {pictures:,} pictures"
         figure.shares_by_depth(directory / BY_DEPTH, list(of_layers), shares)
-        return _view(directory, BY_DEPTH, "by depth", caption)
+        return view_of_chart(directory, BY_DEPTH, title="by depth", caption=caption, provenance=about)
 
-    def _distributions(self, directory: Path) -> View:
+    def _distributions(self, directory: Path, about: Mapping[str, Any]) -> View:
         of_layers = self._of_layers()
         samples = [np.concatenate(self.samples[path]) for path in of_layers]
         figure.distributions(directory / DISTRIBUTIONS, list(of_layers), samples, self._mean("zeros_share"))
         caption = "how often values occur that are not zero; the share of zeros beside the layer's name"
-        return _view(directory, DISTRIBUTIONS, "distributions", caption)
-
-
-def _view(directory: Path, path: str, title: str, caption: str) -> View:
-    size = images.load_png(directory / path).shape[:2]
-    return View(path, title, caption, size, {"view": "summary"})
+        return view_of_chart(
+            directory, DISTRIBUTIONS, title="distributions", caption=caption, provenance=about
+        )

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from convscope import images
 from convscope.app import animations, map_arrays
 from convscope.app.activation_summary import TABLE, Summary
 from convscope.app.file_names import FileNames
@@ -20,13 +20,14 @@ from convscope.progress import progress
 from convscope.render import figure, mosaic
 from convscope.render.explorer import PhotographViews
 from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
-from convscope.render.view import View, write_view
+from convscope.render.view import DataFile, View, view_of_chart, write_view
 from convscope.vis.activations import BEFORE, Extractor, before_and_after, in_groups
 from convscope.vis.layers import select, with_maps
 from convscope.vis.statistics import FEWEST, ChannelStatistics, channel_statistics
 
 MOST_BARS = 40
 MOST_BYTES = 512 * 2**20  # of maps in memory at once
+Save = Callable[[Mapping[str, np.ndarray]], None]
 LOOKED_AT = 8  # pictures in memory at once, with the maps of all layers
 
 
@@ -59,7 +60,8 @@ class ActivationDrawing:
         self.layers = layers
         self.statistics: dict[str, ChannelStatistics] = {}
         self.summary = Summary()
-        self.tables: list[str] = []  # files that are no pictures
+        self.tables: list[DataFile] = []
+        self.photographs: dict[str, str] = {}  # the hash of each by its key
 
     @property
     def needs_statistics(self) -> bool:
@@ -101,9 +103,14 @@ class ActivationDrawing:
         Raises:
             ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
         """
+        for each, about in zip(photographs, provenance, strict=True):
+            self.photographs[each.key] = about["photograph_sha256"]
         drawn: list[list[list[View]]] = [[] for _ in photographs]  # of each photograph, of each layer
         with ExitStack() as files:
-            saves = [files.enter_context(self._saving(each.key)) for each in photographs]
+            saves = [
+                files.enter_context(self._saving(about, each.key))
+                for each, about in zip(photographs, provenance, strict=True)
+            ]
             for extract in self.extractors:
                 found = extract(inputs)
                 for place, each in enumerate(photographs):
@@ -114,9 +121,8 @@ class ActivationDrawing:
                         each.activations.append(views[0])
                         each.channels += views[1:]
                     if extract is self.extractors[-1]:
-                        about = {"model_sha256": self.bundle.sha256, **provenance[place]}
                         each.animations += animations.of_activations(
-                            self.directory, each.key, drawn[place], self.config, about
+                            self.directory, each.key, drawn[place], self.config
                         )
                         yield
 
@@ -133,20 +139,26 @@ class ActivationDrawing:
             yield draw(layer) if layer.has_units else next(grids)  # Matplotlib's by one thread at a time
 
     @contextmanager
-    def _saving(self, key: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    def _saving(
+        self, photograph: dict[str, str], key: str
+    ) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
         """What saves maps of a photograph by layer, if that is asked for."""
-        if self.config.save_arrays is None:
+        kind = self.config.save_arrays
+        if kind is None:
             yield lambda maps: None
             return
         path = f"activations/{key}/maps.npz"
-        with map_arrays.saving(self.directory / path, str(self.config.save_arrays)) as save:
+        with map_arrays.saving(self.directory / path, str(kind)) as save:
             yield save
-        self.tables.append(path)
+        layers = [layer.path for layer in self.shown]
+        about = {"view": "arrays", "layers": layers, "type": str(kind), "model_sha256": self.bundle.sha256}
+        self.tables.append(DataFile(path, {**about, **photograph}))
 
     def finish(self) -> list[View]:
         """Write what was seen of all photographs; returns the charts."""
-        charts = self.summary.write(self.directory, self.statistics)
-        self.tables += [TABLE] * bool(charts)
+        about = {"model_sha256": self.bundle.sha256, "photographs": self.photographs}
+        charts = self.summary.write(self.directory, self.statistics, about)
+        self.tables += [DataFile(TABLE, {"view": "summary", **about})] * bool(charts)
         return charts
 
     def _of_layer(
@@ -154,12 +166,11 @@ class ActivationDrawing:
     ) -> Iterator[View]:
         fields = self._fields(key, layer)
         path = self.file_names("grid", **fields)
-        about = {
+        about: dict[str, Any] = {
             "view": "activations",
             "layer": layer.path,
-            "channels": maps.shape[-1],
+            "channels": [0, maps.shape[-1] - 1],
             "value_range": [float(maps.min()), float(maps.max())],
-            "color_map": self.config.color_map,
             "model_sha256": self.bundle.sha256,
             **provenance,
         }
@@ -181,7 +192,7 @@ class ActivationDrawing:
             pictures = self.statistics[layer.path].pictures
             caption += f"; framed: {int(dead.sum())} dead on {pictures:,} pictures"
         tiles = mosaic.map_tiles(levels, order=order, layout=self.layout, dead=dead)
-        about |= {"silent": silent, "normalize": levels.meaning}
+        about |= {"color_map": self.config.color_map, "silent": silent, "normalize": levels.meaning}
         if dead is not None:
             about["dead"] = np.flatnonzero(dead).tolist()
         if self.config.order is Order.mean:
@@ -242,7 +253,7 @@ class ActivationDrawing:
                 ),
                 title=f"{layer.path}, channel {channel}",
                 caption=f"{size}, {levels.meaning}",
-                provenance=about | {"channel": channel},
+                provenance=about | {"channels": [channel, channel]},
             )
 
     def _bars(self, path: str, layer: Layer, values: np.ndarray, about: dict) -> View:
@@ -255,8 +266,7 @@ class ActivationDrawing:
         caption = f"{layer.kind}, {len(values)} units"
         if len(shown) < len(values):
             caption += f", the {len(shown)} highest"
-        size = images.load_png(self.directory / path).shape[:2]
-        return View(path, layer.path, caption, size, about)
+        return view_of_chart(self.directory, path, title=layer.path, caption=caption, provenance=about)
 
 
 def _layout(canvas: Sequence[int], max_tile: int = 96, columns: int | None = None) -> mosaic.Layout:

@@ -15,6 +15,8 @@ from convscope.render.view import View
 
 _WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
 _CHANNELS_FASTER = 10  # than layers
+OF_ALL = ("model_sha256", "photograph", "photograph_sha256")
+OF_LAYER = ("layer", "channels", "value_range", "normalize")
 
 
 def check(formats: Sequence[Animation]) -> None:
@@ -39,7 +41,7 @@ def animate(
 
 
 def of_activations(
-    directory: Path, key: str, views: Sequence[Sequence[View]], config: ActivationsConfig, about: dict
+    directory: Path, key: str, views: Sequence[Sequence[View]], config: ActivationsConfig
 ) -> Iterator[View]:
     """The layers' pictures of a photograph one after the other, then the channels' of each layer.
 
@@ -48,9 +50,11 @@ def of_activations(
         key: the photograph's folder in it.
         views: for each layer its picture, followed by those of its channels, if there are any.
         config: which formats, and how fast.
-        about: which photograph and model.
     """
-    about = {"view": "animation", **about}
+    if not config.animate:
+        return
+    of_first = {key: views[0][0].provenance[key] for key in OF_ALL}
+    about = {"view": "animation", "color_map": config.color_map, **of_first}
 
     def write(stem: str, title: str, pictures: Sequence[View], rate: float, **more: Any) -> Iterator[View]:
         frames = Frames(
@@ -59,8 +63,11 @@ def of_activations(
         moving = View(stem, title, f"{len(pictures)} pictures", frames.size, about | more)
         yield from animate(directory, moving, frames, rate, config.animate)
 
-    yield from write(f"activations/{key}/layers", "all layers", [each[0] for each in views], config.rate)
+    of_layers = [each[0] for each in views]
+    titles = [view.title for view in of_layers]
+    yield from write(f"activations/{key}/layers", "all layers", of_layers, config.rate, layers=titles)
     for first, *channels in views:
         if channels:
             stem, rate = first.path[:-4], _CHANNELS_FASTER * config.rate
-            yield from write(stem, first.title, channels, rate, layer=first.title, channels=len(channels))
+            more = {name: first.provenance[name] for name in OF_LAYER}
+            yield from write(stem, first.title, channels, rate, **more)

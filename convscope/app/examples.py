@@ -19,7 +19,7 @@ from convscope.models.bundle import ModelBundle
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render import rows
-from convscope.render.view import View, write_view
+from convscope.render.view import DataFile, View, write_view
 from convscope.vis.examples import ExampleSearch, Top
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
 from convscope.vis.statistics import rectified
@@ -117,8 +117,10 @@ def find_examples(
     ]
 
 
-def write_table(found: Sequence[Excited], examples: Examples, directory: Path) -> str:
-    """Write all that was found as CSV; returns its path in the run. Windows are in pixels of the input."""
+def write_table(
+    bundle: ModelBundle, found: Sequence[Excited], examples: Examples, directory: Path
+) -> DataFile:
+    """Write all that was found as CSV. Windows are in pixels of the input."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -135,7 +137,8 @@ def write_table(found: Sequence[Excited], examples: Examples, directory: Path) -
                 ]
             )  # fmt: skip
     write_text(directory / TABLE, text.getvalue())
-    return TABLE
+    about = {"view": "examples", "layers": [each.layer.path for each in found], "model_sha256": bundle.sha256}
+    return DataFile(TABLE, about)
 
 
 def draw_examples(

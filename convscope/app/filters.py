@@ -48,7 +48,8 @@ def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) 
     if layer is None:
         return
     order = bundle.contract.preprocessing.order
-    pictures, largest = kernel_pictures(np.asarray(layer.keras_layer.kernel), order=order)
+    kernels = np.asarray(layer.keras_layer.kernel)
+    pictures, largest = kernel_pictures(kernels, order=order)
     count, height, width, _ = pictures.shape
     factor = max(1, KERNEL_SIDE // max(height, width))
     tiles = mosaic.Tiles(
@@ -67,7 +68,8 @@ def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) 
         provenance={
             "view": "kernels",
             "layer": layer.path,
-            "channels": count,
+            "channels": [0, count - 1],
+            "value_range": [float(kernels.min()), float(kernels.max())],
             "largest_weight": [round(float(value), 6) for value in largest],
             "normalize": "own largest absolute weight",
             "model_sha256": bundle.sha256,
@@ -122,7 +124,9 @@ def _write(directory: Path, path: str, layer: Layer, patterns: Patterns, about: 
         provenance={
             "view": "filters",
             "layer": layer.path,
-            "channels": count,
+            "channels": [0, count - 1],
+            "value_range": [0, 255],
+            "normalize": "none: the pixels that the model was shown",
             "mean_response_before": [round(float(value), 6) for value in patterns.before],
             "mean_response_after": [round(float(value), 6) for value in patterns.after],
             **about,

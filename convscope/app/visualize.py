@@ -31,9 +31,9 @@ from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle, versions
 from convscope.progress import progress
 from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
-from convscope.render.view import View
+from convscope.render.view import DataFile, View
 
-PAGE, MANIFEST = "index.html", "manifest.json"
+PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Drawn:
     photographs: list[PhotographViews] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     layers: LayersSection | None = None
-    tables: list[str] = field(default_factory=list)  # and arrays: what is no picture
+    tables: list[DataFile] = field(default_factory=list)
 
     @property
     def views(self) -> list[View]:
@@ -94,12 +94,12 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     _remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / "config.yaml", configuration.to_yaml(config))
+    write_text(directory / CONFIG, configuration.to_yaml(config))
     drawn = Drawn()
     if Kind.layers in config.views:
         show = len(layers) <= MOST_LAYERS or config.views == [Kind.layers]
         drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
-        drawn.tables.append(LAYERS_FILE)
+        drawn.tables.append(DataFile(LAYERS_FILE, {"view": "layers", "model_sha256": bundle.sha256}))
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         if drawing.activations and pictures and statistics:
             drawing.activations.look_over(pictures)
@@ -124,7 +124,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
         if pictures and Kind.examples in config.views:
             found = find_examples(bundle, example_layers, pictures, config.examples)
-            drawn.tables.append(write_table(found, pictures, directory))
+            drawn.tables.append(write_table(bundle, found, pictures, directory))
             views = draw_examples(bundle, found, pictures, directory, splits=config.splits)
             drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
     return directory / PAGE
@@ -159,7 +159,7 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         "seed": seed,
         "versions": versions(),
         "files": [view.to_json() for view in drawn.views],
-        "tables": [{"path": path} for path in drawn.tables],
+        "tables": [each.to_json() for each in [*drawn.tables, DataFile(CONFIG), DataFile(PAGE)]],
     }
     write_json(directory / MANIFEST, about)
     dataset = contract.dataset.get("name")

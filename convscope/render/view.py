@@ -1,4 +1,4 @@
-"""A view: one picture file of a run, and what is known of it."""
+"""What a run wrote: views, which are pictures, and other files; and what is known of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +34,18 @@ class View:
         return {"path": self.path, "title": self.title, "caption": self.caption} | self.provenance
 
 
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a run that is no picture: a table or arrays. Fields as of `View`."""
+
+    path: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the run's `manifest.json` lists it."""
+        return {"path": self.path} | self.provenance
+
+
 def write_view(
     directory: Path,
     path: str,
@@ -56,3 +68,11 @@ def write_view(
         images.save_png(directory / path, picture, text)
     height, width = picture.shape[:2]
     return View(path, title, caption, (height, width), dict(provenance))
+
+
+def view_of_chart(
+    directory: Path, path: str, *, title: str, caption: str, provenance: Mapping[str, Any]
+) -> View:
+    """The view of a PNG that Matplotlib wrote: its text chunks are filled in, its pixels stay."""
+    pixels = images.load_png(directory / path)
+    return write_view(directory, path, pixels, title=title, caption=caption, provenance=provenance)

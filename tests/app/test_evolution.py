@@ -111,7 +111,7 @@ def test_all_epochs_are_on_one_scale(command: Command) -> None:
     files = {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
     about = files["evolution/red/01_maps.png"]
     assert about["value_range"] == [0, 2]  # red is 1, and then twice that
-    assert (about["epochs"], about["channels"], about["layer"]) == ([0, 1], [0], "maps")
+    assert (about["epochs"], about["channels"], about["layer"]) == ([0, 1], [0, 0], "maps")
     colors, side = color_table("viridis"), 96 // 3
     strip = load_png(Path("out/evolution/red/01_maps.png"))[80:]  # below the colour bar
     for level, values in ((128, 3), (255, 3), (0, 12)):  # half of the range, all of it, none

@@ -245,7 +245,7 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
         assert (folder / name).is_file()
         assert page.count(f'href="activations/photo/{name}"') == 1
     assert 'src="activations/photo/layers' not in page
-    first = np.asarray(Image.open(folder / "01_trunk.first.png"))
+    first = np.asarray(Image.open(folder / "01_trunk.first.png").convert("RGB"))
     shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
 

@@ -9,7 +9,8 @@ function show() {
   const current = chosen || articles.find((each) => !each.hidden) || articles[0];
   articles.forEach((each, index) => {
     each.hidden = each !== current;
-    thumbs[index].setAttribute("aria-selected", String(each === current));
+    if (each === current) thumbs[index].setAttribute("aria-current", "true");
+    else thumbs[index].removeAttribute("aria-current");
   });
   const target = document.getElementById(wanted);
   if (target && !articles.includes(target)) target.scrollIntoView();
@@ -37,7 +38,9 @@ for (const link of document.querySelectorAll(".zoom")) {
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    dialog.querySelector("img").src = link.href;
+    const picture = dialog.querySelector("img");
+    picture.src = link.href;
+    picture.alt = link.querySelector("img")?.alt || link.textContent;
     dialog.showModal();
   });
 }

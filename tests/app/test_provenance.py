@@ -1,0 +1,144 @@
+"""What a run writes is listed, all of it and nothing else, each with what it is from; and twice the same."""
+
+import json
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.files import sha256
+from convscope.images import save_png
+from convscope.models.bundle import Contract, save_model
+from convscope.models.snapshots import save_snapshot
+from convscope.preprocessing import by_name
+from tests.conftest import Outcome
+
+Command = Callable[..., Outcome]
+PHOTOGRAPH = {"photograph", "photograph_sha256"}
+OF_A_LAYER = {"model_sha256", "layer", "channels", "value_range"}
+MAPS = OF_A_LAYER | PHOTOGRAPH | {"color_map", "normalize"}
+CARRIED = {  # the first pattern that fits
+    **dict.fromkeys(
+        ("activations/*/layers.gif", "activations/*/layers.mp4"),
+        PHOTOGRAPH | {"model_sha256", "layers", "color_map", "rate"},
+    ),
+    **dict.fromkeys(("activations/*/*.gif", "activations/*/*.mp4"), MAPS | {"rate"}),
+    "activations/*/05_out*.png": OF_A_LAYER | PHOTOGRAPH,  # bars have no colour map
+    "activations/*/*.png": MAPS,
+    "activations/*/maps.npz": PHOTOGRAPH | {"model_sha256", "layers", "type"},
+    "activations/summary.csv": {"model_sha256", "photographs"},
+    "activations/*.png": {"model_sha256", "photographs", "layers"},
+    "class_activation/*/*.png": PHOTOGRAPH
+    | {"model_sha256", "layer", "class", "score", "value_range", "color_map", "normalize"},
+    "photographs/*.jpg": PHOTOGRAPH,
+    "filters/kernels_*.png": OF_A_LAYER | {"normalize"},
+    "filters/*.png": OF_A_LAYER | {"normalize", "seed", "steps"},
+    "examples/*.png": OF_A_LAYER | {"splits"},
+    "examples/examples.csv": {"model_sha256", "layers"},
+    "evolution/*/*.png": MAPS | {"epochs"},
+    **dict.fromkeys(("evolution/*/*.gif", "evolution/*/*.mp4"), MAPS | {"epochs", "rate"}),
+    "layers.csv": {"model_sha256"},
+    "config.yaml": set[str](),
+    "index.html": set[str](),
+}
+
+
+@pytest.fixture
+def draw(command: Command) -> Callable[[], dict[str, Any]]:
+    """Draw all views of a small convnet with two snapshots, of two photographs, into `out`."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu", name="first"),
+            keras.layers.MaxPooling2D(name="pool"),
+            keras.layers.Conv2D(3, 3, name="second"),
+            keras.layers.GlobalAveragePooling2D(name="mean"),
+            keras.layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+    Path("run").mkdir()
+    save_model(model, Path("run"))
+    Contract("small", ["dark", "light"], (24, 24), by_name("unit_range")).write(Path("run"))
+    for epoch in (0, 1):
+        save_snapshot(model, epoch, Path("run"))
+    for seed, name in enumerate(("a", "b")):
+        pixels = np.random.default_rng(seed).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+        save_png(Path(f"photos/{name}.png"), pixels)
+    arguments = [
+        "checkpoint=run",
+        "images=[photos]",
+        "splits=[photos]",
+        "views=[activations,filters,class_activation,layers,examples,evolution]",
+        "activations.channels=true",
+        "activations.animate=[gif,mp4]",
+        "activations.before_activation=true",
+        "activations.save_arrays=float16",
+        "filters.steps=2",
+        "filters.size=16",
+        "seed=7",
+        "hydra.run.dir=out",
+        "overwrite=true",
+    ]
+
+    def run() -> dict[str, Any]:
+        done = command("visualize", *arguments)
+        assert done.status == 0, done.err
+        manifest: dict[str, Any] = json.loads(Path("out/manifest.json").read_text("utf-8"))
+        return manifest
+
+    return run
+
+
+def on_disk() -> dict[str, bytes]:
+    paths = [path for path in Path("out").rglob("*") if path.is_file()]
+    return {path.relative_to("out").as_posix(): path.read_bytes() for path in paths}
+
+
+def test_every_file_is_listed_with_what_it_is_from(draw: Callable[[], dict[str, Any]]) -> None:
+    manifest = draw()
+    entries = manifest["files"] + manifest["tables"]
+    listed = [entry["path"] for entry in entries]
+    assert sorted([*listed, "manifest.json"]) == sorted(on_disk())
+    model = sha256(Path("run/model.keras"))
+    photographs = {f"photos/{name}.png": sha256(Path(f"photos/{name}.png")) for name in ("a", "b")}
+    assert manifest["model"]["sha256"] == model
+    assert manifest["seed"] == 7
+    assert {"python", "keras", "tensorflow", "numpy", "convscope"} <= set(manifest["versions"])
+    assert "hydra.run.dir=out" in manifest["command"]
+    used = set()
+    for entry in entries:
+        path = Path(entry["path"])
+        pattern = next(each for each in CARRIED if fnmatch(entry["path"], each))
+        used.add(pattern)
+        missing = CARRIED[pattern] - set(entry)
+        assert not missing, f"{path} lacks {missing}"
+        assert entry.get("model_sha256", model) == model
+        if "photograph" in entry:
+            assert entry["photograph_sha256"] == photographs[entry["photograph"]]
+        if "channels" in entry:
+            first, last = entry["channels"]
+            assert 0 <= first <= last < 4
+        if "value_range" in entry:
+            low, high = entry["value_range"]
+            assert low <= high
+        assert entry.get("seed", 7) == 7
+        if path.suffix == ".png":
+            with Image.open("out" / path) as image:
+                text = image.info  # type: ignore[attr-defined]
+            for key in CARRIED[pattern]:
+                assert text[key] == str(entry[key]), (path, key)
+            assert (text["Title"], text["Description"]) == (entry["title"], entry["caption"])
+    assert used == set(CARRIED)
+
+
+def test_the_same_command_gives_the_same_bytes(draw: Callable[[], dict[str, Any]]) -> None:
+    draw()
+    first = on_disk()
+    draw()
+    assert on_disk() == first
