@@ -18,8 +18,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, creating its folders; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
-    beside.write_bytes(content)
-    beside.replace(path)
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except BaseException:  # Ctrl-C, a full disk
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, content: str) -> None:

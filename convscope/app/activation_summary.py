@@ -13,6 +13,7 @@ from convscope.files import write_text
 from convscope.graph import Layer
 from convscope.render import figure
 from convscope.render.view import View, view_of_chart
+from convscope.vis.activations import BEFORE
 from convscope.vis.statistics import ChannelStatistics
 
 TABLE, BY_DEPTH, DISTRIBUTIONS = (
@@ -60,7 +61,11 @@ class Summary:
         if not self.rows:
             return []
         photographs = {row["photograph"]: place for place, row in reversed(list(enumerate(self.rows)))}
-        self.rows.sort(key=lambda row: (photographs[row["photograph"]], row["index"]))
+        self.rows.sort(  # threads were done with them in any order
+            key=lambda row: (
+                photographs[row["photograph"]], row["index"], not str(row["layer"]).endswith(BEFORE),
+            )
+        )  # fmt: skip
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -50,6 +50,8 @@ class ActivationDrawing:
         self.summary = Summary()
         self.tables: list[DataFile] = []
         self.photographs: dict[str, str] = {}  # the hash of each by its key
+        self._drawn: dict[str, list[View]] = {}  # of the photograph in hand, by layer
+        self._moving: list[View] = []
 
     @property
     def needs_statistics(self) -> bool:
@@ -88,30 +90,30 @@ class ActivationDrawing:
             ConvscopeError: a layer puts out values that are not finite, or float16 cannot hold them.
         """
         found = self.extract(inputs)
-        self.photographs[key] = provenance["photograph_sha256"]
+        self.photographs[key] = provenance.get("photograph_sha256", "")
+        self._drawn, self._moving = {}, []
         if self.config.save_arrays:
             self._save(key, {path: values[0] for path, values in found.items()}, provenance)
-        drawn: dict[str, list[View]] = {}
-        grids = [layer for layer in self.shown if not layer.has_units]
 
-        def draw(layer: Layer) -> list[View]:
-            return list(self._of_layer(key, layer, found[layer.path][0], provenance))
+        def draw(layer: Layer) -> None:
+            self._drawn[layer.path] = list(self._of_layer(key, layer, found[layer.path][0], provenance))
 
-        for layer, views in zip(grids, in_threads(draw, grids), strict=True):
-            drawn[layer.path] = views
+        list(in_threads(draw, [layer for layer in self.shown if not layer.has_units]))
         for layer in self.shown:
             if layer.has_units:  # Matplotlib's, which one thread at a time may use
-                drawn[layer.path] = draw(layer)
-        ordered = [drawn[layer.path] for layer in self.shown]
-        of_layers = [views[0] for views in ordered]
-        of_channels = [view for views in ordered for view in views[1:]]
+                draw(layer)
         if self.config.animate:
-            of_channels += self._animations(key, of_layers, ordered, provenance)
-        return of_layers, of_channels
+            for view in self._animations(key, provenance):
+                self._moving.append(view)
+        return self.drawn()
 
-    def _animations(
-        self, key: str, of_layers: list[View], ordered: list[list[View]], provenance: dict[str, str]
-    ) -> Iterator[View]:
+    def drawn(self) -> tuple[list[View], list[View]]:
+        """What `draw` returns; after it was interrupted, what it had written until then."""
+        ordered = [self._drawn[layer.path] for layer in self.shown if layer.path in self._drawn]
+        of_channels = [view for views in ordered for view in views[1:]]
+        return [views[0] for views in ordered], of_channels + self._moving
+
+    def _animations(self, key: str, provenance: dict[str, str]) -> Iterator[View]:
         """The pictures of the layers one after the other, and those of each layer's channels."""
         about = {
             "view": "animation",
@@ -120,9 +122,10 @@ class ActivationDrawing:
             **provenance,
         }
         rate = self.config.rate
+        of_layers, _ = self.drawn()
         layers = {"layers": [view.title for view in of_layers]}
         yield self._animation(f"activations/{key}/layers.gif", of_layers, rate, about | layers)
-        for first, *channels in ordered:
+        for first, *channels in [self._drawn[layer.path] for layer in self.shown]:
             if channels:
                 path = first.path.removesuffix(".png") + ".gif"
                 of_layer = ("layer", "channels", "value_range", "normalize")
@@ -254,8 +257,9 @@ class ActivationDrawing:
             "model_sha256": self.bundle.sha256,
             **provenance,
         }
-        self.tables.append(DataFile(f"activations/{key}/maps.npz", about))
-        write_bytes(self.directory / self.tables[-1].path, buffer.getvalue())
+        file = DataFile(f"activations/{key}/maps.npz", about)
+        write_bytes(self.directory / file.path, buffer.getvalue())
+        self.tables.append(file)
 
 
 def _order(maps: np.ndarray, order: Order) -> np.ndarray:

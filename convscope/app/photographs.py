@@ -13,7 +13,7 @@ from convscope.app.reference import dataset_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
-from convscope.data.manifest import ImageRecord, manifest_hash
+from convscope.data.manifest import ImageRecord
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
@@ -64,8 +64,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
             f"no images are given, and the data set that the model was trained on is not there ({root}): "
             "give images=FILES"
         )
-    for path in paths:
-        decode.load(path)
+    _check(paths)
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}
     hashes = [sha256(path) for path in paths]
@@ -76,14 +75,24 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     ]
 
 
+def _check(paths: Sequence[Path]) -> None:
+    """Raise the error of the first photograph that cannot be read, and say how many more there are."""
+    errors: list[decode.DecodeError] = []
+    for path in paths:
+        try:
+            decode.load(path)
+        except decode.DecodeError as error:
+            errors.append(error)
+    if errors:
+        more = f", and {len(errors) - 1} more cannot be read" if len(errors) > 1 else ""
+        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: leave what is damaged out of images")
+
+
 def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     """The data set that the model was trained on: its folder and images; none if it is gone."""
-    about = bundle.contract.dataset
     root, manifest = dataset_of(bundle)
     if manifest is None:
         return root, []  # photographs can still be named
-    if manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
-        print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
     return root, manifest.images
 
 
@@ -111,8 +120,11 @@ class PhotographDrawing:
             self.explained = _layer_to_explain(layers, config.class_activation.layer)
             self.grad_cam = GradCam(bundle.model, self.explained)
 
-    def draw(self, photograph: Photograph) -> PhotographViews:
-        """Write the photograph, its class activation and its feature maps."""
+    def draw(self, photograph: Photograph, drawn: list[PhotographViews]) -> None:
+        """Write the photograph, its class activation and its feature maps.
+
+        Its views are added to `drawn`; when it is interrupted, those that were written until then.
+        """
         contract = self.bundle.contract
         pixels = decode.load(photograph.path)
         inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
@@ -132,14 +144,16 @@ class PhotographDrawing:
             scores=sorted(scores.items(), key=lambda pair: -pair[1]),
             truth=photograph.truth,
         )
+        drawn.append(views)
         if self.grad_cam:
             for label, role in self._classes_to_explain(views).items():
                 explanation = self._explain(photograph, small, inputs, label, role)
                 views.explanations.append(explanation)
         if self.activations:
-            drawn = self.activations.draw(photograph.key, inputs, photograph.provenance)
-            views.activations, views.channels = drawn
-        return views
+            try:
+                self.activations.draw(photograph.key, inputs, photograph.provenance)
+            finally:
+                views.activations, views.channels = self.activations.drawn()
 
     def _scores(self, inputs: np.ndarray) -> dict[str, float]:
         """The probability of each class."""
