@@ -188,6 +188,16 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     with Path("out/activations/summary.csv").open(newline="") as file:
         dead = {row["layer"]: (row["dead"], row["dead_share"]) for row in csv.DictReader(file)}
     assert dead == {"trunk/first": ("1", "0.2"), "trunk/pool": ("", ""), "trunk/second": ("", "")}
+    with Path("out/activations/summary.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    pictures = [resize(np.asarray(Image.open(path)), 24, 24) for path in Path("many").iterdir()]
+    trunk = model.get_layer("trunk")
+    inputs = (np.stack(pictures) / np.float32(255)).astype(np.float32)
+    maps = keras.Model(trunk.inputs[0], trunk.get_layer("first").output).predict(inputs, verbose=0)
+    assert (first["split_pictures"], first["layer"]) == ("1000", "trunk/first")
+    assert float(first["split_zeros_share"]) == pytest.approx((maps == 0).mean(), abs=1e-3)
+    (chart,) = [each for each in files if each["path"].endswith("distributions.png")]
+    assert chart["caption"].endswith("on the 1,000 pictures of splits")
     outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
     assert "no channel is called dead over 111 pictures: expected 1,000 or more in splits" in outcome.out
 
