@@ -190,9 +190,10 @@ def distributions(
         if not counts.any():
             continue
         x = left + 0.88 * (edges - edges[0]) / (edges[-1] - edges[0])
-        axes.fill_between(
-            x[:-1], floor, floor + 0.5 * counts / counts.max(), step="post", color=VALIDATION_COLOR, alpha=0.8
-        )
+        heights = (
+            floor + 0.5 * np.append(counts, counts[-1]) / counts.max()
+        )  # the last step has its width, too
+        axes.fill_between(x, floor, heights, step="post", color=VALIDATION_COLOR, alpha=0.8)
         if edges[0] < 0 < edges[-1]:
             zero = left + 0.88 * (0 - edges[0]) / (edges[-1] - edges[0])
             axes.plot([zero, zero], [floor, floor + 0.5], color="#222222", linewidth=0.5)
