@@ -13,14 +13,15 @@ from convscope.files import write_text
 from convscope.graph import Layer
 from convscope.render import figure
 from convscope.render.view import View, view_of_chart
-from convscope.vis.statistics import ChannelStatistics
+from convscope.vis.activations import BEFORE
+from convscope.vis.statistics import BARS, ChannelStatistics
 
 TABLE, BY_DEPTH, DISTRIBUTIONS = (
     f"activations/{name}" for name in ("summary.csv", "summary.png", "distributions.png")
 )
 COLUMNS = (
     "photograph", "index", "layer", "type", "channels", "silent", "silent_share", "zeros_share", "dead",
-    "dead_share", "lowest", "mean", "highest",
+    "dead_share", "lowest", "mean", "highest", "split_pictures", "split_zeros_share",
 )  # fmt: skip
 SAMPLE = 4096  # values of a layer and photograph that its histogram is made of
 MOST_PHOTOGRAPHS = 64  # that histograms are made of
@@ -43,7 +44,7 @@ class Summary:
         shares = (round(silent / channels, 6), round(zeros, 6))
         of_dead = ("", "") if dead is None else (int(dead.sum()), round(float(dead.mean()), 6))
         about = (photograph, layer.index, layer.path, layer.kind, channels, silent)
-        numbers = (*about, *shares, *of_dead, lowest, mean, highest)
+        numbers = (*about, *shares, *of_dead, lowest, mean, highest, "", "")
         self.rows.append(dict(zip(COLUMNS, numbers, strict=True)))
         kept = self.samples.setdefault(layer.path, [])
         if len(kept) < MOST_PHOTOGRAPHS:
@@ -60,8 +61,15 @@ class Summary:
         if not self.rows:
             return []
         photographs = {row["photograph"]: place for place, row in reversed(list(enumerate(self.rows)))}
-        before = {row["layer"]: -len(str(row["layer"])) for row in self.rows}  # "x before activation", "x"
-        self.rows.sort(key=lambda row: (photographs[row["photograph"]], row["index"], before[row["layer"]]))
+        self.rows.sort(  # threads were done with them in any order
+            key=lambda row: (
+                photographs[row["photograph"]], row["index"], not str(row["layer"]).endswith(BEFORE),
+            )
+        )  # fmt: skip
+        for row in self.rows:
+            seen = statistics.get(str(row["layer"]))
+            if seen:
+                row |= {"split_pictures": seen.pictures, "split_zeros_share": round(seen.zeros, 6)}
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -70,7 +78,7 @@ class Summary:
         about = {"view": "summary", "layers": list(self._of_layers()), **about}
         return [
             self._by_depth(directory, statistics, about),
-            self._distributions(directory, about),
+            self._distributions(directory, statistics, about),
         ]
 
     def _of_layers(self) -> dict[str, list[dict[str, str | int | float]]]:
@@ -98,11 +106,32 @@ class Summary:
         figure.shares_by_depth(directory / BY_DEPTH, list(of_layers), shares)
         return view_of_chart(directory, BY_DEPTH, title="by depth", caption=caption, provenance=about)
 
-    def _distributions(self, directory: Path, about: Mapping[str, Any]) -> View:
-        of_layers = self._of_layers()
-        samples = [np.concatenate(self.samples[path]) for path in of_layers]
-        figure.distributions(directory / DISTRIBUTIONS, list(of_layers), samples, self._mean("zeros_share"))
+    def _distributions(
+        self, directory: Path, statistics: dict[str, ChannelStatistics], about: Mapping[str, Any]
+    ) -> View:
+        """Of the splits where they were looked over, else of a sample of the photographs."""
+        paths = list(self._of_layers())
         caption = "how often values occur that are not zero; the share of zeros beside the layer's name"
+        if statistics:
+            histograms = [statistics[path].histogram for path in paths]
+            zeros = [statistics[path].zeros for path in paths]
+            pictures = statistics[paths[0]].pictures
+            caption += f"; on the {pictures:,} pictures of splits"
+            about = {**about, "pictures": pictures}
+        else:
+            histograms = [_histogram(np.concatenate(self.samples[path])) for path in paths]
+            zeros = self._mean("zeros_share")
+            caption += "; a sample of what is there for the photographs"
+        figure.distributions(directory / DISTRIBUTIONS, paths, histograms, zeros)
         return view_of_chart(
             directory, DISTRIBUTIONS, title="distributions", caption=caption, provenance=about
         )
+
+
+def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of those that are not zero, between their 0.5th and 99.5th percentile."""
+    some = values[values != 0]
+    if not len(some):
+        return np.zeros(BARS), np.linspace(0, 1, BARS + 1)
+    low, high = np.quantile(some, [0.005, 0.995])
+    return np.histogram(some, BARS, (low, high if high > low else low + 1))

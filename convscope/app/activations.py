@@ -116,10 +116,14 @@ class ActivationDrawing:
                 for place, each in enumerate(photographs):
                     maps = {path: values[place] for path, values in found.items()}
                     saves[place](maps)
-                    for views in self._of_layers(each.key, extract.layers, maps, provenance[place]):
-                        drawn[place].append(views)
-                        each.activations.append(views[0])
-                        each.channels += views[1:]
+                    done: dict[str, list[View]] = {}
+                    try:
+                        self._of_layers(each.key, extract.layers, maps, provenance[place], done)
+                    finally:  # after Ctrl-C, what was written until then
+                        ordered = [done[layer.path] for layer in extract.layers if layer.path in done]
+                        drawn[place] += ordered
+                        each.activations += [views[0] for views in ordered]
+                        each.channels += [view for views in ordered for view in views[1:]]
                     if extract is self.extractors[-1]:
                         each.animations += animations.of_activations(
                             self.directory, each.key, drawn[place], self.config
@@ -127,16 +131,22 @@ class ActivationDrawing:
                         yield
 
     def _of_layers(
-        self, key: str, layers: Sequence[Layer], maps: dict[str, np.ndarray], provenance: dict[str, str]
-    ) -> Iterator[list[View]]:
-        """For each layer its picture, followed by those of its channels."""
+        self,
+        key: str,
+        layers: Sequence[Layer],
+        maps: dict[str, np.ndarray],
+        provenance: dict[str, str],
+        done: dict[str, list[View]],
+    ) -> None:
+        """Put into `done`, for each layer, its picture, followed by those of its channels."""
 
-        def draw(layer: Layer) -> list[View]:
-            return list(self._of_layer(key, layer, maps[layer.path], provenance))
+        def draw(layer: Layer) -> None:
+            done[layer.path] = list(self._of_layer(key, layer, maps[layer.path], provenance))
 
-        grids = in_threads(draw, [layer for layer in layers if not layer.has_units])
+        list(in_threads(draw, [layer for layer in layers if not layer.has_units]))
         for layer in layers:
-            yield draw(layer) if layer.has_units else next(grids)  # Matplotlib's by one thread at a time
+            if layer.has_units:  # Matplotlib's, which one thread at a time may use
+                draw(layer)
 
     @contextmanager
     def _saving(

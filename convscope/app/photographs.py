@@ -14,7 +14,7 @@ from convscope.app.reference import dataset_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data import photographs
-from convscope.data.manifest import ImageRecord, manifest_hash
+from convscope.data.manifest import ImageRecord
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import sha256
@@ -65,8 +65,7 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
             f"no images are given, and the data set that the model was trained on is not there ({root}): "
             "give images=FILES"
         )
-    for path in paths:
-        decode.load(path)
+    _check(paths)
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}
     hashes = [sha256(path) for path in paths]
@@ -77,14 +76,24 @@ def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
     ]
 
 
+def _check(paths: Sequence[Path]) -> None:
+    """Raise the error of the first photograph that cannot be read, and say how many more there are."""
+    errors: list[decode.DecodeError] = []
+    for path in paths:
+        try:
+            decode.load(path)
+        except decode.DecodeError as error:
+            errors.append(error)
+    if errors:
+        more = f", and {len(errors) - 1} more cannot be read" if len(errors) > 1 else ""
+        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: leave what is damaged out of images")
+
+
 def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
     """The data set that the model was trained on: its folder and images; none if it is gone."""
-    about = bundle.contract.dataset
     root, manifest = dataset_of(bundle)
     if manifest is None:
         return root, []  # photographs can still be named
-    if manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
-        print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
     return root, manifest.images
 
 

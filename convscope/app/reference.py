@@ -1,12 +1,13 @@
 """The pictures that a model is looked at with: splits of its data set, or photographs."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from convscope.data import photographs
-from convscope.data.manifest import SPLITS, Manifest, open_dataset
+from convscope.data.manifest import SPLITS, Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import Examples, examples_of
 from convscope.errors import ConvscopeError
 from convscope.models.bundle import ModelBundle
@@ -19,6 +20,14 @@ def dataset_of(bundle: ModelBundle, fold: int | None = None) -> tuple[Path, Mani
         return root, open_dataset(root, fold)
     except ConvscopeError:
         return root, None
+
+
+def note_a_change(bundle: ModelBundle) -> None:
+    """Say so if the data set that the model was trained on is there, and is another than it was."""
+    about = bundle.contract.dataset
+    root, manifest = dataset_of(bundle, about.get("fold"))
+    if manifest and manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
+        print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
 
 
 def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> Examples:
@@ -35,6 +44,10 @@ def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> Examples:
     """
     parts = [_split(name, bundle) for name in SPLITS if name in splits]
     others = [each for each in splits if each not in SPLITS]
+    for name in others:
+        near = difflib.get_close_matches(name, SPLITS, n=1)
+        if near and not Path(name).expanduser().exists():
+            raise ConvscopeError(f"splits={name}: no split, folder or photograph, did you mean {near[0]}?")
     if others:
         known = {path.resolve() for part in parts for path in part.paths}
         paths = [path for path in photographs.find(others) if path.resolve() not in known]

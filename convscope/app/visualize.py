@@ -22,9 +22,10 @@ from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.photographs import PhotographDrawing, choose
-from convscope.app.reference import pictures_of
+from convscope.app.reference import note_a_change, pictures_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
+from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
 from convscope.graph import Layer
@@ -90,6 +91,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     statistics = drawing.activations is not None and drawing.activations.needs_statistics
     looks_further = statistics or Kind.examples in config.views
     pictures = pictures_of(config.splits, bundle) if looks_further else None
+    if of_photographs or (looks_further and set(SPLITS) & set(config.splits)):
+        note_a_change(bundle)
     evolution = _evolution(bundle, config, directory) if Kind.evolution in config.views else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     _remove_old(directory)
@@ -103,12 +106,14 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     with _page_whatever_happens(directory, bundle, drawn, config.seed):
         if drawing.activations and pictures and statistics:
             drawing.activations.look_over(pictures)
-        steps = drawing.draw(photographs, drawn.photographs)
-        for _ in progress(steps, total=len(photographs), desc="photographs", unit="photograph"):
-            pass
-        if drawing.activations:
-            drawn.section("summary", "All layers", "", drawing.activations.finish())
-            drawn.tables += drawing.activations.tables
+        try:
+            steps = drawing.draw(photographs, drawn.photographs)
+            for _ in progress(steps, total=len(photographs), desc="photographs", unit="photograph"):
+                pass
+        finally:
+            if drawing.activations:
+                drawn.section("summary", "All layers", "", drawing.activations.finish())
+                drawn.tables += drawing.activations.tables
         if evolution:
             drawn.section("evolution", "Evolution", EVOLUTION_INTRO, evolution.draw(photographs))
         if Kind.filters in config.views:
@@ -142,7 +147,7 @@ def _page_whatever_happens(directory: Path, bundle: ModelBundle, drawn: Drawn, s
     except KeyboardInterrupt:
         _write_page(directory, bundle, drawn, seed)
         raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
-    except ConvscopeError:
+    except (ConvscopeError, OSError):
         _write_page(directory, bundle, drawn, seed)
         raise
     _write_page(directory, bundle, drawn, seed)

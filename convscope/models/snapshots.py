@@ -35,15 +35,11 @@ class Snapshot:
         Raises:
             ConvscopeError: the file is damaged, or is of another model.
         """
-        weights = self._read()
         expected = [tuple(each.shape) for each in model.weights]
-        found = [each.shape for each in weights]
-        if found != expected:
-            raise ConvscopeError(f"{self.path} does not fit the model: {_difference(found, expected)}")
-        return weights
-
-    def _read(self) -> list[np.ndarray]:
         try:
+            found = _shapes(self.path)
+            if found != expected:
+                raise ConvscopeError(f"{self.path} does not fit the model: {_difference(found, expected)}")
             with np.load(self.path, allow_pickle=False) as file:
                 weights = [file[f"arr_{index}"] for index in range(len(file.files))]
             if not all(np.issubdtype(each.dtype, np.number) for each in weights):
@@ -84,6 +80,18 @@ def find_snapshots(directory: Path) -> list[Snapshot]:
             "the weights of every epoch"
         )
     return sorted(found, key=lambda each: each.epoch)
+
+
+def _shapes(path: Path) -> list[tuple[int, ...]]:
+    """Those of the arrays in the file, by their headers alone: those of another model may be large."""
+    shapes = []
+    with zipfile.ZipFile(path) as archive:
+        for index in range(len(archive.namelist())):
+            with archive.open(f"arr_{index}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0
+                shapes.append((read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)[0])
+    return shapes
 
 
 def _difference(found: Sequence[tuple[int, ...]], expected: Sequence[tuple[int, ...]]) -> str:

@@ -161,14 +161,17 @@ def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequ
 
 
 def distributions(
-    path: Path, names: Sequence[str], samples: Sequence[np.ndarray], zeros: Sequence[float]
+    path: Path,
+    names: Sequence[str],
+    histograms: Sequence[tuple[np.ndarray, np.ndarray]],
+    zeros: Sequence[float],
 ) -> None:
     """A small histogram a layer, in the order of the graph, of the values that are not zero.
 
     Args:
         path: of the PNG file.
         names: of the layers.
-        samples: values of each, float (n,); what is beyond their 0.5th and 99.5th percentile is left out.
+        histograms: of each the counts, float (steps,), and the steps' ends, as of `numpy.histogram`.
         zeros: the share of zeros of each.
     """
     across = min(6, len(names))
@@ -177,22 +180,20 @@ def distributions(
     axes = figure.subplots()
     axes.set(xlim=(0, across), ylim=(-down, 0.08))
     axes.axis("off")
-    for index, (name, values, share) in enumerate(zip(names, samples, zeros, strict=True)):
+    for index, (name, (counts, edges), share) in enumerate(zip(names, histograms, zeros, strict=True)):
         row, column = divmod(index, across)
         left, floor = column + 0.06, -row - 0.72
-        some = values[values != 0]
         short = name if len(name) <= 26 else f"…{name[-25:]}"
         text = f"{short}, {share:.0%} zero" if share else short
         axes.text(left, floor + 0.58, text, fontsize=6.5)
         axes.plot([left, left + 0.88], [floor, floor], color=TRAIN_COLOR, linewidth=0.6)
-        if not len(some):
+        if not counts.any():
             continue
-        low, high = np.quantile(some, [0.005, 0.995])
-        counts, edges = np.histogram(some, 40, (low, high if high > low else low + 1))
         x = left + 0.88 * (edges - edges[0]) / (edges[-1] - edges[0])
-        axes.fill_between(
-            x[:-1], floor, floor + 0.5 * counts / counts.max(), step="post", color=VALIDATION_COLOR, alpha=0.8
-        )
+        heights = (
+            floor + 0.5 * np.append(counts, counts[-1]) / counts.max()
+        )  # the last step has its width, too
+        axes.fill_between(x, floor, heights, step="post", color=VALIDATION_COLOR, alpha=0.8)
         if edges[0] < 0 < edges[-1]:
             zero = left + 0.88 * (0 - edges[0]) / (edges[-1] - edges[0])
             axes.plot([zero, zero], [floor, floor + 0.5], color="#222222", linewidth=0.5)

@@ -12,6 +12,7 @@ from convscope.graph import Layer, activation_of
 QUANTILE = 0.995
 FEWEST = 1000  # pictures, before a channel is called dead
 _PLACES = 32  # along a side of a map that are looked at for the quantile, about
+BARS = 40  # of a histogram that is drawn
 _STEPS = 16  # bins an octave: each is a sixteenth of its power of two wide
 _LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; what is below counts as zero
 _ONE_SIGN = _OCTAVES * _STEPS
@@ -24,12 +25,15 @@ class ChannelStatistics:
     """Of one layer: `pictures` seen, the 99.5th percentile of each channel, and which of them are dead.
 
     `high` is float (channels,); `dead` is bool (channels,), or None where it cannot be told: the output is
-    not followed by a rectifier, or fewer than 1,000 pictures were seen.
+    not followed by a rectifier, or fewer than 1,000 pictures were seen. `zeros` is the share of values that
+    are zero (below 2 to the -40), and `histogram` that of all channels together, as of `bars`.
     """
 
     pictures: int
     high: np.ndarray
     dead: np.ndarray | None
+    zeros: float
+    histogram: tuple[np.ndarray, np.ndarray]
 
 
 def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
@@ -113,6 +117,8 @@ def channel_statistics(
             pictures,
             _quantile(each.counts, QUANTILE),
             each.highest <= 0 if each.cut and pictures >= FEWEST else None,
+            float(each.counts[:, _ONE_SIGN].sum(dtype=np.int64) / max(1, each.counts.sum(dtype=np.int64))),
+            bars(each.counts.sum(axis=0, dtype=np.int64)),
         )
         for each in seen
     }
@@ -143,6 +149,28 @@ def _histograms(values: np.ndarray) -> np.ndarray:
     place = np.where(values < 0, _ONE_SIGN - magnitude, _ONE_SIGN + magnitude)
     place += np.arange(channels) * _BINS
     return np.bincount(place.ravel(), minlength=channels * _BINS).reshape(channels, _BINS)
+
+
+def bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A histogram in 40 equal steps, of values that are not zero, from one whose bins grow.
+
+    It goes from their 0.5th to their 99.5th percentile; the values of a bin are taken to be spread evenly.
+
+    Args:
+        counts: int (bins,), of `_histograms`, one channel's or the sum of several.
+
+    Returns:
+        how many values each step has, float (40,), and the steps' ends, float (41,), as of `numpy.histogram`.
+    """
+    others = counts.astype(np.int64)
+    others[_ONE_SIGN] = 0
+    if not others.any():
+        return np.zeros(BARS), np.linspace(0, 1, BARS + 1)
+    low, high = (float(_quantile(others[None], share)[0]) for share in (0.005, 0.995))
+    ends = np.linspace(low, high, BARS + 1)
+    edges = np.concatenate([-_edges()[::-1], _edges()])
+    below = np.concatenate([[0], others.cumsum()])
+    return np.diff(np.interp(ends, edges, below)), ends
 
 
 def _edges() -> np.ndarray:

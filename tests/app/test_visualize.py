@@ -190,6 +190,16 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     with Path("out/activations/summary.csv").open(newline="") as file:
         dead = {row["layer"]: (row["dead"], row["dead_share"]) for row in csv.DictReader(file)}
     assert dead == {"trunk/first": ("1", "0.2"), "trunk/pool": ("", ""), "trunk/second": ("", "")}
+    with Path("out/activations/summary.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    pictures = [resize(np.asarray(Image.open(path)), 24, 24) for path in Path("many").iterdir()]
+    trunk = model.get_layer("trunk")
+    inputs = (np.stack(pictures) / np.float32(255)).astype(np.float32)
+    maps = keras.Model(trunk.inputs[0], trunk.get_layer("first").output).predict(inputs, verbose=0)
+    assert (first["split_pictures"], first["layer"]) == ("1000", "trunk/first")
+    assert float(first["split_zeros_share"]) == pytest.approx((maps == 0).mean(), abs=1e-3)
+    (chart,) = [each for each in files if each["path"].endswith("distributions.png")]
+    assert chart["caption"].endswith("on the 1,000 pictures of splits")
     outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
     assert "no channel is called dead over 111 pictures: expected 1,000 or more in splits" in outcome.out
 
@@ -327,3 +337,60 @@ def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photog
     listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
     assert "activations/photo/01_trunk.first.png" in listed
     assert "activations/photo/01_trunk.first.png" in Path("out/index.html").read_text("utf-8")
+
+
+def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    Path("out/activations/photo/03_trunk.second.png").mkdir(parents=True)  # where a grid is to be
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "hydra.run.dir=out"]
+    outcome = command("visualize", *arguments, "views=[activations,class_activation]")
+    assert outcome.status == 1
+    assert outcome.err.strip().splitlines()[-1].startswith("error: ")
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    listed = {each["path"] for each in manifest["files"] + manifest["tables"]}
+    on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
+    assert listed | {"manifest.json"} == on_disk
+    assert {"photographs/photo.jpg", "activations/photo/01_trunk.first.png"} <= listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["views=[examples]", "splits=[trian]"],
+            "splits=trian: no split, folder or photograph, did you mean",
+        ),
+        (["images=photos"], "cannot read photos/b.jpg: not an image (expected"),
+        (["images=photos"], ", and 1 more cannot be read, of 3: leave what is damaged out of images"),
+        (["images=empty"], "no images in folder empty"),
+        (["hydra.run.dir=m.keras/out"], "m.keras"),
+    ],
+)
+def test_what_a_user_mistypes_is_one_line(
+    command: Command, photograph: str, arguments: list[str], said: str
+) -> None:
+    nested().save("m.keras")
+    Path("empty").mkdir()
+    Path("photos").mkdir()
+    Path("photos/a.png").write_bytes(Path("photo.png").read_bytes())
+    for name in ("b.jpg", "c.jpg"):
+        Path("photos", name).write_text("no photograph")
+    outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, *arguments)
+    assert outcome.status == 1
+    assert said in outcome.err.strip().splitlines()[-1]
+    assert "Traceback" not in outcome.err
+
+
+def test_photographs_with_odd_names_are_on_the_page(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    odd = ['<b>x & "y".png', "猫 写真.png"]
+    Path("日本 語").mkdir()
+    for name in odd:
+        Path("日本 語", name).write_bytes(Path("photo.png").read_bytes())
+    arguments = ["checkpoint=m.keras", *SAID, "images=[日本 語]", "views=[activations]"]
+    outcome = command("visualize", *arguments, "hydra.run.dir=out")
+    assert outcome.status == 0, outcome.err
+    files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
+    assert [each["title"] for each in files if each["view"] == "photograph"] == odd
+    assert all(Path("out", each["path"]).is_file() for each in files)
+    assert "<b>x" not in Path("out/index.html").read_text("utf-8")

@@ -32,8 +32,9 @@ def test_a_damaged_file_is_one_line_and_no_code_is_run(tmp_path: Path) -> None:
     save_snapshot(model, 0, tmp_path)
     whole = find_snapshots(tmp_path)[0].path.read_bytes()
     objects, words = tmp_path / "objects.npz", tmp_path / "words.npz"
-    np.savez(objects, np.array([{}], object), allow_pickle=True)
-    np.savez(words, np.array("a"), np.array("b"))
+    shapes = [each.shape for each in model.get_weights()]
+    np.savez(objects, *(np.full(shape, {}, object) for shape in shapes), allow_pickle=True)
+    np.savez(words, *(np.full(shape, "a") for shape in shapes))
     middle = len(whole) // 3
     flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
     for content in (b"", b"weights", whole[:-40], flipped, objects.read_bytes(), words.read_bytes()):
@@ -67,7 +68,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     np.savez(path, np.zeros((1, 1, 3, 2)))
     with pytest.raises(ConvscopeError, match="holds 1 arrays, expected 2"):
         Snapshot(0, path).weights(two_channels())
-    np.savez(path, np.zeros((1, 1, 3, 2)), np.zeros(3))
+    np.savez(path, np.zeros((1, 1, 3, 2)), np.full(3, {}, object), allow_pickle=True)  # which is not read
     with pytest.raises(ConvscopeError, match=r"array 1 is \(3,\), expected \(2,\)"):
         Snapshot(0, path).weights(two_channels())
 

@@ -77,3 +77,11 @@ def test_every_link_is_relative_and_leads_somewhere(page: Path) -> None:
             assert unquote(target[1:]) in links.ids
         else:
             assert (page.parent / unquote(target)).is_file()
+
+
+def test_one_layer_is_one_and_captions_are_read_beside_the_picture(page: Path) -> None:
+    text = page.read_text()
+    assert text.count("<summary>1 layer</summary>") == 2  # a photograph each
+    assert text.count("<figcaption>") == text.count("</figcaption>") == 5
+    captions = [part.partition("</figcaption>")[0] for part in text.split("<figcaption>")[1:]]
+    assert all("quoted" in caption for caption in captions)

@@ -6,7 +6,7 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
-from convscope.vis.statistics import _histograms, _quantile, channel_statistics, rectified
+from convscope.vis.statistics import _histograms, _quantile, bars, channel_statistics, rectified
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
@@ -29,6 +29,33 @@ def test_every_value_is_in_the_bin_of_its_magnitude() -> None:
     assert (counts[one], counts[one + 1], counts[one + 16]) == (1, 1, 1)
     assert counts[zero - 40 * 16 - 1] == 1
     assert counts[-1] == 1
+
+
+def test_bars_are_numpys_histogram_of_what_is_not_zero() -> None:
+    values = np.random.default_rng(0).normal(0.3, 1, (100_000, 1)).astype(np.float32)
+    values[:25_000] = 0
+    counts, ends = bars(_histograms(values)[0])
+    some = values[25_000:]
+    assert ends[[0, -1]] == pytest.approx(np.quantile(some, [0.005, 0.995]), rel=1 / 16)
+    expected, _ = np.histogram(some, ends)
+    assert np.abs(counts - expected).max() < 0.1 * expected.max()
+    assert counts.sum() == pytest.approx(0.99 * 75_000, rel=1e-3)
+
+
+def test_bars_by_hand() -> None:
+    values = np.float32([0] * 90 + [1] * 5 + [3] * 5)[:, None]  # in the bins [1, 1 1/16) and [3, 3 1/8)
+    counts, ends = bars(_histograms(values)[0])
+    assert ends[[0, -1]] == pytest.approx([1 + 0.01 / 16, 3 + 0.99 / 8])
+    assert (counts > 0).nonzero()[0].tolist() == [0, 1, 37, 38, 39]  # a step is 0.0531
+    assert counts[:2].sum() == pytest.approx(4.95)
+    assert counts[37:].sum() == pytest.approx(4.95)
+    assert counts[0] == pytest.approx(5 * 16 * (ends[1] - ends[0]))  # a bin is spread evenly
+
+
+def test_bars_of_zeros_are_empty() -> None:
+    counts, ends = bars(_histograms(np.zeros((9, 1), np.float32))[0])
+    assert not counts.any()
+    assert (np.diff(ends) > 0).all()
 
 
 def net() -> keras.Model:
@@ -70,6 +97,11 @@ def test_dead_is_what_a_thousand_pictures_leave_at_zero() -> None:
     pixels = np.stack(batches(1000))  # the convolution adds -5 and 0 to them
     high = np.quantile(pixels, 0.995)
     assert found["conv"].high == pytest.approx([high - 5, high], rel=1 / 16)
+    counts, ends = found["conv"].histogram  # half of it from -5 to -4, half from 0 to 1
+    assert found["conv"].zeros == (pixels == 0).mean() / 2
+    assert ends[[0, -1]] == pytest.approx([-4.99, 0.99], abs=0.02)
+    both = np.concatenate([pixels.ravel() - 5, pixels.ravel()])
+    assert counts == pytest.approx(np.histogram(both, ends)[0], abs=0.07 * counts.max())
 
 
 def test_fewer_pictures_call_nothing_dead() -> None:
