@@ -2,11 +2,14 @@
 
 from convscope.config.launch import main, to_yaml
 from convscope.config.schema import (
+    APPLICATION,
+    RANDOM,
     ActivationsConfig,
     AugmentationConfig,
     Callbacks,
     CheckpointConfig,
     ClassActivationConfig,
+    ComparisonConfig,
     DatasetConfig,
     EvolutionConfig,
     ExamplesConfig,
@@ -38,11 +41,14 @@ from convscope.config.schema import (
 )
 
 __all__ = [
+    "APPLICATION",
+    "RANDOM",
     "ActivationsConfig",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
+    "ComparisonConfig",
     "DatasetConfig",
     "EvolutionConfig",
     "ExamplesConfig",

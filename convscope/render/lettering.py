@@ -1,5 +1,6 @@
 """Text in pictures, in the font that Matplotlib ships, so that every machine draws the same."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,32 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def text_width(text: str, size: int, *, bold: bool = False) -> int:
     """How many pixels wide `text` is."""
     return round(font(size, bold).getlength(text))
+
+
+def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
+    """`text` on at most `most` lines of at most `width` pixels each; what does not fit ends in "…".
+
+    A line ends after `_`, `-` or a blank where it can, and at a line break.
+    """
+    lines = []
+    for whole in text.split("\n"):
+        line = ""
+        for part in re.findall(r"[^_\- ]*[_\- ]?", whole):
+            if line and text_width((line + part).rstrip(), size) > width:
+                lines.append(line)
+                line = ""
+            for character in part:
+                if line and text_width(line + character, size) > width and character != " ":
+                    lines.append(line)
+                    line = ""
+                line += character
+        lines.append(line)
+    if len(lines) > most:
+        last = lines[most - 1].rstrip()
+        while last and text_width(last + "…", size) > width:
+            last = last[:-1]
+        lines[most - 1 :] = [last + "…"]
+    return [line.strip() for line in lines]
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,12 @@ from convscope.config.schema.train import (
     TrainingConfig,
 )
 from convscope.config.schema.visualize import (
+    APPLICATION,
+    RANDOM,
     ActivationsConfig,
     CheckpointConfig,
     ClassActivationConfig,
+    ComparisonConfig,
     EvolutionConfig,
     ExamplesConfig,
     FiltersConfig,
@@ -46,11 +49,14 @@ from convscope.config.schema.visualize import (
 )
 
 __all__ = [
+    "APPLICATION",
+    "RANDOM",
     "ActivationsConfig",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
+    "ComparisonConfig",
     "DatasetConfig",
     "EvolutionConfig",
     "ExamplesConfig",
