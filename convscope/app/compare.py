@@ -4,10 +4,12 @@ from pathlib import Path
 
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
+from convscope.app.compare_filters import INTRO as FILTERS_INTRO
+from convscope.app.compare_filters import FilterComparison
 from convscope.app.compare_summary import INTRO as SUMMARY_INTRO
 from convscope.app.compare_summary import TABLE
-from convscope.app.compare_views import ComparisonDrawing
-from convscope.app.compared import Compared, open_models
+from convscope.app.compare_views import PhotographComparison
+from convscope.app.compared import Comparison, open_models
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.page import PAGE, Drawn, Subject, page_whatever_happens, remove_old
@@ -22,10 +24,6 @@ PHOTOGRAPH_INTRO = (
     "everywhere. A channel of one model is that of another where both began with the same weights; else only "
     "their number is the same."
 )
-FILTERS_INTRO = (
-    "The kernels of the first convolution, and what filters respond to: each pattern began as the same noise "
-    "in every model. Hatched: all weights are zero, or the filter stayed silent."
-)
 
 
 def compare(config: VisualizeConfig, directory: Path) -> Path:
@@ -39,16 +37,16 @@ def compare(config: VisualizeConfig, directory: Path) -> Path:
         KeyboardInterrupt: Ctrl-C; the page shows what was drawn until then.
     """
     models = open_models(config)
-    drawing = ComparisonDrawing(models, config, directory)
+    drawing = PhotographComparison(models, config, directory)
+    filters = FilterComparison(models, config, directory) if Kind.filters in config.views else None
     looked_at = {Kind.activations, Kind.class_activation} & set(config.views)
-    photographs = choose(config.images, models[-1].bundle) if looked_at else []
-    titles = ", ".join(each.title for each in models)
-    print(f"{titles}: {models[0].bundle.contract.name}; {len(photographs)} photograph(s)")
+    photographs = choose(config.images, models.all[-1].bundle) if looked_at else []
+    first = models.all[0].bundle
+    print(f"{', '.join(models.titles)}: {first.contract.name}; {len(photographs)} photograph(s)")
     remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", configuration.to_yaml(config))
     drawn = Drawn()
-    first = models[0].bundle
     if Kind.layers in config.views:
         show = len(first.layers) <= MOST_LAYERS or config.views == [Kind.layers]
         drawn.layers = draw_layers(first.layers, first.graph.opaque, directory, show=show)
@@ -57,23 +55,23 @@ def compare(config: VisualizeConfig, directory: Path) -> Path:
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             name = photograph.path.name
             drawn.section(photograph.key, name, PHOTOGRAPH_INTRO, drawing.draw(photograph))
-        if Kind.filters in config.views:
-            drawn.section("filters", "Filters", FILTERS_INTRO, drawing.draw_patterns())
-        summary = drawing.summary.write(directory, drawing.provenance)
+        if filters:
+            drawn.section("filters", "Filters", FILTERS_INTRO, filters.draw())
+        summary = drawing.summary.write(directory, models.provenance)
         drawn.section("summary", "All layers", SUMMARY_INTRO, summary)
         drawn.sections.insert(0, drawn.sections.pop())  # the numbers say more than the pictures
         drawn.tables.append(TABLE)
     return directory / PAGE
 
 
-def _subject_of(models: list[Compared], config: VisualizeConfig) -> Subject:
-    titles = [each.title for each in models]
+def _subject_of(models: Comparison, config: VisualizeConfig) -> Subject:
+    titles = models.titles
     facts = [
-        ("network", models[0].bundle.contract.name),
+        ("network", models.all[0].bundle.contract.name),
         ("seed of what is random", str(config.seed)),
     ]
     listed = []
-    for entry, each in zip(config.compare, models, strict=True):
+    for entry, each in zip(config.compare, models.all, strict=True):
         contract = each.bundle.contract
         facts += [
             (each.title, str(each.bundle.path)),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convscope import names
 from convscope.app.checkpoint import open_model, reading_of
@@ -58,7 +59,33 @@ class Compared:
         return [own[layer.path] for layer in layers]
 
 
-def open_models(config: VisualizeConfig) -> list[Compared]:
+@dataclass(frozen=True)
+class Comparison:
+    """Several models; where layers are chosen, it is among those of the first."""
+
+    all: list[Compared]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Those of the first."""
+        return self.all[0].bundle.layers
+
+    @property
+    def titles(self) -> list[str]:
+        """Of the columns."""
+        return [each.title for each in self.all]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Which models they are."""
+        return {"models": self.titles, "model_sha256": [each.bundle.sha256 for each in self.all]}
+
+    def same(self, layers: Sequence[Layer], key: str) -> list[list[Layer]]:
+        """The layers of the first model in each of the models; ConvscopeError where one has not its like."""
+        return [each.same(layers, self.all[0], key) for each in self.all]
+
+
+def open_models(config: VisualizeConfig) -> Comparison:
     """Open what `compare` lists, in its order; all of them stay in memory.
 
     Raises:
@@ -85,7 +112,7 @@ def open_models(config: VisualizeConfig) -> list[Compared]:
     if len({each.bundle.contract.preprocessing for each in models}) > 1:
         said = ", ".join(f"{title} {name}" for title, name in used.items())
         print(f"note: each model gets the preprocessing that is its own: {said}")
-    return models
+    return Comparison(models)
 
 
 def _open(entry: str, config: VisualizeConfig) -> ModelBundle:

@@ -35,8 +35,8 @@ def fresh_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
     """
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if hasattr(layer, "finalize_state") or not layer.weights:
-            return layer
+        if hasattr(layer, "finalize_state") or not getattr(layer, "weights", None):
+            return layer  # an operation that is no layer has none either
         try:
             return type(layer).from_config(layer.get_config())
         except Exception as error:

@@ -196,7 +196,10 @@ def differences_by_depth(
     step = -(-len(layers) // 60)
     several[-1].set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
     handles, labels = several[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper left", ncols=3)
+    most = round(14 * width) - 6  # characters that fit
+    labels = [label if len(label) <= most else f"{label[: most - 1]}…" for label in labels]
+    columns = max(1, min(3, most // (max(map(len, labels)) + 6)))
+    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper left", ncols=columns)
     _save(path, figure)
 
 

@@ -12,6 +12,7 @@ _HEADER, _BAND = 80, 34  # pixels above the tiles of a strip, above the sheet of
 _BAR = 150
 _APART = 26  # pixels between two blocks of channels
 _TITLE, _LINE, _LINES = 88, 14, 6  # pixels of a title's line, across and down; lines of a title, at most
+_BETWEEN = 6  # pixels from a title to the next, at least
 _TRACK = (226, 228, 232)
 
 
@@ -34,7 +35,7 @@ class Strip:
     def pitch(self) -> int:
         """Pixels from a column to the next: a tile, or what a title needs."""
         longest = max(text_width(line, 11) for title in self.columns for line in title.split("\n"))
-        return max(self.tiles[0].pixels.shape[2], min(longest, _TITLE)) + GAP
+        return max(self.tiles[0].pixels.shape[2], min(longest, _TITLE) + _BETWEEN) + GAP
 
 
 def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> np.ndarray:
@@ -55,7 +56,7 @@ def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> np.n
     indent = max(text_width(name, 11) for name in names) + 8
     block = indent + len(strip.tiles) * pitch - GAP
     beside, rows = _blocks(len(channels), (widest + _APART) // (block + _APART))
-    titles = [wrapped(title, 11, pitch - GAP, _LINES) for title in strip.columns]
+    titles = [wrapped(title, 11, pitch - GAP - _BETWEEN, _LINES) for title in strip.columns]
     header = _HEADER + (max(map(len, titles)) - 1) * _LINE
     bar = _BAR + 20 if strip.scale else 0
     needed = max(text_width(strip.title, 17, bold=True) + bar, text_width(strip.subtitle, 12))
