@@ -1,5 +1,6 @@
 """The demo, as `make demo` runs it: three commands in a folder of their own."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -84,6 +85,25 @@ def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
     assert {name.rpartition("_")[0] for name in photographs} == {
         "daisy", "dandelion", "rose", "sunflower", "tulip",
     }  # fmt: skip
+
+
+def test_the_convnet_is_compared_with_what_it_was_before_it_learned(demo: Path) -> None:
+    given = ["compare=[random,outputs/train]", "filters.steps=4", "filters.layers=[last_conv]"]
+    out = run(demo, "visualize", *given, "hydra.run.dir=outputs/compare")
+    assert "random, train: small_convnet; 5 photograph(s)" in out
+    drawn = demo / "outputs/compare"
+    paths = [entry["path"] for entry in json.loads((drawn / "manifest.json").read_text())["files"]]
+    assert len(paths) == 5 * (8 + 1) + 2 + 1  # maps and class activation, kernels and patterns, the chart
+    page = (drawn / "index.html").read_text()
+    for path in paths:
+        with Image.open(drawn / path) as image:
+            image.verify()
+        assert path in page
+    with (drawn / "compare/summary.csv").open(newline="") as file:
+        rows = {row["layer"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 4 + 4 + 2  # convolutions, poolings, dense layers
+    assert all(abs(float(row["correlation"])) < 0.5 for row in rows.values() if row["correlation"])
+    assert all(float(row["kernel_change"]) > 1 for row in rows.values() if row["kernel_change"])
 
 
 def test_drawing_again_gives_the_same_bytes(demo: Path) -> None:

@@ -15,7 +15,17 @@ def open_model(config: CheckpointConfig) -> ModelBundle:
     Raises:
         ConvscopeError: there is none, or it cannot be opened as it is described.
     """
-    reading = Reading(
+    reading = reading_of(config)
+    if config.application:
+        return open_application(config.application, config.weights, reading)
+    if config.checkpoint:
+        return open_checkpoint(Path(config.checkpoint).expanduser(), reading)
+    return open_checkpoint(find_last_run(Path("outputs")), reading)
+
+
+def reading_of(config: CheckpointConfig) -> Reading:
+    """What the configuration says of a model that has no `model.json`."""
+    return Reading(
         preprocessing=chosen(config.preprocessing, config.scale, config.offset)
         if config.preprocessing
         else None,
@@ -26,11 +36,6 @@ def open_model(config: CheckpointConfig) -> ModelBundle:
         input_size=config.input_size,
         allow_code=config.allow_code,
     )
-    if config.application:
-        return open_application(config.application, config.weights, reading)
-    if config.checkpoint:
-        return open_checkpoint(Path(config.checkpoint).expanduser(), reading)
-    return open_checkpoint(find_last_run(Path("outputs")), reading)
 
 
 def _class_names(given: list[str]) -> list[str]:

@@ -118,7 +118,7 @@ class EvolutionDrawing:
             caption=strip.subtitle,
             provenance=about,
         )
-        frames = strip_frames(_strip(chosen, epochs, maps, _TILE))
+        frames = strip_frames(_strip(chosen, epochs, maps, _TILE), epochs)
         caption = f"{strip.subtitle}; {len(epochs)} snapshots"
         moving = View(stem, f"{title}, moving", caption, frames.shape[1:3], dict(about))
         config = self.config
@@ -135,10 +135,11 @@ def _strip(chosen: _Chosen, epochs: Sequence[int], maps: np.ndarray, max_tile: i
     size = "×".join(map(str, maps.shape[1:3]))
     return Strip(
         [mosaic.Tiles(each.pixels, each.silent, np.array(chosen.channels)) for each in tiles],
-        epochs,
+        [str(epoch) for epoch in epochs],
         chosen.layer.path,
         f"{chosen.layer.kind}, {size}, all epochs and channels on one scale, {labels[0]} to {labels[2]}",
         mosaic.Scale(COLOR_MAP, labels),
+        "epoch",
     )
 
 

@@ -26,8 +26,8 @@ from convscope.vis.class_activation import GradCam, relative
 from convscope.vis.layers import last_maps, select
 
 SECTIONS = (
-    "photographs", "summary", "filters", "examples", "evolution", "layers", "model",
-)  # fmt: skip  # what the page links to, besides photographs
+    "photographs", "summary", "filters", "examples", "evolution", "layers", "model", "summary.csv",
+)  # fmt: skip  # what the page links to and compare/ holds, besides photographs
 LONGEST = 640  # pixels of a photograph's longer side in the run directory
 
 
@@ -131,7 +131,7 @@ class PhotographDrawing:
             wanted = config.class_activation.class_name
             if wanted is not None and wanted not in bundle.contract.class_names:
                 raise unknown("class", wanted, bundle.contract.class_names)
-            self.explained = _layer_to_explain(layers, config.class_activation.layer)
+            self.explained = layer_to_explain(layers, config.class_activation.layer)
             self.grad_cam = GradCam(bundle.model, self.explained)
 
     def draw(self, photographs: Sequence[Photograph], drawn: list[PhotographViews]) -> Iterator[None]:
@@ -240,8 +240,8 @@ class PhotographDrawing:
         return Explanation(label, role, **views)
 
 
-def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
-    """The layer that Grad-CAM weighs."""
+def layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
+    """The layer that Grad-CAM weighs; ConvscopeError if it has no feature maps or is not one layer."""
     last = last_maps(layers)
     chosen = select(layers, [name]) if name else [last]
     if len(chosen) > 1:

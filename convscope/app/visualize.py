@@ -1,18 +1,12 @@
 """Stage 3: a bundle and photographs into views and a page."""
 
-import json
-import shlex
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from convscope import config as configuration
 from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
+from convscope.app.compare import compare
 from convscope.app.evolution import INTRO as EVOLUTION_INTRO
 from convscope.app.evolution import EvolutionDrawing
 from convscope.app.examples import INTRO as EXAMPLES_INTRO
@@ -21,43 +15,18 @@ from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import choose_layers, draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
+from convscope.app.page import CONFIG, PAGE, Drawn, Subject, page_whatever_happens, remove_old
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.app.reference import note_a_change, pictures_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
-from convscope.files import write_json, write_text
+from convscope.files import write_text
 from convscope.graph import Layer
-from convscope.models.bundle import ModelBundle, versions
+from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
-from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
-from convscope.render.view import DataFile, View
-
-PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
-
-
-@dataclass
-class Drawn:
-    """What a run has drawn so far."""
-
-    photographs: list[PhotographViews] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-    layers: LayersSection | None = None
-    tables: list[DataFile] = field(default_factory=list)
-
-    @property
-    def views(self) -> list[View]:
-        """Every picture, in the order of the page."""
-        of_photographs = [view for each in self.photographs for view in each.views]
-        return of_photographs + [view for section in self.sections for view in section.views]
-
-    def section(self, key: str, title: str, intro: str, views: Iterable[View]) -> None:
-        """Draw a section of the page, each view as it is asked for, so that what Ctrl-C leaves is shown."""
-        found: list[View] = []
-        self.sections.append(Section(key, title, found, intro))
-        for view in views:
-            found.append(view)
+from convscope.render.view import DataFile
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -77,6 +46,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
             f"{directory} holds a page: say overwrite=true to draw anew into it, or choose another "
             "hydra.run.dir"
         )
+    if config.compare:
+        return compare(config, directory)
     bundle = open_model(config)
     layers = bundle.layers
     of_photographs = {Kind.activations, Kind.class_activation, Kind.evolution} & set(config.views)
@@ -95,7 +66,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         note_a_change(bundle)
     evolution = _evolution(bundle, config, directory) if Kind.evolution in config.views else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
-    _remove_old(directory)
+    remove_old(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / CONFIG, configuration.to_yaml(config))
     drawn = Drawn()
@@ -103,7 +74,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         show = len(layers) <= MOST_LAYERS or config.views == [Kind.layers]
         drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
         drawn.tables.append(DataFile(LAYERS_FILE, {"view": "layers", "model_sha256": bundle.sha256}))
-    with _page_whatever_happens(directory, bundle, drawn, config.seed):
+    with page_whatever_happens(directory, _subject_of(bundle, config.seed), drawn):
         if drawing.activations and pictures and statistics:
             drawing.activations.look_over(pictures)
         try:
@@ -139,34 +110,8 @@ def _evolution(bundle: ModelBundle, config: VisualizeConfig, directory: Path) ->
     return EvolutionDrawing(bundle, config.evolution, directory, allow_code=config.allow_code)
 
 
-@contextmanager
-def _page_whatever_happens(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -> Iterator[None]:
-    """Write manifest and page at the end; after Ctrl-C or a failure with what was drawn until then."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _write_page(directory, bundle, drawn, seed)
-        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
-    except (ConvscopeError, OSError):
-        _write_page(directory, bundle, drawn, seed)
-        raise
-    _write_page(directory, bundle, drawn, seed)
-    print(f"written: {directory / PAGE}")
-
-
-def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -> None:
+def _subject_of(bundle: ModelBundle, seed: int) -> Subject:
     contract = bundle.contract
-    command = shlex.join(["python", *sys.argv])
-    about = {
-        "command": command,
-        "model": {"path": str(bundle.path), "sha256": bundle.sha256},
-        "preprocessing": contract.preprocessing.to_json(),
-        "seed": seed,
-        "versions": versions(),
-        "files": [view.to_json() for view in drawn.views],
-        "tables": [each.to_json() for each in [*drawn.tables, DataFile(CONFIG), DataFile(PAGE)]],
-    }
-    write_json(directory / MANIFEST, about)
     dataset = contract.dataset.get("name")
     facts = [
         ("network", contract.name),
@@ -179,24 +124,9 @@ def _write_page(directory: Path, bundle: ModelBundle, drawn: Drawn, seed: int) -
         ("file", str(bundle.path)),
         ("SHA-256", bundle.sha256),
     ]
-    title = f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
-    sections = [section for section in drawn.sections if section.views]
-    page = Page(title, facts, drawn.photographs, sections, command, drawn.layers)
-    write_page(directory / PAGE, page)
-
-
-def _remove_old(directory: Path) -> None:
-    """Delete what the manifest of an earlier page in this directory lists, and nothing else."""
-    manifest = directory / MANIFEST
-    if not manifest.is_file():
-        return
-    try:
-        content = json.loads(manifest.read_text("utf-8"))
-        listed: list[Any] = content["files"] + content.get("tables", [])
-        paths = [(directory / entry["path"]).resolve() for entry in listed]
-    except (ValueError, KeyError, TypeError):
-        raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
-    for path in paths:
-        if path.is_relative_to(directory.resolve()):
-            path.unlink(missing_ok=True)
-    (directory / PAGE).unlink(missing_ok=True)
+    manifest = {
+        "model": {"path": str(bundle.path), "sha256": bundle.sha256},
+        "preprocessing": contract.preprocessing.to_json(),
+        "seed": seed,
+    }
+    return Subject(f"What {contract.name} learned" + (f" from {dataset}" if dataset else ""), facts, manifest)

@@ -2,12 +2,15 @@
 
 from convscope.config.launch import main, to_yaml
 from convscope.config.schema import (
+    APPLICATION,
+    RANDOM,
     ActivationsConfig,
     Animation,
     AugmentationConfig,
     Callbacks,
     CheckpointConfig,
     ClassActivationConfig,
+    ComparisonConfig,
     DatasetConfig,
     EvolutionConfig,
     ExamplesConfig,
@@ -40,12 +43,15 @@ from convscope.config.schema import (
 )
 
 __all__ = [
+    "APPLICATION",
+    "RANDOM",
     "ActivationsConfig",
     "Animation",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
+    "ComparisonConfig",
     "DatasetConfig",
     "EvolutionConfig",
     "ExamplesConfig",

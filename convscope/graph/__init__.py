@@ -1,6 +1,6 @@
 """Any Keras model as one flat graph, its layers addressable by path."""
 
-from convscope.graph.copy import copied
+from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
 from convscope.graph.layer import Layer
 from convscope.graph.output import activation_of, as_probabilities, before_activation, probabilities_of
@@ -14,5 +14,6 @@ __all__ = [
     "before_activation",
     "copied",
     "flatten",
+    "fresh_weights",
     "probabilities_of",
 ]

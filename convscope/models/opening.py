@@ -11,11 +11,12 @@ import numpy as np
 
 from convscope.errors import ConvscopeError, one_line
 from convscope.files import sha256
-from convscope.graph import Graph, as_probabilities, flatten
+from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
 from convscope.models.load import SUFFIXES, load_model
-from convscope.models.pretrained import load_weights
+from convscope.models.pretrained import count_names_anew, load_weights
+from convscope.models.snapshots import snapshot_at
 from convscope.preprocessing import Preprocessing
 
 _IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
@@ -57,8 +58,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundl
             f"no checkpoint at {path}: expected a run directory of train.py, or a file {', '.join(SUFFIXES)}"
         )
     contract_path = path.parent / CONTRACT_FILE
-    is_run = contract_path.is_file() and path.name == MODEL_FILE
-    if checkpoint.is_dir() or is_run:
+    if of_run(checkpoint):
         contract = read_contract(contract_path)
         if reading.preprocessing or reading.class_names:
             raise ConvscopeError(
@@ -70,6 +70,39 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundl
         contract = None
     model = load_model(path, allow_code=reading.allow_code)
     return bundle_of(model, reading, path=str(path), digest=sha256(path), contract=contract)
+
+
+def of_run(checkpoint: Path) -> bool:
+    """Whether it is a run directory of `train.py`, or the model in one, whose `model.json` is beside it."""
+    beside = (checkpoint.parent / CONTRACT_FILE).is_file()
+    return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and beside)
+
+
+def open_snapshot(path: Path, *, allow_code: bool = False) -> ModelBundle:
+    """The model of a run with the weights of one of its snapshots, `RUN/snapshots/epoch_NNN.weights.npz`.
+
+    Raises:
+        ConvscopeError: there is no such file, it is in no run, or does not fit the run's model.
+    """
+    if not path.is_file():
+        raise ConvscopeError(f"no snapshot at {path}: expected RUN/snapshots/epoch_NNN.weights.npz")
+    run = path.parent.parent
+    contract = read_contract(run / CONTRACT_FILE)
+    model = load_model(run / MODEL_FILE, allow_code=allow_code)
+    model.set_weights(snapshot_at(path).weights(model))
+    return bundle_of(model, _NOTHING, path=str(path), digest=sha256(path), contract=contract)
+
+
+def with_fresh_weights(bundle: ModelBundle, seed: int) -> ModelBundle:
+    """The bundle, whose model gets the weights that it would begin a training with; for its seed the same.
+
+    Raises:
+        ConvscopeError: a layer cannot be made again from its configuration.
+    """
+    bundle.model.set_weights(fresh_weights(bundle.model, seed))
+    return replace(
+        bundle, path=f"random weights (seed {seed}) for {bundle.path}", sha256=_of_weights(bundle.model)
+    )
 
 
 def open_application(name: str, weights: str | None, reading: Reading = _NOTHING) -> ModelBundle:
@@ -100,6 +133,7 @@ def open_application(name: str, weights: str | None, reading: Reading = _NOTHING
         ) from None
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+    count_names_anew(model)
     classes = reading.class_names or _imagenet_classes()
     known = replace(
         reading,

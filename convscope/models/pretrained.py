@@ -114,7 +114,7 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
             f"cannot get {application.name}'s ImageNet weights ({said}): connect to the network, give "
             "model.weights=FILE, or model.weights=null for random ones"
         ) from None
-    _count_names_anew(trunk)
+    count_names_anew(trunk)
     return _laid_flat(trunk)
 
 
@@ -136,7 +136,7 @@ def _laid_flat(model: keras.Model) -> keras.Model:
     return copied(flat)  # whose layers have one output each
 
 
-def _count_names_anew(model: keras.Model) -> None:
+def count_names_anew(model: keras.Model) -> None:
     """Rename `conv2d_94`, `conv2d_95`, … to `conv2d`, `conv2d_1`, …, in the order of creation.
 
     Keras' automatic names count on from whatever the process has built before.

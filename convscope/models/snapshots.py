@@ -70,6 +70,19 @@ def remove_snapshots(directory: Path) -> None:
             path.unlink()
 
 
+def is_snapshot(path: Path) -> bool:
+    """Whether a file is named as arrays of weights are."""
+    return path.name.endswith(".npz")
+
+
+def snapshot_at(path: Path) -> Snapshot:
+    """The snapshot in a file; raises ConvscopeError if its name is none of a snapshot's."""
+    match = _NAME.fullmatch(path.name)
+    if not match:
+        raise ConvscopeError(f"{path} is no snapshot of a run: expected snapshots/epoch_NNN.weights.npz")
+    return Snapshot(int(match[1]), path)
+
+
 def find_snapshots(directory: Path) -> list[Snapshot]:
     """The snapshots of a run directory, sorted by epoch; raises ConvscopeError if there are none."""
     named = [(path, _NAME.fullmatch(path.name)) for path in (directory / FOLDER).glob("*.npz")]

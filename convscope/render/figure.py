@@ -14,6 +14,7 @@ from sklearn import metrics
 from convscope.files import write_bytes
 
 TRAIN_COLOR, VALIDATION_COLOR = "#8a8f98", "#c2410c"
+LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b08a2e")
 
 
 def learning_curves(path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf) -> None:
@@ -157,6 +158,48 @@ def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequ
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
+    _save(path, figure)
+
+
+def differences_by_depth(
+    path: Path,
+    layers: Sequence[str],
+    charts: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    logarithmic: Sequence[str] = (),
+) -> None:
+    """Charts below each other of numbers of each layer, in the order of the graph.
+
+    Args:
+        path: of the PNG file.
+        layers: their names.
+        charts: by its name, a line for each of its names; a number that is not known is NaN, and left out.
+        logarithmic: the charts whose axis is logarithmic from 0.01 on, and straight below.
+    """
+    width = min(max(7, 3 + 0.24 * len(layers)), 18)
+    figure = Figure(figsize=(width, 1.6 + 2.3 * len(charts)), layout="constrained")
+    several = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, lines) in zip(several, charts.items(), strict=True):
+        for index, (label, values) in enumerate(lines.items()):
+            known = [place for place, value in enumerate(values) if math.isfinite(value)]
+            color = LINE_COLORS[index % len(LINE_COLORS)]
+            axes.plot(known, [values[place] for place in known], "o-", color=color, markersize=4, label=label)
+        lowest, highest = axes.get_ylim()
+        axes.set(ylabel=name, ylim=(min(lowest, -0.03), max(highest, 1.03)))
+        if name in logarithmic:
+            axes.set_yscale("symlog", linthresh=0.01)
+            axes.set_ylim(-0.002, 1.5 * max(highest, 1))
+            axes.yaxis.set_major_formatter("{x:g}")
+        axes.axhline(0, color=TRAIN_COLOR, linewidth=0.6)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    step = -(-len(layers) // 60)
+    several[-1].set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
+    handles, labels = several[0].get_legend_handles_labels()
+    most = round(14 * width) - 6  # characters that fit
+    labels = [label if len(label) <= most else f"{label[: most - 1]}…" for label in labels]
+    columns = max(1, min(3, most // (max(map(len, labels)) + 6)))
+    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper left", ncols=columns)
     _save(path, figure)
 
 

@@ -1,5 +1,6 @@
 """Text in pictures, in the font that Matplotlib ships, so that every machine draws the same."""
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,29 @@ def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
         return text
     fits = bisect_right(range(len(text)), width, key=lambda n: text_width(text[:n] + "…", size, bold=bold))
     return text[: max(0, fits - 1)].rstrip() + "…"
+
+
+def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
+    """`text` on at most `most` lines of at most `width` pixels each; what does not fit ends in "…".
+
+    A line ends after `_`, `-` or a blank where it can, and at a line break.
+    """
+    lines = []
+    for whole in text.split("\n"):
+        line = ""
+        for part in re.findall(r"[^_\- ]*[_\- ]?", whole):
+            if line and text_width((line + part).rstrip(), size) > width:
+                lines.append(line)
+                line = ""
+            for character in part:
+                if line and text_width(line + character, size) > width and character != " ":
+                    lines.append(line)
+                    line = ""
+                line += character
+        lines.append(line)
+    if len(lines) > most:
+        lines[most - 1 :] = [cut(lines[most - 1].rstrip() + "…", width, size)]
+    return [line.strip() for line in lines]
 
 
 @dataclass(frozen=True)

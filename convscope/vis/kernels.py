@@ -16,12 +16,15 @@ def first_kernels(layers: Sequence[Layer]) -> Layer | None:
     return None
 
 
-def kernel_pictures(kernel: np.ndarray, *, order: str = "rgb") -> tuple[np.ndarray, np.ndarray]:
+def kernel_pictures(
+    kernel: np.ndarray, *, order: str = "rgb", end: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Each kernel as a picture: no weight is middle grey, its own largest weight is at an end.
 
     Args:
         kernel: float (height, width, 1 or 3, filters).
         order: of its channels, "rgb" or "bgr"; the pictures are RGB.
+        end: the weight that is at an end, instead of each kernel's own largest; no weight is larger.
 
     Returns:
         uint8 (filters, height, width, 3), and the largest absolute weight of each, float (filters,).
@@ -30,6 +33,7 @@ def kernel_pictures(kernel: np.ndarray, *, order: str = "rgb") -> tuple[np.ndarr
     if order == "bgr":
         weights = weights[..., ::-1]
     largest = np.abs(weights).max(axis=(1, 2, 3))
-    share = weights / np.where(largest > 0, largest, 1)[:, None, None, None]
+    ends = largest if end is None else np.full_like(largest, end)
+    share = weights / np.where(ends > 0, ends, 1)[:, None, None, None]
     pictures = np.round((share + 1) * 127.5).astype(np.uint8)
     return np.broadcast_to(pictures, (*pictures.shape[:3], 3)).copy(), largest

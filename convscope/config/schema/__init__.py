@@ -33,10 +33,13 @@ from convscope.config.schema.train import (
     TrainingConfig,
 )
 from convscope.config.schema.visualize import (
+    APPLICATION,
+    RANDOM,
     ActivationsConfig,
     Animation,
     CheckpointConfig,
     ClassActivationConfig,
+    ComparisonConfig,
     EvolutionConfig,
     ExamplesConfig,
     FiltersConfig,
@@ -48,12 +51,15 @@ from convscope.config.schema.visualize import (
 )
 
 __all__ = [
+    "APPLICATION",
+    "RANDOM",
     "ActivationsConfig",
     "Animation",
     "AugmentationConfig",
     "Callbacks",
     "CheckpointConfig",
     "ClassActivationConfig",
+    "ComparisonConfig",
     "DatasetConfig",
     "EvolutionConfig",
     "ExamplesConfig",

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.files import FilesConfig
 from convscope.errors import ConvscopeError
 from convscope.preprocessing import chosen
+
+RANDOM, APPLICATION = "random", "application"  # what compare calls models that are no files
 
 
 class View(StrEnum):
@@ -18,6 +21,10 @@ class View(StrEnum):
     layers = "layers"
     examples = "examples"
     evolution = "evolution"
+
+
+_COMPARED = (View.activations, View.filters, View.class_activation, View.layers)
+_HEEDED = ("layers", "max_tile", "color_map")  # of the activations, where models are compared
 
 
 class Normalize(StrEnum):
@@ -175,6 +182,23 @@ class EvolutionConfig:
             raise ConvscopeError(f"evolution.channels={self.channels}: expected each channel once")
 
 
+@dataclass
+class ComparisonConfig:
+    """Several models side by side."""
+
+    channels: int = option(32, "of a layer, the first ones; 0 draws all")
+    normalize: Normalize = option(
+        Normalize.layer,
+        "layer: one scale for all models and channels; channel: each map its own mean ± 2 deviations",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("comparison.channels", self.channels, 0)
+        if self.normalize not in (Normalize.layer, Normalize.channel):
+            raise ConvscopeError(f"comparison.normalize={self.normalize}: expected layer or channel")
+
+
 class Outputs(StrEnum):
     """What a model puts out."""
 
@@ -232,8 +256,14 @@ class VisualizeConfig(CheckpointConfig):
     class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
     examples: ExamplesConfig = field(default_factory=ExamplesConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    compare: list[str] = option(
+        [],
+        "instead of one model, several side by side: runs, files, snapshots of a run, application (the one "
+        "above), random (untrained weights for the first of the others)",
+    )
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
-    seed: int = option(0, "of the noise that gradient ascent starts from")
+    seed: int = option(0, "of the noise that gradient ascent starts from, and of random weights")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
 
@@ -245,3 +275,37 @@ class VisualizeConfig(CheckpointConfig):
             raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(View)}")
         if not self.splits:
             raise ConvscopeError("splits=[] holds no examples: expected train, validation, test, or folders")
+        if self.compare:
+            self._check_comparison()
+
+    def _check_comparison(self) -> None:
+        """Check that what is asked for of several models can be had."""
+        given = f"compare=[{','.join(self.compare)}]"
+        trained = [entry for entry in self.compare if entry != RANDOM]
+        if len(self.compare) < 2 or not trained:
+            raise ConvscopeError(
+                f"{given}: expected two models or more, one of them not random, such as "
+                f"compare=[random,{self.checkpoint or 'RUN'}]"
+            )
+        if (self.application is None) == (APPLICATION in trained):
+            raise ConvscopeError(
+                f"{given}, application={self.application or 'null'}: expected both the word 'application' in "
+                "compare and its name in application=NAME, or neither"
+            )
+        if self.checkpoint and Path(self.checkpoint) not in map(Path, trained):
+            raise ConvscopeError(
+                f"{given} draws the models that it lists, and checkpoint={self.checkpoint} is none of them: "
+                "add it to the list, or leave checkpoint out"
+            )
+        for view in self.views:
+            if view not in _COMPARED:
+                raise ConvscopeError(
+                    f"compare draws the views {', '.join(_COMPARED)}: leave {view} out of views"
+                )
+        usual = ActivationsConfig()
+        for key, value in vars(self.activations).items():
+            if key not in _HEEDED and value != getattr(usual, key):
+                raise ConvscopeError(
+                    f"activations.{key}={value}: of activations, compare heeds {', '.join(_HEEDED)}; see "
+                    "comparison.channels and comparison.normalize"
+                )

@@ -1,0 +1,97 @@
+"""The page of a run of stage 3 and its manifest: what was drawn, whatever ends the run."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import ConvscopeError
+from convscope.files import write_json
+from convscope.models.bundle import versions
+from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
+from convscope.render.view import DataFile, View
+
+PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
+
+
+@dataclass
+class Drawn:
+    """What a run has drawn so far."""
+
+    photographs: list[PhotographViews] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    layers: LayersSection | None = None
+    tables: list[DataFile] = field(default_factory=list)
+
+    @property
+    def views(self) -> list[View]:
+        """Every picture, in the order of the page."""
+        of_photographs = [view for each in self.photographs for view in each.views]
+        return of_photographs + [view for section in self.sections for view in section.views]
+
+    def section(self, key: str, title: str, intro: str, views: Iterable[View]) -> None:
+        """Draw a section of the page, each view as it is asked for, so that what Ctrl-C leaves is shown."""
+        found: list[View] = []
+        self.sections.append(Section(key, title, found, intro))
+        for view in views:
+            found.append(view)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page is about: its title, facts as (name, value), and what the manifest says of the models."""
+
+    title: str
+    facts: list[tuple[str, str]]
+    manifest: dict[str, Any]
+
+
+@contextmanager
+def page_whatever_happens(directory: Path, subject: Subject, drawn: Drawn) -> Iterator[None]:
+    """Write manifest and page at the end; after Ctrl-C or a failure with what was drawn until then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _write(directory, subject, drawn)
+        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
+    except (ConvscopeError, OSError):
+        _write(directory, subject, drawn)
+        raise
+    _write(directory, subject, drawn)
+    print(f"written: {directory / PAGE}")
+
+
+def _write(directory: Path, subject: Subject, drawn: Drawn) -> None:
+    command = shlex.join(["python", *sys.argv])
+    about = {
+        "command": command,
+        **subject.manifest,
+        "versions": versions(),
+        "files": [view.to_json() for view in drawn.views],
+        "tables": [each.to_json() for each in [*drawn.tables, DataFile(CONFIG), DataFile(PAGE)]],
+    }
+    write_json(directory / MANIFEST, about)
+    sections = [section for section in drawn.sections if section.views]
+    page = Page(subject.title, subject.facts, drawn.photographs, sections, command, drawn.layers)
+    write_page(directory / PAGE, page)
+
+
+def remove_old(directory: Path) -> None:
+    """Delete what the manifest of an earlier page in this directory lists, and nothing else."""
+    manifest = directory / MANIFEST
+    if not manifest.is_file():
+        return
+    try:
+        content = json.loads(manifest.read_text("utf-8"))
+        listed: list[Any] = content["files"] + content.get("tables", [])
+        paths = [(directory / entry["path"]).resolve() for entry in listed]
+    except (ValueError, KeyError, TypeError):
+        raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
+    for path in paths:
+        if path.is_relative_to(directory.resolve()):
+            path.unlink(missing_ok=True)
+    (directory / PAGE).unlink(missing_ok=True)

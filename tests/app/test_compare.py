@@ -1,0 +1,239 @@
+"""Several models side by side, by the real command."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope.images import color_table, load_png, save_png
+from convscope.models.bundle import Contract, save_model
+from convscope.models.snapshots import save_snapshot
+from convscope.preprocessing import by_name
+from convscope.render.lettering import text_width
+from tests.conftest import Outcome
+from tests.vis import nets
+
+Command = Callable[..., Outcome]
+
+
+def save_run(name: str, factor: float, classes: tuple[str, str] = ("dark", "light")) -> None:
+    """A run whose channel 0 is `factor` times red less green, and channel 1 blue plus one."""
+    model = nets.classifier(np.eye(2), "softmax")
+    model.layers[-1].name = "head"
+    kernel, *rest = model.get_weights()
+    model.set_weights([kernel * np.array([factor, 1], np.float32), *rest])
+    Path(name).mkdir()
+    save_model(model, Path(name))
+    Contract("by hand", list(classes), (3, 3), by_name("unit_range")).write(Path(name))
+    save_snapshot(nets.classifier(np.eye(2), "softmax"), 0, Path(name))
+
+
+@pytest.fixture
+def runs(command: Command) -> None:
+    """`one`, `two` whose channel 0 is twice as strong, and a photograph: its first row red, else black."""
+    save_run("one", 1)
+    save_run("two", 2)
+    pixels = np.zeros((3, 3, 3), np.uint8)
+    pixels[0, :, 0] = 255
+    save_png(Path("red.png"), pixels)
+
+
+GIVEN = ["images=red.png", "filters.steps=1", "filters.size=16", "hydra.run.dir=out"]
+
+
+def listed() -> dict[str, dict]:
+    return {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+
+
+def table() -> dict[tuple[str, str, str], tuple[str, str, str]]:
+    with Path("out/compare/summary.csv").open(newline="") as file:
+        return {
+            (row["layer"], row["one"], row["other"]): (
+                row["channels"],
+                row["correlation"],
+                row["kernel_change"],
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+@pytest.mark.usefixtures("runs")
+def test_all_models_are_on_one_scale(command: Command) -> None:
+    done = command("visualize", "compare=[one,two]", *GIVEN, "views=[activations]", "comparison.channels=1")
+    assert done.status == 0, done.err
+    about = listed()["compare/red/01_maps.png"]
+    assert about["value_range"] == [0, 2]  # red is 1, and twice that
+    assert about["value_range_of_models"] == [[0, 1], [0, 2]]
+    assert (about["models"], about["channels"]) == (["one", "two"], [0, 0])
+    colors, side = color_table("viridis"), 96 // 3
+    sheet = load_png(Path("out/compare/red/01_maps.png"))[80:]  # below the colour bar
+    for level, values in ((128, 3), (255, 3), (0, 12)):  # half of the range, all of it, none
+        assert (sheet == colors[level]).all(axis=2).sum() == values * side**2
+    half, full = ((sheet == colors[level]).all(axis=2).nonzero()[1] for level in (128, 255))
+    assert half.max() < full.min()
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_numbers_are_those_worked_out_by_hand(command: Command) -> None:
+    done = command("visualize", "compare=[one,two,two/model.keras]", *GIVEN, "views=[activations]")
+    assert done.status == 0, done.err
+    # Channel 0 is the same but for a factor, channel 1 is 1 everywhere. The kernel has the weights 1, -1 and
+    # 1, of which the second model doubles two: the square root of 2 in that of 3.
+    change = f"{np.sqrt(2 / 3):.6g}"
+    assert table() == {
+        ("maps", "one", "two"): ("1", "1", change),
+        ("maps", "one", "two-2"): ("1", "1", change),
+        ("maps", "two", "two-2"): ("1", "1", "0"),
+        ("head", "one", "two"): ("", "", "0"),
+        ("head", "one", "two-2"): ("", "", "0"),
+        ("head", "two", "two-2"): ("", "", "0"),
+    }
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_model_is_as_itself(command: Command) -> None:
+    done = command("visualize", "compare=[one,one]", *GIVEN, "comparison.channels=1")
+    assert done.status == 0, done.err
+    files = listed()
+    assert files["compare/red/01_maps.png"]["models"] == ["one", "one-2"]
+    sheet = load_png(Path("out/compare/red/01_maps.png"))[80 + 14 :]  # below titles of two lines
+    left, side = 12 + text_width("0", 11) + 8, 96
+    own, other = (sheet[:side, x : x + side] for x in (left, left + side + 2))
+    assert len(np.unique(own.reshape(-1, 3), axis=0)) == 2
+    np.testing.assert_array_equal(own, other)
+    for path, key in (
+        ("compare/red/class_activation.png", "highest"),
+        ("compare/filters/maps.png", "mean_response_after"),
+        ("compare/filters/kernels_maps.png", "largest_weight"),
+    ):
+        assert files[path][key][0] == files[path][key][1]
+
+
+@pytest.mark.usefixtures("runs")
+def test_class_activation_is_on_one_scale(command: Command) -> None:
+    given = [*GIVEN, "views=[class_activation]", "class_activation.class_name=dark"]
+    done = command("visualize", "compare=[one,two]", *given)
+    assert done.status == 0, done.err
+    about = listed()["compare/red/class_activation.png"]
+    # The logit of dark is the mean of channel 0 over 9 places: each place's weight is 1/9.
+    assert about["highest"] == pytest.approx([1 / 9, 2 / 9], rel=1e-5)
+    assert about["value_range"] == pytest.approx([0, 2 / 9], rel=1e-5)
+    assert about["score"] == pytest.approx([1 / 3, 2 / 3], rel=1e-5)
+
+
+@pytest.mark.usefixtures("runs")
+def test_kernels_are_on_one_scale(command: Command) -> None:
+    done = command("visualize", "compare=[one,two]", *GIVEN, "views=[filters]")
+    assert done.status == 0, done.err
+    about = listed()["compare/filters/kernels_maps.png"]
+    assert about["largest_weight"] == [[1, 1], [2, 1]]
+    assert about["value_range"] == [-2, 2]
+    sheet = load_png(Path("out/compare/filters/kernels_maps.png"))
+    for color in ([191, 64, 128], [255, 0, 128]):  # ±1 and ±2 of 2
+        assert (sheet == color).all(axis=2).sum() == 48**2
+    assert (sheet == [128, 128, 191]).all(axis=2).sum() == 2 * 48**2  # blue, in both
+
+
+@pytest.mark.usefixtures("runs")
+def test_random_weights_are_the_same_again_and_leave_the_model_alone(command: Command) -> None:
+    given = ["compare=[random,one,two/snapshots/epoch_000.weights.npz]", *GIVEN]
+    assert command("visualize", *given).status == 0
+    first = {path: path.read_bytes() for path in sorted(Path("out").rglob("*.*")) if path.suffix != ".html"}
+    again = command("visualize", *given, "overwrite=true")
+    assert again.status == 0, again.err
+    for path, content in first.items():
+        if path.suffix in (".png", ".csv"):
+            assert path.read_bytes() == content, path
+    models = json.loads(Path("out/manifest.json").read_text())["models"]
+    assert [each["title"] for each in models] == ["random", "one", "two epoch 0"]
+    assert ["seed" in each for each in models] == [True, False, False]
+    assert len({each["sha256"] for each in models}) == 3
+    assert table()[("maps", "one", "two epoch 0")] == ("1", "1", "0")  # before it was doubled
+    assert float(table()[("maps", "random", "one")][2]) > 0.1
+    page = Path("out/index.html").read_text("utf-8")
+    for section in ("summary", "red", "filters", "layers", "model"):
+        assert f'<section id="{section}">' in page
+    for path in listed():
+        assert f'src="{path}"' in page
+
+
+@pytest.mark.usefixtures("runs")
+def test_another_seed_draws_other_weights(command: Command) -> None:
+    found = []
+    for seed in (0, 1):
+        given = ["compare=[random,one]", *GIVEN, "views=[layers]", "overwrite=true", f"seed={seed}"]
+        assert command("visualize", *given).status == 0
+        found.append(json.loads(Path("out/manifest.json").read_text())["models"])
+    assert found[0][0]["sha256"] != found[1][0]["sha256"]
+    assert found[0][1] == found[1][1]
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare=[one]"], "expected two models or more"),
+        (["compare=[random,random]"], "one of them not random"),
+        (["compare=[one,nowhere]"], "no checkpoint at nowhere"),
+        (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is none of them"),
+        (["compare=[one,application]"], "neither"),
+        (["compare=[one,two]", "application=VGG16"], "neither"),
+        (["compare=[one,two]", "views=[examples]"], "leave examples out"),
+        (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
+        (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
+        (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
+        (["compare=[one,large]"], "one takes pictures of 3×3 pixels, large of 4×4"),
+        (["compare=[one,wide]"], "layer maps is Conv2D 3×3×2 in one, Conv2D 3×3×5 in wide"),
+        (["compare=[one,other]"], "layer maps of one is not in other"),
+        (["compare=[one,others]", "views=[class_activation]"], "tell different classes apart"),
+        (
+            ["compare=[one,others]", "views=[class_activation]", "class_activation.class_name=dark"],
+            "no class of others 'dark'",
+        ),
+        (["compare=[one,two]", "activations.layers=[head]"], "has no feature maps"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+    save_run("others", 1, ("cat", "dog"))
+    for name, side, channels, layer in (
+        ("large", 4, 2, "maps"),
+        ("wide", 3, 5, "maps"),
+        ("other", 3, 5, "other"),
+    ):
+        inputs = keras.Input((side, side, 3))
+        maps = keras.layers.Conv2D(channels, 1, name=layer)(inputs)
+        pooled = keras.layers.GlobalAveragePooling2D()(maps)
+        Path(name).mkdir()
+        save_model(keras.Model(inputs, keras.layers.Dense(2, "softmax")(pooled)), Path(name))
+        Contract("by hand", ["dark", "light"], (side, side), by_name("unit_range")).write(Path(name))
+    done = command("visualize", *GIVEN, *arguments)
+    assert done.status == 1
+    assert done.err.strip().splitlines()[-1].startswith("error: ")
+    assert said in done.err.strip().splitlines()[-1]
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("runs")
+def test_layers_with_other_names_are_matched_by_their_place(command: Command) -> None:
+    model = keras.saving.load_model("one/model.keras")
+    for layer in model.layers:
+        layer.name = f"{layer.name}_17"
+    save_model(model, Path("two"))
+    done = command("visualize", "compare=[one,two]", *GIVEN)
+    assert done.status == 0, done.err
+    assert table() == {("maps", "one", "two"): ("1", "1", "0"), ("head", "one", "two"): ("", "", "0")}
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command) -> None:
+    Path("foreign.keras").write_bytes(Path("two/model.keras").read_bytes())
+    said = ["preprocessing=minus_one_to_one", "class_names=[dark,light]"]
+    done = command("visualize", "compare=[one,foreign.keras]", *said, *GIVEN, "views=[activations]")
+    assert done.status == 0, done.err
+    assert "note: each model gets the preprocessing that is its own: one unit_range" in done.out
+    about = listed()["compare/red/01_maps.png"]
+    assert about["value_range_of_models"][1] == [0, 4]  # red is 1 and green -1, twice their difference
