@@ -110,6 +110,7 @@ class ActivationDrawing:
                             self.directory, each.key, drawn[place], self.config, about
                         )
                         yield
+                del found, maps  # before there are others
 
     def _of_layers(
         self, key: str, layers: Sequence[Layer], maps: dict[str, np.ndarray], provenance: dict[str, str]
