@@ -1,12 +1,13 @@
 """convscope: train a convolutional network on photographs, and see what it learned.
 
-From Python: `open_model` opens a checkpoint, `grid` draws feature maps; see docs/api.md.
+From Python: `open_model` opens a checkpoint, `grid` draws feature maps, `evolution` gives them epoch by
+epoch; see docs/api.md.
 """
 
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["OpenModel", "grid", "open_model"]
+__all__ = ["OpenModel", "evolution", "grid", "open_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""From Python: open any Keras classifier, get its feature maps as arrays, draw them."""
+"""From Python: open any Keras classifier, get its feature maps as arrays, what excites them, draw them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,48 @@ from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
+from convscope.models.epochs import Epochs
 from convscope.models.opening import Reading, bundle_of, open_checkpoint
 from convscope.preprocessing import Preprocessing, by_name
-from convscope.render import mosaic
-from convscope.render.levels import on_one_scale, standardize
+from convscope.render import mosaic, rows
+from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
 from convscope.vis.activations import Extractor
+from convscope.vis.evolution import follow, maps_of_states
+from convscope.vis.examples import ExampleSearch
+from convscope.vis.excited import Excited, excited, layers_to_search
 from convscope.vis.layers import select
+from convscope.vis.statistics import ChannelStatistics, channel_statistics
 
 Photograph = str | Path | np.ndarray
+_BATCH = 32
+_LONGEST = 72  # pixels of a crop's longer side
+
+
+@dataclass(frozen=True)
+class LayerExamples:
+    """What excites the channels of a layer most, the strongest first.
+
+    `value`, float32 (channels, k), is the highest in the feature map of a photograph; `photograph`, int64
+    (channels, k), is its place among those given; `crops`, uint8 (channels, k, height, width, 3), is what is
+    seen from there, or the whole photograph with an outline around the place; `silent`, bool (channels, k),
+    says which of them mean nothing: nothing excites the channel, or all photographs do alike.
+    """
+
+    value: np.ndarray
+    photograph: np.ndarray
+    crops: np.ndarray
+    silent: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """What channels put out after `epochs` (0 is before the first step).
+
+    `maps` is float32 (epochs, height, width, channels) by the layer's path.
+    """
+
+    epochs: list[int]
+    maps: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,8 +80,10 @@ class OpenModel:
             photographs: paths, or uint8 arrays (height, width, 3) in RGB, of any size.
 
         Raises:
-            ConvscopeError: a file cannot be read, or an array is no picture.
+            ConvscopeError: there are none, a file cannot be read, or an array is no picture.
         """
+        if not len(photographs):
+            raise ConvscopeError("no photographs: expected one or more")
         contract = self.bundle.contract
         pixels = [_pixels(each) for each in photographs]
         return encode_photographs(pixels, contract.input_size, contract.preprocessing)
@@ -71,6 +107,57 @@ class OpenModel:
         """
         chosen = select(self.layers, layers)
         return Extractor(self.bundle.model, chosen)(self.encode(photographs))
+
+    def examples(
+        self, photographs: Sequence[Photograph], layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
+    ) -> dict[str, LayerExamples]:
+        """The parts of photographs that excite each channel most, by the layer's path.
+
+        Args:
+            photographs: see `encode`; as many as you like, they are looked at in batches.
+            layers: see `activations`; none is four across the depth, after their activation.
+            top: photographs a channel.
+            limit: channels a layer, the first ones; 0 is all.
+
+        Raises:
+            ConvscopeError: there is no such layer, one has no feature maps, or values are not finite.
+        """
+        chosen = layers_to_search(self.layers, layers, "layers")
+        search = ExampleSearch(self.bundle.model, chosen, top=top, limit=limit)
+        for batch in self._batches(photographs):
+            search.add(batch)
+        found = excited(search, self.layers)
+        return {each.layer.path: self._with_crops(each, photographs) for each in found}
+
+    def statistics(
+        self, photographs: Sequence[Photograph], layers: Sequence[str]
+    ) -> dict[str, ChannelStatistics]:
+        """How strong the strong responses of channels are over many photographs, by the layer's path.
+
+        `high`, float (channels,), are 99.5th percentiles; `dead`, bool (channels,), which channels are always
+        zero, or None: over fewer than 1,000 photographs, or without a rectifier.
+
+        Raises:
+            ConvscopeError: there is no such layer, or values are not finite.
+        """
+        chosen = select(self.layers, layers, drawable=True)
+        return channel_statistics(self.bundle.model, self.layers, chosen, self._batches(photographs))
+
+    def _batches(self, photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
+        for first in range(0, max(1, len(photographs)), _BATCH):
+            yield self.encode(photographs[first : first + _BATCH])
+
+    def _with_crops(self, found: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
+        top, input_size = found.top, self.bundle.contract.input_size
+        size = found.tile_size(input_size, _LONGEST)
+        crops = np.empty((*top.value.shape, *size, 3), np.uint8)
+        for index in np.unique(top.example):
+            pixels = _pixels(photographs[index])
+            for channel, rank in np.argwhere(top.example == index):
+                window, mark = found.seen_part(channel, rank, input_size)
+                crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
+                crops[channel, rank] = crop
+        return LayerExamples(top.value, top.example, crops, found.silent)
 
 
 def open_model(
@@ -103,15 +190,52 @@ def open_model(
     return OpenModel(open_checkpoint(Path(source).expanduser(), reading))
 
 
+def evolution(
+    run: str | Path,
+    photograph: Photograph,
+    layers: Sequence[str] = (),
+    channels: Sequence[int] = (),
+    *,
+    allow_code: bool = False,
+) -> Evolution:
+    """What channels put out for a photograph after each epoch of a training with `callbacks=[snapshots]`.
+
+    Args:
+        run: the run directory of train.py.
+        photograph: see `OpenModel.encode`.
+        layers: see `OpenModel.activations`; none is last_conv.
+        channels: which, from 0; none is the first 8.
+        allow_code: see `open_model`.
+
+    Raises:
+        ConvscopeError: it is no run with snapshots, or there is no such layer or channel.
+    """
+    model = open_model(run, allow_code=allow_code)
+    epochs = Epochs(Path(model.bundle.path), allow_code=allow_code)
+    followed = follow(epochs.graph.layers, layers, channels)
+    extract = Extractor(epochs.graph.model, [each.layer for each in followed])
+    return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
+
+
 def grid(
-    maps: np.ndarray, *, title: str = "", normalize: str = "channel", color_map: str = "viridis"
+    maps: np.ndarray,
+    *,
+    title: str = "",
+    normalize: str = "channel",
+    range: Sequence[float] | None = None,
+    statistics: ChannelStatistics | None = None,
+    color_map: str = "viridis",
 ) -> Image.Image:
     """Every channel of one photograph's feature maps side by side: a picture that a notebook shows.
+
+    With `range` or `statistics`, which go before `normalize`, photographs can be compared.
 
     Args:
         maps: float (height, width, channels).
         title: above it.
         normalize: "channel" (each its mean ± 2 deviations) or "layer" (one scale for all).
+        range: lowest and highest value of one scale.
+        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
         color_map: one of Matplotlib's.
 
     Raises:
@@ -121,16 +245,36 @@ def grid(
         raise ConvscopeError(
             f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels)"
         )
+    if statistics is not None and range is None:
+        levels = _against(maps, statistics)
+    else:
+        levels = _levels(maps, normalize, range)
+    scale = mosaic.Scale(color_map, levels.labels)
+    picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
+    return images.in_pillow(picture)
+
+
+def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
+    if statistics.high.shape != maps.shape[-1:]:
+        raise ConvscopeError(
+            f"statistics of {len(statistics.high)} channels, maps of {maps.shape[-1]}: expected "
+            "those of one layer"
+        )
+    return from_zero(maps, statistics.high, f"its 99.5th percentile on {statistics.pictures:,} pictures")
+
+
+def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> Levels:
+    if ends is not None:
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise ConvscopeError(f"range={ends}: expected (lowest, highest)")
+        return on_one_scale(maps, *ends)
     if normalize not in ("channel", "layer"):
         raise ConvscopeError(f"normalize={normalize!r}: expected channel or layer")
-    levels = (
+    return (
         standardize(maps)
         if normalize == "channel"
         else on_one_scale(maps, float(maps.min()), float(maps.max()))
     )
-    scale = mosaic.Scale(color_map, levels.labels)
-    picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
-    return images.in_pillow(picture)
 
 
 def _pixels(photograph: Photograph) -> np.ndarray:

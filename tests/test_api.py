@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,15 @@ import pytest
 
 import convscope
 from convscope.errors import ConvscopeError
-from convscope.images import resize, save_png
+from convscope.images import color_table, resize, save_png
+from convscope.models.bundle import Contract, save_model
+from convscope.models.snapshots import save_snapshot
+from convscope.preprocessing import by_name
+from convscope.render.rows import OUTSIDE
+from convscope.vis.statistics import ChannelStatistics
+from tests.vis import nets
+
+ROOT = Path(__file__).resolve().parent.parent
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
 
@@ -56,6 +65,121 @@ def test_a_grid_is_a_picture_with_every_channel() -> None:
         convscope.grid(maps, normalize="own")
     with pytest.raises(ConvscopeError, match="expected those of one photograph"):
         convscope.grid(maps[None])
+
+
+def color_of(picture: object, level: int) -> int:
+    """How many pixels have the colour of a level."""
+    return int((np.asarray(picture) == color_table("viridis")[level]).all(axis=-1).sum())
+
+
+def test_a_grid_on_a_given_scale_shows_a_value_in_the_same_colour_whatever_else_there_is() -> None:
+    maps = np.zeros((2, 2, 2), np.float32)
+    maps[0, 0] = 2, 4
+    pixels = 48**2  # a tile is 96 pixels wide
+    assert color_of(convscope.grid(maps, range=(0, 4)), 128) == pytest.approx(pixels, abs=20)  # and the bar
+    assert color_of(convscope.grid(maps * 10, range=(0, 40)), 128) == pytest.approx(pixels, abs=20)
+    seen = ChannelStatistics(10, np.array([2.0, 8.0]), None)
+    picture = convscope.grid(maps, statistics=seen)
+    assert color_of(picture, 255) == pytest.approx(pixels, abs=20)  # 2 of 2
+    assert color_of(picture, 128) == pytest.approx(pixels, abs=20)  # 4 of 8
+    for given, said in (
+        ({"range": (1, 1)}, "expected .lowest, highest."),
+        ({"range": (1,)}, "expected .lowest, highest."),
+        ({"statistics": ChannelStatistics(1, np.ones(3), None)}, "statistics of 3 channels, maps of 2"),
+    ):
+        with pytest.raises(ConvscopeError, match=said):
+            convscope.grid(maps, **given)
+
+
+def reds(*highest: int) -> list[np.ndarray]:
+    """Pictures of 3 x 3 that are black but for one pixel in the first row, ever further right."""
+    pictures = np.zeros((len(highest), 3, 3, 3), np.uint8)
+    for index, value in enumerate(highest):
+        pictures[index, 0, index % 3, 0] = value
+    return list(pictures)
+
+
+def test_examples_are_the_pictures_with_the_highest_values_and_what_is_seen_of_them(tmp_path: Path) -> None:
+    model = opened(nets.classifier(np.eye(2), "softmax"))  # channel 0: red less green; channel 1: blue plus 1
+    pictures = reds(51, 255, 102)
+    save_png(tmp_path / "second.png", pictures[1])
+    found = model.examples([pictures[0], tmp_path / "second.png", pictures[2]], ["maps"], top=2)["maps"]
+    np.testing.assert_allclose(found.value, [[1, 0.4], [1, 1]], rtol=1e-6)
+    np.testing.assert_array_equal(found.photograph, [[1, 2], [0, 1]])  # equal ones in their order
+    np.testing.assert_array_equal(found.silent, [[False] * 2, [True] * 2])
+    assert (found.crops[0, 0] == (255, 0, 0)).all()  # a 1 x 1 convolution sees its place
+    assert (found.crops[0, 1] == (102, 0, 0)).all()
+    assert not (found.crops == OUTSIDE).any()
+    many = model.examples(reds(*range(1, 41)), ["maps"], top=1, limit=1)["maps"]  # more than a batch
+    assert many.photograph.tolist() == [[39]]
+    with pytest.raises(ConvscopeError, match="no photographs"):
+        model.examples([], ["maps"])
+    with pytest.raises(ConvscopeError, match="choose convolutions in layers"):
+        model.examples(pictures, ["type:Dense"])
+
+
+def test_statistics_are_those_of_the_values(tmp_path: Path) -> None:
+    model = opened(nets.classifier(np.eye(2), "softmax"))
+    found = model.statistics([np.full((3, 3, 3), 255, np.uint8)] * 40, ["maps"])["maps"]
+    assert found.pictures == 40
+    np.testing.assert_allclose(found.high, [0, 2], rtol=1 / 16)  # red less green; blue plus 1
+    assert found.dead is None  # too few to tell
+
+
+def run_with_snapshots(path: Path, model: keras.Model, classes: list[str]) -> None:
+    """A run in which the first epoch doubled the first weights."""
+    path.mkdir(parents=True)
+    save_model(model, path)
+    Contract("by hand", classes, model.input_shape[1:3], by_name("unit_range")).write(path)
+    kernel, *rest = model.get_weights()
+    save_snapshot(model, 0, path)
+    model.set_weights([2 * kernel, *rest])
+    save_snapshot(model, 3, path)
+
+
+def test_an_evolution_has_the_maps_of_each_epoch(tmp_path: Path) -> None:
+    run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
+    course = convscope.evolution(tmp_path / "run", reds(255)[0], ["maps"], [1, 0])
+    assert course.epochs == [0, 3]
+    maps = course.maps["maps"]
+    assert (maps.shape, maps.dtype) == ((2, 3, 3, 2), np.float32)
+    np.testing.assert_array_equal(maps[..., 0], np.ones((2, 3, 3)))
+    np.testing.assert_array_equal(maps[:, 0, 0, 1], [1, 2])
+    assert maps[:, 1:, :, 1].max() == 0
+    for channels in ([2], [-1]):
+        with pytest.raises(ConvscopeError, match="maps has the channels 0 to 1"):
+            convscope.evolution(tmp_path / "run", reds(255)[0], ["maps"], channels)
+    (tmp_path / "run/snapshots").rename(tmp_path / "elsewhere")
+    with pytest.raises(ConvscopeError, match=r"train\.py callbacks="):
+        convscope.evolution(tmp_path / "run", reds(255)[0])
+
+
+class Block(keras.layers.Layer):
+    """What a file of somebody else's may hold."""
+
+    def call(self, inputs: object) -> object:
+        return inputs
+
+
+def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 9, activation="relu", name="mixed10")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+    model.save("theirs.h5")
+    keras.Model(inputs, model(Block()(inputs))).save("theirs.keras")
+    run_with_snapshots(Path("outputs/train/2026-11-21_10-00-00"), model, ["cat", "dog"])
+    Path("photos").mkdir()
+    for name in ("rex.jpg", "photos/a.jpg", "photos/b.jpg"):
+        keras.utils.save_img(name, PIXELS)
+    scope: dict[str, object] = {"Block": Block}
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
+    for block in blocks:
+        exec(block, scope)
+    assert len(blocks) == 5
+    assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
+    assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]
 
 
 def test_what_is_no_photograph_is_refused() -> None:

@@ -129,6 +129,7 @@ class ActivationDrawing:
                             self.directory, each.key, drawn[place], self.config
                         )
                         yield
+                del found, maps  # before there are others
 
     def _of_layers(
         self,

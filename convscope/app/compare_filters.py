@@ -9,7 +9,7 @@ import numpy as np
 from convscope import names
 from convscope.app.compare_sheet import shown_of, write_strip
 from convscope.app.compared import Comparison
-from convscope.app.filters import KERNEL_SIDE, choose_layers
+from convscope.app.filters import KERNEL_SIDE
 from convscope.config import VisualizeConfig
 from convscope.graph import Layer
 from convscope.progress import progress
@@ -18,6 +18,7 @@ from convscope.render.strip import Strip
 from convscope.render.view import View
 from convscope.vis.ascent import maximize_filters
 from convscope.vis.kernels import first_kernels, kernel_pictures
+from convscope.vis.layers import with_filters
 
 INTRO = (
     "The kernels of the first convolution, and what filters respond to: each pattern began as the same noise "
@@ -33,7 +34,7 @@ class FilterComparison:
 
     def __init__(self, models: Comparison, config: VisualizeConfig, directory: Path):
         self.models, self.config, self.directory = models, config, directory
-        chosen = choose_layers(config.filters.layers, models.layers, "filters.layers")
+        chosen = with_filters(models.layers, config.filters.layers, "filters.layers")
         self.patterns = models.same(chosen, "filters.layers")
         kernels = first_kernels(models.layers)
         self.kernels = models.same([kernels], "filters.layers") if kernels else None

@@ -9,7 +9,6 @@ import numpy as np
 from convscope import names
 from convscope.app.file_names import FileNames
 from convscope.config import FiltersConfig
-from convscope.errors import ConvscopeError
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
@@ -17,29 +16,13 @@ from convscope.render import mosaic
 from convscope.render.view import View, write_view
 from convscope.vis.ascent import Patterns, maximize_filters
 from convscope.vis.kernels import first_kernels, kernel_pictures
-from convscope.vis.layers import select, spread
 
-DEFAULT_LAYERS = 4
 INTRO = (
     "Each picture began as faint noise and was changed, step by step, so that one filter responds more. "
     "Hatched: the filter stayed silent."
 )
 MARGIN = 5  # pixels between patterns, as in the book
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
-
-
-def choose_layers(patterns: Sequence[str], layers: Sequence[Layer], key: str) -> list[Layer]:
-    """The layers whose filters are drawn, of `key=patterns`; raises ConvscopeError for one that has none."""
-    if not patterns:
-        return spread(layers, DEFAULT_LAYERS)
-    chosen = select(layers, patterns)
-    for layer in chosen:
-        if not layer.has_maps:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no filters to draw, its output is {layer.shape}: "
-                f"choose convolutions in {key}"
-            )
-    return chosen
 
 
 def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) -> Iterator[View]:

@@ -10,9 +10,9 @@ from convscope.app.compare import compare
 from convscope.app.evolution import INTRO as EVOLUTION_INTRO
 from convscope.app.evolution import EvolutionDrawing
 from convscope.app.examples import INTRO as EXAMPLES_INTRO
-from convscope.app.examples import draw_examples, find_examples, layers_to_search, write_table
+from convscope.app.examples import draw_examples, find_examples, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
-from convscope.app.filters import choose_layers, draw_filters, draw_kernels
+from convscope.app.filters import draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
 from convscope.app.page import CONFIG, PAGE, Drawn, Subject, page_whatever_happens, remove_old
@@ -27,6 +27,8 @@ from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
 from convscope.render.view import DataFile
+from convscope.vis.excited import layers_to_search
+from convscope.vis.layers import with_filters
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -55,7 +57,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     drawing = PhotographDrawing(bundle, layers, config, directory)
     filter_layers: list[Layer] = []
     if Kind.filters in config.views:
-        filter_layers = choose_layers(config.filters.layers, layers, "filters.layers")
+        filter_layers = with_filters(layers, config.filters.layers, "filters.layers")
     example_layers: list[Layer] = []
     if Kind.examples in config.views:
         example_layers = layers_to_search(layers, config.examples.layers)

@@ -14,6 +14,8 @@ OUTSIDE = 226  # the grey of what lies beyond a picture's border
 _APART = 28  # pixels between two channels side by side
 _LEAST_MARK = 7  # pixels of a mark's side
 
+Window = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -69,7 +71,33 @@ def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
     return canvas.finish()
 
 
-def part(pixels: np.ndarray, window: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
+def example(
+    pixels: np.ndarray,
+    window: Window | None,
+    mark: Window | None,
+    *,
+    size: tuple[int, int],
+    input_size: tuple[int, int],
+) -> np.ndarray:
+    """What a window shows of a photograph, or all of it with an outline around a place.
+
+    Args:
+        pixels: uint8 (height, width, 3).
+        window: see `part`; None shows all.
+        mark: top, left, bottom, right of the place, as fractions; None where none is outlined.
+        size: height and width of the result in pixels.
+        input_size: of the model; a smaller photograph is stretched to it first, as the model saw it.
+    """
+    if pixels.shape[0] < input_size[0] or pixels.shape[1] < input_size[1]:
+        pixels = images.resize(pixels, *input_size)
+    tile = part(pixels, window or (0.0, 0.0, 1.0, 1.0), size)
+    if mark is None:
+        return tile
+    top, left, bottom, right = mark
+    return marked(tile, ((top + bottom) / 2, (left + right) / 2), (bottom - top, right - left))
+
+
+def part(pixels: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
     """What a window shows of a picture, at `size`; what is outside the picture is light grey.
 
     Args:

@@ -9,6 +9,7 @@ import keras
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer
 
+DEFAULT_LAYERS = 4
 _POOLINGS = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
@@ -122,3 +123,21 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     if not candidates:
         raise ConvscopeError("the model has no feature maps: expected a convolutional network")
     return candidates[-1]
+
+
+def with_filters(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:
+    """The layers that `key=patterns` means, or four convolutions across the depth.
+
+    Raises:
+        ConvscopeError: a pattern means nothing, or a layer that has no feature maps.
+    """
+    if not patterns:
+        return spread(layers, DEFAULT_LAYERS)
+    chosen = select(layers, patterns)
+    for layer in chosen:
+        if not layer.has_maps:
+            raise ConvscopeError(
+                f"layer {layer.path} ({layer.kind}) has no filters to draw, its output is {layer.shape}: "
+                f"choose convolutions in {key}"
+            )
+    return chosen

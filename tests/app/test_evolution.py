@@ -56,7 +56,7 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     drawing = EvolutionDrawing(
         bundle, EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0]), Path("out"), allow_code=False
     )
-    assert [each.epoch for each in drawing.snapshots] == [0, 1, 2]
+    assert drawing.epochs.numbers == [0, 1, 2]
     photograph = choose([], bundle)[0]
     found = drawing.maps(photograph)
     contract = bundle.contract
