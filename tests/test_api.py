@@ -78,14 +78,18 @@ def test_a_grid_on_a_given_scale_shows_a_value_in_the_same_colour_whatever_else_
     pixels = 48**2  # a tile is 96 pixels wide
     assert color_of(convscope.grid(maps, range=(0, 4)), 128) == pytest.approx(pixels, abs=20)  # and the bar
     assert color_of(convscope.grid(maps * 10, range=(0, 40)), 128) == pytest.approx(pixels, abs=20)
-    seen = ChannelStatistics(10, np.array([2.0, 8.0]), None)
+    none = (0.0, (np.zeros(1), np.zeros(2)))
+    seen = ChannelStatistics(10, np.array([2.0, 8.0]), None, *none)
     picture = convscope.grid(maps, statistics=seen)
     assert color_of(picture, 255) == pytest.approx(pixels, abs=20)  # 2 of 2
     assert color_of(picture, 128) == pytest.approx(pixels, abs=20)  # 4 of 8
     for given, said in (
         ({"range": (1, 1)}, "expected .lowest, highest."),
         ({"range": (1,)}, "expected .lowest, highest."),
-        ({"statistics": ChannelStatistics(1, np.ones(3), None)}, "statistics of 3 channels, maps of 2"),
+        (
+            {"statistics": ChannelStatistics(1, np.ones(3), None, *none)},
+            "statistics of 3 channels, maps of 2",
+        ),
     ):
         with pytest.raises(ConvscopeError, match=said):
             convscope.grid(maps, **given)

@@ -22,7 +22,7 @@ LIBRARY = ("data", "models", "training", "vis", "render")
 ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
 ALLOWED["config"] = {"config", "errors", "preprocessing"}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
-ALLOWED["api"] = {"data", "models", "render", "vis", *COMMON}
+ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
 ALLOWED["__init__"] = {"api"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

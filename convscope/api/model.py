@@ -1,4 +1,4 @@
-"""From Python: open any Keras classifier, get its feature maps as arrays, what excites them, draw them."""
+"""Open any Keras classifier; get its feature maps as arrays, and what excites them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
 
-from convscope import decode, images
+from convscope import decode
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
@@ -16,8 +15,7 @@ from convscope.models.bundle import ModelBundle
 from convscope.models.epochs import Epochs
 from convscope.models.opening import Reading, bundle_of, open_checkpoint
 from convscope.preprocessing import Preprocessing, by_name
-from convscope.render import mosaic, rows
-from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
+from convscope.render import rows
 from convscope.vis.activations import Extractor
 from convscope.vis.evolution import follow, maps_of_states
 from convscope.vis.examples import ExampleSearch
@@ -215,66 +213,6 @@ def evolution(
     followed = follow(epochs.graph.layers, layers, channels)
     extract = Extractor(epochs.graph.model, [each.layer for each in followed])
     return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
-
-
-def grid(
-    maps: np.ndarray,
-    *,
-    title: str = "",
-    normalize: str = "channel",
-    range: Sequence[float] | None = None,
-    statistics: ChannelStatistics | None = None,
-    color_map: str = "viridis",
-) -> Image.Image:
-    """Every channel of one photograph's feature maps side by side: a picture that a notebook shows.
-
-    With `range` or `statistics`, which go before `normalize`, photographs can be compared.
-
-    Args:
-        maps: float (height, width, channels).
-        title: above it.
-        normalize: "channel" (each its mean ± 2 deviations) or "layer" (one scale for all).
-        range: lowest and highest value of one scale.
-        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
-        color_map: one of Matplotlib's.
-
-    Raises:
-        ConvscopeError: the maps have another shape, or there is no such scale.
-    """
-    if maps.ndim != 3:
-        raise ConvscopeError(
-            f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels)"
-        )
-    if statistics is not None and range is None:
-        levels = _against(maps, statistics)
-    else:
-        levels = _levels(maps, normalize, range)
-    scale = mosaic.Scale(color_map, levels.labels)
-    picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
-    return images.in_pillow(picture)
-
-
-def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
-    if statistics.high.shape != maps.shape[-1:]:
-        raise ConvscopeError(
-            f"statistics of {len(statistics.high)} channels, maps of {maps.shape[-1]}: expected "
-            "those of one layer"
-        )
-    return from_zero(maps, statistics.high, f"its 99.5th percentile on {statistics.pictures:,} pictures")
-
-
-def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> Levels:
-    if ends is not None:
-        if len(ends) != 2 or not ends[0] < ends[1]:
-            raise ConvscopeError(f"range={ends}: expected (lowest, highest)")
-        return on_one_scale(maps, *ends)
-    if normalize not in ("channel", "layer"):
-        raise ConvscopeError(f"normalize={normalize!r}: expected channel or layer")
-    return (
-        standardize(maps)
-        if normalize == "channel"
-        else on_one_scale(maps, float(maps.min()), float(maps.max()))
-    )
 
 
 def _pixels(photograph: Photograph) -> np.ndarray:

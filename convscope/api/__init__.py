@@ -1,0 +1,6 @@
+"""The ways in from Python; docs/api.md shows them."""
+
+from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
+from convscope.api.picture import grid
+
+__all__ = ["Evolution", "LayerExamples", "OpenModel", "evolution", "grid", "open_model"]

@@ -1,0 +1,72 @@
+"""Feature maps as a picture that a notebook shows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from convscope import images
+from convscope.errors import ConvscopeError
+from convscope.render import mosaic
+from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
+from convscope.vis.statistics import ChannelStatistics
+
+
+def grid(
+    maps: np.ndarray,
+    *,
+    title: str = "",
+    normalize: str = "channel",
+    range: Sequence[float] | None = None,
+    statistics: ChannelStatistics | None = None,
+    color_map: str = "viridis",
+) -> Image.Image:
+    """Every channel of one photograph's feature maps side by side: a picture that a notebook shows.
+
+    With `range` or `statistics`, which go before `normalize`, photographs can be compared.
+
+    Args:
+        maps: float (height, width, channels).
+        title: above it.
+        normalize: "channel" (each its mean ± 2 deviations) or "layer" (one scale for all).
+        range: lowest and highest value of one scale.
+        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
+        color_map: one of Matplotlib's.
+
+    Raises:
+        ConvscopeError: the maps have another shape, or there is no such scale.
+    """
+    if maps.ndim != 3:
+        raise ConvscopeError(
+            f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels)"
+        )
+    if statistics is not None and range is None:
+        levels = _against(maps, statistics)
+    else:
+        levels = _levels(maps, normalize, range)
+    scale = mosaic.Scale(color_map, levels.labels)
+    picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
+    return Image.fromarray(images.in_rgb(picture))
+
+
+def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
+    if statistics.high.shape != maps.shape[-1:]:
+        raise ConvscopeError(
+            f"statistics of {len(statistics.high)} channels, maps of {maps.shape[-1]}: expected "
+            "those of one layer"
+        )
+    return from_zero(maps, statistics.high, f"its 99.5th percentile on {statistics.pictures:,} pictures")
+
+
+def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> Levels:
+    if ends is not None:
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise ConvscopeError(f"range={ends}: expected (lowest, highest)")
+        return on_one_scale(maps, *ends)
+    if normalize not in ("channel", "layer"):
+        raise ConvscopeError(f"normalize={normalize!r}: expected channel or layer")
+    return (
+        standardize(maps)
+        if normalize == "channel"
+        else on_one_scale(maps, float(maps.min()), float(maps.max()))
+    )
