@@ -175,7 +175,7 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
         command("visualize", *given, "class_activation.color_map=jett"), "no colour map 'jett'", "jet"
     )
     for wrong, part in (
-        ("activations.canvas=10", "activations.canvas=10 is out of range"),
+        ("activations.canvas=300", "activations.canvas=300 is out of range"),
         ("activations.channel_canvas=400", "expected [width,height]"),
         ("files.grid='{lyer}.png'", "{lyer} is unknown, expected of photograph, layer"),
         ("files.heatmap='../{class}.png'", "expected a path below the run directory"),

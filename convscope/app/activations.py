@@ -43,7 +43,7 @@ class ActivationDrawing:
         directory: Path,
         file_names: FileNames,
     ):
-        self.bundle, self.config, self.directory = bundle, config, directory
+        self.bundle, self.config, self.directory, self.file_names = bundle, config, directory, file_names
         animations.check(config.animate)
         self.shown = _layers_to_show(layers, config.layers)
         if config.before_activation:
@@ -113,13 +113,13 @@ class ActivationDrawing:
                     try:
                         self._of_layers(each.key, extract.layers, maps, provenance[place], done)
                     finally:  # after Ctrl-C, what was written until then
-                        ordered = [done[layer.path] for layer in extract.layers if layer.path in done]
+                        ordered = [done[layer.path] for layer in extract.layers if done.get(layer.path)]
                         drawn[place] += ordered
                         each.activations += [views[0] for views in ordered]
                         each.channels += [view for views in ordered for view in views[1:]]
                     if extract is self.extractors[-1]:
                         each.animations += animations.of_activations(
-                            self.directory, each.key, drawn[place], self.config
+                            self.directory, each.key, drawn[place], self.config, self.file_names
                         )
                         yield
                 del found, maps  # before there are others
@@ -135,7 +135,9 @@ class ActivationDrawing:
         """Put into `done`, for each layer, its picture, followed by those of its channels."""
 
         def draw(layer: Layer) -> None:
-            done[layer.path] = list(self.pictures.draw(key, layer, maps[layer.path], provenance))
+            drawn = done.setdefault(layer.path, [])
+            for view in self.pictures.draw(key, layer, maps[layer.path], provenance):
+                drawn.append(view)
 
         list(in_threads(draw, [layer for layer in layers if not layer.has_units]))
         for layer in layers:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from convscope import images
+from convscope.app.file_names import FileNames
 from convscope.config import ActivationsConfig, Animation
 from convscope.render.animation import Frames, gif
 from convscope.render.video import mp4, program
 from convscope.render.view import View
 
 _WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
-_CHANNELS_FASTER = 10  # than layers
+_CHANNELS_FASTER, _FASTEST = 10, 50  # than layers; frames a second, as much as a GIF has
 OF_ALL = ("model_sha256", "photograph", "photograph_sha256")
 OF_LAYER = ("layer", "channels", "value_range", "normalize")
 
@@ -41,7 +42,11 @@ def animate(
 
 
 def of_activations(
-    directory: Path, key: str, views: Sequence[Sequence[View]], config: ActivationsConfig
+    directory: Path,
+    key: str,
+    views: Sequence[Sequence[View]],
+    config: ActivationsConfig,
+    file_names: FileNames,
 ) -> Iterator[View]:
     """The layers' pictures of a photograph one after the other, then the channels' of each layer.
 
@@ -50,6 +55,7 @@ def of_activations(
         key: the photograph's folder in it.
         views: for each layer its picture, followed by those of its channels, if there are any.
         config: which formats, and how fast.
+        file_names: hands out each name once.
     """
     if not config.animate:
         return
@@ -57,6 +63,8 @@ def of_activations(
     about = {"view": "animation", "color_map": config.color_map, **of_first}
 
     def write(stem: str, title: str, pictures: Sequence[View], rate: float, **more: Any) -> Iterator[View]:
+        for each in config.animate:
+            file_names.take(f"{stem}.{each}", f"animation of {title}")
         frames = Frames(
             [each.size for each in pictures], lambda index: images.load_png(directory / pictures[index].path)
         )
@@ -68,6 +76,6 @@ def of_activations(
     yield from write(f"activations/{key}/layers", "all layers", of_layers, config.rate, layers=titles)
     for first, *channels in views:
         if channels:
-            stem, rate = first.path[:-4], _CHANNELS_FASTER * config.rate
+            stem, rate = first.path[:-4], min(_FASTEST, _CHANNELS_FASTER * config.rate)
             more = {name: first.provenance[name] for name in OF_LAYER}
             yield from write(stem, first.title, channels, rate, **more)

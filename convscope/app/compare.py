@@ -12,7 +12,15 @@ from convscope.app.compare_views import PhotographComparison
 from convscope.app.compared import Comparison, open_models
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
-from convscope.app.page import CONFIG, PAGE, Drawn, Subject, page_whatever_happens, remove_old
+from convscope.app.page import (
+    CONFIG,
+    PAGE,
+    Drawn,
+    Subject,
+    page_whatever_happens,
+    refuse_strangers,
+    remove_old,
+)
 from convscope.app.photographs import choose
 from convscope.config import RANDOM, VisualizeConfig
 from convscope.config import View as Kind
@@ -45,6 +53,7 @@ def compare(config: VisualizeConfig, directory: Path) -> Path:
     first = models.all[0].bundle
     print(f"{', '.join(models.titles)}: {first.contract.name}; {len(photographs)} photograph(s)")
     remove_old(directory)
+    refuse_strangers(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / CONFIG, configuration.to_yaml(config))
     drawn = Drawn()
@@ -54,7 +63,7 @@ def compare(config: VisualizeConfig, directory: Path) -> Path:
         drawn.tables.append(DataFile(LAYERS_FILE, {"view": "layers", "model_sha256": first.sha256}))
     with page_whatever_happens(directory, _subject_of(models, config), drawn):
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
-            name = photograph.path.name
+            name = photograph.name
             drawn.section(photograph.key, name, PHOTOGRAPH_INTRO, drawing.draw(photograph))
         if filters:
             drawn.section("filters", "Filters", FILTERS_INTRO, filters.draw())

@@ -171,7 +171,7 @@ class PhotographComparison:
             self.directory,
             f"photographs/{photograph.key}.jpg",
             small,
-            title=photograph.path.name,
+            title=photograph.name,
             caption="",
             provenance={"view": "photograph", **photograph.provenance},
         )

@@ -25,7 +25,9 @@ MARGIN = 5  # pixels between patterns, as in the book
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
 
 
-def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) -> Iterator[View]:
+def draw_kernels(
+    bundle: ModelBundle, layers: Sequence[Layer], *, directory: Path, file_names: FileNames
+) -> Iterator[View]:
     """Write the kernels of the first convolution as pictures, if it weighs pixels; yields the view."""
     layer = first_kernels(layers)
     if layer is None:
@@ -44,7 +46,7 @@ def draw_kernels(bundle: ModelBundle, layers: Sequence[Layer], directory: Path) 
     )
     yield write_view(
         directory,
-        f"filters/kernels_{names.file_name(layer.path)}.png",
+        file_names.take(f"filters/kernels_{names.file_name(layer.path)}.png", title),
         mosaic.sheet(tiles, title, caption),
         title=title,
         caption=caption,
@@ -72,9 +74,10 @@ def draw_filters(
     """Ascend for every chosen layer and write its patterns; yields each view as it is written."""
     digits = max(2, len(str(len(bundle.layers) - 1)))
     size = min(config.size, *bundle.contract.input_size)
+    paths = [file_names("filters", layer=each.path, index=f"{each.index:0{digits}d}") for each in layers]
     counts = [min(layer.channels, config.limit or layer.channels) for layer in layers]
     with progress(total=sum(counts) * config.steps, desc="filters", unit="step") as bar:
-        for layer, count in zip(layers, counts, strict=True):
+        for layer, count, path in zip(layers, counts, paths, strict=True):
             bar.set_description(f"filters of {layer.path}")
             patterns = maximize_filters(
                 bundle.model,
@@ -86,7 +89,6 @@ def draw_filters(
                 seed=seed,
                 on_step=bar.update,
             )
-            path = file_names("filters", layer=layer.path, index=f"{layer.index:0{digits}d}")
             about = {"steps": config.steps, "seed": seed, "model_sha256": bundle.sha256}
             yield _write(directory, path, layer, patterns, about)
 

@@ -63,7 +63,9 @@ class LayerPictures:
             **provenance,
         }
         if maps.ndim == 1:
-            yield self._bars(f"{path[:-4]}.png", layer, maps, about)
+            if path.endswith(".jpg"):  # a chart is no photograph
+                path = self.file_names.take(f"{path[:-4]}.png", f"bars of {layer.path}")
+            yield self._bars(path, layer, maps, about)
             return
         levels = self._levels(layer, maps)
         counted = self.config.statistics is Statistics.split and layer.path in self.statistics
@@ -96,7 +98,7 @@ class LayerPictures:
             provenance=about,
         )
         if self.config.channels:
-            yield from self._channels(fields, layer, levels, about)
+            yield from self._channels(fields, layer, maps, levels, about)
 
     def _fields(self, key: str, layer: Layer) -> dict[str, str]:
         """What the names of a layer's pictures may hold; `place` and `number` are among those drawn."""
@@ -121,14 +123,18 @@ class LayerPictures:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
         return standardize(maps)
 
-    def _channels(self, fields: dict[str, str], layer: Layer, levels: Levels, about: dict) -> Iterator[View]:
+    def _channels(
+        self, fields: dict[str, str], layer: Layer, maps: np.ndarray, levels: Levels, about: dict
+    ) -> Iterator[View]:
         """A picture a channel, with what it is written on it."""
         if layer.path.endswith(BEFORE):
             fields |= {key: f"{fields[key]}_before" for key in ("index", "place", "number")}
         layout = _layout(self.config.channel_canvas)
         digits = max(3, len(str(len(levels.values) - 1)))
         size = "×".join(map(str, levels.values.shape[1:]))
+        about = {key: value for key, value in about.items() if key not in ("order", "dead")}
         for channel, values in enumerate(levels.values):
+            own = maps[..., channel]
             yield write_view(
                 self.directory,
                 self.file_names("channel", **fields, channel=f"{channel:0{digits}d}"),
@@ -141,7 +147,12 @@ class LayerPictures:
                 ),
                 title=f"{layer.path}, channel {channel}",
                 caption=f"{size}, {levels.meaning}",
-                provenance=about | {"channels": [channel, channel]},
+                provenance={
+                    **about,
+                    "channels": [channel, channel],
+                    "value_range": [float(own.min()), float(own.max())],
+                    "silent": int(levels.silent[channel]),
+                },
             )
 
     def _bars(self, path: str, layer: Layer, values: np.ndarray, about: dict) -> View:

@@ -1,11 +1,13 @@
 """The page of a run of stage 3 and its manifest: what was drawn, whatever ends the run."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from convscope.models.bundle import versions
 from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
 from convscope.render.view import DataFile, View
 
+FOLDERS = ("photographs", "activations", "filters", "class_activation", "examples", "evolution", "compare")
 PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
 
 
@@ -58,7 +61,7 @@ def page_whatever_happens(directory: Path, subject: Subject, drawn: Drawn) -> It
     except KeyboardInterrupt:
         _write(directory, subject, drawn)
         raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
-    except (ConvscopeError, OSError):
+    except Exception:
         _write(directory, subject, drawn)
         raise
     _write(directory, subject, drawn)
@@ -91,7 +94,22 @@ def remove_old(directory: Path) -> None:
         paths = [(directory / entry["path"]).resolve() for entry in listed]
     except (ValueError, KeyError, TypeError):
         raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
-    for path in paths:
+    for path in [*paths, manifest, directory / PAGE]:
         if path.is_relative_to(directory.resolve()):
             path.unlink(missing_ok=True)
-    (directory / PAGE).unlink(missing_ok=True)
+
+
+def refuse_strangers(directory: Path, also: Iterable[str] = ()) -> None:
+    """Raise ConvscopeError if files that no run listed are where a run's own are to be.
+
+    `also` are the patterns of further names; what their fields may be is left open.
+    """
+    own = [f"{folder}/*" for folder in FOLDERS] + [MANIFEST, CONFIG, PAGE, "layers.csv"]
+    own += [re.sub(r"\{\w+\}", "*", pattern) for pattern in also]
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and any(fnmatchcase(name.casefold(), each.casefold()) for each in own):
+            raise ConvscopeError(
+                f"{directory} holds {name}, which no finished run of visualize.py lists and this one might "
+                "overwrite: choose another hydra.run.dir, or move it away"
+            )

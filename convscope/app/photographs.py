@@ -21,12 +21,12 @@ from convscope.files import sha256
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.render.explorer import Explanation, PhotographViews
-from convscope.render.view import View, write_view
+from convscope.render.view import write_view
 from convscope.vis.class_activation import GradCam, relative
 from convscope.vis.layers import last_maps, select
 
 SECTIONS = (
-    "photographs", "summary", "filters", "examples", "evolution", "layers", "model", "summary.csv",
+    "photographs", "compare", "summary", "filters", "examples", "evolution", "layers", "model", "summary.csv",
 )  # fmt: skip  # what the page links to and compare/ holds, besides photographs
 LONGEST = 640  # pixels of a photograph's longer side in the run directory
 
@@ -43,7 +43,12 @@ class Photograph:
     @property
     def provenance(self) -> dict[str, str]:
         """Which file it was."""
-        return {"photograph": str(self.path), "photograph_sha256": self.sha256}
+        return {"photograph": names.printable(str(self.path)), "photograph_sha256": self.sha256}
+
+    @property
+    def name(self) -> str:
+        """Its file's name; bytes in it that are no UTF-8 are written out."""
+        return names.printable(self.path.name)
 
 
 def choose(patterns: Sequence[str], bundle: ModelBundle) -> list[Photograph]:
@@ -99,12 +104,15 @@ def _trained_on(bundle: ModelBundle) -> tuple[Path, list[ImageRecord]]:
 
 @dataclass(frozen=True)
 class _Read:
-    """A photograph that was read: the model's input, float32 (1, height, width, channels), and as shown."""
+    """A photograph that was read: the model's input, float32 (1, height, width, channels), and as shown.
+
+    `size` is its own height and width.
+    """
 
     photograph: Photograph
     inputs: np.ndarray
     small: np.ndarray
-    view: View
+    size: tuple[int, int]
 
 
 class PhotographDrawing:
@@ -118,6 +126,8 @@ class PhotographDrawing:
     ):
         self.bundle, self.config, self.directory = bundle, config, directory
         self.file_names = FileNames(config.files)
+        classes = bundle.contract.class_names  # two may differ by case alone
+        self.class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
         self.activations: ActivationDrawing | None = None
         self.grad_cam: GradCam | None = None
         for name in (config.activations.color_map, config.class_activation.color_map):
@@ -155,29 +165,29 @@ class PhotographDrawing:
                 yield from (None for _ in batch)
 
     def _read(self, photograph: Photograph) -> _Read:
-        """Read a photograph and write it as the page shows it."""
         contract = self.bundle.contract
         pixels = decode.load(photograph.path)
-        small = images.fit_within(pixels, LONGEST)
+        inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
+        return _Read(photograph, inputs, images.fit_within(pixels, LONGEST), pixels.shape[:2])
+
+    def _views(self, read: _Read, scores: np.ndarray) -> PhotographViews:
+        """Write a photograph as the page shows it, and say what the model says of it."""
+        photograph, (height, width) = read.photograph, read.size
         view = write_view(
             self.directory,
             f"photographs/{photograph.key}.jpg",
-            small,
-            title=photograph.path.name,
-            caption=f"{pixels.shape[1]}×{pixels.shape[0]}",
+            read.small,
+            title=photograph.name,
+            caption=f"{width}×{height}",
             provenance={"view": "photograph", **photograph.provenance},
         )
-        inputs = encode_photographs([pixels], contract.input_size, contract.preprocessing)
-        return _Read(photograph, inputs, small, view)
-
-    def _views(self, read: _Read, scores: np.ndarray) -> PhotographViews:
         of_classes = zip(self.bundle.contract.class_names, map(float, scores), strict=True)
         return PhotographViews(
-            name=read.photograph.path.name,
-            key=read.photograph.key,
-            photograph=read.view,
+            name=photograph.name,
+            key=photograph.key,
+            photograph=view,
             scores=sorted(of_classes, key=lambda pair: -pair[1]),
-            truth=read.photograph.truth,
+            truth=photograph.truth,
         )
 
     def _explanations(self, read: _Read, views: PhotographViews) -> Iterator[Explanation]:
@@ -216,12 +226,14 @@ class PhotographDrawing:
             "overlay": images.overlay(small, heat, color_map),
             "heatmap": images.colorize(np.round(heat * 255).astype(np.uint8), color_map),
         }
+        fields = {"photograph": photograph.key, "class": self.class_files[label]}
+        paths = {kind: self.file_names(kind, **fields) for kind in pictures}  # before one is written
         views = {
             kind: write_view(
                 self.directory,
-                self.file_names(kind, **{"photograph": photograph.key, "class": label}),
+                paths[kind],
                 pixels,
-                title=f"{photograph.path.name}: {label}",
+                title=f"{photograph.name}: {label}",
                 caption=caption,
                 provenance={
                     "view": "class_activation",

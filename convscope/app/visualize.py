@@ -1,5 +1,6 @@
 """Stage 3: a bundle and photographs into views and a page."""
 
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import draw_filters, draw_kernels
 from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
-from convscope.app.page import CONFIG, PAGE, Drawn, Subject, page_whatever_happens, remove_old
+from convscope.app.page import (
+    CONFIG,
+    PAGE,
+    Drawn,
+    Subject,
+    page_whatever_happens,
+    refuse_strangers,
+    remove_old,
+)
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.app.reference import note_a_change, pictures_of
 from convscope.config import View as Kind
@@ -69,6 +78,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     evolution = _evolution(bundle, config, directory) if Kind.evolution in config.views else None
     print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
     remove_old(directory)
+    refuse_strangers(directory, asdict(config.files).values())
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / CONFIG, configuration.to_yaml(config))
     drawn = Drawn()
@@ -98,7 +108,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
                 file_names=drawing.file_names,
                 seed=config.seed,
             )
-            kernels = draw_kernels(bundle, layers, directory)
+            kernels = draw_kernels(bundle, layers, directory=directory, file_names=drawing.file_names)
             drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
         if pictures and Kind.examples in config.views:
             found = find_examples(bundle, example_layers, pictures, config.examples)

@@ -18,8 +18,8 @@ FRAME = 900  # pixels of a frame's longer side, at most, where pictures of sever
 class Frames(Sequence[np.ndarray]):
     """Pictures of several sizes as frames of one, uint8 (height, width, 3): at the top left, on white.
 
-    Those that are longer than 900 pixels are shrunk. A frame is made when it is asked for, so that memory
-    does not grow with their number.
+    Those that are longer than 900 pixels are shrunk. A frame is made when it is asked for; a GIF keeps a
+    byte a pixel of all of them until it is written, a video keeps none.
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], picture: Callable[[int], np.ndarray]):
@@ -76,7 +76,7 @@ def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
 
 def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     count = len(frames)
-    if count > _SAMPLE:  # the palette of some of them, so that memory does not grow with their number
+    if count > _SAMPLE:  # the palette of some of them, as all would take too long
         some = np.concatenate([frames[int(each)] for each in np.linspace(0, count - 1, _SAMPLE)])
         shared = Image.fromarray(some).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         return [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]

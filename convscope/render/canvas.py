@@ -51,7 +51,7 @@ class Canvas:
         self._indices[top : top + height, left : left + width] = _OWN[color]
 
     def write(self, *labels: Label) -> None:
-        """Lines of text, above all else."""
+        """Lines of text, above all tiles that are levels."""
         self._labels += labels
 
     def finish(self) -> Indexed | np.ndarray:

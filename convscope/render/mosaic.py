@@ -18,6 +18,7 @@ HEADER = 58  # pixels above the tiles
 _BAR = 150
 _SINGLE = 24  # pixels of a side of a tile that is one value
 _MANY = 64  # of a small map where there are more than 32
+_NUMBER = 11  # pixels of a number's height on a tile
 _ALONE = 400  # of the longer side of a channel that is drawn alone
 _LINE = 24  # pixels for the text below it
 
@@ -86,7 +87,7 @@ def map_tiles(
     columns, height, width = _arrange(levels.values.shape, layout)
     values = levels.values[order]
     count, rows, across = values.shape
-    if height < rows:
+    if height < rows or width < across:
         small = reduced(np.stack([images.resize(each, height, width) for each in values]))
     else:  # all at once, one above the other
         small = reduced(values).reshape(count * rows, across)
@@ -158,8 +159,9 @@ def channel_picture(
     if hatched:
         canvas.hatch(top, left, height, width)
     else:
-        enlarge = cv2.INTER_NEAREST_EXACT if height >= size[0] else cv2.INTER_AREA
-        canvas.put(top, left, cv2.resize(reduced(values), (width, height), interpolation=enlarge))
+        shrinks = height < size[0] or width < size[1]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
+        canvas.put(top, left, cv2.resize(reduced(values), (width, height), interpolation=how))
     text = cut(caption, across - 2 * GAP, 12)
     canvas.write(Label(text, (across // 2, down - _LINE // 2), 12, anchor="mm"))
     return canvas.finish()
@@ -207,7 +209,9 @@ def sheet(
 def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> None:
     """The tiles, and the numbers of channels: of a row's first, or of each where they are out of order."""
     height, width = tiles.pixels.shape[1:3]
+    digits = text_width(str(tiles.channels.max()), 9) + 3
     shuffled = bool((np.diff(tiles.channels) != 1).any())
+    numbered = shuffled and height >= 2 * _NUMBER and width >= 2 * digits  # else nothing else is seen
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
         top, left = HEADER + row * (height + gap), MARGIN + indent + column * (width + gap)
@@ -220,8 +224,8 @@ def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> N
             canvas.hatch(top, left, height, width)
         else:
             canvas.put(top, left, tile)
-        if shuffled:
-            canvas.fill(top, left, 11, text_width(number, 9) + 3, PAPER)
+        if numbered:
+            canvas.fill(top, left, _NUMBER, text_width(number, 9) + 3, PAPER)
             canvas.write(Label(number, (left + 1, top + 1), 9))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -395,3 +396,45 @@ def test_photographs_with_odd_names_are_on_the_page(command: Command, photograph
     assert [each["title"] for each in files if each["view"] == "photograph"] == odd
     assert all(Path("out", each["path"]).is_file() for each in files)
     assert "<b>x" not in Path("out/index.html").read_text("utf-8")
+
+
+def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[class_activation]", "hydra.run.dir=out"]
+    for name, given in (
+        ("photographs/photo.jpg", []),
+        ("config.yaml", []),
+        ("photo.png", ["files.overlay='{photograph}.png'"]),
+    ):
+        theirs = Path("out", name)
+        theirs.parent.mkdir(parents=True, exist_ok=True)
+        theirs.write_text("mine")
+        for overwrite in ("false", "true"):
+            outcome = command("visualize", *arguments, *given, f"overwrite={overwrite}")
+            assert outcome.status == 1
+            assert f"out holds {name}, which no finished run" in outcome.err.strip().splitlines()[-1]
+            assert theirs.read_text() == "mine"
+        theirs.unlink()
+    Path("out/notes.txt").write_text("mine")
+    for overwrite in ("false", "true"):
+        outcome = command("visualize", *arguments, f"overwrite={overwrite}")
+        assert outcome.status == 0, outcome.err
+    assert Path("out/notes.txt").read_text() == "mine"
+
+
+def test_classes_that_differ_by_case_and_names_that_are_no_utf8_are_drawn(command: Command) -> None:
+    nested().save("m.keras")
+    Path("photos").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    save_png(Path("plain.png"), pixels)
+    Path(os.fsdecode(b"photos/c\xe9.png")).write_bytes(Path("plain.png").read_bytes())
+    given = ["preprocessing=unit_range", "class_names=[Cat,cat]", "images=photos", "hydra.run.dir=out"]
+    for name in ("Cat", "cat"):
+        outcome = command(
+            "visualize", "checkpoint=m.keras", *given, "views=[class_activation]", "overwrite=true",
+            f"class_activation.class_name={name}",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    assert {each["photograph"] for each in files} == {"photos/c\\udce9.png"}
+    assert any(each["path"].endswith("cat-2_overlay.png") for each in files)

@@ -140,6 +140,29 @@ def test_a_sheet_of_a_given_size_has_every_channel(
         assert (below == color).sum() == of_level * down * across or not of_level
 
 
+def test_maps_of_one_row_are_averaged_too() -> None:
+    maps = np.sin(0.98 * np.pi * np.arange(4096)).reshape(1, 4096, 1)  # nearly up and down in turn
+    pixels = map_tiles(on_one_scale(maps, -1, 1), layout=Layout(96)).pixels
+    assert np.abs(pixels.astype(int) - 112).max() < 12
+    alone = channel_picture(
+        on_one_scale(maps, -1, 1).values[0], hatched=False, caption="", color_map="gray",
+        layout=Layout(width=400, height=100),
+    )  # fmt: skip
+    assert np.abs(alone.indices[37].astype(int) - 112).max() < 24  # type: ignore[union-attr]
+
+
+def test_numbers_never_hide_the_tiles_that_are_out_of_order() -> None:
+    maps = np.random.default_rng(0).normal(size=(1, 1, 300))
+    order = np.arange(300)[::-1]
+    for layout in (Layout(), Layout(width=900, height=700), Layout(width=320, height=200)):
+        levels = on_one_scale(maps, -4, 4)
+        tiles = map_tiles(levels, order=order, layout=layout)
+        picture = sheet(tiles, "layer", "x", PLASMA, layout)
+        shown = (picture.indices[58:] < 224).sum()  # type: ignore[union-attr]
+        down, across = tiles.pixels.shape[1:]
+        assert shown > 0.5 * 300 * down * across
+
+
 def test_a_sheet_without_room_says_so() -> None:
     levels = standardize(np.random.default_rng(0).normal(size=(4, 4, 500)))
     with pytest.raises(ConvscopeError, match="no room for 500 channels"):

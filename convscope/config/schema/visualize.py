@@ -90,7 +90,7 @@ class ActivationsConfig:
     animate: list[Animation] = option(
         [], "gif, mp4: also the grids in order of depth; with channels=true the channels of each layer, too"
     )
-    rate: float = option(2, "frames a second; of channels ten times as many, in a GIF at most 50")
+    rate: float = option(2, "frames a second; of channels ten times as many, at most 50")
     batch: int = option(
         1, "photographs in one forward pass: more are no faster without an accelerator, and take more memory"
     )
@@ -107,8 +107,8 @@ class ActivationsConfig:
         check_range("activations.rate", self.rate, 0.1, 50)
         if self.columns is not None:
             check_range("activations.columns", self.columns, 1)
-        _check_canvas("activations.canvas", self.canvas, (0, 1, 2))
-        _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2))
+        _check_canvas("activations.canvas", self.canvas, (0, 1, 2), narrowest=320)
+        _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2), narrowest=100)
         check_range("activations.batch", self.batch, 1)
         ordered = len(self.range) == 2 and self.range[0] < self.range[1]
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
@@ -118,11 +118,11 @@ class ActivationsConfig:
             )
 
 
-def _check_canvas(key: str, canvas: list[int], lengths: tuple[int, ...]) -> None:
+def _check_canvas(key: str, canvas: list[int], lengths: tuple[int, ...], *, narrowest: int) -> None:
     if len(canvas) not in lengths:
         raise ConvscopeError(f"{key}={canvas}: expected [width,height] in pixels, or [] for as it comes")
-    for side in canvas:
-        check_range(key, side, 100, 10_000)
+    for side, least in zip(canvas, (narrowest, 100), strict=False):
+        check_range(key, side, least, 10_000)
 
 
 @dataclass
