@@ -94,7 +94,7 @@ def remove_old(directory: Path) -> None:
         paths = [(directory / entry["path"]).resolve() for entry in listed]
     except (ValueError, KeyError, TypeError):
         raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
-    for path in [*paths, manifest, directory / PAGE]:
+    for path in [*paths, manifest, directory / PAGE, directory / CONFIG]:
         if path.is_relative_to(directory.resolve()):
             path.unlink(missing_ok=True)
 
