@@ -228,6 +228,56 @@ def test_layers_with_other_names_are_matched_by_their_place(command: Command) ->
     assert table() == {("maps", "one", "two"): ("1", "1", "0"), ("head", "one", "two"): ("", "", "0")}
 
 
+def save_convolutions(name: str, first: int, classes: int, *, pooled_last: bool = False) -> np.ndarray:
+    """A run of three convolutions that only numbers tell apart; returns the second one's kernel."""
+    layers = [keras.Input((6, 6, 3))]
+    for number in range(first, first + 3):
+        layers.append(keras.layers.Conv2D(8, 3, padding="same", name=f"conv2d_{number}"))
+    if pooled_last:
+        layers.append(keras.layers.Conv2D(classes, 1, name=f"conv2d_{first + 3}"))
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()]
+    else:
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes, "softmax")]
+    model = keras.Sequential([*layers, *head])
+    Path(name).mkdir()
+    save_model(model, Path(name))
+    labels = [f"class {index}" for index in range(classes)]
+    Contract("by hand", labels, (6, 6), by_name("unit_range")).write(Path(name))
+    return np.asarray(model.layers[1].kernel)
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(("classes", "pooled_last"), [(2, False), (3, False), (3, True)])
+def test_layers_are_matched_by_place_whatever_the_head(
+    command: Command, classes: int, pooled_last: bool
+) -> None:
+    one = save_convolutions("first", 1, 2, pooled_last=pooled_last)
+    other = save_convolutions("second", 2, classes, pooled_last=pooled_last)
+    given = [*GIVEN, "views=[activations]", "activations.layers=[conv2d_2]"]
+    done = command("visualize", "compare=[first,second]", *given)
+    assert done.status == 0, done.err
+    change = np.linalg.norm(other - one) / np.linalg.norm(one)
+    assert float(table()[("conv2d_2", "first", "second")][2]) == pytest.approx(change, rel=1e-5)
+    assert {layer for layer, *_ in table()} >= {"conv2d_1", "conv2d_2", "conv2d_3"}
+
+
+@pytest.mark.usefixtures("runs")
+def test_names_decide_where_the_structure_differs(command: Command) -> None:
+    save_convolutions("first", 1, 2)
+    save_convolutions("second", 2, 2)
+    model = keras.saving.load_model("second/model.keras")
+    more = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.Conv2D(3, 1, name="new"), *model.layers])
+    save_model(more, Path("second"))
+    given = [*GIVEN, "views=[activations]", "activations.layers=[conv2d_3]"]
+    done = command("visualize", "compare=[first,second]", *given)
+    assert done.status == 0, done.err
+    last = np.asarray(keras.saving.load_model("first/model.keras").layers[2].kernel)
+    other = np.asarray(model.get_layer("conv2d_3").kernel)
+    change = np.linalg.norm(other - last) / np.linalg.norm(last)
+    assert float(table()[("conv2d_3", "first", "second")][2]) == pytest.approx(change, rel=1e-5)
+    assert ("conv2d_1", "first", "second") not in table()
+
+
 @pytest.mark.usefixtures("runs")
 def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command) -> None:
     Path("foreign.keras").write_bytes(Path("two/model.keras").read_bytes())
