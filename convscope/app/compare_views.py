@@ -25,7 +25,6 @@ from convscope.vis.activations import Extractor
 from convscope.vis.class_activation import GradCam
 from convscope.vis.layers import select, with_maps
 
-WIDEST = 1400  # pixels of a sheet on which blocks of channels lie side by side
 _PHOTOGRAPH = 300  # of a photograph's longer side
 
 
