@@ -283,6 +283,32 @@ def test_names_decide_where_the_structure_differs(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
+def test_runs_may_have_any_names(command: Command) -> None:
+    Path("one").rename("_one")
+    Path("two").rename("$^$")
+    done = command("visualize", "compare=['$^$',_one]", *GIVEN, "views=[activations]")
+    assert done.status == 0, done.err
+    assert ("maps", "$^$", "_one") in table()
+    assert Path("out/compare/summary.png").is_file()
+
+
+@pytest.mark.usefixtures("runs")
+def test_maps_of_a_single_place_are_on_one_scale(command: Command) -> None:
+    """The mean of red is a third of 1; green and blue are zero."""
+    inputs = keras.Input((3, 3, 3))
+    squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeezed")(inputs)
+    maps = keras.layers.Conv2D(2, 1, name="maps")(squeezed)
+    outputs = keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(maps))
+    save_model(keras.Model(inputs, outputs), Path("one"))
+    given = [*GIVEN, "views=[activations]", "activations.layers=[squeezed]", "comparison.normalize=channel"]
+    done = command("visualize", "compare=[one,one]", *given)
+    assert done.status == 0, done.err
+    about = listed()["compare/red/01_squeezed.png"]
+    assert about["silent"] == [2, 2]
+    assert about["normalize"] == "all models and channels on one scale, 0 to 0.333"
+
+
+@pytest.mark.usefixtures("runs")
 def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command) -> None:
     Path("foreign.keras").write_bytes(Path("two/model.keras").read_bytes())
     said = ["preprocessing=minus_one_to_one", "class_names=[dark,light]"]
