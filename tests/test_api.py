@@ -67,6 +67,45 @@ def test_a_grid_is_a_picture_with_every_channel() -> None:
         convscope.grid(maps[None])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"color_map": "viridi"}, "no colour map 'viridi': did you mean viridis"),
+        ({"title": "a\nb"}, "expected one line"),
+        ({"title": "a\r"}, "expected one line"),
+        ({"range": (0, np.inf)}, "expected .lowest, highest."),
+        ({"maps": np.zeros((0, 3, 2))}, "maps of shape .0, 3, 2."),
+        ({"maps": np.zeros((3, 3, 0))}, "maps of shape .3, 3, 0."),
+        ({"maps": np.full((3, 3, 2), np.nan)}, "not finite"),
+        ({"maps": np.full((3, 3, 2), np.inf)}, "not finite"),
+    ],
+)
+def test_a_grid_that_cannot_be_drawn_is_refused_in_one_line(given: dict, said: str) -> None:
+    with pytest.raises(ConvscopeError, match=said) as error:
+        convscope.grid(**{"maps": np.ones((3, 3, 2))} | given)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_grid_of_single_places_shows_their_values() -> None:
+    picture = convscope.grid(np.array([[[0.0, 1.0, 2.0, 4.0]]], np.float32))  # zero is hatched
+    for level in (64, 128, 255):  # a quarter, a half and all of the range; a tile is 24 pixels wide
+        assert color_of(picture, level) == pytest.approx(24**2, abs=20)
+
+
+def test_what_the_outputs_are_can_be_said() -> None:
+    inputs = keras.Input((3, 3, 3))
+    flat = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 1)(inputs))
+    model = keras.Model(inputs, keras.layers.Rescaling(1.0)(flat))
+    said = {"preprocessing": "unit_range", "class_names": ["a", "b"]}
+    with pytest.raises(ConvscopeError, match="outputs=probabilities or outputs=logits"):
+        convscope.open_model(model, **said)
+    with pytest.raises(ConvscopeError, match="did you mean logits"):
+        convscope.open_model(model, **said, outputs="logit")
+    logits = convscope.open_model(model, **said, outputs="probabilities").predict([PIXELS])
+    found = convscope.open_model(model, **said, outputs="logits").predict([PIXELS])
+    np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum(), rtol=1e-5)
+
+
 def color_of(picture: object, level: int) -> int:
     """How many pixels have the colour of a level."""
     return int((np.asarray(picture) == color_table("viridis")[level]).all(axis=-1).sum())
@@ -118,6 +157,9 @@ def test_examples_are_the_pictures_with_the_highest_values_and_what_is_seen_of_t
     assert many.photograph.tolist() == [[39]]
     with pytest.raises(ConvscopeError, match="no photographs"):
         model.examples([], ["maps"])
+    for wrong in ({"top": 0}, {"limit": -1}):
+        with pytest.raises(ConvscopeError, match="expected top of at least 1, limit of at least 0"):
+            model.examples(pictures, ["maps"], **wrong)
     with pytest.raises(ConvscopeError, match="choose convolutions in layers"):
         model.examples(pictures, ["type:Dense"])
 

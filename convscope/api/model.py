@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.epochs import Epochs
@@ -114,12 +114,15 @@ class OpenModel:
         Args:
             photographs: see `encode`; as many as you like, they are looked at in batches.
             layers: see `activations`; none is four across the depth, after their activation.
-            top: photographs a channel.
+            top: photographs a channel, at least 1.
             limit: channels a layer, the first ones; 0 is all.
 
         Raises:
-            ConvscopeError: there is no such layer, one has no feature maps, or values are not finite.
+            ConvscopeError: there is no such layer, one has no feature maps, values are not finite, or `top`
+                or `limit` is out of range.
         """
+        if top < 1 or limit < 0:
+            raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
         chosen = layers_to_search(self.layers, layers, "layers")
         search = ExampleSearch(self.bundle.model, chosen, top=top, limit=limit)
         for batch in self._batches(photographs):
@@ -165,6 +168,7 @@ def open_model(
     class_names: Sequence[str] = (),
     input: str | None = None,
     output: str | None = None,
+    outputs: str | None = None,
     allow_code: bool = False,
 ) -> OpenModel:
     """Open a run directory of train.py, a `.keras`, `.h5` or `.hdf5` file, or a model in memory.
@@ -176,13 +180,16 @@ def open_model(
         class_names: of a foreign model, in the order of its outputs.
         input: which of several inputs is the picture.
         output: which of several outputs tells the class.
+        outputs: "probabilities" or "logits", where the last layer of a foreign model does not tell.
         allow_code: run the Lambda layers of a file, which are its author's code.
 
     Raises:
         ConvscopeError: it cannot be opened, or something must be said of it that is not.
     """
     known = by_name(preprocessing) if isinstance(preprocessing, str) else preprocessing
-    reading = Reading(known, class_names, input, output, allow_code=allow_code)
+    if outputs not in (None, "probabilities", "logits"):
+        raise unknown("outputs", outputs, ["probabilities", "logits"])
+    reading = Reading(known, class_names, input, output, outputs, allow_code=allow_code)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
     return OpenModel(open_checkpoint(Path(source).expanduser(), reading))

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 from PIL import Image
 
 from convscope import images
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, unknown
 from convscope.render import mosaic
-from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
+from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
 from convscope.vis.statistics import ChannelStatistics
 
 
@@ -26,20 +27,24 @@ def grid(
     With `range` or `statistics`, which go before `normalize`, photographs can be compared.
 
     Args:
-        maps: float (height, width, channels).
-        title: above it.
-        normalize: "channel" (each its mean ± 2 deviations) or "layer" (one scale for all).
+        maps: float (height, width, channels), finite.
+        title: above it, one line.
+        normalize: "channel" (each its mean ± 2 deviations; maps of a single place as in "layer") or "layer"
+            (one scale for all).
         range: lowest and highest value of one scale.
         statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
         color_map: one of Matplotlib's.
 
     Raises:
-        ConvscopeError: the maps have another shape, or there is no such scale.
+        ConvscopeError: the maps have another shape or values that are not finite, the title has several
+            lines, or there is no such scale or colour map.
     """
-    if maps.ndim != 3:
-        raise ConvscopeError(
-            f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels)"
-        )
+    maps = np.asarray(maps)
+    _check_maps(maps)
+    if title.splitlines() not in ([], [title]):
+        raise ConvscopeError(f"title={title!r}: expected one line")
+    if color_map not in matplotlib.colormaps:
+        raise unknown("colour map", color_map, matplotlib.colormaps)
     if statistics is not None and range is None:
         levels = _against(maps, statistics)
     else:
@@ -47,6 +52,18 @@ def grid(
     scale = mosaic.Scale(color_map, levels.labels)
     picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
     return Image.fromarray(images.in_rgb(picture))
+
+
+def _check_maps(maps: np.ndarray) -> None:
+    if maps.ndim != 3 or not maps.size:
+        raise ConvscopeError(
+            f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels), "
+            "and no side of 0"
+        )
+    if not np.isfinite(maps).all():
+        raise ConvscopeError(
+            "maps with values that are not finite: expected those of a sound model and input"
+        )
 
 
 def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
@@ -60,13 +77,13 @@ def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
 
 def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> Levels:
     if ends is not None:
-        if len(ends) != 2 or not ends[0] < ends[1]:
+        if len(ends) != 2 or not -np.inf < ends[0] < ends[1] < np.inf:
             raise ConvscopeError(f"range={ends}: expected (lowest, highest)")
         return on_one_scale(maps, *ends)
     if normalize not in ("channel", "layer"):
         raise ConvscopeError(f"normalize={normalize!r}: expected channel or layer")
     return (
-        standardize(maps)
+        of_channels(maps)
         if normalize == "channel"
         else on_one_scale(maps, float(maps.min()), float(maps.max()))
     )

@@ -25,7 +25,6 @@ from convscope.vis.activations import Extractor
 from convscope.vis.class_activation import GradCam
 from convscope.vis.layers import select, with_maps
 
-WIDEST = 1400  # pixels of a sheet on which blocks of channels lie side by side
 _PHOTOGRAPH = 300  # of a photograph's longer side
 
 
@@ -87,7 +86,8 @@ class PhotographComparison:
         count = shown_of(layer, self.config)
         maps = maps[..., :count]
         low, high = float(maps.min()), float(maps.max())
-        own = self.config.comparison.normalize is Normalize.channel
+        single = maps.shape[1:3] == (1, 1)  # has no spread of its own
+        own = self.config.comparison.normalize is Normalize.channel and not single
         levels = [standardize(each) if own else on_one_scale(each, low, high) for each in maps]
         color_map, max_tile = self.config.activations.color_map, self.config.activations.max_tile
         layout = mosaic.Layout(max_tile)

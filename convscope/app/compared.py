@@ -26,15 +26,26 @@ class Compared:
     def twins(self, other: "Compared") -> dict[str, Layer]:
         """This model's layers by the paths that another has for them.
 
-        Where the names differ and all else is alike, layers are matched by place: Keras' automatic names
-        count on from whatever the process has built before.
+        Where both are alike up to the head and the names differ, layers are matched by place: Keras'
+        automatic names count on from whatever the process has built before. Else names decide.
         """
         mine, theirs = self.bundle.layers, other.bundle.layers
-        paths = {layer.path for layer in theirs}
-        alike = [(each.kind, each.shape) for each in mine] == [(each.kind, each.shape) for each in theirs]
-        if alike and paths != {layer.path for layer in mine}:
-            return {twin.path: own for own, twin in zip(mine, theirs, strict=True)}
-        return {layer.path: layer for layer in mine}
+        by_path = {layer.path: layer for layer in mine}
+        alike = 0
+        while alike < min(len(mine), len(theirs)) and _same_kind(mine[alike], theirs[alike]):
+            alike += 1
+        by_place = {twin.path: own for own, twin in zip(mine[:alike], theirs[:alike], strict=True)}
+        same_names = set(by_place) == {layer.path for layer in mine[:alike]}
+        if same_names or alike < max(self._head, other._head):
+            return by_path
+        return {layer.path: layer for layer in mine[alike:]} | by_place
+
+    @property
+    def _head(self) -> int:
+        """The place of the first layer after the maps; maps that have a channel a class are of the head."""
+        classes = len(self.bundle.contract.class_names)
+        trunk = [each.index for each in self.bundle.layers if each.has_maps and each.channels != classes]
+        return max(trunk, default=0) + 1
 
     def same(self, layers: Sequence[Layer], other: "Compared", key: str) -> list[Layer]:
         """This model's layers that `layers` of another are in it.
@@ -50,13 +61,17 @@ class Compared:
                     f"layer {layer.path} of {other.title} is not in {self.title}: choose layers that both "
                     f"have in {key}"
                 )
-            if (twin.kind, twin.shape) != (layer.kind, layer.shape):
+            if not _same_kind(twin, layer):
                 raise ConvscopeError(
                     f"layer {layer.path} is {layer.kind} {shape_text(layer.shape)} in {other.title}, "
                     f"{twin.kind} {shape_text(twin.shape)} in {self.title}: choose layers that are alike in "
                     f"{key}"
                 )
         return [own[layer.path] for layer in layers]
+
+
+def _same_kind(one: Layer, other: Layer) -> bool:
+    return (one.kind, one.shape) == (other.kind, other.shape)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from convscope.config import ActivationsConfig, Normalize, Order, Statistics
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.render import figure, mosaic
-from convscope.render.levels import Levels, from_zero, on_one_scale, standardize
+from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
 from convscope.render.view import View, view_of_chart, write_view
 from convscope.vis.activations import BEFORE
 from convscope.vis.statistics import ChannelStatistics
@@ -112,16 +112,16 @@ class LayerPictures:
         }
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
-        """On the scale that is asked for; a single place has no spread of its own, so takes the layer's."""
+        """On the scale that is asked for."""
         normalize = self.config.normalize
         if normalize is Normalize.range:
             return on_one_scale(maps, *self.config.range)
         if normalize is Normalize.dataset:
             seen = self.statistics[layer.path]
             return from_zero(maps, seen.high, f"its 99.5th percentile on {seen.pictures:,} pictures")
-        if normalize is Normalize.layer or maps.shape[:2] == (1, 1):
+        if normalize is Normalize.layer:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
-        return standardize(maps)
+        return of_channels(maps)
 
     def _channels(
         self, fields: dict[str, str], layer: Layer, maps: np.ndarray, levels: Levels, about: dict

@@ -30,9 +30,10 @@ def saving(path: Path, kind: str) -> Iterator[Callable[[Mapping[str, np.ndarray]
 
 
 def _check(name: str, values: np.ndarray, numbers: np.dtype) -> None:
-    highest = np.abs(values).max(initial=0)
-    if highest > np.finfo(numbers).max:
+    highest, most = np.abs(values).max(initial=0), np.finfo(numbers).max
+    if highest > most:
+        larger = "float32" if numbers == np.float16 else "null"
         raise ConvscopeError(
-            f"layer {name} has values up to {highest:.3g}, float16 holds {np.finfo(numbers).max:.0f}: "
-            "say activations.save_arrays=float32"
+            f"layer {name} has values up to {highest:.3g}, {numbers} holds {most:.6g}: "
+            f"say activations.save_arrays={larger}"
         )

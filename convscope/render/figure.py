@@ -4,10 +4,14 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from sklearn import metrics
 
@@ -109,15 +113,18 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
     shown = sorted(sorted(known, key=lambda index: scores[index])[:10])
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     roc, recall = figure.subplots(1, 2)
+    areas = {}
     for index in shown:
         false, true, _ = metrics.roc_curve(truth == index, probabilities[:, index])
-        roc.plot(false, true, label=f"{classes[index]} {metrics.auc(false, true):.3f}")
+        areas[index] = metrics.auc(false, true)
+        roc.plot(false, true)
         precision, found, _ = metrics.precision_recall_curve(truth == index, probabilities[:, index])
-        recall.step(found, precision, where="post", label=f"{classes[index]} {scores[index]:.3f}")
+        recall.step(found, precision, where="post")
     roc.set(xlabel="false positives", ylabel="true positives", title="ROC, and the area under it")
     recall.set(xlabel="recall", ylabel="precision", title="precision and recall, and the mean precision")
-    for axes in (roc, recall):
-        axes.legend(frameon=False, fontsize=8, loc="lower center")
+    for axes, scored in ((roc, areas), (recall, scores)):
+        labels = [f"{classes[index]} {scored[index]:.3f}" for index in shown]
+        _legend(axes, axes.get_lines(), labels, loc="lower center")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     _save(path, figure)
@@ -152,8 +159,7 @@ def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequ
         shares.items(), (VALIDATION_COLOR, TRAIN_COLOR, "#222222"), strict=False
     ):
         axes.plot(range(len(layers)), values, "o-", color=color, markersize=4, label=name)
-    step = -(-len(layers) // 60)
-    axes.set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
+    _name_layers(axes, layers)
     axes.set(ylim=(-0.03, 1.03), ylabel="share", title="by depth, mean of the photographs")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
@@ -180,10 +186,10 @@ def differences_by_depth(
     figure = Figure(figsize=(width, 1.6 + 2.3 * len(charts)), layout="constrained")
     several = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, lines) in zip(several, charts.items(), strict=True):
-        for index, (label, values) in enumerate(lines.items()):
+        for index, values in enumerate(lines.values()):
             known = [place for place, value in enumerate(values) if math.isfinite(value)]
             color = LINE_COLORS[index % len(LINE_COLORS)]
-            axes.plot(known, [values[place] for place in known], "o-", color=color, markersize=4, label=label)
+            axes.plot(known, [values[place] for place in known], "o-", color=color, markersize=4)
         lowest, highest = axes.get_ylim()
         axes.set(ylabel=name, ylim=(min(lowest, -0.03), max(highest, 1.03)))
         if name in logarithmic:
@@ -193,13 +199,14 @@ def differences_by_depth(
         axes.axhline(0, color=TRAIN_COLOR, linewidth=0.6)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    step = -(-len(layers) // 60)
-    several[-1].set_xticks(range(0, len(layers), step), layers[::step], rotation=90, fontsize=7)
-    handles, labels = several[0].get_legend_handles_labels()
+    _name_layers(several[-1], layers)
     most = round(14 * width) - 6  # characters that fit
-    labels = [label if len(label) <= most else f"{label[: most - 1]}…" for label in labels]
+    labels = [
+        label if len(label) <= most else f"{label[: most - 1]}…" for label in next(iter(charts.values()))
+    ]
     columns = max(1, min(3, most // (max(map(len, labels)) + 6)))
-    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper left", ncols=columns)
+    handles = several[0].get_lines()[: len(labels)]
+    _legend(figure, handles, labels, loc="outside upper left", ncols=columns)
     _save(path, figure)
 
 
@@ -226,8 +233,7 @@ def distributions(
     for index, (name, (counts, edges), share) in enumerate(zip(names, histograms, zeros, strict=True)):
         row, column = divmod(index, across)
         left, floor = column + 0.06, -row - 0.72
-        short = name if len(name) <= 26 else f"…{name[-25:]}"
-        text = f"{short}, {share:.0%} zero" if share else short
+        text = f"{_short(name)}, {share:.0%} zero" if share else _short(name)
         axes.text(left, floor + 0.58, text, fontsize=6.5)
         axes.plot([left, left + 0.88], [floor, floor], color=TRAIN_COLOR, linewidth=0.6)
         if not counts.any():
@@ -245,8 +251,31 @@ def distributions(
     _save(path, figure)
 
 
+def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
+    """Write the names of layers below the axis, every one or, of many, as many as there is room for."""
+    step = -(-len(layers) // 60)
+    names = [_short(name) for name in layers[::step]]
+    axes.set_xticks(range(0, len(layers), step), names, rotation=90, fontsize=7)
+
+
+def _short(name: str) -> str:
+    """At most 26 characters: of a layer's path the end, which tells it from others."""
+    if len(name) > 26:
+        name = name.replace(" before activation", " before")
+    return name if len(name) <= 26 else f"…{name[-25:]}"
+
+
+def _legend(place: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str], **how: Any) -> None:
+    """A legend with any names; they are put in last, as Matplotlib leaves out what begins with `_`."""
+    legend = place.legend(lines, ["name"] * len(labels), frameon=False, fontsize=8, **how)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_text(label)
+
+
 def _save(path: Path, figure: Figure) -> None:
     FigureCanvasAgg(figure)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # names may hold dollars
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": "convscope"})
     write_bytes(path, buffer.getvalue())

@@ -87,3 +87,14 @@ def _without_variation(channels: np.ndarray) -> np.ndarray:
     """Which channels have the same value everywhere, to the rounding of float32."""
     largest = np.abs(channels).max(axis=(1, 2))
     return channels.std(axis=(1, 2)) <= 1e-6 * largest
+
+
+def of_channels(maps: np.ndarray) -> Levels:
+    """`standardize`; maps of a single place have no spread of their own, and are on one scale for all.
+
+    Args:
+        maps: float (height, width, channels), finite.
+    """
+    if maps.shape[:2] == (1, 1):
+        return on_one_scale(maps, float(maps.min()), float(maps.max()))
+    return standardize(maps)

@@ -184,6 +184,10 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "application=VGG16"], "neither"),
         (["compare=[one,two]", "views=[examples]"], "leave examples out"),
         (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
+        (["compare=[one,two]", "files.grid={layer}.png"], "files.grid={layer}.png: leave it out"),
+        (["compare=[one,two]", "examples.top=3"], "examples.top=3: leave it out; compare heeds"),
+        (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
+        (["compare=[one,two]", "splits=[test]"], "splits=['test']: leave it out"),
         (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
         (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
         (["compare=[one,large]"], "one takes pictures of 3×3 pixels, large of 4×4"),
@@ -226,6 +230,82 @@ def test_layers_with_other_names_are_matched_by_their_place(command: Command) ->
     done = command("visualize", "compare=[one,two]", *GIVEN)
     assert done.status == 0, done.err
     assert table() == {("maps", "one", "two"): ("1", "1", "0"), ("head", "one", "two"): ("", "", "0")}
+
+
+def save_convolutions(name: str, first: int, classes: int, *, pooled_last: bool = False) -> np.ndarray:
+    """A run of three convolutions that only numbers tell apart; returns the second one's kernel."""
+    layers = [keras.Input((6, 6, 3))]
+    for number in range(first, first + 3):
+        layers.append(keras.layers.Conv2D(8, 3, padding="same", name=f"conv2d_{number}"))
+    if pooled_last:
+        layers.append(keras.layers.Conv2D(classes, 1, name=f"conv2d_{first + 3}"))
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()]
+    else:
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes, "softmax")]
+    model = keras.Sequential([*layers, *head])
+    Path(name).mkdir()
+    save_model(model, Path(name))
+    labels = [f"class {index}" for index in range(classes)]
+    Contract("by hand", labels, (6, 6), by_name("unit_range")).write(Path(name))
+    return np.asarray(model.layers[1].kernel)
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(("classes", "pooled_last"), [(2, False), (3, False), (3, True)])
+def test_layers_are_matched_by_place_whatever_the_head(
+    command: Command, classes: int, pooled_last: bool
+) -> None:
+    one = save_convolutions("first", 1, 2, pooled_last=pooled_last)
+    other = save_convolutions("second", 2, classes, pooled_last=pooled_last)
+    given = [*GIVEN, "views=[activations]", "activations.layers=[conv2d_2]"]
+    done = command("visualize", "compare=[first,second]", *given)
+    assert done.status == 0, done.err
+    change = np.linalg.norm(other - one) / np.linalg.norm(one)
+    assert float(table()[("conv2d_2", "first", "second")][2]) == pytest.approx(change, rel=1e-5)
+    assert {layer for layer, *_ in table()} >= {"conv2d_1", "conv2d_2", "conv2d_3"}
+
+
+@pytest.mark.usefixtures("runs")
+def test_names_decide_where_the_structure_differs(command: Command) -> None:
+    save_convolutions("first", 1, 2)
+    save_convolutions("second", 2, 2)
+    model = keras.saving.load_model("second/model.keras")
+    more = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.Conv2D(3, 1, name="new"), *model.layers])
+    save_model(more, Path("second"))
+    given = [*GIVEN, "views=[activations]", "activations.layers=[conv2d_3]"]
+    done = command("visualize", "compare=[first,second]", *given)
+    assert done.status == 0, done.err
+    last = np.asarray(keras.saving.load_model("first/model.keras").layers[2].kernel)
+    other = np.asarray(model.get_layer("conv2d_3").kernel)
+    change = np.linalg.norm(other - last) / np.linalg.norm(last)
+    assert float(table()[("conv2d_3", "first", "second")][2]) == pytest.approx(change, rel=1e-5)
+    assert ("conv2d_1", "first", "second") not in table()
+
+
+@pytest.mark.usefixtures("runs")
+def test_runs_may_have_any_names(command: Command) -> None:
+    Path("one").rename("_one")
+    Path("two").rename("$^$")
+    done = command("visualize", "compare=['$^$',_one]", *GIVEN, "views=[activations]")
+    assert done.status == 0, done.err
+    assert ("maps", "$^$", "_one") in table()
+    assert Path("out/compare/summary.png").is_file()
+
+
+@pytest.mark.usefixtures("runs")
+def test_maps_of_a_single_place_are_on_one_scale(command: Command) -> None:
+    """The mean of red is a third of 1; green and blue are zero."""
+    inputs = keras.Input((3, 3, 3))
+    squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeezed")(inputs)
+    maps = keras.layers.Conv2D(2, 1, name="maps")(squeezed)
+    outputs = keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(maps))
+    save_model(keras.Model(inputs, outputs), Path("one"))
+    given = [*GIVEN, "views=[activations]", "activations.layers=[squeezed]", "comparison.normalize=channel"]
+    done = command("visualize", "compare=[one,one]", *given)
+    assert done.status == 0, done.err
+    about = listed()["compare/red/01_squeezed.png"]
+    assert about["silent"] == [2, 2]
+    assert about["normalize"] == "all models and channels on one scale, 0 to 0.333"
 
 
 @pytest.mark.usefixtures("runs")

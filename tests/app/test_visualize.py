@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.app.map_arrays import saving
+from convscope.errors import ConvscopeError
 from convscope.images import resize, save_png
 from tests.conftest import Outcome
 
@@ -155,6 +157,12 @@ def test_values_that_float16_cannot_hold_are_refused(command: Command, photograp
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]"]
     outcome = command("visualize", *arguments, "activations.save_arrays=float16")
     assert "float16 holds 65504: say activations.save_arrays=float32" in outcome.err
+    with (
+        pytest.raises(ConvscopeError, match=r"float32 holds 3\.40282e\+38: .*save_arrays=null"),
+        saving(Path("maps.npz"), "float32") as add,
+    ):
+        add({"double": np.array([1e39])})
+    assert not Path("maps.npz").exists()
 
 
 def test_one_range_makes_photographs_comparable(command: Command, photograph: str) -> None:

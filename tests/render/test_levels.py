@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convscope.render.levels import from_zero, on_one_scale, standardize
+from convscope.render.levels import from_zero, of_channels, on_one_scale, standardize
 
 
 def test_standardize_by_hand() -> None:
@@ -72,3 +72,13 @@ def test_from_zero_makes_a_faint_response_look_faint() -> None:
     assert levels.values[:, 0].tolist() == [[128, 255], [32, 64], [0, 0]]
     assert levels.silent.tolist() == [False, False, False]
     assert levels.meaning == "each channel from 0 to its own"
+
+
+def test_maps_of_a_single_place_are_told_apart() -> None:
+    """From -1 to 3: 0 is a quarter of 255. What is silent is zero."""
+    found = of_channels(np.array([[[-1.0, 0.0, 3.0]]]))
+    assert found.values[:, 0, 0].tolist() == [0, 64, 255]
+    assert found.silent.tolist() == [False, True, False]
+    assert found.labels == ("-1", "1", "3")
+    column = np.array([[[-1.0, 5.0]], [[1.0, 7.0]]])  # of two places: each channel on its own scale
+    np.testing.assert_array_equal(of_channels(column).values, standardize(column).values)

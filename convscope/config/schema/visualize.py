@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.files import FilesConfig
@@ -24,7 +25,7 @@ class View(StrEnum):
 
 
 _COMPARED = (View.activations, View.filters, View.class_activation, View.layers)
-_HEEDED = ("layers", "max_tile", "color_map")  # of the activations, where models are compared
+_HEEDED = ("activations.layers", "activations.max_tile", "activations.color_map")
 
 
 class Normalize(StrEnum):
@@ -302,10 +303,18 @@ class VisualizeConfig(CheckpointConfig):
                 raise ConvscopeError(
                     f"compare draws the views {', '.join(_COMPARED)}: leave {view} out of views"
                 )
-        usual = ActivationsConfig()
-        for key, value in vars(self.activations).items():
-            if key not in _HEEDED and value != getattr(usual, key):
+        usual = VisualizeConfig()._unheeded()
+        for key, value in self._unheeded().items():
+            if value != usual[key]:
                 raise ConvscopeError(
-                    f"activations.{key}={value}: of activations, compare heeds {', '.join(_HEEDED)}; see "
-                    "comparison.channels and comparison.normalize"
+                    f"{key}={value}: leave it out; compare heeds {', '.join(_HEEDED)}, filters, "
+                    "class_activation, comparison.channels and comparison.normalize"
                 )
+
+    def _unheeded(self) -> dict[str, Any]:
+        """What compare passes over, by its key."""
+        groups = ("activations", "examples", "evolution", "files")
+        given = {
+            f"{group}.{key}": value for group in groups for key, value in vars(getattr(self, group)).items()
+        }
+        return {"splits": self.splits} | {key: value for key, value in given.items() if key not in _HEEDED}
