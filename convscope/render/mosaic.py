@@ -15,7 +15,7 @@ from convscope.render.levels import Levels
 GAP = 2  # pixels between tiles
 MARGIN = 12
 HEADER = 58  # pixels above the tiles
-_BAR = 150
+BAR = 150
 _SINGLE = 24  # pixels of a side of a tile that is one value
 _MANY = 64  # of a small map where there are more than 32
 _NUMBER = 11  # pixels of a number's height on a tile
@@ -189,7 +189,7 @@ def sheet(
     count, height, width = tiles.pixels.shape[:3]
     columns = tiles.columns or _columns(count, width)
     indent, gap = _indent(int(tiles.channels.max())), layout.gap
-    bar = _BAR + 20 if scale else 0
+    bar = BAR + 20 if scale else 0
     body = indent + columns * (width + gap) - gap
     needed = max(body, text_width(title, 17, bold=True) + bar, text_width(subtitle, 12))
     down = HEADER + -(-count // columns) * (height + gap) - gap + MARGIN
@@ -243,9 +243,9 @@ def _columns(count: int, width: int) -> int:
 def color_bar(canvas: Canvas, scale: Scale) -> None:
     """Draw the bar with its labels at the top right."""
     right = canvas.shape[1] - MARGIN
-    levels = np.linspace(0, LEVELS - 1, _BAR).round().astype(np.uint8)
-    canvas.put(MARGIN, right - _BAR, np.broadcast_to(levels, (10, _BAR)))
+    levels = np.linspace(0, LEVELS - 1, BAR).round().astype(np.uint8)
+    canvas.put(MARGIN, right - BAR, np.broadcast_to(levels, (10, BAR)))
     for label, x, anchor in zip(
-        scale.labels, (right - _BAR, right - _BAR // 2, right), ("lt", "mt", "rt"), strict=True
+        scale.labels, (right - BAR, right - BAR // 2, right), ("lt", "mt", "rt"), strict=True
     ):
         canvas.write(Label(label, (x, MARGIN + 14), 10, anchor=anchor))

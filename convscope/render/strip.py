@@ -8,10 +8,9 @@ import numpy as np
 from convscope.images import Indexed, in_rgb
 from convscope.render.canvas import Canvas
 from convscope.render.lettering import FAINT, INK, PALE, Label, text_width, wrapped
-from convscope.render.mosaic import GAP, MARGIN, Scale, Tiles, color_bar, sheet
+from convscope.render.mosaic import BAR, GAP, MARGIN, Scale, Tiles, color_bar, sheet
 
 _HEADER, _BAND = 80, 34  # pixels above the tiles of a strip, above the sheet of a frame
-_BAR = 150
 _APART = 26  # pixels between two blocks of channels
 _TITLE, _LINE, _LINES = 88, 14, 6  # pixels of a title's line, across and down; lines of a title, at most
 _BETWEEN = 6  # pixels from a title to the next, at least
@@ -59,7 +58,7 @@ def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> Inde
     beside, rows = _blocks(len(channels), (widest + _APART) // (block + _APART))
     titles = [wrapped(title, 11, pitch - GAP - _BETWEEN, _LINES) for title in strip.columns]
     header = _HEADER + (max(map(len, titles)) - 1) * _LINE
-    bar = _BAR + 20 if strip.scale else 0
+    bar = BAR + 20 if strip.scale else 0
     needed = max(text_width(strip.title, 17, bold=True) + bar, text_width(strip.subtitle, 12))
     across = 2 * MARGIN + max(beside * (block + _APART) - _APART, needed)
     color_map = strip.scale.color_map if strip.scale else "gray"
