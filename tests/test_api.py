@@ -238,3 +238,16 @@ def test_importing_convscope_imports_no_keras() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "set()"
     assert "has no attribute 'nothing'" in done.stderr
+
+
+def test_a_model_of_open_size_is_told_one() -> None:
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3, name="only")(inputs))
+    model = keras.Model(inputs, keras.layers.Softmax()(x))
+    said = {"preprocessing": "none", "class_names": ["a", "b"]}
+    with pytest.raises(ConvscopeError, match="say input_size=PIXELS"):
+        convscope.open_model(model, **said)
+    maps = convscope.open_model(model, **said, input_size=20).activations(
+        [np.zeros((30, 40, 3), np.uint8)], ["only"]
+    )
+    assert maps["only"].shape == (1, 18, 18, 2)

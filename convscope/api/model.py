@@ -169,6 +169,7 @@ def open_model(
     input: str | None = None,
     output: str | None = None,
     outputs: str | None = None,
+    input_size: int | None = None,
     allow_code: bool = False,
 ) -> OpenModel:
     """Open a run directory of train.py, a `.keras`, `.h5` or `.hdf5` file, or a model in memory.
@@ -181,6 +182,7 @@ def open_model(
         input: which of several inputs is the picture.
         output: which of several outputs tells the class.
         outputs: "probabilities" or "logits", where the last layer of a foreign model does not tell.
+        input_size: height and width in pixels, where the model leaves them open.
         allow_code: run the Lambda layers of a file, which are its author's code.
 
     Raises:
@@ -189,7 +191,7 @@ def open_model(
     known = by_name(preprocessing) if isinstance(preprocessing, str) else preprocessing
     if outputs not in (None, "probabilities", "logits"):
         raise unknown("outputs", outputs, ["probabilities", "logits"])
-    reading = Reading(known, class_names, input, output, outputs, allow_code=allow_code)
+    reading = Reading(known, class_names, input, output, outputs, input_size, allow_code)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
     return OpenModel(open_checkpoint(Path(source).expanduser(), reading))

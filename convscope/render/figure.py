@@ -66,8 +66,9 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(count), classes, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(count), classes)
+    names = [_begin(name) for name in classes]
+    axes.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(count), names)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     if count <= 30:
         for row, column in np.ndindex(count, count):
@@ -141,7 +142,7 @@ def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | Non
         figure = Figure(figsize=(7, 0.9 + 0.26 * len(values)), layout="constrained")
         axes = figure.subplots()
         axes.barh(range(len(values)), values, color=VALIDATION_COLOR)
-        axes.set_yticks(range(len(values)), labels)
+        axes.set_yticks(range(len(values)), [_begin(label) for label in labels])
         axes.invert_yaxis()
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
@@ -263,6 +264,11 @@ def _short(name: str) -> str:
     if len(name) > 26:
         name = name.replace(" before activation", " before")
     return name if len(name) <= 26 else f"…{name[-25:]}"
+
+
+def _begin(name: str) -> str:
+    """At most 40 characters of a class's name: the beginning."""
+    return name if len(name) <= 40 else f"{name[:39]}…"
 
 
 def _legend(place: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str], **how: Any) -> None:
