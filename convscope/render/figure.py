@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -283,5 +284,7 @@ def _save(path: Path, figure: Figure) -> None:
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # names may hold dollars
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": "convscope"})
+    with warnings.catch_warnings():  # names in other scripts are boxes here; page and tables have them
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=120, metadata={"Software": "convscope"})
     write_bytes(path, buffer.getvalue())
