@@ -172,6 +172,11 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str]) -> list[La
         chosen = {layer.index for layer in with_maps(layers)}
         return [layer for layer in layers if layer.index in chosen or layer.has_units]
     result = select(layers, patterns, drawable=True)
+    if not result:
+        raise ConvscopeError(
+            f"activations.layers=[{','.join(patterns)}] has neither feature maps nor units to draw: expected "
+            "convolutions, poolings or dense layers"
+        )
     for layer in result:
         if not layer.has_maps and not layer.has_units:
             raise ConvscopeError(

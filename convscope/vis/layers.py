@@ -44,7 +44,7 @@ def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool =
     chosen: set[int] = set()
     for pattern in patterns:
         found = _one(layers, pattern)
-        if drawable and (len(found) > 1 or "*" in pattern):
+        if drawable and (len(found) > 1 or "*" in pattern or pattern.startswith("type:")):
             found = [each for each in found if each.has_maps or each.has_units]
         chosen |= {each.index for each in found}
     return [layer for layer in layers if layer.index in chosen]

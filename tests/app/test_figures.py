@@ -60,7 +60,8 @@ def cats_and_dogs() -> keras.Model:
             keras.layers.MaxPooling2D(name=f"max_pooling2d_{number + 3}"),
             keras.layers.Dropout(0.2, name=f"dropout_{number + 4}"),
         ]
-    return keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
+    head = [keras.layers.Flatten(), keras.layers.Dropout(0.5), keras.layers.Dense(2, activation="softmax")]
+    return keras.Sequential([*layers, *head])
 
 
 def test_the_cats_and_dogs(command: Command, photographs: str) -> None:

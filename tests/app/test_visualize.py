@@ -373,6 +373,7 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
         (["images=photos"], "cannot read photos/b.jpg: not an image (expected"),
         (["images=photos"], ", and 1 more cannot be read, of 3: leave what is damaged out of images"),
         (["images=empty"], "no images in folder empty"),
+        (["activations.layers=type:GlobalAveragePooling2D"], "has neither feature maps nor units to draw"),
         (["hydra.run.dir=m.keras/out"], "m.keras"),
     ],
 )
