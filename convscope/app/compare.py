@@ -2,29 +2,17 @@
 
 from pathlib import Path
 
-from convscope import config as configuration
-from convscope.app.announce import MOST_LAYERS
 from convscope.app.compare_filters import INTRO as FILTERS_INTRO
 from convscope.app.compare_filters import FilterComparison
 from convscope.app.compare_summary import INTRO as SUMMARY_INTRO
 from convscope.app.compare_summary import TABLE
 from convscope.app.compare_views import PhotographComparison
 from convscope.app.compared import Comparison, open_models
-from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
-from convscope.app.page import (
-    CONFIG,
-    PAGE,
-    Drawn,
-    Subject,
-    page_whatever_happens,
-    refuse_strangers,
-    remove_old,
-)
+from convscope.app.page import PAGE, Drawn, Subject, begin, page_whatever_happens
 from convscope.app.photographs import choose
 from convscope.config import RANDOM, VisualizeConfig
 from convscope.config import View as Kind
-from convscope.files import write_text
 from convscope.progress import progress
 from convscope.render.view import DataFile
 
@@ -52,16 +40,10 @@ def compare(config: VisualizeConfig, directory: Path) -> Path:
     photographs = choose(config.images, models.all[-1].bundle) if looked_at else []
     first = models.all[0].bundle
     print(f"{', '.join(models.titles)}: {first.contract.name}; {len(photographs)} photograph(s)")
-    remove_old(directory)
-    refuse_strangers(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / CONFIG, configuration.to_yaml(config))
+    begin(directory, config)
     drawn = Drawn()
-    if Kind.layers in config.views:
-        show = len(first.layers) <= MOST_LAYERS or config.views == [Kind.layers]
-        drawn.layers = draw_layers(first.layers, first.graph.opaque, directory, show=show)
-        drawn.tables.append(DataFile(LAYERS_FILE, {"view": "layers", "model_sha256": first.sha256}))
     with page_whatever_happens(directory, _subject_of(models, config), drawn):
+        draw_layers(first, config, directory, drawn)
         for photograph in progress(photographs, desc="photographs", unit="photograph"):
             name = photograph.name
             drawn.section(photograph.key, name, PHOTOGRAPH_INTRO, drawing.draw(photograph))

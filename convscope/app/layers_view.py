@@ -5,20 +5,34 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from convscope.app.announce import MOST_LAYERS
+from convscope.app.page import Drawn
+from convscope.config import View, VisualizeConfig
 from convscope.files import write_text
 from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
 from convscope.models.layer_table import aligned, layer_rows, shape_text
 from convscope.render.diagram import Box, diagram
 from convscope.render.explorer import LayerLine, LayersSection
+from convscope.render.view import DataFile
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
 
-FILE = "layers.csv"
+_FILE = "layers.csv"
 COLUMNS = ("index", "path", "type", "output", "parameters", "receptive_field", "stride")
 
 
-def draw_layers(
-    layers: Sequence[Layer], opaque: Sequence[str], directory: Path, *, show: bool
-) -> LayersSection:
+def draw_layers(bundle: ModelBundle, config: VisualizeConfig, directory: Path, drawn: Drawn) -> None:
+    """Write `layers.csv` and put the layers on the page, if that is asked for.
+
+    They are printed too, unless there are many and other views as well.
+    """
+    if View.layers in config.views:
+        show = len(bundle.layers) <= MOST_LAYERS or config.views == [View.layers]
+        drawn.layers = _draw(bundle.layers, bundle.graph.opaque, directory, show=show)
+        drawn.tables.append(DataFile(_FILE, {"view": "layers", "model_sha256": bundle.sha256}))
+
+
+def _draw(layers: Sequence[Layer], opaque: Sequence[str], directory: Path, *, show: bool) -> LayersSection:
     """Write `layers.csv`, and with `show` print it as a table; returns what the page shows."""
     lines = [
         LayerLine(
@@ -36,7 +50,7 @@ def draw_layers(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(line.cells for line in lines)
-    write_text(directory / FILE, text.getvalue())
+    write_text(directory / _FILE, text.getvalue())
     if show:
         print(aligned([COLUMNS, *([str(cell) for cell in line.cells] for line in lines)], left=(1, 2)))
     for path in opaque:

@@ -6,13 +6,15 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from convscope import config as configuration
+from convscope.config import VisualizeConfig
 from convscope.errors import ConvscopeError
-from convscope.files import write_json
+from convscope.files import write_json, write_text
 from convscope.models.bundle import versions
 from convscope.render.explorer import LayersSection, Page, PhotographViews, Section, write_page
 from convscope.render.view import DataFile, View
@@ -83,7 +85,19 @@ def _write(directory: Path, subject: Subject, drawn: Drawn) -> None:
     write_page(directory / PAGE, page)
 
 
-def remove_old(directory: Path) -> None:
+def begin(directory: Path, config: VisualizeConfig) -> None:
+    """Make the run directory ready: what an earlier run in it listed is deleted, config.yaml is written.
+
+    Raises:
+        ConvscopeError: it holds files that no run listed, and that this one might overwrite.
+    """
+    _remove_old(directory)
+    _refuse_strangers(directory, asdict(config.files).values())
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / CONFIG, configuration.to_yaml(config))
+
+
+def _remove_old(directory: Path) -> None:
     """Delete what the manifest of an earlier page in this directory lists, and nothing else."""
     manifest = directory / MANIFEST
     if not manifest.is_file():
@@ -99,13 +113,10 @@ def remove_old(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def refuse_strangers(directory: Path, also: Iterable[str] = ()) -> None:
-    """Raise ConvscopeError if files that no run listed are where a run's own are to be.
-
-    `also` are the patterns of further names; what their fields may be is left open.
-    """
+def _refuse_strangers(directory: Path, patterns: Iterable[str]) -> None:
+    """Raise ConvscopeError for a file where a run's own are to be; what fields may be is left open."""
     own = [f"{folder}/*" for folder in FOLDERS] + [MANIFEST, CONFIG, PAGE, "layers.csv"]
-    own += [re.sub(r"\{\w+\}", "*", pattern) for pattern in also]
+    own += [re.sub(r"\{\w+\}", "*", pattern) for pattern in patterns]
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         if path.is_file() and any(fnmatchcase(name.casefold(), each.casefold()) for each in own):

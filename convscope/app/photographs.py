@@ -144,6 +144,11 @@ class PhotographDrawing:
             self.explained = layer_to_explain(layers, config.class_activation.layer)
             self.grad_cam = GradCam(bundle.model, self.explained)
 
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether feature maps want `look_over` first."""
+        return self.activations is not None and self.activations.needs_statistics
+
     def draw(self, photographs: Sequence[Photograph], drawn: list[PhotographViews]) -> Iterator[None]:
         """Write the photographs, their class activation and their feature maps, a batch at a time.
 

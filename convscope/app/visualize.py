@@ -1,11 +1,8 @@
 """Stage 3: a bundle and photographs into views and a page."""
 
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-from convscope import config as configuration
-from convscope.app.announce import MOST_LAYERS
 from convscope.app.checkpoint import open_model
 from convscope.app.compare import compare
 from convscope.app.evolution import INTRO as EVOLUTION_INTRO
@@ -14,28 +11,17 @@ from convscope.app.examples import INTRO as EXAMPLES_INTRO
 from convscope.app.examples import draw_examples, find_examples, write_table
 from convscope.app.filters import INTRO as FILTERS_INTRO
 from convscope.app.filters import draw_filters, draw_kernels
-from convscope.app.layers_view import FILE as LAYERS_FILE
 from convscope.app.layers_view import draw_layers
-from convscope.app.page import (
-    CONFIG,
-    PAGE,
-    Drawn,
-    Subject,
-    page_whatever_happens,
-    refuse_strangers,
-    remove_old,
-)
+from convscope.app.page import PAGE, Drawn, Subject, begin, page_whatever_happens
 from convscope.app.photographs import PhotographDrawing, choose
 from convscope.app.reference import note_a_change, pictures_of
 from convscope.config import View as Kind
 from convscope.config import VisualizeConfig
 from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
-from convscope.files import write_text
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
-from convscope.render.view import DataFile
 from convscope.vis.excited import layers_to_search
 from convscope.vis.layers import with_filters
 
@@ -60,66 +46,79 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     if config.compare:
         return compare(config, directory)
     bundle = open_model(config)
-    layers = bundle.layers
-    of_photographs = {Kind.activations, Kind.class_activation, Kind.evolution} & set(config.views)
-    photographs = choose(config.images, bundle) if of_photographs else []
-    drawing = PhotographDrawing(bundle, layers, config, directory)
-    filter_layers: list[Layer] = []
-    if Kind.filters in config.views:
-        filter_layers = with_filters(layers, config.filters.layers, "filters.layers")
-    example_layers: list[Layer] = []
-    if Kind.examples in config.views:
-        example_layers = layers_to_search(layers, config.examples.layers)
-    statistics = drawing.activations is not None and drawing.activations.needs_statistics
-    looks_further = statistics or Kind.examples in config.views
-    pictures = pictures_of(config.splits, bundle) if looks_further else None
-    if of_photographs or (looks_further and set(SPLITS) & set(config.splits)):
-        note_a_change(bundle)
-    evolution = _evolution(bundle, config, directory) if Kind.evolution in config.views else None
-    print(f"{bundle.path}: {bundle.contract.name}, {len(layers)} layers; {len(photographs)} photograph(s)")
-    remove_old(directory)
-    refuse_strangers(directory, asdict(config.files).values())
-    directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / CONFIG, configuration.to_yaml(config))
+    drawing = _Drawing(bundle, config, directory)
+    layers, photographs = len(bundle.layers), len(drawing.photographs)
+    print(f"{bundle.path}: {bundle.contract.name}, {layers} layers; {photographs} photograph(s)")
+    begin(directory, config)
     drawn = Drawn()
-    if Kind.layers in config.views:
-        show = len(layers) <= MOST_LAYERS or config.views == [Kind.layers]
-        drawn.layers = draw_layers(layers, bundle.graph.opaque, directory, show=show)
-        drawn.tables.append(DataFile(LAYERS_FILE, {"view": "layers", "model_sha256": bundle.sha256}))
     with page_whatever_happens(directory, _subject_of(bundle, config.seed), drawn):
-        if drawing.activations and pictures and statistics:
-            drawing.activations.look_over(pictures)
-        try:
-            steps = drawing.draw(photographs, drawn.photographs)
-            for _ in progress(steps, total=len(photographs), desc="photographs", unit="photograph"):
-                pass
-        finally:
-            if drawing.activations:
-                drawn.section("summary", "All layers", "", drawing.activations.finish())
-                drawn.tables += drawing.activations.tables
-        if evolution:
-            drawn.section("evolution", "Evolution", EVOLUTION_INTRO, evolution.draw(photographs))
-        if Kind.filters in config.views:
-            patterns = draw_filters(
-                bundle,
-                filter_layers,
-                config.filters,
-                directory=directory,
-                file_names=drawing.file_names,
-                seed=config.seed,
-            )
-            kernels = draw_kernels(bundle, layers, directory=directory, file_names=drawing.file_names)
-            drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
-        if pictures and Kind.examples in config.views:
-            found = find_examples(bundle, example_layers, pictures, config.examples)
-            drawn.tables.append(write_table(bundle, found, pictures, directory))
-            views = draw_examples(bundle, found, pictures, directory, splits=config.splits)
-            drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
+        draw_layers(bundle, config, directory, drawn)
+        drawing.of_photographs(drawn)
+        drawing.of_the_model(drawn)
     return directory / PAGE
 
 
-def _evolution(bundle: ModelBundle, config: VisualizeConfig, directory: Path) -> EvolutionDrawing:
-    return EvolutionDrawing(bundle, config.evolution, directory, allow_code=config.allow_code)
+class _Drawing:
+    """What a run draws; all that can be checked beforehand is checked when it is made."""
+
+    def __init__(self, bundle: ModelBundle, config: VisualizeConfig, directory: Path):
+        self.bundle, self.config, self.directory = bundle, config, directory
+        views = set(config.views)
+        looks_at = {Kind.activations, Kind.class_activation, Kind.evolution} & views
+        self.photographs = choose(config.images, bundle) if looks_at else []
+        self.each = PhotographDrawing(bundle, bundle.layers, config, directory)
+        self.filter_layers: list[Layer] = []
+        if Kind.filters in views:
+            self.filter_layers = with_filters(bundle.layers, config.filters.layers, "filters.layers")
+        self.example_layers: list[Layer] = []
+        if Kind.examples in views:
+            self.example_layers = layers_to_search(bundle.layers, config.examples.layers)
+        looks_further = bool(self.example_layers) or self.each.needs_statistics
+        self.pictures = pictures_of(config.splits, bundle) if looks_further else None
+        if looks_at or (looks_further and set(SPLITS) & set(config.splits)):
+            note_a_change(bundle)
+        self.evolution: EvolutionDrawing | None = None
+        if Kind.evolution in views:
+            self.evolution = EvolutionDrawing(
+                bundle, config.evolution, directory, allow_code=config.allow_code
+            )
+
+    def of_photographs(self, drawn: Drawn) -> None:
+        """Feature maps, class activation and evolution of each photograph."""
+        activations = self.each.activations
+        if activations and self.pictures and self.each.needs_statistics:
+            activations.look_over(self.pictures)
+        try:
+            steps = self.each.draw(self.photographs, drawn.photographs)
+            for _ in progress(steps, total=len(self.photographs), desc="photographs", unit="photograph"):
+                pass
+        finally:
+            if activations:
+                drawn.section("summary", "All layers", "", activations.finish())
+                drawn.tables += activations.tables
+        if self.evolution:
+            drawn.section("evolution", "Evolution", EVOLUTION_INTRO, self.evolution.draw(self.photographs))
+
+    def of_the_model(self, drawn: Drawn) -> None:
+        """Filters, and what in a data set excites channels."""
+        bundle, config, directory = self.bundle, self.config, self.directory
+        if Kind.filters in config.views:
+            file_names = self.each.file_names
+            patterns = draw_filters(
+                bundle,
+                self.filter_layers,
+                config.filters,
+                directory=directory,
+                file_names=file_names,
+                seed=config.seed,
+            )
+            kernels = draw_kernels(bundle, bundle.layers, directory=directory, file_names=file_names)
+            drawn.section("filters", "Filters", FILTERS_INTRO, chain(kernels, patterns))
+        if self.pictures and self.example_layers:
+            found = find_examples(bundle, self.example_layers, self.pictures, config.examples)
+            drawn.tables.append(write_table(bundle, found, self.pictures, directory))
+            views = draw_examples(bundle, found, self.pictures, directory, splits=config.splits)
+            drawn.section("examples", "Examples", EXAMPLES_INTRO, views)
 
 
 def _subject_of(bundle: ModelBundle, seed: int) -> Subject:
