@@ -4,6 +4,7 @@ The YAML files under `conf/` hold the values; what they and the command line say
 these classes before TensorFlow is imported. A config names data, never code.
 """
 
+from convscope.config.schema.activations import ActivationsConfig, Animation, Normalize, Order, Statistics
 from convscope.config.schema.files import FilesConfig
 from convscope.config.schema.prepare import (
     DatasetConfig,
@@ -35,17 +36,12 @@ from convscope.config.schema.train import (
 from convscope.config.schema.visualize import (
     APPLICATION,
     RANDOM,
-    ActivationsConfig,
-    Animation,
     CheckpointConfig,
     ClassActivationConfig,
     ComparisonConfig,
     EvolutionConfig,
     ExamplesConfig,
     FiltersConfig,
-    Normalize,
-    Order,
-    Statistics,
     View,
     VisualizeConfig,
 )
