@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -190,3 +191,15 @@ def test_a_sweep_over_a_list_key_is_left_alone() -> None:
 def test_values_out_of_range_are_refused(node: Callable[[], object]) -> None:
     with pytest.raises(ConvscopeError, match=r"expected|did you mean|there is"):
         node()
+
+
+def test_help_may_be_piped_into_what_reads_a_line_of_it() -> None:
+    """Its reader has gone before it is printed, as after `--help | head -1`."""
+    read, write = os.pipe()
+    os.close(read)
+    script = str(ROOT / "visualize.py")
+    done = subprocess.run(
+        [sys.executable, script, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

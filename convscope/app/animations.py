@@ -16,8 +16,8 @@ from convscope.render.view import View
 
 _WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
 _CHANNELS_FASTER, _FASTEST = 10, 50  # than layers; frames a second, as much as a GIF has
-OF_ALL = ("model_sha256", "photograph", "photograph_sha256")
-OF_LAYER = ("layer", "channels", "value_range", "normalize")
+_OF_ALL = ("model_sha256", "photograph", "photograph_sha256")
+_OF_LAYER = ("layer", "channels", "value_range", "normalize")
 
 
 def check(formats: Sequence[Animation]) -> None:
@@ -59,7 +59,7 @@ def of_activations(
     """
     if not config.animate:
         return
-    of_first = {key: views[0][0].provenance[key] for key in OF_ALL}
+    of_first = {key: views[0][0].provenance[key] for key in _OF_ALL}
     about = {"view": "animation", "color_map": config.color_map, **of_first}
 
     def write(stem: str, title: str, pictures: Sequence[View], rate: float, **more: Any) -> Iterator[View]:
@@ -77,5 +77,5 @@ def of_activations(
     for first, *channels in views:
         if channels:
             stem, rate = first.path[:-4], min(_FASTEST, _CHANNELS_FASTER * config.rate)
-            more = {name: first.provenance[name] for name in OF_LAYER}
+            more = {name: first.provenance[name] for name in _OF_LAYER}
             yield from write(stem, first.title, channels, rate, **more)

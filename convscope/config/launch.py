@@ -84,13 +84,13 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         decorate(lambda config: _job(config, run, failures))()
+    except BrokenPipeError:  # such as `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (HydraException, OmegaConfBaseException, OSError) as error:  # such as of the run directory
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:  # such as `--help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(bool(failures))
 
 

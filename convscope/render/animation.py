@@ -97,9 +97,4 @@ def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
         reduced = stacked.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         palette = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
         indices = np.asarray(reduced).reshape(count, height, width)
-    pictures = []
-    for each in indices:
-        picture = Image.fromarray(each, "L")
-        picture.putpalette(palette.tobytes())
-        pictures.append(picture)
-    return pictures
+    return [images.in_pillow(images.Indexed(each, palette)) for each in indices]
