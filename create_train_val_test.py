@@ -8,15 +8,16 @@ python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=
 
 from pathlib import Path
 
-from convscope import config
+from convscope.config.launch import main
+from convscope.config.schema.prepare import PrepareConfig
 
 
-def run(settings: config.PrepareConfig, _: Path) -> None:
+def run(settings: PrepareConfig, _: Path) -> None:
     """Make the data set."""
-    from convscope.app.prepare import prepare
+    from convscope.app.prepare.prepare import prepare
 
     prepare(settings)
 
 
 if __name__ == "__main__":
-    config.main(__file__, __doc__, run)
+    main(__file__, __doc__, run)

@@ -10,16 +10,18 @@ python train.py -m model.dropout=0.1,0.3                       # a sweep
 
 from pathlib import Path
 
-from convscope import config, quiet
+from convscope import quiet
+from convscope.config.launch import main
+from convscope.config.schema.train import TrainConfig
 
 
-def run(settings: config.TrainConfig, directory: Path) -> None:
+def run(settings: TrainConfig, directory: Path) -> None:
     """Train and evaluate, or only evaluate or predict."""
     quiet.import_tensorflow()
-    from convscope.app import train
+    from convscope.app.train import train
 
     train.run(settings, directory)
 
 
 if __name__ == "__main__":
-    config.main(__file__, __doc__, run)
+    main(__file__, __doc__, run)

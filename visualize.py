@@ -10,16 +10,18 @@ python visualize.py 'views=[examples]' splits=test             # or splits=FOLDE
 
 from pathlib import Path
 
-from convscope import config, quiet
+from convscope import quiet
+from convscope.config.launch import main
+from convscope.config.schema.visualize import VisualizeConfig
 
 
-def run(settings: config.VisualizeConfig, directory: Path) -> None:
+def run(settings: VisualizeConfig, directory: Path) -> None:
     """Draw the views and the page."""
     quiet.import_tensorflow()
-    from convscope.app.visualize import visualize
+    from convscope.app.visualize.visualize import visualize
 
     visualize(settings, directory)
 
 
 if __name__ == "__main__":
-    config.main(__file__, __doc__, run)
+    main(__file__, __doc__, run)

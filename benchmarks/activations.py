@@ -26,15 +26,15 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from convscope.app.activations import ActivationDrawing  # noqa: E402
-from convscope.app.file_names import FileNames  # noqa: E402
+from convscope.app.visualize.activations import ActivationDrawing  # noqa: E402
+from convscope.app.visualize.file_names import FileNames  # noqa: E402
 from convscope.config import ActivationsConfig, FilesConfig  # noqa: E402
 from convscope.graph import Layer  # noqa: E402
 from convscope.images import save_png  # noqa: E402
 from convscope.models.bundle import ModelBundle, save_model  # noqa: E402
 from convscope.models.opening import open_application  # noqa: E402
-from convscope.render.explorer import PhotographViews  # noqa: E402
-from convscope.render.view import View  # noqa: E402
+from convscope.render.artifact import View  # noqa: E402
+from convscope.render.page import PhotographViews  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """

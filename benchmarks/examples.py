@@ -21,13 +21,13 @@ from convscope.quiet import import_tensorflow
 import_tensorflow()
 
 from convscope.data import photographs  # noqa: E402
-from convscope.data.pipeline import Batches, Examples  # noqa: E402
+from convscope.data.pipeline import Batches, LabelledImages  # noqa: E402
 from convscope.graph import flatten  # noqa: E402
 from convscope.images import save_png  # noqa: E402
 from convscope.models import small_convnet  # noqa: E402
 from convscope.preprocessing import by_name  # noqa: E402
-from convscope.vis.examples import ExampleSearch  # noqa: E402
-from convscope.vis.layers import spread  # noqa: E402
+from convscope.vis.example_search import ExampleSearch  # noqa: E402
+from convscope.vis.layer_selection import spread  # noqa: E402
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 TURN = 8  # batches of one, then of the other
@@ -64,7 +64,7 @@ def _photographs(folder: Path, count: int, scratch: Path) -> list[Path]:
 
 def _searching(paths: list[Path]) -> dict[str, Any]:
     graph = flatten(small_convnet.build(5, input_size=150))
-    examples = Examples(paths, np.zeros(len(paths), np.int64), ["none"])
+    examples = LabelledImages(paths, np.zeros(len(paths), np.int64), ["none"])
     batches = Batches(examples, size=(150, 150), preprocessing=by_name("unit_range"), batch_size=32)
     search = ExampleSearch(graph.model, spread(graph.layers, 4), top=9, limit=32)
     runs: list[Callable[[np.ndarray], Any]] = [search.add, graph.model.predict_on_batch]

@@ -21,7 +21,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 from convscope import decode, images
 from convscope.data.augment import Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
-from convscope.data.pipeline import Batches, Examples
+from convscope.data.pipeline import Batches, LabelledImages
 from convscope.data.procedural import generate
 from convscope.preprocessing import by_name
 
@@ -123,7 +123,7 @@ def _by_opencv(path: Path, size: int) -> np.ndarray:
 
 def _batches(paths: list[Path], size: int, threads: int, augment: Any) -> None:
     batches = Batches(
-        Examples(paths, np.zeros(len(paths), int), ["a", "b"], plain=True),
+        LabelledImages(paths, np.zeros(len(paths), int), ["a", "b"], plain=True),
         size=(size, size),
         preprocessing=by_name("unit_range"),
         batch_size=BATCH,

@@ -22,9 +22,14 @@ from typing import Any
 
 from PIL import Image
 
-from convscope.app.prepare import prepare
-from convscope.config import FolderConfig, FractionsConfig, PrepareConfig, ProceduralConfig
-from convscope.config.schema.prepare import Link
+from convscope.app.prepare.prepare import prepare
+from convscope.config.schema.prepare import (
+    FolderConfig,
+    FractionsConfig,
+    Link,
+    PrepareConfig,
+    ProceduralConfig,
+)
 from convscope.data.inspect import Candidate, inspect
 from convscope.parallel import in_processes
 

@@ -27,7 +27,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator  # noqa: E40
 
 from convscope.data.augment import Ranges, fast_augmentation  # noqa: E402
 from convscope.data.features import FeatureBatches, cached  # noqa: E402
-from convscope.data.pipeline import Batches, Examples  # noqa: E402
+from convscope.data.pipeline import Batches, LabelledImages  # noqa: E402
 from convscope.data.procedural import generate  # noqa: E402
 from convscope.models import pretrained, small_convnet  # noqa: E402
 from convscope.models.applications import application  # noqa: E402
@@ -110,14 +110,16 @@ def _steps(name: str, batch: int, repeats: int) -> list[dict[str, Any]]:
     ]
 
 
-def _examples(folder: Path) -> Examples:
+def _examples(folder: Path) -> LabelledImages:
     found = sorted(path for path in folder.glob("*/*") if path.is_file())
     paths = found[:: max(1, len(found) // 650)]
     names = sorted({path.parent.name for path in paths})
-    return Examples(paths, np.array([names.index(path.parent.name) for path in paths]), names, plain=True)
+    return LabelledImages(
+        paths, np.array([names.index(path.parent.name) for path in paths]), names, plain=True
+    )
 
 
-def _epoch(examples: Examples, scratch: Path) -> dict[str, Any]:
+def _epoch(examples: LabelledImages, scratch: Path) -> dict[str, Any]:
     paths, names = examples.paths, examples.classes
     for path in paths:
         link = scratch / path.parent.name / path.name
@@ -147,7 +149,7 @@ def _epoch(examples: Examples, scratch: Path) -> dict[str, Any]:
     return _result(f"epoch, small_convnet, {len(paths)} photographs", *rates, "ImageDataGenerator and fit")
 
 
-def _cached_epoch(examples: Examples, scratch: Path) -> dict[str, Any]:
+def _cached_epoch(examples: LabelledImages, scratch: Path) -> dict[str, Any]:
     model = _model("MobileNetV2")
     pretrained.set_trainable(model, "head")
     trunk, head = split_at_head(model)

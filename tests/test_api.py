@@ -14,7 +14,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import by_name
 from convscope.render.rows import OUTSIDE
-from convscope.vis.statistics import ChannelStatistics
+from convscope.vis.channel_statistics import ChannelStatistics
 from tests.vis import nets
 
 ROOT = Path(__file__).resolve().parent.parent

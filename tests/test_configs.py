@@ -10,7 +10,18 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from convscope.config import launch, overrides, schema
+from convscope.config import launch, overrides
+from convscope.config.schema.activations import ActivationsConfig, Normalize
+from convscope.config.schema.prepare import (
+    DatasetConfig,
+    FolderConfig,
+    FractionsConfig,
+    InspectConfig,
+    PredefinedConfig,
+    SplitOf,
+)
+from convscope.config.schema.train import AugmentationConfig, SmallConvnetConfig, TrainConfig, TrainingConfig
+from convscope.config.schema.visualize import CheckpointConfig, ExamplesConfig, VisualizeConfig
 from convscope.errors import ConvscopeError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,7 +160,7 @@ def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
     [("animate=gif,mp4", ["gif", "mp4"]), ("animate=mp4", ["mp4"]), ("layers=:50", [":50"])],
 )
 def test_a_list_in_a_group_of_keys_needs_no_brackets(given: str, expected: list[str]) -> None:
-    keys = list(launch.list_keys(schema.VisualizeConfig))
+    keys = list(launch.list_keys(VisualizeConfig))
     (argument,) = overrides.normalize([f"activations.{given}"], keys)
     config = compose("visualize", argument)
     assert getattr(config.activations, given.partition("=")[0]) == expected
@@ -163,29 +174,29 @@ def test_a_sweep_over_a_list_key_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "node",
     [
-        lambda: schema.FractionsConfig(validation=0.6, test=0.5, of=schema.SplitOf.total),
-        lambda: schema.DatasetConfig(name="../elsewhere"),
-        lambda: schema.DatasetConfig(name=".."),
-        lambda: schema.DatasetConfig(name=".hidden"),
-        lambda: schema.DatasetConfig(classes=["a", "b", "a"]),
-        lambda: schema.FolderConfig(name="x", class_pattern="a", labels="b.csv"),
-        lambda: schema.FractionsConfig(folds=1),
-        lambda: schema.PredefinedConfig(folds=5),
-        lambda: schema.InspectConfig(near=65),
-        lambda: schema.SmallConvnetConfig(input_size=16, preprocessing="none", dropout=0.1),
-        lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="nonsense", dropout=0.1),
-        lambda: schema.SmallConvnetConfig(input_size=150, preprocessing="none", dropout=1.0),
-        lambda: schema.TrainingConfig(epochs=-1),
-        lambda: schema.TrainConfig(training=schema.TrainingConfig(epochs=0)),
-        lambda: schema.AugmentationConfig(brightness_range=[1.0]),
-        lambda: schema.VisualizeConfig(views=[]),
-        lambda: schema.VisualizeConfig(splits=[]),
-        lambda: schema.ExamplesConfig(top=0),
-        lambda: schema.ExamplesConfig(limit=-1),
-        lambda: schema.ActivationsConfig(normalize=schema.Normalize.range),
-        lambda: schema.ActivationsConfig(range=[0.0, 1.0]),
-        lambda: schema.ActivationsConfig(normalize=schema.Normalize.range, range=[1.0, 0.0]),
-        lambda: schema.CheckpointConfig(preprocessing="affine"),
+        lambda: FractionsConfig(validation=0.6, test=0.5, of=SplitOf.total),
+        lambda: DatasetConfig(name="../elsewhere"),
+        lambda: DatasetConfig(name=".."),
+        lambda: DatasetConfig(name=".hidden"),
+        lambda: DatasetConfig(classes=["a", "b", "a"]),
+        lambda: FolderConfig(name="x", class_pattern="a", labels="b.csv"),
+        lambda: FractionsConfig(folds=1),
+        lambda: PredefinedConfig(folds=5),
+        lambda: InspectConfig(near=65),
+        lambda: SmallConvnetConfig(input_size=16, preprocessing="none", dropout=0.1),
+        lambda: SmallConvnetConfig(input_size=150, preprocessing="nonsense", dropout=0.1),
+        lambda: SmallConvnetConfig(input_size=150, preprocessing="none", dropout=1.0),
+        lambda: TrainingConfig(epochs=-1),
+        lambda: TrainConfig(training=TrainingConfig(epochs=0)),
+        lambda: AugmentationConfig(brightness_range=[1.0]),
+        lambda: VisualizeConfig(views=[]),
+        lambda: VisualizeConfig(splits=[]),
+        lambda: ExamplesConfig(top=0),
+        lambda: ExamplesConfig(limit=-1),
+        lambda: ActivationsConfig(normalize=Normalize.range),
+        lambda: ActivationsConfig(range=[0.0, 1.0]),
+        lambda: ActivationsConfig(normalize=Normalize.range, range=[1.0, 0.0]),
+        lambda: CheckpointConfig(preprocessing="affine"),
     ],
 )
 def test_values_out_of_range_are_refused(node: Callable[[], object]) -> None:

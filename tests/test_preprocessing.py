@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from convscope.data.statistics import channel_moments
+from convscope.data.dataset_statistics import channel_moments
 from convscope.errors import ConvscopeError
 from convscope.preprocessing import PREPROCESSINGS, Preprocessing, by_name
 

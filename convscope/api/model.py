@@ -16,12 +16,12 @@ from convscope.models.epochs import Epochs
 from convscope.models.opening import Reading, bundle_of, open_checkpoint
 from convscope.preprocessing import Preprocessing, by_name
 from convscope.render import rows
-from convscope.vis.activations import Extractor
-from convscope.vis.evolution import follow, maps_of_states
-from convscope.vis.examples import ExampleSearch
+from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
+from convscope.vis.example_search import ExampleSearch
 from convscope.vis.excited import Excited, excited, layers_to_search
-from convscope.vis.layers import select
-from convscope.vis.statistics import ChannelStatistics, channel_statistics
+from convscope.vis.extractor import Extractor
+from convscope.vis.followed_channels import follow, maps_of_states
+from convscope.vis.layer_selection import select
 
 Photograph = str | Path | np.ndarray
 _BATCH = 32

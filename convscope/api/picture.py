@@ -10,7 +10,7 @@ from convscope import images
 from convscope.errors import ConvscopeError, unknown
 from convscope.render import mosaic
 from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
-from convscope.vis.statistics import ChannelStatistics
+from convscope.vis.channel_statistics import ChannelStatistics
 
 
 def grid(

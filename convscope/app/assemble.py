@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope import names
-from convscope.config import PredefinedConfig, PrepareConfig, ProceduralConfig
+from convscope.config.schema.prepare import PredefinedConfig, PrepareConfig, ProceduralConfig
 from convscope.data import duplicates, split
 from convscope.data.duplicates import PerceptualHash
 from convscope.data.inspect import Inspected, Rejected

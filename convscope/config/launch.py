@@ -20,35 +20,53 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope.config import help as help_text
-from convscope.config import overrides, schema
+from convscope.config import overrides
 from convscope.config.explain import explain
+from convscope.config.schema.prepare import (
+    ExtendConfig,
+    FolderConfig,
+    FractionsConfig,
+    KaggleConfig,
+    PredefinedConfig,
+    PrepareConfig,
+    ProceduralConfig,
+)
+from convscope.config.schema.train import (
+    AugmentationConfig,
+    FinetuneConfig,
+    KerasApplicationConfig,
+    PretrainedFileConfig,
+    SmallConvnetConfig,
+    TrainConfig,
+)
+from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
 
 Stage = Callable[[Any, Path], None]
 
 SCHEMAS: dict[str, type] = {
-    "create_train_val_test": schema.PrepareConfig,
-    "train": schema.TrainConfig,
-    "visualize": schema.VisualizeConfig,
+    "create_train_val_test": PrepareConfig,
+    "train": TrainConfig,
+    "visualize": VisualizeConfig,
 }
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {
-        "procedural": schema.ProceduralConfig,
-        "folder": schema.FolderConfig,
-        "kaggle": schema.KaggleConfig,
+        "procedural": ProceduralConfig,
+        "folder": FolderConfig,
+        "kaggle": KaggleConfig,
     },
     "split": {
-        "fractions": schema.FractionsConfig,
-        "predefined": schema.PredefinedConfig,
-        "extend": schema.ExtendConfig,
+        "fractions": FractionsConfig,
+        "predefined": PredefinedConfig,
+        "extend": ExtendConfig,
     },
     "model": {
-        "small_convnet": schema.SmallConvnetConfig,
-        "keras_application": schema.KerasApplicationConfig,
-        "pretrained_file": schema.PretrainedFileConfig,
+        "small_convnet": SmallConvnetConfig,
+        "keras_application": KerasApplicationConfig,
+        "pretrained_file": PretrainedFileConfig,
     },
-    "augmentation": {"base": schema.AugmentationConfig},
-    "finetune": {"base": schema.FinetuneConfig},
+    "augmentation": {"base": AugmentationConfig},
+    "finetune": {"base": FinetuneConfig},
 }
 
 

@@ -20,7 +20,7 @@ cv2.setNumThreads(1)  # the threads are ours: a picture each
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledImages:
     """Labelled photographs: `paths`, `labels` as indices into `classes`.
 
     `plain` says that all are upright 8-bit JPEG or PNG files in RGB or grey, as stage 1 writes them.
@@ -32,7 +32,7 @@ class Examples:
     plain: bool = False
 
 
-def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
+def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImages:
     """The photographs of one split of the data set in `root`; raises ConvscopeError if there are none."""
     records = manifest.of_split(split)
     if not records:
@@ -40,7 +40,7 @@ def examples_of(root: Path, manifest: Manifest, split: str) -> Examples:
     labels = [manifest.classes.index(record.label) for record in records]
     paths = [root / record.path for record in records]
     plain = all(record.sha256 for record in records)  # it has looked at each
-    return Examples(paths, np.array(labels, np.int64), list(manifest.classes), plain)
+    return LabelledImages(paths, np.array(labels, np.int64), list(manifest.classes), plain)
 
 
 def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
@@ -60,7 +60,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        examples: Examples,
+        examples: LabelledImages,
         *,
         size: tuple[int, int],
         preprocessing: Preprocessing,

@@ -7,10 +7,10 @@ import numpy as np
 
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
-from convscope.vis.examples import ExampleSearch, Top
-from convscope.vis.layers import with_filters
+from convscope.vis.channel_statistics import rectified
+from convscope.vis.example_search import ExampleSearch, Top
+from convscope.vis.layer_selection import with_filters
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
-from convscope.vis.statistics import rectified
 
 Window = tuple[float, float, float, float]
 

@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from convscope import decode
-from convscope.app.evolution import EvolutionDrawing
-from convscope.app.photographs import choose
-from convscope.config import EvolutionConfig
+from convscope.app.visualize.evolution import EvolutionDrawing
+from convscope.app.visualize.photographs import choose
+from convscope.config.schema.visualize import EvolutionConfig
 from convscope.data.pipeline import encode_photographs
 from convscope.images import color_table, load_png, save_png
 from convscope.models.bundle import Contract, save_model
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import find_snapshots, save_snapshot
 from convscope.preprocessing import by_name
-from convscope.vis.activations import Extractor
+from convscope.vis.extractor import Extractor
 from tests.conftest import Outcome
 from tests.vis import nets
 

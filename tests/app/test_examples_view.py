@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.app.reference import pictures_of
+from convscope.app.visualize.reference import pictures_of
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.images import load_png, save_png
 from convscope.models.opening import open_checkpoint
-from convscope.vis.activations import Extractor
 from convscope.vis.excited import layers_to_search
+from convscope.vis.extractor import Extractor
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]

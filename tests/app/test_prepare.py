@@ -12,18 +12,18 @@ import pytest
 from PIL import Image
 
 from convscope.app import assemble
-from convscope.app.prepare import prepare
-from convscope.config import (
+from convscope.app.prepare.prepare import prepare
+from convscope.config.schema.prepare import (
     ExtendConfig,
     FolderConfig,
     FractionsConfig,
     InspectConfig,
+    Link,
     PredefinedConfig,
     PrepareConfig,
     ProceduralConfig,
     SplitConfig,
 )
-from convscope.config.schema.prepare import Link
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.split import exact_counts
 from convscope.errors import ConvscopeError
@@ -338,8 +338,8 @@ def test_what_a_killed_run_left_is_cleared_away(class_folders: Path, tmp_path: P
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from convscope.app.prepare import prepare
-from convscope.config import FolderConfig, FractionsConfig, PrepareConfig
+from convscope.app.prepare.prepare import prepare
+from convscope.config.schema.prepare import FolderConfig, FractionsConfig, PrepareConfig
 
 def job(seed):
     dataset = FolderConfig(name="set", root=sys.argv[1], source=sys.argv[2])

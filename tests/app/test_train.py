@@ -217,7 +217,7 @@ def test_resume_finds_the_run_by_its_settings_and_refuses_another(
 
     arguments = [*TINY, *NET, "training.epochs=2"]
     with monkeypatch.context() as patch:
-        patch.setattr("convscope.app.train.fit", interrupt)
+        patch.setattr("convscope.app.train.train.fit", interrupt)
         stopped = command("train", *arguments, "hydra.run.dir=outputs/train/one")
     assert stopped.status == 130
     assert "hydra.run.dir=" in stopped.err

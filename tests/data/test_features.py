@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convscope.data.features import FeatureBatches, cached, key
-from convscope.data.pipeline import Batches, Examples
+from convscope.data.pipeline import Batches, LabelledImages
 from convscope.errors import ConvscopeError
 from convscope.images import save_png
 from convscope.preprocessing import by_name
@@ -47,7 +47,7 @@ def batches(tmp_path: Path) -> Batches:
     rng = np.random.default_rng(0)
     for index in range(11):
         save_png(tmp_path / "images" / f"{index:02}.png", rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
-    examples = Examples(sorted((tmp_path / "images").iterdir()), np.arange(11) % 2, ["even", "odd"])
+    examples = LabelledImages(sorted((tmp_path / "images").iterdir()), np.arange(11) % 2, ["even", "odd"])
     return Batches(examples, size=(8, 8), preprocessing=by_name("unit_range"), batch_size=4)
 
 

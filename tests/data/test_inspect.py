@@ -9,8 +9,8 @@ from PIL import Image
 from tensorflow.keras.preprocessing.image import ImageDataGenerator, load_img
 
 from convscope import decode
-from convscope.app.prepare import prepare
-from convscope.config import FolderConfig, FractionsConfig, PrepareConfig
+from convscope.app.prepare.prepare import prepare
+from convscope.config.schema.prepare import FolderConfig, FractionsConfig, PrepareConfig
 from convscope.data.inspect import Candidate, inspect
 from convscope.data.manifest import open_dataset
 from tests.data import corpus

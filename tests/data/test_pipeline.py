@@ -6,21 +6,21 @@ import pytest
 
 from convscope import decode
 from convscope.data.augment import Ranges, fast_augmentation
-from convscope.data.pipeline import Batches, Examples, _encode, encode_photographs
+from convscope.data.pipeline import Batches, LabelledImages, _encode, encode_photographs
 from convscope.images import save_png
 from convscope.preprocessing import by_name
 from convscope.training.callbacks import EpochOrder
 
 
 @pytest.fixture
-def examples(tmp_path: Path) -> Examples:
+def examples(tmp_path: Path) -> LabelledImages:
     """37 grey pictures; picture i has the value 3 i everywhere, so that it can be told in a batch."""
     for index in range(37):
         save_png(tmp_path / f"{index:02}.png", np.full((8, 8, 3), 3 * index, np.uint8))
-    return Examples(sorted(tmp_path.iterdir()), np.arange(37) % 2, ["even", "odd"])
+    return LabelledImages(sorted(tmp_path.iterdir()), np.arange(37) % 2, ["even", "odd"])
 
 
-def batches(examples: Examples, **options: object) -> Batches:
+def batches(examples: LabelledImages, **options: object) -> Batches:
     settings = {"size": (8, 8), "preprocessing": by_name("none"), "batch_size": 5} | options
     return Batches(examples, **settings)
 
@@ -49,7 +49,9 @@ class NewEpoch(keras.callbacks.Callback):
         self.model.seen.append([])
 
 
-def test_fit_sees_every_picture_once_an_epoch_in_the_order_of_seed_and_epoch(examples: Examples) -> None:
+def test_fit_sees_every_picture_once_an_epoch_in_the_order_of_seed_and_epoch(
+    examples: LabelledImages,
+) -> None:
     data = batches(examples, shuffle_seed=3)
     model = Recorder()
     model.compile(run_eagerly=True)
@@ -61,14 +63,14 @@ def test_fit_sees_every_picture_once_an_epoch_in_the_order_of_seed_and_epoch(exa
     assert model.seen[0] != model.seen[1]
 
 
-def test_validation_keeps_its_order_and_is_not_augmented(examples: Examples) -> None:
+def test_validation_keeps_its_order_and_is_not_augmented(examples: LabelledImages) -> None:
     data = batches(examples)
     pictures = np.concatenate([data[index][0] for index in range(len(data))])
     assert len(data) == 8
     np.testing.assert_array_equal(pictures[:, 4, 4, 1], 3 * np.arange(37))
 
 
-def test_preprocessing_is_applied_once_by_training_and_by_pictures(examples: Examples) -> None:
+def test_preprocessing_is_applied_once_by_training_and_by_pictures(examples: LabelledImages) -> None:
     for name in ("unit_range", "caffe", "minus_one_to_one"):
         trained = batches(examples, preprocessing=by_name(name))[1][0]
         drawn = encode_photographs(
@@ -82,7 +84,7 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for index in range(4):
         save_png(tmp_path / f"{index}.png", rng.integers(0, 255, (16, 16, 3)).astype(np.uint8))
-    examples = Examples(sorted(tmp_path.iterdir()), np.zeros(4, int), ["a", "b"])
+    examples = LabelledImages(sorted(tmp_path.iterdir()), np.zeros(4, int), ["a", "b"])
     augment = fast_augmentation(Ranges(rotation_range=30))
 
     def epoch(number: int) -> np.ndarray:
@@ -94,7 +96,7 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
     assert not np.array_equal(np.sort(epoch(1), axis=0), np.sort(epoch(2), axis=0))
 
 
-def test_mixup_mixes_pictures_and_labels_alike(examples: Examples) -> None:
+def test_mixup_mixes_pictures_and_labels_alike(examples: LabelledImages) -> None:
     plain, mixed = batches(examples, shuffle_seed=1), batches(examples, shuffle_seed=1, mixup=0.4)
     (pictures, labels), (blends, shares) = plain[0], mixed[0]
     assert not np.array_equal(pictures, blends)
@@ -113,7 +115,7 @@ def test_mixup_mixes_pictures_and_labels_alike(examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
-def test_the_number_of_threads_changes_nothing(examples: Examples, threads: int) -> None:
+def test_the_number_of_threads_changes_nothing(examples: LabelledImages, threads: int) -> None:
     augment = fast_augmentation(Ranges(rotation_range=90, channel_shift_range=60))
     one = batches(examples, augment=augment, shuffle_seed=3, threads=1)
     many = batches(examples, augment=augment, shuffle_seed=3, threads=threads)
@@ -123,7 +125,7 @@ def test_the_number_of_threads_changes_nothing(examples: Examples, threads: int)
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_every_batch_is_an_array_of_its_own(examples: Examples) -> None:
+def test_every_batch_is_an_array_of_its_own(examples: LabelledImages) -> None:
     data = batches(examples)
     first, again = data[0][0], data[0][0]
     assert first.base is None

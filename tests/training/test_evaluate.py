@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from convscope.data.pipeline import Batches, Examples
+from convscope.data.pipeline import Batches, LabelledImages
 from convscope.images import save_png
 from convscope.models import small_convnet
 from convscope.preprocessing import by_name
@@ -66,7 +66,7 @@ def test_it_agrees_with_keras(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for index in range(11):
         save_png(tmp_path / f"{index:02}.png", rng.integers(0, 255, (20, 20, 3)).astype(np.uint8))
-    examples = Examples(sorted(tmp_path.iterdir()), rng.integers(0, 3, 11), ["a", "b", "c"])
+    examples = LabelledImages(sorted(tmp_path.iterdir()), rng.integers(0, 3, 11), ["a", "b", "c"])
     data = Batches(examples, size=(20, 20), preprocessing=by_name("unit_range"), batch_size=4)
     keras.utils.set_random_seed(0)
     model = small_convnet.build(3, input_size=20, widths=(4,), units=8)

@@ -7,7 +7,7 @@ from convscope.graph import flatten
 from convscope.models import small_convnet
 from convscope.preprocessing import by_name
 from convscope.vis.ascent import maximize_filters
-from convscope.vis.layers import select
+from convscope.vis.layer_selection import select
 
 SETTINGS = {"preprocessing": by_name("unit_range"), "size": 32, "steps": 40, "seed": 0}
 

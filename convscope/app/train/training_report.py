@@ -1,0 +1,117 @@
+"""The report on a training run, and the list of its predictions."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope.app.thumbnails import thumbnails
+from convscope.app.train.suspicious_labels import Suspicion
+from convscope.files import write_text
+from convscope.models.bundle import Contract, versions
+from convscope.names import printable
+from convscope.render.thumbnail import Thumbnail, file_address
+from convscope.render.training_page import RunReport, write_run_report
+from convscope.training.evaluate import Evaluation
+
+FILE = "report.html"
+SHOWN = 28  # pictures a gallery
+CHARTS = {
+    "head/curves.png": "first phase, the head on fixed features: loss and accuracy by epoch",
+    "curves.png": "loss and accuracy by epoch",
+    "confusion_matrix.png": "confusion",
+    "class_curves.png": "each class against the others",
+    "reliability.png": "how sure, and how often right",
+    "augmented_batch.png": "pictures of the first batch, as the network gets them",
+}
+
+
+def write_predictions(
+    path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], names: Sequence[str]
+) -> None:
+    """Write a CSV file: split, path, true and predicted class, and the probability of each class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["split", "path", "true", "predicted", *names])
+    for split, each in scored.items():
+        rows = zip(paths[split], each.labels, each.predicted, each.probabilities, strict=True)
+        for file, truth, predicted, probabilities in rows:
+            numbers = [f"{value:.6f}" for value in probabilities]
+            writer.writerow([split, printable(str(file)), names[truth], names[predicted], *numbers])
+    write_text(path, text.getvalue())
+
+
+def write(
+    directory: Path,
+    contract: Contract,
+    results: Mapping[str, Any],
+    last: Evaluation,
+    paths: Sequence[Path],
+    *,
+    suspicions: Sequence[Suspicion],
+    command: str,
+) -> None:
+    """Write `report.html` into the run directory; the charts that it holds are there already.
+
+    `last` and `paths` are those of the last split of `results`, whose mistakes are shown.
+    """
+    names = contract.class_names
+    sure = last.probabilities.max(axis=1)
+    wrong = np.flatnonzero(last.predicted != last.labels)
+    training = ", ".join(f"{name} {value}" for name, value in contract.training.items() if value)
+    facts = [
+        ("model", contract.name),
+        ("input", f"{contract.input_size[0]}×{contract.input_size[1]}, {contract.preprocessing.name}"),
+        ("data set", f"{contract.dataset['name']}, {_which(contract)}"),
+        ("training", training),
+        ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
+    ]
+
+    def gallery(indices: np.ndarray) -> list[Thumbnail]:
+        return thumbnails(
+            [
+                (
+                    paths[index],
+                    f"{names[last.predicted[index]]} {sure[index]:.0%}",
+                    f"is {names[last.labels[index]]}: {printable(paths[index].name)}",
+                )
+                for index in indices[:SHOWN]
+            ]
+        )
+
+    write_run_report(
+        directory / FILE,
+        RunReport(
+            title=f"{contract.name}, trained on {contract.dataset['name']}",
+            facts=facts,
+            scores=results,
+            shown=list(results)[-1],
+            charts=[
+                (title, file_address(directory / name))
+                for name, title in CHARTS.items()
+                if (directory / name).is_file()
+            ],
+            suspicions=thumbnails(
+                [
+                    (
+                        each.path,
+                        f"{each.label}, or {each.suggested}?",
+                        f"{each.of_label:.1%} against {each.of_suggested:.1%}: {printable(each.path.name)}",
+                    )
+                    for each in suspicions[:SHOWN]
+                ]
+            ),
+            suspicious=len(suspicions),
+            mistakes=gallery(wrong[np.argsort(-sure[wrong], kind="stable")]),
+            doubtful=gallery(np.argsort(sure, kind="stable")),
+            command=command,
+        ),
+    )
+
+
+def _which(contract: Contract) -> str:
+    digest = contract.dataset.get("manifest_sha256")
+    return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"

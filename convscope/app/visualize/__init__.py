@@ -1,0 +1,1 @@
+"""Stage 3: models and photographs into pictures and a page."""

@@ -1,0 +1,70 @@
+"""Feature maps as a training changes them: chosen channels, state by state of one model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope.errors import ConvscopeError
+from convscope.graph import Layer
+from convscope.vis.extractor import Extractor
+from convscope.vis.layer_selection import select
+
+FIRST = 8  # channels that are followed unless others are chosen
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A layer and those of its channels that are followed."""
+
+    layer: Layer
+    channels: list[int]
+
+
+def follow(layers: Sequence[Layer], patterns: Sequence[str], channels: Sequence[int]) -> list[Followed]:
+    """The layers that `patterns` mean (none: last_conv) with feature maps, and their channels (none: 8).
+
+    Raises:
+        ConvscopeError: a pattern means nothing, no layer has feature maps, or one lacks a channel.
+    """
+    found = select(layers, patterns or ["last_conv"])
+    chosen = [layer for layer in found if layer.has_maps]
+    if not chosen:
+        raise ConvscopeError(
+            f"layer {found[0].path} ({found[0].kind}) has no feature maps, its output is {found[0].shape}: "
+            "choose convolutions or poolings to see their evolution"
+        )
+    return [_followed(layer, channels) for layer in chosen]
+
+
+def _followed(layer: Layer, wanted: Sequence[int]) -> Followed:
+    if wanted and not 0 <= min(wanted) <= max(wanted) < layer.channels:
+        raise ConvscopeError(
+            f"evolution of channels {list(wanted)}: {layer.path} has the channels 0 to {layer.channels - 1}"
+        )
+    return Followed(layer, list(wanted) or list(range(min(FIRST, layer.channels))))
+
+
+def maps_of_states(
+    extract: Extractor, followed: Sequence[Followed], inputs: np.ndarray, states: Iterable[object]
+) -> dict[str, np.ndarray]:
+    """What followed channels put out for one picture in each state.
+
+    Args:
+        extract: of the followed layers.
+        followed: what is kept.
+        inputs: one preprocessed picture, float32 (1, height, width, channels).
+        states: iterating over it changes the model's weights.
+
+    Returns:
+        float32 (states, height, width, channels), by the layer's path.
+
+    Raises:
+        ConvscopeError: a layer puts out values that are not finite.
+    """
+    maps: dict[str, list[np.ndarray]] = {each.layer.path: [] for each in followed}
+    for _ in states:
+        found = extract(inputs)
+        for each in followed:
+            maps[each.layer.path].append(found[each.layer.path][0][..., each.channels])
+    return {path: np.stack(of_states) for path, of_states in maps.items()}

@@ -1,0 +1,87 @@
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from convscope.render.artifact import View, write_view
+from convscope.render.page import Explanation, Page, PhotographViews, Section, write_page
+
+EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts = 0
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.scripts += tag == "script"
+        self.ids |= {values["id"]} if values.get("id") else set()
+        self.targets += [value for key in ("src", "href") if (value := values.get(key))]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    def view(path: str, title: str) -> View:
+        pixels = np.zeros((4, 6, 3), np.uint8)
+        return write_view(tmp_path, path, pixels, title=title, caption=EVIL, provenance={})
+
+    photographs = [
+        PhotographViews(
+            name=EVIL,
+            key=key,
+            photograph=view(f"photographs/{key}.jpg", EVIL),
+            scores=[(EVIL, 0.75), ("b", 0.25)],
+            truth="b",
+            explanations=[
+                Explanation(EVIL, "predicted", view(f"c/{key}_o.png", "o"), view(f"c/{key}_h.png", "h"))
+            ],
+            activations=[view(f"activations/{key}/01_conv #1.png", "conv #1")],
+        )
+        for key in ("käfer (1) #2 50%", "b")
+    ]
+    write_page(
+        tmp_path / "index.html",
+        Page(
+            EVIL,
+            [("classes", EVIL)],
+            photographs,
+            [Section("filters", EVIL, [view("filters/conv.png", "conv")], EVIL)],
+            "python x.py " + EVIL,
+        ),
+    )
+    (tmp_path / "manifest.json").write_text("{}")
+    return tmp_path / "index.html"
+
+
+def test_names_are_escaped(page: Path) -> None:
+    links = Links()
+    links.feed(page.read_text())
+    assert links.scripts == 1
+    assert "alert('x')</script>" not in page.read_text()
+
+
+def test_every_link_is_relative_and_leads_somewhere(page: Path) -> None:
+    links = Links()
+    links.feed(page.read_text())
+    assert len(links.targets) > 12
+    for target in links.targets:
+        assert "://" not in target
+        assert not target.startswith("/")
+        if target.startswith("#"):
+            assert unquote(target[1:]) in links.ids
+        else:
+            assert (page.parent / unquote(target)).is_file()
+
+
+def test_one_layer_is_one_and_captions_are_read_beside_the_picture(page: Path) -> None:
+    text = page.read_text()
+    assert text.count("<summary>1 layer</summary>") == 2  # a photograph each
+    assert text.count("<figcaption>") == text.count("</figcaption>") == 5
+    captions = [part.partition("</figcaption>")[0] for part in text.split("<figcaption>")[1:]]
+    assert all("quoted" in caption for caption in captions)

@@ -1,0 +1,70 @@
+import keras
+import numpy as np
+
+from convscope.graph import flatten
+from convscope.vis.grad_cam import GradCam, relative
+from convscope.vis.layer_selection import last_maps, select
+from tests.vis.nets import classifier, photograph
+
+RED = np.array([[2, 2, 2], [0, 0, 0], [0, 0, 0]], np.float32)  # the two maps after ReLU
+BLUE = np.array([[1, 1, 5]] * 3, np.float32)
+
+
+def test_grad_cam_by_hand() -> None:
+    """With average pooling over 9 places the mean gradient of a logit is its weight over 9."""
+    head = np.array([[3.0, -1.0], [1.0, 2.0]])
+    model = classifier(head, "softmax")
+    graph = flatten(model)
+    grad_cam = GradCam(graph.model, last_maps(graph.layers))
+    first, second = (grad_cam(photograph(), index) for index in (0, 1))
+    np.testing.assert_allclose(first.heat, (3 * RED + BLUE) / 9, rtol=1e-6)
+    np.testing.assert_allclose(second.heat, np.maximum(-RED + 2 * BLUE, 0) / 9, rtol=1e-6)
+    assert first.score == np.float32(3 * RED.mean() + BLUE.mean())
+
+
+def test_both_directions_of_a_sigmoid() -> None:
+    model = classifier(np.array([[3.0], [-1.0]]), "sigmoid")
+    graph = flatten(model)
+    grad_cam = GradCam(graph.model, last_maps(graph.layers))
+    for_one, for_zero = grad_cam(photograph(), 1), grad_cam(photograph(), 0)
+    np.testing.assert_allclose(for_one.heat, np.maximum(3 * RED - BLUE, 0) / 9, rtol=1e-6)
+    np.testing.assert_allclose(for_zero.heat, np.maximum(BLUE - 3 * RED, 0) / 9, rtol=1e-6)
+    assert for_zero.score == -for_one.score
+
+
+def test_nothing_that_speaks_for_a_class_is_zero_and_no_nan() -> None:
+    model = classifier(np.array([[-1.0, 1.0], [-1.0, 1.0]]), "softmax")
+    graph = flatten(model)
+    heat = GradCam(graph.model, last_maps(graph.layers))(photograph(), 0).heat
+    np.testing.assert_array_equal(relative(heat), np.zeros((3, 3)))
+
+
+def test_it_is_the_gradient_by_finite_differences() -> None:
+    """Behind the maps comes what has no kinks, so that a difference over a step is the derivative."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((12, 12, 3))
+    maps_of = keras.layers.Conv2D(4, 3, activation="relu", name="maps")(inputs)
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(2)(maps_of))
+    hidden = keras.layers.Dense(5, activation="tanh")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+    graph = flatten(model)
+    layer = select(graph.layers, ["maps"])[0]
+    picture = np.random.default_rng(0).uniform(size=(1, 12, 12, 3)).astype(np.float32)
+    maps = np.asarray(keras.Model(inputs, maps_of)(picture), np.float64)
+    first, first_bias, last, last_bias = (each.astype(np.float64) for each in model.get_weights()[2:])
+
+    def logit(values: np.ndarray) -> float:
+        pooled = values.reshape(1, 5, 2, 5, 2, 4).mean(axis=(2, 4)).reshape(1, -1)
+        return float((np.tanh(pooled @ first + first_bias) @ last + last_bias)[0, 2])
+
+    step = 1e-4
+    weights = np.zeros(4)
+    for row, column, channel in np.ndindex(10, 10, 4):
+        shift = np.zeros_like(maps)
+        shift[0, row, column, channel] = step
+        weights[channel] += (logit(maps + shift) - logit(maps - shift)) / (2 * step) / 100
+    expected = np.maximum(maps[0] @ weights, 0)
+    assert expected.max() > 0
+    result = GradCam(graph.model, layer)(picture, 2)
+    np.testing.assert_allclose(result.heat, expected, atol=1e-4 * expected.max())
+    assert abs(result.score - logit(maps)) < 1e-5
