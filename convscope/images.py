@@ -103,7 +103,12 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: floa
 
 
 def save_png(path: Path, picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a picture whole or not at all; `metadata` goes into the PNG's text chunks.
+    """Write a picture whole or not at all; see `png_bytes`."""
+    write_bytes(path, png_bytes(picture, metadata))
+
+
+def png_bytes(picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a picture as the content of a PNG file; `metadata` goes into its text chunks.
 
     `picture` is uint8 (height, width, 3) or (height, width), or has a palette.
     """
@@ -115,7 +120,7 @@ def save_png(path: Path, picture: np.ndarray | Indexed, metadata: Mapping[str, s
     # default is as fast and takes a third of the bytes.
     strategy = _DEFAULT if isinstance(picture, Indexed) else _RUNS
     in_pillow(picture).save(buffer, "PNG", pnginfo=text, compress_level=1, compress_type=strategy)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load_png(path: Path) -> np.ndarray:
@@ -124,8 +129,8 @@ def load_png(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def save_jpeg(path: Path, picture: np.ndarray | Indexed) -> None:
-    """Write a picture as JPEG of quality 90, whole or not at all."""
+def jpeg_bytes(picture: np.ndarray | Indexed) -> bytes:
+    """Return a picture as the content of a JPEG file of quality 90."""
     buffer = io.BytesIO()
     Image.fromarray(in_rgb(picture)).save(buffer, "JPEG", quality=90)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()

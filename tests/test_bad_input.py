@@ -177,9 +177,9 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     for wrong, part in (
         ("activations.canvas=300", "activations.canvas=300 is out of range"),
         ("activations.channel_canvas=400", "expected [width,height]"),
-        ("files.grid='{lyer}.png'", "{lyer} is unknown, expected of photograph, layer"),
-        ("files.heatmap='../{class}.png'", "expected a path below the run directory"),
-        ("files.filters='{layer}.gif'", "expected a name that ends in .png or .jpg"),
+        ("activations.file='{lyer}.png'", "{lyer} is unknown, expected of photograph, layer"),
+        ("class_activation.heatmap_file='../{class}.png'", "expected a path below the run directory"),
+        ("filters.file='{layer}.gif'", "expected a name that ends in .png or .jpg"),
     ):
         is_one_line(command("visualize", *given, wrong), part)
     assert not Path("drawn").exists()

@@ -42,7 +42,9 @@ def test_what_is_no_image_is_named_in_one_line(tmp_path: Path, content: bytes, r
 
 def test_a_truncated_photograph_is_refused(tmp_path: Path) -> None:
     whole = tmp_path / "whole.jpg"
-    images.save_jpeg(whole, np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
+    whole.write_bytes(
+        images.jpeg_bytes(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
+    )
     (tmp_path / "half.jpg").write_bytes(whole.read_bytes()[:900])
     with pytest.raises(ConvscopeError, match="truncated"):
         decode.load(tmp_path / "half.jpg")

@@ -39,15 +39,17 @@ from convscope.config.schema.train import (
     SmallConvnetConfig,
     TrainConfig,
 )
-from convscope.config.schema.visualize import VisualizeConfig
+from convscope.config.schema.visualize import visualize_schema
 from convscope.errors import ConvscopeError
 
 Stage = Callable[[Any, Path], None]
 
-SCHEMAS: dict[str, type] = {
-    "create_train_val_test": PrepareConfig,
-    "train": TrainConfig,
-    "visualize": VisualizeConfig,
+SCHEMAS: dict[
+    str, Callable[[], type]
+] = {  # made when they are used: a view may be added to stage 3 until then
+    "create_train_val_test": lambda: PrepareConfig,
+    "train": lambda: TrainConfig,
+    "visualize": visualize_schema,
 }
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {
@@ -73,8 +75,8 @@ GROUPS: dict[str, dict[str, type]] = {
 def register() -> None:
     """Tell Hydra the schema of every stage and group: `schema_NAME` beside the YAML files."""
     store = ConfigStore.instance()
-    for stage, node in SCHEMAS.items():
-        store.store(name=f"schema_{stage}", node=node)
+    for stage, schema in SCHEMAS.items():
+        store.store(name=f"schema_{stage}", node=schema())
     for group, nodes in GROUPS.items():
         for name, node in nodes.items():
             store.store(group=group, name=f"schema_{name}", node=node)
@@ -94,7 +96,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
     register()
-    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage])))
+    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
     failures: list[str] = []
     try:
         if {"-h", "--help"} & set(sys.argv[1:]):

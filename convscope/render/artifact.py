@@ -1,78 +1,90 @@
-"""What a run wrote: views, which are pictures, and other files; and what is known of each."""
+"""A file that a run writes: a picture, an animation, a table or arrays, with its provenance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from convscope import images
 
 
-@dataclass(frozen=True)
-class View:
-    """A picture or animation that was written: what the page shows and the manifest lists.
+class Role(StrEnum):
+    """How the page shows an artifact.
 
-    `path` is relative to the run directory, with forward slashes; `provenance` says how the picture
-    came about (layer, photograph, value range, colour map, …); `size` is (height, width) in pixels.
+    A `figure` is a picture with its caption. An `overlay` lies over its photograph, with a slider. A `link`
+    is named in the caption of the figure of the same title, or else in a list. A `file` is not shown.
+    """
+
+    figure = "figure"
+    overlay = "overlay"
+    link = "link"
+    file = "file"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a run.
+
+    Attributes:
+        path: relative to the run directory, with forward slashes.
+        title: a short title; for a picture of one layer, the layer's path.
+        caption: one sentence on what the picture shows.
+        content: the bytes of the file; None if the file exists already.
+        view: the name of the view that made it.
+        photograph: the key of the photograph that it shows, or None.
+        role: how the page shows it.
+        size: height and width in pixels; None for tables and arrays.
+        provenance: how it was made (layer, hashes, value range, color map, ...).
+        html: an HTML element that the page shows in the section of the view, beside the file.
     """
 
     path: str
     title: str
-    caption: str
-    size: tuple[int, int]
-    provenance: dict[str, Any] = field(default_factory=dict)
+    caption: str = ""
+    content: bytes | None = None
+    view: str = ""
+    photograph: str | None = None
+    role: Role = Role.figure
+    size: tuple[int, int] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    html: Markup | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.rpartition("/")[2]
 
     @property
     def format(self) -> str:
-        """What its file is: "PNG", "GIF", "MP4"."""
+        """The file format: "PNG", "GIF", "MP4", "CSV"."""
         return self.path.rpartition(".")[2].upper()
 
     def to_json(self) -> dict[str, Any]:
-        """As the run's `manifest.json` lists it."""
-        return {"path": self.path, "title": self.title, "caption": self.caption} | self.provenance
+        """Return the entry in the run's `manifest.json`."""
+        return {"path": self.path, "title": self.title, "caption": self.caption} | dict(self.provenance)
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A file of a run that is no picture: a table or arrays. Fields as of `View`."""
-
-    path: str
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As the run's `manifest.json` lists it."""
-        return {"path": self.path} | self.provenance
-
-
-def write_view(
-    directory: Path,
+def encode_picture(
     path: str,
     picture: np.ndarray | images.Indexed,
     *,
     title: str,
     caption: str,
     provenance: Mapping[str, Any],
-) -> View:
-    """Write a picture under the run directory: PNG, or JPEG for `.jpg`.
+) -> bytes:
+    """Return a picture as the content of a file: JPEG if `path` ends in `.jpg`, else PNG.
 
-    It is uint8 (height, width, 3), or has a palette. A PNG carries title, caption and provenance in its
-    text chunks.
+    Args:
+        path: the name of the file.
+        picture: uint8 (height, width, 3), or a picture with a palette.
+        title: written into the text chunks of a PNG, like the other arguments.
+        caption: see `title`.
+        provenance: see `title`.
     """
     if path.endswith(".jpg"):
-        images.save_jpeg(directory / path, picture)
-    else:
-        text = {"Title": title, "Description": caption, "Software": "convscope"}
-        text |= {key: str(value) for key, value in provenance.items()}
-        images.save_png(directory / path, picture, text)
-    height, width = picture.shape[:2]
-    return View(path, title, caption, (height, width), dict(provenance))
-
-
-def view_of_chart(
-    directory: Path, path: str, *, title: str, caption: str, provenance: Mapping[str, Any]
-) -> View:
-    """The view of a PNG that Matplotlib wrote: its text chunks are filled in, its pixels stay."""
-    pixels = images.load_png(directory / path)
-    return write_view(directory, path, pixels, title=title, caption=caption, provenance=provenance)
+        return images.jpeg_bytes(picture)
+    text = {"Title": title, "Description": caption, "Software": "convscope"}
+    return images.png_bytes(picture, text | {key: str(value) for key, value in provenance.items()})

@@ -1,101 +1,96 @@
-"""The page: one HTML file with relative links that opens from disk."""
+"""The page of stage 3: one HTML file with relative links that opens from disk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from convscope.files import write_text
 from convscope.render import templates
-from convscope.render.artifact import View
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Class activation for one class: the heatmap over the photograph, and alone."""
-
-    label: str
-    role: str
-    overlay: View
-    heatmap: View
-
-
-@dataclass
-class PhotographViews:
-    """All that is drawn of one photograph.
-
-    `scores` are (class, probability), the highest first; `truth` is its class where that is known.
-    """
-
-    name: str
-    key: str
-    photograph: View
-    scores: Sequence[tuple[str, float]]
-    truth: str | None
-    explanations: list[Explanation] = field(default_factory=list)
-    activations: list[View] = field(default_factory=list)
-    animations: list[View] = field(default_factory=list)  # linked; those of one thing follow each other
-    channels: list[View] = field(default_factory=list)  # not on the page: there may be thousands
-
-    @property
-    def views(self) -> list[View]:
-        """Every picture, in the order of the page."""
-        of_classes = [view for each in self.explanations for view in (each.overlay, each.heatmap)]
-        return [self.photograph, *of_classes, *self.activations, *self.channels, *self.animations]
-
-
-@dataclass(frozen=True)
-class LayerLine:
-    """A layer as a line of a table; its receptive field and stride are empty where it sees everything."""
-
-    index: int
-    path: str
-    kind: str
-    shape: str
-    parameters: int
-    receptive_field: str
-    stride: str
-
-    @property
-    def cells(self) -> tuple[int | str, ...]:
-        """What the columns of the table hold."""
-        return (
-            self.index, self.path, self.kind, self.shape, self.parameters, self.receptive_field, self.stride,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class LayersSection:
-    """All layers: a table, a drawing (an SVG element), and the paths of models that stay closed."""
-
-    lines: Sequence[LayerLine]
-    diagram: Markup
-    opaque: Sequence[str]
+from convscope.render.artifact import Artifact, Role
 
 
 @dataclass(frozen=True)
 class Section:
-    """Pictures under a title, with a sentence that says what they are; `key` is its place in links."""
+    """The artifacts of one view, of one photograph or of the models.
+
+    Attributes:
+        key: the name of the view, used in links.
+        title: the heading.
+        intro: one or two sentences below the heading.
+        artifacts: in their order.
+    """
 
     key: str
     title: str
-    views: Sequence[View]
-    intro: str = ""
+    intro: str
+    artifacts: Sequence[Artifact]
+
+    @property
+    def figures(self) -> list[Artifact]:
+        """The pictures that are shown with a caption."""
+        return [artifact for artifact in self.artifacts if artifact.role is Role.figure]
+
+    @property
+    def overlays(self) -> list[Artifact]:
+        """The pictures that lie over the photograph."""
+        return [artifact for artifact in self.artifacts if artifact.role is Role.overlay]
+
+    @property
+    def other_links(self) -> list[Artifact]:
+        """The links that belong to no figure."""
+        shown = {artifact.title for artifact in [*self.figures, *self.overlays]}
+        links = [artifact for artifact in self.artifacts if artifact.role is Role.link]
+        return [link for link in links if link.title not in shown]
+
+    @property
+    def html(self) -> list[Markup]:
+        """The HTML elements that artifacts bring along."""
+        return [artifact.html for artifact in self.artifacts if artifact.html]
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether the page has something to show of it."""
+        return bool(self.figures or self.overlays or self.other_links or self.html)
+
+    def links_of(self, artifact: Artifact) -> list[Artifact]:
+        """Return the links that belong to a figure or an overlay: those of its title."""
+        return [link for link in self.artifacts if link.role is Role.link and link.title == artifact.title]
+
+
+@dataclass(frozen=True)
+class PhotographPart:
+    """A photograph with its sections.
+
+    `scores` are (class, probability), the highest first; `truth` is its class, or None if it is not known.
+    """
+
+    name: str
+    key: str
+    picture: Artifact
+    scores: Sequence[tuple[str, float]]
+    truth: str | None
+    sections: Sequence[Section]
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page shows: a title, facts on the model as (name, value), and the pictures."""
+    """What the page shows: title, facts as (name, value), photographs, sections before and after them."""
 
     title: str
     facts: Sequence[tuple[str, str]]
-    photographs: Sequence[PhotographViews]
+    photographs: Sequence[PhotographPart]
+    leading: Sequence[Section]
     sections: Sequence[Section]
     command: str
-    layers: LayersSection | None = None
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the page as one HTML file; what it names is escaped, its style and script are inside."""
+    """Write the page as one HTML file; all names are escaped, style and script are inside."""
     write_text(path, templates.render("page.html.j2", page=page))
+
+
+def layers_html(columns: Sequence[str], rows: Sequence[Sequence[str | int]], diagram: Markup) -> Markup:
+    """Return the table of layers beside the diagram, an SVG element; the second column is the path."""
+    return Markup(templates.render("layers.html.j2", columns=columns, rows=rows, diagram=diagram))  # noqa: S704

@@ -50,7 +50,7 @@ def listed() -> dict[str, dict]:
 
 
 def table() -> dict[tuple[str, str, str], tuple[str, str, str]]:
-    with Path("out/compare/summary.csv").open(newline="") as file:
+    with Path("out/comparison/summary.csv").open(newline="") as file:
         return {
             (row["layer"], row["one"], row["other"]): (
                 row["channels"],
@@ -65,12 +65,12 @@ def table() -> dict[tuple[str, str, str], tuple[str, str, str]]:
 def test_all_models_are_on_one_scale(command: Command) -> None:
     done = command("visualize", "compare=[one,two]", *GIVEN, "views=[activations]", "comparison.channels=1")
     assert done.status == 0, done.err
-    about = listed()["compare/red/01_maps.png"]
+    about = listed()["activations/red/01_maps.png"]
     assert about["value_range"] == [0, 2]  # red is 1, and twice that
     assert about["value_range_of_models"] == [[0, 1], [0, 2]]
     assert (about["models"], about["channels"]) == (["one", "two"], [0, 0])
     colors, side = color_table("viridis"), 96 // 3
-    sheet = load_png(Path("out/compare/red/01_maps.png"))[80:]  # below the colour bar
+    sheet = load_png(Path("out/activations/red/01_maps.png"))[80:]  # below the colour bar
     for level, values in ((128, 3), (255, 3), (0, 12)):  # half of the range, all of it, none
         assert (sheet == colors[level]).all(axis=2).sum() == values * side**2
     half, full = ((sheet == colors[level]).all(axis=2).nonzero()[1] for level in (128, 255))
@@ -99,16 +99,16 @@ def test_a_model_is_as_itself(command: Command) -> None:
     done = command("visualize", "compare=[one,one]", *GIVEN, "comparison.channels=1")
     assert done.status == 0, done.err
     files = listed()
-    assert files["compare/red/01_maps.png"]["models"] == ["one", "one-2"]
-    sheet = load_png(Path("out/compare/red/01_maps.png"))[80 + 14 :]  # below titles of two lines
+    assert files["activations/red/01_maps.png"]["models"] == ["one", "one-2"]
+    sheet = load_png(Path("out/activations/red/01_maps.png"))[80 + 14 :]  # below titles of two lines
     left, side = 12 + text_width("0", 11) + 8, 96
     own, other = (sheet[:side, x : x + side] for x in (left, left + side + 2))
     assert len(np.unique(own.reshape(-1, 3), axis=0)) == 2
     np.testing.assert_array_equal(own, other)
     for path, key in (
-        ("compare/red/class_activation.png", "highest"),
-        ("compare/filters/maps.png", "mean_response_after"),
-        ("compare/filters/kernels_maps.png", "largest_weight"),
+        ("class_activation/red/dark_overlay.png", "highest"),
+        ("filters/maps.png", "mean_response_after"),
+        ("filters/kernels_maps.png", "largest_weight"),
     ):
         assert files[path][key][0] == files[path][key][1]
 
@@ -118,7 +118,7 @@ def test_class_activation_is_on_one_scale(command: Command) -> None:
     given = [*GIVEN, "views=[class_activation]", "class_activation.class_name=dark"]
     done = command("visualize", "compare=[one,two]", *given)
     assert done.status == 0, done.err
-    about = listed()["compare/red/class_activation.png"]
+    about = listed()["class_activation/red/dark_overlay.png"]
     # The logit of dark is the mean of channel 0 over 9 places: each place's weight is 1/9.
     assert about["highest"] == pytest.approx([1 / 9, 2 / 9], rel=1e-5)
     assert about["value_range"] == pytest.approx([0, 2 / 9], rel=1e-5)
@@ -129,10 +129,10 @@ def test_class_activation_is_on_one_scale(command: Command) -> None:
 def test_kernels_are_on_one_scale(command: Command) -> None:
     done = command("visualize", "compare=[one,two]", *GIVEN, "views=[filters]")
     assert done.status == 0, done.err
-    about = listed()["compare/filters/kernels_maps.png"]
+    about = listed()["filters/kernels_maps.png"]
     assert about["largest_weight"] == [[1, 1], [2, 1]]
     assert about["value_range"] == [-2, 2]
-    sheet = load_png(Path("out/compare/filters/kernels_maps.png"))
+    sheet = load_png(Path("out/filters/kernels_maps.png"))
     for color in ([191, 64, 128], [255, 0, 128]):  # ±1 and ±2 of 2
         assert (sheet == color).all(axis=2).sum() == 48**2
     assert (sheet == [128, 128, 191]).all(axis=2).sum() == 2 * 48**2  # blue, in both
@@ -184,7 +184,7 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "application=VGG16"], "neither"),
         (["compare=[one,two]", "views=[examples]"], "leave examples out"),
         (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
-        (["compare=[one,two]", "files.grid={layer}.png"], "files.grid={layer}.png: leave it out"),
+        (["compare=[one,two]", "activations.file={layer}.png"], "activations.file={layer}.png: leave it out"),
         (["compare=[one,two]", "examples.top=3"], "examples.top=3: leave it out; compare heeds"),
         (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
         (["compare=[one,two]", "splits=[test]"], "splits=['test']: leave it out"),
@@ -289,7 +289,7 @@ def test_runs_may_have_any_names(command: Command) -> None:
     done = command("visualize", "compare=['$^$',_one]", *GIVEN, "views=[activations]")
     assert done.status == 0, done.err
     assert ("maps", "$^$", "_one") in table()
-    assert Path("out/compare/summary.png").is_file()
+    assert Path("out/comparison/summary.png").is_file()
 
 
 @pytest.mark.usefixtures("runs")
@@ -303,7 +303,7 @@ def test_maps_of_a_single_place_are_on_one_scale(command: Command) -> None:
     given = [*GIVEN, "views=[activations]", "activations.layers=[squeezed]", "comparison.normalize=channel"]
     done = command("visualize", "compare=[one,one]", *given)
     assert done.status == 0, done.err
-    about = listed()["compare/red/01_squeezed.png"]
+    about = listed()["activations/red/01_squeezed.png"]
     assert about["silent"] == [2, 2]
     assert about["normalize"] == "all models and channels on one scale, 0 to 0.333"
 
@@ -315,5 +315,5 @@ def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command
     done = command("visualize", "compare=[one,foreign.keras]", *said, *GIVEN, "views=[activations]")
     assert done.status == 0, done.err
     assert "note: each model gets the preprocessing that is its own: one unit_range" in done.out
-    about = listed()["compare/red/01_maps.png"]
+    about = listed()["activations/red/01_maps.png"]
     assert about["value_range_of_models"][1] == [0, 4]  # red is 1 and green -1, twice their difference

@@ -113,23 +113,29 @@ def test_the_flowers_figures(command: Command, photographs: str) -> None:
 def test_two_pictures_are_never_given_one_name(command: Command, photographs: str) -> None:
     cats_and_dogs().save("theirs.keras")
     for pattern, said in (
-        ("files.grid=x.png", "two pictures would be called x.png"),
-        ("files.grid={layer}.png", "two pictures would be called"),
-        ("files.grid=Photographs/{layer}.png", "among the photographs of the run, expected another folder"),
-        ("files.channel={photograph}/{layer}.png", "expected names that differ by {photograph} and {layer}"),
+        ("activations.file=x.png", "two pictures would be called x.png"),
+        ("activations.file={layer}.png", "two pictures would be called"),
         (
-            "files.heatmap={photograph}.png",
-            "files.heatmap={photograph}.png: two pictures would be called cat.png",
+            "activations.file=Photographs/{layer}.png",
+            "among the photographs of the run, expected another folder",
+        ),
+        (
+            "activations.channel_file={photograph}/{layer}.png",
+            "expected names that differ by {photograph} and {layer}",
+        ),
+        (
+            "class_activation.heatmap_file={photograph}.png",
+            "class_activation.heatmap_file={photograph}.png: two pictures would be called cat.png",
         ),
     ):
         outcome = command(
             "visualize", "checkpoint=theirs.keras", "class_names=[cat,dog]", *SAID, photographs,
-            "views=[activations,class_activation]", "files.overlay={photograph}.png", pattern,
+            "views=[activations,class_activation]", "class_activation.overlay_file={photograph}.png", pattern,
             "activations.channels=true", "activations.layers=[0:3]", "overwrite=true",
         )  # fmt: skip
         assert outcome.status == 1
         assert said in outcome.err.strip().splitlines()[-1]
         entries = json.loads(Path("out/manifest.json").read_text())
-        listed = {entry["path"] for entry in entries["files"] + entries["tables"]} | {"manifest.json"}
+        listed = {entry["path"] for entry in entries["files"]} | {"manifest.json"}
         on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
         assert on_disk == listed

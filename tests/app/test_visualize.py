@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.app.visualize.map_arrays import saving
+from convscope.app.visualize.views.activations.arrays import saving
 from convscope.errors import ConvscopeError
 from convscope.images import resize, save_png
 from tests.conftest import Outcome
@@ -57,7 +57,7 @@ def test_a_foreign_model_is_drawn_with_every_view(
     found = json.loads(Path("out/manifest.json").read_text())
     drawn = {entry["layer"] for entry in found["files"] if entry["view"] == "activations"}
     assert drawn == {"trunk/first", "trunk/pool", "trunk/second", "out"}
-    with Path("out/layers.csv").open(newline="") as file:
+    with Path("out/layers/layers.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["pixels", "trunk/first", "trunk/pool", "trunk/second", "mean", "out"]
     second = rows["trunk/second"]  # 3, then 4 by pooling, then two more places of stride 2 to either side
@@ -286,7 +286,7 @@ def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
     arguments += ["views=[activations,class_activation]", "activations.animate=mp4"]
     bytes_of_pool = 2 * 11 * 11 * 5 * 4  # of a batch of two; `first` and `second` take more
     for batch, limit in ((1, 2**30), (2, bytes_of_pool), (2, 2**30), (3, 2**30), (2, bytes_of_pool)):
-        monkeypatch.setattr("convscope.app.visualize.activations.MOST_BYTES", limit)
+        monkeypatch.setattr("convscope.app.visualize.views.activations.view.MAX_BYTES", limit)
         run = f"out-{batch}-{limit}"
         before = {path: path.read_bytes() for path in Path(run).rglob("activations/*/*") if path.is_file()}
         outcome = command(
@@ -315,7 +315,7 @@ def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
     kernel, bias = model.get_layer("trunk").get_layer("second").get_weights()
     model.get_layer("trunk").get_layer("second").set_weights([kernel * 1e30, bias])
     model.save("m.keras")
-    monkeypatch.setattr("convscope.app.visualize.activations.MOST_BYTES", 1)
+    monkeypatch.setattr("convscope.app.visualize.views.activations.view.MAX_BYTES", 1)
     arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float16", "activations.batch=2"]
     outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
     assert outcome.status == 1
@@ -357,7 +357,7 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
     manifest = json.loads(Path("out/manifest.json").read_text())
-    listed = {each["path"] for each in manifest["files"] + manifest["tables"]}
+    listed = {each["path"] for each in manifest["files"]}
     on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
     assert listed | {"manifest.json"} == on_disk
     assert {"photographs/photo.jpg", "activations/photo/01_trunk.first.png"} <= listed
@@ -413,7 +413,7 @@ def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command,
     for name, given in (
         ("photographs/photo.jpg", []),
         ("config.yaml", []),
-        ("photo.png", ["files.overlay='{photograph}.png'"]),
+        ("photo.png", ["class_activation.overlay_file='{photograph}.png'"]),
     ):
         theirs = Path("out", name)
         theirs.parent.mkdir(parents=True, exist_ok=True)

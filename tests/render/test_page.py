@@ -5,8 +5,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from convscope.render.artifact import View, write_view
-from convscope.render.page import Explanation, Page, PhotographViews, Section, write_page
+from convscope.render.artifact import Artifact, Role, encode_picture
+from convscope.render.page import Page, PhotographPart, Section, write_page
 
 EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
 
@@ -27,21 +27,42 @@ class Links(HTMLParser):
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    def view(path: str, title: str) -> View:
-        pixels = np.zeros((4, 6, 3), np.uint8)
-        return write_view(tmp_path, path, pixels, title=title, caption=EVIL, provenance={})
+    def artifact(path: str, title: str, role: Role = Role.figure) -> Artifact:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(
+            encode_picture(path, np.zeros((4, 6, 3), np.uint8), title=title, caption=EVIL, provenance={})
+        )
+        return Artifact(path, title, EVIL, view="view", role=role, size=(4, 6))
 
     photographs = [
-        PhotographViews(
+        PhotographPart(
             name=EVIL,
             key=key,
-            photograph=view(f"photographs/{key}.jpg", EVIL),
+            picture=artifact(f"photographs/{key}.jpg", EVIL),
             scores=[(EVIL, 0.75), ("b", 0.25)],
             truth="b",
-            explanations=[
-                Explanation(EVIL, "predicted", view(f"c/{key}_o.png", "o"), view(f"c/{key}_h.png", "h"))
+            sections=[
+                Section(
+                    "class_activation",
+                    "Class activation",
+                    "",
+                    [
+                        artifact(f"c/{key}_o.png", "o", Role.overlay),
+                        artifact(f"c/{key}_h.png", "o", Role.link),
+                    ],
+                ),
+                Section(
+                    "activations",
+                    "Feature maps",
+                    "",
+                    [
+                        artifact(f"activations/{key}/01_conv #1.png", "conv #1"),
+                        artifact(f"activations/{key}/all.gif", "all layers", Role.link),
+                        artifact(f"activations/{key}/hidden.png", "hidden", Role.file),
+                    ],
+                ),
             ],
-            activations=[view(f"activations/{key}/01_conv #1.png", "conv #1")],
         )
         for key in ("käfer (1) #2 50%", "b")
     ]
@@ -51,8 +72,9 @@ def page(tmp_path: Path) -> Path:
             EVIL,
             [("classes", EVIL)],
             photographs,
-            [Section("filters", EVIL, [view("filters/conv.png", "conv")], EVIL)],
-            "python x.py " + EVIL,
+            leading=[Section("first", EVIL, EVIL, [artifact("first/chart.png", "chart")])],
+            sections=[Section("filters", EVIL, EVIL, [artifact("filters/conv.png", "conv")])],
+            command="python x.py " + EVIL,
         ),
     )
     (tmp_path / "manifest.json").write_text("{}")

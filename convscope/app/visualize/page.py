@@ -1,126 +1,125 @@
-"""The page of a run of stage 3 and its manifest: what was drawn, whatever ends the run."""
+"""The page of a run: what it says of models and photographs, and the artifacts in the order of the views."""
 
-import json
-import re
-import shlex
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from convscope.config import launch as configuration
-from convscope.config.schema.visualize import VisualizeConfig
-from convscope.errors import ConvscopeError
-from convscope.files import write_json, write_text
-from convscope.models.bundle import versions
-from convscope.render.artifact import DataFile, View
-from convscope.render.page import LayersSection, Page, PhotographViews, Section, write_page
-
-FOLDERS = ("photographs", "activations", "filters", "class_activation", "examples", "evolution", "compare")
-PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
+from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, command
+from convscope.app.visualize.run import Run
+from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.visualize import RANDOM
+from convscope.models.bundle import ModelBundle
+from convscope.models.states import ModelState
+from convscope.render.artifact import Artifact, encode_picture
+from convscope.render.page import Page, PhotographPart, Section, write_page
 
 
-@dataclass
-class Drawn:
-    """What a run has drawn so far."""
-
-    photographs: list[PhotographViews] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-    layers: LayersSection | None = None
-    tables: list[DataFile] = field(default_factory=list)
-
-    @property
-    def views(self) -> list[View]:
-        """Every picture, in the order of the page."""
-        of_photographs = [view for each in self.photographs for view in each.views]
-        return of_photographs + [view for section in self.sections for view in section.views]
-
-    def section(self, key: str, title: str, intro: str, views: Iterable[View]) -> None:
-        """Draw a section of the page, each view as it is asked for, so that what Ctrl-C leaves is shown."""
-        found: list[View] = []
-        self.sections.append(Section(key, title, found, intro))
-        for view in views:
-            found.append(view)
+def photograph_artifacts(run: Run) -> Iterator[Artifact]:
+    """Yield each photograph of the run as the page shows it."""
+    for photograph in run.opened_photographs:
+        path = f"{PHOTOGRAPHS}/{photograph.key}.jpg"
+        height, width = photograph.size
+        about = {"view": "photograph", **photograph.provenance}
+        title, caption = photograph.name, f"{width}×{height}"
+        content = encode_picture(path, photograph.small, title=title, caption=caption, provenance=about)
+        size = (photograph.small.shape[0], photograph.small.shape[1])
+        yield Artifact(
+            path, title, caption, content, PHOTOGRAPHS, photograph.key, size=size, provenance=about
+        )
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What a page is about: its title, facts as (name, value), and what the manifest says of the models."""
+def write(run: Run, views: Sequence[ViewConfig], scores: dict[str, dict[str, float]]) -> None:
+    """Write `index.html` with the artifacts that the run has written so far.
 
-    title: str
-    facts: list[tuple[str, str]]
-    manifest: dict[str, Any]
-
-
-@contextmanager
-def page_whatever_happens(directory: Path, subject: Subject, drawn: Drawn) -> Iterator[None]:
-    """Write manifest and page at the end; after Ctrl-C or a failure with what was drawn until then."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _write(directory, subject, drawn)
-        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
-    except Exception:
-        _write(directory, subject, drawn)
-        raise
-    _write(directory, subject, drawn)
-    print(f"written: {directory / PAGE}")
-
-
-def _write(directory: Path, subject: Subject, drawn: Drawn) -> None:
-    command = shlex.join(["python", *sys.argv])
-    about = {
-        "command": command,
-        **subject.manifest,
-        "versions": versions(),
-        "files": [view.to_json() for view in drawn.views],
-        "tables": [each.to_json() for each in [*drawn.tables, DataFile(CONFIG), DataFile(PAGE)]],
-    }
-    write_json(directory / MANIFEST, about)
-    sections = [section for section in drawn.sections if section.views]
-    page = Page(subject.title, subject.facts, drawn.photographs, sections, command, drawn.layers)
-    write_page(directory / PAGE, page)
-
-
-def begin(directory: Path, config: VisualizeConfig) -> None:
-    """Make the run directory ready: what an earlier run in it listed is deleted, config.yaml is written.
-
-    Raises:
-        ConvscopeError: it holds files that no run listed, and that this one might overwrite.
+    `scores` are the probabilities of the classes by the key of the photograph.
     """
-    _remove_old(directory)
-    _refuse_strangers(directory, asdict(config.files).values())
-    directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / CONFIG, configuration.to_yaml(config))
-
-
-def _remove_old(directory: Path) -> None:
-    """Delete what the manifest of an earlier page in this directory lists, and nothing else."""
-    manifest = directory / MANIFEST
-    if not manifest.is_file():
-        return
-    try:
-        content = json.loads(manifest.read_text("utf-8"))
-        listed: list[Any] = content["files"] + content.get("tables", [])
-        paths = [(directory / entry["path"]).resolve() for entry in listed]
-    except (ValueError, KeyError, TypeError):
-        raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
-    for path in [*paths, manifest, directory / PAGE, directory / CONFIG]:
-        if path.is_relative_to(directory.resolve()):
-            path.unlink(missing_ok=True)
-
-
-def _refuse_strangers(directory: Path, patterns: Iterable[str]) -> None:
-    """Raise ConvscopeError for a file where a run's own are to be; what fields may be is left open."""
-    own = [f"{folder}/*" for folder in FOLDERS] + [MANIFEST, CONFIG, PAGE, "layers.csv"]
-    own += [re.sub(r"\{\w+\}", "*", pattern) for pattern in patterns]
-    for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory).as_posix()
-        if path.is_file() and any(fnmatchcase(name.casefold(), each.casefold()) for each in own):
-            raise ConvscopeError(
-                f"{directory} holds {name}, which no finished run of visualize.py lists and this one might "
-                "overwrite: choose another hydra.run.dir, or move it away"
+    parts = []
+    for photograph in run.opened_photographs:
+        own = [artifact for artifact in run.output.artifacts if artifact.photograph == photograph.key]
+        if own and own[0].view == PHOTOGRAPHS:
+            parts.append(
+                PhotographPart(
+                    name=photograph.name,
+                    key=photograph.key,
+                    picture=own[0],
+                    scores=sorted(scores.get(photograph.key, {}).items(), key=lambda pair: -pair[1]),
+                    truth=photograph.truth,
+                    sections=_sections(views, own),
+                )
             )
+    others = [artifact for artifact in run.output.artifacts if artifact.photograph is None]
+    leading = [view for view in views if view.leads_page]
+    page = Page(
+        title=_title(run),
+        facts=_facts(run),
+        photographs=parts,
+        leading=_sections(leading, others),
+        sections=_sections([view for view in views if view not in leading], others),
+        command=command(),
+    )
+    write_page(run.output.directory / PAGE, page)
+
+
+def _sections(views: Sequence[ViewConfig], artifacts: Sequence[Artifact]) -> list[Section]:
+    """Return a section for each view that has something to show."""
+    sections = []
+    for view in views:
+        section = Section(view.name, view.title, view.intro, [a for a in artifacts if a.view == view.name])
+        if section.shows_something:
+            sections.append(section)
+    return sections
+
+
+def _title(run: Run) -> str:
+    titles = run.models.titles
+    if len(titles) > 1:
+        return f"{', '.join(titles[:-1])} and {titles[-1]} side by side"
+    contract = run.models.first.contract
+    dataset = contract.dataset.get("name")
+    return f"What {contract.name} learned" + (f" from {dataset}" if dataset else "")
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    if len(run.models) == 1:
+        return _facts_of(run.models.first)
+    facts = [("network", run.models.first.contract.name), ("seed of what is random", str(run.config.seed))]
+    for state in run.models[:]:
+        contract = state.bundle.contract
+        facts += [
+            (state.title, str(state.bundle.path)),
+            ("SHA-256", state.bundle.sha256),
+            ("preprocessing", contract.preprocessing.name),
+            ("classes", ", ".join(contract.class_names)),
+        ]
+    return facts
+
+
+def _facts_of(bundle: ModelBundle) -> list[tuple[str, str]]:
+    contract = bundle.contract
+    return [
+        ("network", contract.name),
+        ("parameters", f"{bundle.model.count_params():,}"),
+        ("layers", str(len(bundle.layers))),
+        ("input", f"{contract.input_size[0]}×{contract.input_size[1]} pixels"),
+        ("preprocessing", contract.preprocessing.name),
+        ("classes", ", ".join(contract.class_names)),
+        ("trained on", str(contract.dataset.get("name") or "not known")),
+        ("file", str(bundle.path)),
+        ("SHA-256", bundle.sha256),
+    ]
+
+
+def manifest_models(run: Run) -> list[dict[str, Any]]:
+    """Return what the manifest says of each model."""
+
+    def entry(state: ModelState, given: str) -> dict[str, Any]:
+        bundle = state.bundle
+        about = {
+            "title": state.title,
+            "path": str(bundle.path),
+            "sha256": bundle.sha256,
+            "preprocessing": bundle.contract.preprocessing.to_json(),
+        }
+        return about | ({"seed": run.config.seed} if given == RANDOM else {})
+
+    given = run.config.compare or [""]
+    return [entry(state, name) for state, name in zip(run.models[:], given, strict=True)]

@@ -1,57 +1,68 @@
-"""The pictures that a model is looked at with: splits of its data set, or photographs."""
+"""The data set that a model was trained on, and the reference images that its channels are measured on."""
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from convscope.data import image_paths as photographs
-from convscope.data.manifest import SPLITS, Manifest, manifest_hash, open_dataset
+from convscope.data.image_paths import find
+from convscope.data.manifest import SPLITS, ImageRecord, Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import LabelledImages, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.models.bundle import ModelBundle
 
 
-def dataset_of(bundle: ModelBundle, fold: int | None = None) -> tuple[Path, Manifest | None]:
-    """The data set that the model was trained on: its folder and its manifest, None if it is gone."""
-    root = Path(bundle.contract.dataset.get("path", "not known"))
-    try:
-        return root, open_dataset(root, fold)
-    except ConvscopeError:
-        return root, None
+@dataclass(frozen=True)
+class TrainingData:
+    """The data set that a model was trained on; `manifest` is None if the data set cannot be opened."""
+
+    root: Path
+    manifest: Manifest | None
+
+    @property
+    def images(self) -> list[ImageRecord]:
+        """All its images; none if it cannot be opened."""
+        return self.manifest.images if self.manifest else []
 
 
-def note_a_change(bundle: ModelBundle) -> None:
-    """Say so if the data set that the model was trained on is there, and is another than it was."""
+def training_data(bundle: ModelBundle) -> TrainingData:
+    """Open the data set of a model; print a note if it has changed since the model was trained."""
     about = bundle.contract.dataset
-    root, manifest = dataset_of(bundle, about.get("fold"))
-    if manifest and manifest_hash(root, about.get("fold")) != about.get("manifest_sha256"):
+    root, fold = Path(about.get("path", "not known")), about.get("fold")
+    try:
+        manifest = open_dataset(root, fold)
+    except ConvscopeError:
+        return TrainingData(root, None)
+    if manifest_hash(root, fold) != about.get("manifest_sha256"):
         print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
+    return TrainingData(root, manifest)
 
 
-def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> LabelledImages:
-    """The pictures of `splits`: those of the model's data set, then photographs, each file once.
+def reference_images(splits: Sequence[str], data: TrainingData, classes: list[str]) -> LabelledImages:
+    """Return the images of `splits`: those of the model's data set, then other photographs, each file once.
 
-    Photographs have no known class: their labels are 0.
+    Other photographs have no known class: their labels are 0.
 
     Args:
-        splits: `train`, `validation`, `test`; anything else is what `convscope.data.image_paths.find` takes.
-        bundle: the model, which knows its data set; the fold that it was validated on is heeded.
+        splits: `train`, `validation`, `test`, or files, folders and globs as in `image_paths.find`.
+        data: the model's data set.
+        classes: the class names of the model.
 
     Raises:
-        ConvscopeError: there are none, or the data set is gone.
+        ConvscopeError: there is no image, or the data set cannot be opened.
     """
-    parts = [_split(name, bundle) for name in SPLITS if name in splits]
-    others = [each for each in splits if each not in SPLITS]
-    for name in others:
-        near = difflib.get_close_matches(name, SPLITS, n=1)
-        if near and not Path(name).expanduser().exists():
-            raise ConvscopeError(f"splits={name}: no split, folder or photograph, did you mean {near[0]}?")
+    parts = [_split(name, data) for name in SPLITS if name in splits]
+    others = [entry for entry in splits if entry not in SPLITS]
+    for entry in others:
+        near = difflib.get_close_matches(entry, SPLITS, n=1)
+        if near and not Path(entry).expanduser().exists():
+            raise ConvscopeError(f"splits={entry}: no split, folder or photograph, did you mean {near[0]}?")
     if others:
         known = {path.resolve() for part in parts for path in part.paths}
-        paths = [path for path in photographs.find(others) if path.resolve() not in known]
-        parts.append(LabelledImages(paths, np.zeros(len(paths), np.int64), bundle.contract.class_names))
+        paths = [path for path in find(others) if path.resolve() not in known]
+        parts.append(LabelledImages(paths, np.zeros(len(paths), np.int64), classes))
     return LabelledImages(
         [path for part in parts for path in part.paths],
         np.concatenate([part.labels for part in parts]),
@@ -60,11 +71,10 @@ def pictures_of(splits: Sequence[str], bundle: ModelBundle) -> LabelledImages:
     )
 
 
-def _split(name: str, bundle: ModelBundle) -> LabelledImages:
-    root, manifest = dataset_of(bundle, bundle.contract.dataset.get("fold"))
-    if manifest is None:
+def _split(name: str, data: TrainingData) -> LabelledImages:
+    if data.manifest is None:
         raise ConvscopeError(
-            f"splits={name}: the data set that the model was trained on is not there ({root}): say "
+            f"splits={name}: the data set that the model was trained on is not there ({data.root}): say "
             "splits=FOLDER with photographs"
         )
-    return labelled_images(root, manifest, name)
+    return labelled_images(data.root, data.manifest, name)

@@ -7,9 +7,9 @@ from typing import Any
 from convscope.errors import ConvscopeError
 
 
-def option(default: Any, text: str) -> Any:
-    """A dataclass field with its default and its line in `--help`."""
-    metadata = {"help": text}
+def option(default: Any, text: str, **more: Any) -> Any:
+    """A dataclass field with its default and its line in `--help`; `more` is further metadata."""
+    metadata = {"help": text, **more}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)

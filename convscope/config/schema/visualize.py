@@ -1,106 +1,18 @@
 """The schema of stage 3."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, make_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from convscope.config.schema.activations import ActivationsConfig, Animation, Normalize
 from convscope.config.schema.fields import check_range, option
-from convscope.config.schema.files import FilesConfig
-from convscope.errors import ConvscopeError
+from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.views import VIEWS
+from convscope.errors import ConvscopeError, unknown
 from convscope.preprocessing import chosen
 
-RANDOM, APPLICATION = "random", "application"  # what compare calls models that are no files
-
-
-class View(StrEnum):
-    """What stage 3 can draw."""
-
-    activations = "activations"
-    filters = "filters"
-    class_activation = "class_activation"
-    layers = "layers"
-    examples = "examples"
-    evolution = "evolution"
-
-
-_COMPARED = (View.activations, View.filters, View.class_activation, View.layers)
-_HEEDED = ("activations.layers", "activations.max_tile", "activations.color_map")
-
-
-@dataclass
-class FiltersConfig:
-    """Patterns that filters respond to, by gradient ascent."""
-
-    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
-    limit: int = option(64, "filters a layer, the first ones; 0 draws all")
-    size: int = option(128, "width and height of a pattern in pixels")
-    steps: int = option(64, "steps of gradient ascent")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range("filters.limit", self.limit, 0)
-        check_range("filters.size", self.size, 16, 1024)
-        check_range("filters.steps", self.steps, 1)
-
-
-@dataclass
-class ClassActivationConfig:
-    """Grad-CAM."""
-
-    layer: str | None = option(None, "null is the last feature maps before the head")
-    class_name: str | None = option(None, "the class to explain; null is the predicted one")
-    color_map: str = option("inferno", "a colour map of Matplotlib's")
-
-
-@dataclass
-class ExamplesConfig:
-    """Parts of the photographs that excite a channel most."""
-
-    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
-    top: int = option(9, "photographs a channel")
-    limit: int = option(32, "channels a layer, the first ones; 0 looks at all")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range("examples.top", self.top, 1, 100)
-        check_range("examples.limit", self.limit, 0)
-
-
-@dataclass
-class EvolutionConfig:
-    """Feature maps across the epochs of a training."""
-
-    layers: list[str] = option([], "as in activations.layers; [] is last_conv")
-    channels: list[int] = option([], "which, from 0; [] is the first 8")
-    animate: list[Animation] = option([Animation.gif, Animation.mp4], "gif, mp4; [] is the strip alone")
-    rate: float = option(2, "snapshots a second")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range("evolution.rate", self.rate, 0.1, 50)
-        for channel in self.channels:
-            check_range("evolution.channels", channel, 0)
-        if len(set(self.channels)) < len(self.channels):
-            raise ConvscopeError(f"evolution.channels={self.channels}: expected each channel once")
-
-
-@dataclass
-class ComparisonConfig:
-    """Several models side by side."""
-
-    channels: int = option(32, "of a layer, the first ones; 0 draws all")
-    normalize: Normalize = option(
-        Normalize.layer,
-        "layer: one scale for all models and channels; channel: each map its own mean ± 2 deviations",
-    )
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range("comparison.channels", self.channels, 0)
-        if self.normalize not in (Normalize.layer, Normalize.channel):
-            raise ConvscopeError(f"comparison.normalize={self.normalize}: expected layer or channel")
+RANDOM, APPLICATION = "random", "application"  # entries of compare=[…] that are not files
 
 
 class Outputs(StrEnum):
@@ -141,7 +53,7 @@ class CheckpointConfig:
 
 @dataclass
 class VisualizeConfig(CheckpointConfig):
-    """Stage 3."""
+    """Settings of stage 3. `visualize_schema` adds a group of options for each view."""
 
     images: list[str] = option(
         [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
@@ -151,39 +63,50 @@ class VisualizeConfig(CheckpointConfig):
         "what examples, activations.normalize=dataset and activations.statistics=split look at: train, "
         "validation, test of the model's data set, or photographs, folders, globs, @LIST.txt",
     )
-    views: list[View] = option(
-        [View.activations, View.filters, View.class_activation, View.layers],
+    views: list[str] = option(
+        ["activations", "filters", "class_activation", "layers"],
         "what to draw; also examples, and evolution of a run with callbacks=[snapshots]",
     )
-    activations: ActivationsConfig = field(default_factory=ActivationsConfig)
-    filters: FiltersConfig = field(default_factory=FiltersConfig)
-    class_activation: ClassActivationConfig = field(default_factory=ClassActivationConfig)
-    examples: ExamplesConfig = field(default_factory=ExamplesConfig)
-    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     compare: list[str] = option(
         [],
         "instead of one model, several side by side: runs, files, snapshots of a run, application (the one "
         "above), random (untrained weights for the first of the others)",
     )
-    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
-    files: FilesConfig = field(default_factory=FilesConfig)
     seed: int = option(0, "of the noise that gradient ascent starts from, and of random weights")
     overwrite: bool = option(False, "draw again into a run directory that holds a page")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
-        """Check the ranges, and that something is to be drawn."""
+        """Check the ranges, and that every view exists and can draw the models."""
         super().__post_init__()
         check_range("seed", self.seed, 0, 2**32 - 1)
+        choices = [name for name, view in VIEWS.items() if view.min_models == 1]
+        for name in self.views:
+            if name not in choices:
+                raise unknown("view", name, choices)
         if not self.views:
-            raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(View)}")
+            raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(choices)}")
         if not self.splits:
             raise ConvscopeError("splits=[] holds no examples: expected train, validation, test, or folders")
         if self.compare:
-            self._check_comparison()
+            self._check_models()
+            self._check_options()
 
-    def _check_comparison(self) -> None:
-        """Check that what is asked for of several models can be had."""
+    def drawn_views(self) -> list[ViewConfig]:
+        """Return the settings of each view to draw, in the order in which they are drawn."""
+        models = len(self.compare) or 1
+        return [
+            self.settings_of(name)
+            for name, view in VIEWS.items()
+            if (name in self.views or view.min_models > 1) and view.min_models <= models
+        ]
+
+    def settings_of(self, name: str) -> Any:
+        """Return the settings of a view; the defaults if the view has no options."""
+        return getattr(self, name, None) or VIEWS[name]()
+
+    def _check_models(self) -> None:
+        """Check that `compare` names two models or more, and agrees with `checkpoint` and `application`."""
         given = f"compare=[{','.join(self.compare)}]"
         trained = [entry for entry in self.compare if entry != RANDOM]
         if len(self.compare) < 2 or not trained:
@@ -201,23 +124,29 @@ class VisualizeConfig(CheckpointConfig):
                 f"{given} draws the models that it lists, and checkpoint={self.checkpoint} is none of them: "
                 "add it to the list, or leave checkpoint out"
             )
-        for view in self.views:
-            if view not in _COMPARED:
-                raise ConvscopeError(
-                    f"compare draws the views {', '.join(_COMPARED)}: leave {view} out of views"
-                )
-        usual = VisualizeConfig()._unheeded()
-        for key, value in self._unheeded().items():
-            if value != usual[key]:
-                raise ConvscopeError(
-                    f"{key}={value}: leave it out; compare heeds {', '.join(_HEEDED)}, filters, "
-                    "class_activation, comparison.channels and comparison.normalize"
-                )
 
-    def _unheeded(self) -> dict[str, Any]:
-        """What compare passes over, by its key."""
-        groups = ("activations", "examples", "evolution", "files")
-        given = {
-            f"{group}.{key}": value for group in groups for key, value in vars(getattr(self, group)).items()
-        }
-        return {"splits": self.splits} | {key: value for key, value in given.items() if key not in _HEEDED}
+    def _check_options(self) -> None:
+        """Refuse views and options that apply to one model only."""
+        for view in self.drawn_views():
+            if view.max_models is not None and len(self.compare) > view.max_models:
+                several = [name for name, each in VIEWS.items() if each.max_models is None]
+                raise ConvscopeError(
+                    f"views={view.name} draws one model and compare lists {len(self.compare)}: expected "
+                    f"views among {', '.join(several)}"
+                )
+        for key, value in self._not_for_several():
+            raise ConvscopeError(
+                f"{key}={value} applies to one model only: leave it out, or leave compare out"
+            )
+
+    def _not_for_several(self) -> Iterator[tuple[str, Any]]:
+        for name in VIEWS:
+            yield from self.settings_of(name).not_for_several()
+        if self.splits != VisualizeConfig().splits:
+            yield "splits", self.splits
+
+
+def visualize_schema() -> type[VisualizeConfig]:
+    """Return the schema of stage 3: `VisualizeConfig` with a group of options for each view that has some."""
+    groups = [(name, view, field(default_factory=view)) for name, view in VIEWS.items() if fields(view)]
+    return make_dataclass("VisualizeConfig", groups, bases=(VisualizeConfig,))

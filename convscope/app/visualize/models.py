@@ -1,0 +1,211 @@
+"""The models of a run, one or several: opened, titled, and their feature maps computed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from convscope import names
+from convscope.app.visualize.checkpoint import open_model, reading_of
+from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
+from convscope.errors import ConvscopeError
+from convscope.graph import Layer
+from convscope.models.bundle import MODEL_FILE, ModelBundle
+from convscope.models.layer_table import shape_text
+from convscope.models.matching import matching_layers, same_type_and_shape
+from convscope.models.opening import Reading, of_run, open_checkpoint, with_fresh_weights
+from convscope.models.snapshots import Snapshot, is_snapshot, snapshot_at
+from convscope.models.states import ModelState, snapshot_states
+from convscope.vis.extractor import Extractor
+
+
+class Models(Sequence[ModelState]):
+    """One model or several of one architecture.
+
+    Layers are chosen in the first model and matched in the others. Iterating loads the weights of each model
+    into its network. Complete the work on one model before the next one: states of one training share a
+    network.
+    """
+
+    def __init__(self, states: Sequence[ModelState]) -> None:
+        """Check that all models take photographs of one size; raise ConvscopeError if they do not."""
+        self._states = list(states)
+        first = states[0]
+        for other in states[1:]:
+            sizes = [shape_text(state.bundle.contract.input_size) for state in (first, other)]
+            if sizes[0] != sizes[1]:
+                raise ConvscopeError(
+                    f"{first.title} takes pictures of {sizes[0]} pixels, {other.title} of {sizes[1]}: "
+                    "expected models of one input size in compare"
+                )
+
+    @overload
+    def __getitem__(self, index: int) -> ModelState: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ModelState]: ...
+    def __getitem__(self, index: int | slice) -> ModelState | list[ModelState]:
+        return self._states[index]
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[ModelState]:
+        for state in self._states:
+            if state.load:
+                state.load()
+            yield state
+
+    @property
+    def first(self) -> ModelBundle:
+        """The model in which layers are chosen."""
+        return self._states[0].bundle
+
+    @property
+    def last(self) -> ModelBundle:
+        """The model whose data set and classes are taken where one has to be chosen."""
+        return self._states[-1].bundle
+
+    @property
+    def titles(self) -> list[str]:
+        """The title of each model."""
+        return [state.title for state in self._states]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Which models they are; the hash of a single model, or titles and hashes of several."""
+        if len(self) == 1:
+            return {"model_sha256": self.first.sha256}
+        return {"models": self.titles, "model_sha256": [state.bundle.sha256 for state in self._states]}
+
+    def counterparts(self, layers: Sequence[Layer], key: str) -> list[list[Layer]]:
+        """Return, for each model, its layers that match `layers` of the first model.
+
+        Raises:
+            ConvscopeError: a model has no matching layer; `key` is the option that chose the layers.
+        """
+        first = self._states[0]
+        return [
+            list(layers)  # of the same network
+            if state.bundle.graph is first.bundle.graph
+            else _counterparts(layers, first, state, key)
+            for state in self._states
+        ]
+
+
+class MapsOfModels:
+    """The feature maps of chosen layers in each of several models, from one forward pass a model."""
+
+    def __init__(self, models: Models, layers: Sequence[Layer], key: str) -> None:
+        """Match the layers; raise ConvscopeError if a model has no match. The option `key` chose them."""
+        self.models, self.layers = models, list(layers)
+        networks: dict[int, Extractor] = {}  # states of one training share one
+        self._extractors = []
+        for state, own in zip(models[:], models.counterparts(layers, key), strict=True):
+            network = id(state.bundle.model)
+            if network not in networks:
+                networks[network] = Extractor(state.bundle.model, own)
+            self._extractors.append(networks[network])
+
+    def __call__(self, inputs_of: Callable[[ModelBundle], np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the maps in one model after the other.
+
+        Args:
+            inputs_of: returns the input of a model, float32 (batch, height, width, channels).
+
+        Yields:
+            float32 (batch, height, width, channels) or (batch, units), by layer path in the first model.
+
+        Raises:
+            ConvscopeError: a layer puts out values that are not finite.
+        """
+        for state, extract in zip(self.models, self._extractors, strict=True):
+            outputs = extract(inputs_of(state.bundle)).values()
+            yield {layer.path: maps for layer, maps in zip(self.layers, outputs, strict=True)}
+
+
+def _counterparts(layers: Sequence[Layer], first: ModelState, other: ModelState, key: str) -> list[Layer]:
+    matches = matching_layers(first.bundle, other.bundle)
+    for layer in layers:
+        match = matches.get(layer.path)
+        if match is None:
+            raise ConvscopeError(
+                f"layer {layer.path} of {first.title} is not in {other.title}: choose layers that both "
+                f"have in {key}"
+            )
+        if not same_type_and_shape(match, layer):
+            raise ConvscopeError(
+                f"layer {layer.path} is {layer.kind} {shape_text(layer.shape)} in {first.title}, "
+                f"{match.kind} {shape_text(match.shape)} in {other.title}: choose layers that are alike in "
+                f"{key}"
+            )
+    return [matches[layer.path] for layer in layers]
+
+
+def open_models(config: VisualizeConfig) -> Models:
+    """Open the models that `compare` lists, in its order, or the one of `checkpoint` or `application`.
+
+    Raises:
+        ConvscopeError: a model cannot be opened, or they take photographs of different sizes.
+    """
+    if not config.compare:
+        bundle = open_model(config)
+        return Models([ModelState(bundle.contract.name, bundle)])
+    titles = names.unique(_title(entry, config) for entry in config.compare)
+    states: dict[str, ModelState] = {}  # by title
+    snapshots: dict[Path, list[tuple[str, Snapshot]]] = {}  # of each run, with the title
+    for entry, title in zip(config.compare, titles, strict=True):
+        path = Path(entry).expanduser()
+        if is_snapshot(path):
+            snapshots.setdefault(path.parent.parent, []).append((title, _snapshot(path)))
+        else:
+            states[title] = ModelState(title, _open(entry, config))
+    for run, entries in snapshots.items():
+        of_run_titles, of_run_snapshots = zip(*entries, strict=True)
+        opened = snapshot_states(run, of_run_snapshots, of_run_titles, allow_code=config.allow_code)
+        states |= {state.title: state for state in opened}
+    models = Models([states[title] for title in titles])
+    _note_preprocessing(models)
+    return models
+
+
+def _snapshot(path: Path) -> Snapshot:
+    if not path.is_file():
+        raise ConvscopeError(f"no snapshot at {path}: expected RUN/snapshots/epoch_NNN.weights.npz")
+    return snapshot_at(path)
+
+
+def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
+    if entry == APPLICATION:
+        return open_model(config)
+    if entry == RANDOM:  # of the first model with trained weights, opened once more
+        trained = next(other for other in config.compare if other != RANDOM)
+        path = Path(trained).expanduser()
+        if is_snapshot(path):
+            trained = str(path.parent.parent / MODEL_FILE)
+        return with_fresh_weights(_open(trained, config), config.seed)
+    path = Path(entry).expanduser()
+    reading = reading_of(config)
+    others = [Path(other).expanduser() for other in config.compare if other not in (RANDOM, APPLICATION)]
+    if of_run(path) and (config.application or not all(map(of_run, others))):
+        reading = Reading(allow_code=config.allow_code)  # the options describe the models that are not runs
+    return open_checkpoint(path, reading)
+
+
+def _title(entry: str, config: VisualizeConfig) -> str:
+    """Return the name of the run's folder or of the file; for a snapshot, the run and its epoch."""
+    if entry == APPLICATION:
+        return str(config.application)
+    if entry == RANDOM:
+        return RANDOM
+    path = Path(entry).expanduser().absolute()
+    if is_snapshot(path):
+        return f"{names.printable(path.parent.parent.name)} epoch {snapshot_at(path).epoch}"
+    return names.printable(path.parent.name if path.name == MODEL_FILE and of_run(path) else path.name)
+
+
+def _note_preprocessing(models: Models) -> None:
+    contracts = {state.title: state.bundle.contract for state in models[:]}
+    if len({contract.preprocessing for contract in contracts.values()}) > 1:
+        used = ", ".join(f"{title} {contract.preprocessing.name}" for title, contract in contracts.items())
+        print(f"note: each model gets its own preprocessing: {used}")

@@ -1,0 +1,79 @@
+"""What the views of one run draw from, each part opened when a view first asks for it."""
+
+from functools import cached_property
+from pathlib import Path
+
+from convscope.app.visualize.models import Models, open_models
+from convscope.app.visualize.output import Output
+from convscope.app.visualize.photographs import Photograph, encode, open_photographs
+from convscope.app.visualize.reference import TrainingData, reference_images, training_data
+from convscope.config.schema.visualize import VisualizeConfig
+from convscope.data.pipeline import LabelledImages
+from convscope.errors import ConvscopeError
+from convscope.graph import probabilities_of
+from convscope.models.bundle import MODEL_FILE, ModelBundle
+from convscope.models.snapshots import find_snapshots
+from convscope.models.states import snapshot_states
+from convscope.vis.model_difference import MapCorrelation
+
+
+class Run:
+    """Models, photographs, reference images and output of one run of stage 3.
+
+    Attributes:
+        config: the settings of the run; a view has its own settings.
+        output: where artifacts go.
+        models: one model, or several to compare.
+        correlations: of the maps in two models, by layer path and model indices. `activations` fills it and
+            `comparison` shows it.
+    """
+
+    def __init__(self, config: VisualizeConfig, output: Output) -> None:
+        """Open the models; raise ConvscopeError if one cannot be opened."""
+        self.config, self.output = config, output
+        self.models = open_models(config)
+        self.correlations: dict[tuple[str, int, int], MapCorrelation] = {}
+        self._probabilities: dict[tuple[str, str], dict[str, float]] = {}
+
+    @cached_property
+    def photographs(self) -> list[Photograph]:
+        """The photographs of `images`, or one test image of each class."""
+        bundle, data = self.models.last, self.training_data
+        return open_photographs(self.config.images, bundle, (data.root, data.images))
+
+    @property
+    def opened_photographs(self) -> list[Photograph]:
+        """The photographs if a view asked for them, else none."""
+        return self.photographs if "photographs" in vars(self) else []
+
+    @cached_property
+    def training_data(self) -> TrainingData:
+        """The data set that the last model was trained on."""
+        return training_data(self.models.last)
+
+    @cached_property
+    def reference_images(self) -> LabelledImages:
+        """The images of `splits`."""
+        classes = self.models.last.contract.class_names
+        return reference_images(self.config.splits, self.training_data, classes)
+
+    @cached_property
+    def snapshots(self) -> Models:
+        """The model at the epochs of its training of which a snapshot was kept; the titles are the epochs."""
+        path = Path(self.models.first.path)
+        if path.name != MODEL_FILE:
+            raise ConvscopeError(
+                f"{path} belongs to no training run with snapshots: train with "
+                "'train.py callbacks=[snapshots]', and set checkpoint to that run"
+            )
+        snapshots = find_snapshots(path.parent)
+        titles = [str(snapshot.epoch) for snapshot in snapshots]
+        return Models(snapshot_states(path.parent, snapshots, titles, allow_code=self.config.allow_code))
+
+    def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
+        """Return the probability of each class in one model, whose weights must be loaded."""
+        key = (photograph.key, bundle.sha256)
+        if key not in self._probabilities:
+            (scores,) = probabilities_of(bundle.model, encode([photograph], bundle))
+            self._probabilities[key] = dict(zip(bundle.contract.class_names, map(float, scores), strict=True))
+        return self._probabilities[key]

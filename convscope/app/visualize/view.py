@@ -1,0 +1,149 @@
+"""The interface that every view of stage 3 implements, and how a view is made from its settings."""
+
+import importlib
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import matplotlib
+import numpy as np
+
+from convscope import images, names
+from convscope.app.visualize.photographs import Photograph
+from convscope.app.visualize.run import Run
+from convscope.config.schema.view import ViewConfig
+from convscope.errors import unknown
+from convscope.files import csv_text
+from convscope.graph import Layer
+from convscope.render.artifact import Artifact, Role, encode_picture
+
+Settings = TypeVar("Settings", bound=ViewConfig)
+
+
+class View(ABC, Generic[Settings]):
+    """One kind of picture that stage 3 draws of one model or of several.
+
+    A view takes from the run what it needs (models, photographs, reference images, snapshots), computes with
+    `convscope.vis`, draws with `convscope.render`, and yields artifacts, which the run writes. A subclass
+    checks all its settings in `__init__`, before anything is written, and raises ConvscopeError.
+    """
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        """Keep the run and the settings; a subclass checks them."""
+        self.run, self.settings = run, settings
+        color_map = getattr(settings, "color_map", None)
+        if color_map is not None and color_map not in matplotlib.colormaps:
+            raise unknown("colour map", color_map, matplotlib.colormaps)
+
+    @abstractmethod
+    def draw(self) -> Iterator[Artifact]:
+        """Yield each artifact as it is ready; the run writes it before it asks for the next one."""
+
+    def finish(self) -> Iterator[Artifact]:
+        """Yield summaries of what was drawn; called after `draw`, also after Ctrl-C or an error."""
+        return iter(())
+
+    def file_name(self, option: str, **fields: str) -> str:
+        """Return the file name that the pattern in `option` gives, and reserve it in the run.
+
+        Raises:
+            ConvscopeError: another artifact has that name, or it lies in the folder of another view.
+        """
+        pattern, key = getattr(self.settings, option), f"{self.settings.name}.{option}"
+        path = re.sub(r"\{(\w+)\}", lambda match: names.file_name(fields[match[1]]), pattern)
+        differing = " and ".join(f"{{{field}}}" for field in fields)
+        return self.reserve(path, f"{key}={pattern}", f"names that differ by {differing}")
+
+    def reserve(self, path: str, what: str, expected: str = "another file name") -> str:
+        """Reserve a file name in the run and return it; see `Output.reserve`."""
+        return self.run.output.reserve(path, what, view=self.settings.name, expected=expected)
+
+    def index_of(self, layer: Layer) -> str:
+        """Return the index of a layer as text, with leading zeros so that file names sort."""
+        digits = max(2, len(str(len(self.run.models.first.layers) - 1)))
+        return f"{layer.index:0{digits}d}"
+
+    def picture(
+        self,
+        path: str,
+        pixels: np.ndarray | images.Indexed,
+        *,
+        title: str,
+        caption: str,
+        photograph: Photograph | None = None,
+        role: Role = Role.figure,
+        about: dict[str, Any],
+    ) -> Artifact:
+        """Return a picture as an artifact: a JPEG if `path` ends in `.jpg`, else a PNG.
+
+        Args:
+            path: from `file_name`, or in the view's own folder.
+            pixels: uint8 (height, width, 3), or a picture with a palette.
+            title: see `Artifact`.
+            caption: see `Artifact`.
+            photograph: the photograph that the picture shows.
+            role: how the page shows it.
+            about: the provenance beside models, photograph and seed: layer, channels, value range, ...
+        """
+        provenance = self.provenance(photograph, about)
+        return Artifact(
+            path=path,
+            title=title,
+            caption=caption,
+            content=encode_picture(path, pixels, title=title, caption=caption, provenance=provenance),
+            view=self.settings.name,
+            photograph=photograph.key if photograph else None,
+            role=role,
+            size=(pixels.shape[0], pixels.shape[1]),
+            provenance=provenance,
+        )
+
+    def chart(self, path: str, draw: Callable[[Path], None], **options: Any) -> Artifact:
+        """Return a chart that `draw` saves to the PNG file that it is given; options as of `picture`."""
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch, "chart.png")
+            draw(file)
+            return self.picture(path, images.load_png(file), **options)
+
+    def table(
+        self, path: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, about: dict[str, Any]
+    ) -> Artifact:
+        """Return a CSV table as an artifact."""
+        return self.file(path, csv_text(columns, rows).encode(), about=about)
+
+    def file(
+        self, path: str, content: bytes | None, *, photograph: Photograph | None = None, about: dict[str, Any]
+    ) -> Artifact:
+        """Return a file that the page does not show; with `content=None` it is written already."""
+        return Artifact(
+            path=path,
+            title=path.rpartition("/")[2],
+            content=content,
+            view=self.settings.name,
+            photograph=photograph.key if photograph else None,
+            role=Role.file,
+            provenance=self.provenance(photograph, about),
+        )
+
+    def provenance(self, photograph: Photograph | None, about: dict[str, Any]) -> dict[str, Any]:
+        """Return what every artifact says of its origin: view, models, photograph and seed, with `about`."""
+        return {
+            "view": self.settings.name,
+            **about,
+            **self.run.models.provenance,
+            **(photograph.provenance if photograph else {}),
+            "seed": self.run.config.seed,
+        }
+
+
+def make_view(settings: ViewConfig, run: Run) -> View:
+    """Import the view that its settings name, and make it.
+
+    Raises:
+        ConvscopeError: a setting does not fit the models, the photographs or the data.
+    """
+    module, _, name = settings.drawn_by.partition(":")
+    return getattr(importlib.import_module(module), name)(run, settings)

@@ -1,0 +1,5 @@
+"""The activations view: the feature maps of chosen layers, as grids of one model or strips of several."""
+
+from convscope.app.visualize.views.activations.view import Activations
+
+__all__ = ["Activations"]

@@ -1,0 +1,173 @@
+"""Feature maps of one model: grids of all channels, pictures of single channels, bars of units."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.app.visualize.photographs import Photograph
+from convscope.app.visualize.views.activations.summary import LayerSummary
+from convscope.config.schema.views import Normalize, Order, Statistics
+from convscope.graph import Layer
+from convscope.render import figure, mosaic
+from convscope.render.artifact import Artifact, Role
+from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
+from convscope.vis.channel_statistics import ChannelStatistics
+from convscope.vis.extractor import BEFORE
+
+if TYPE_CHECKING:
+    from convscope.app.visualize.views.activations.view import Activations
+
+MAX_BARS = 40
+
+
+@dataclass
+class Grids:
+    """The layout of one model; several threads may draw.
+
+    `statistics` are those of the reference images by layer path, if the settings ask for them.
+    """
+
+    view: "Activations"
+    statistics: dict[str, ChannelStatistics] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin an empty summary."""
+        self.summary = LayerSummary(self.view)
+
+    def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
+        """Return the grid or the bars of a layer, then its single channels if wanted; see `Layout`."""
+        (values,) = maps
+        about = {
+            "layer": layer.path,
+            "channels": [0, values.shape[-1] - 1],
+            "value_range": [float(values.min()), float(values.max())],
+        }
+        if values.ndim == 1:
+            return [self._bars(photograph, layer, values, about)]
+        levels = self._levels(layer, values)
+        grid = self._grid(photograph, layer, values, levels, about)
+        if not self.view.settings.channels:
+            return [grid]
+        return [grid, *self._channels(photograph, layer, values, levels)]
+
+    def finish(self) -> Iterator[Artifact]:
+        """Yield table and charts of all layers."""
+        return self.summary.artifacts(self.statistics)
+
+    def _grid(
+        self, photograph: Photograph, layer: Layer, maps: np.ndarray, levels: Levels, about: dict[str, Any]
+    ) -> Artifact:
+        settings = self.view.settings
+        counted = settings.statistics is Statistics.split and layer.path in self.statistics
+        dead = self.statistics[layer.path].dead if counted else None
+        silent = int(levels.silent.sum())
+        self.summary.note(photograph, layer, maps, silent=silent, dead=dead)
+        order = _order(maps, settings.order)
+        caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
+        if settings.order is Order.mean:
+            caption += "; the highest mean first"
+            about = about | {"order": order.tolist()}
+        if silent:
+            caption += f"; hatched: {silent} silent on this photograph"
+        if dead is not None:
+            about = about | {"dead": np.flatnonzero(dead).tolist()}
+            if dead.any():
+                images = self.statistics[layer.path].pictures
+                caption += f"; framed: {int(dead.sum())} dead on {images:,} pictures"
+        layout = _layout(settings.canvas, settings.max_tile, settings.columns)
+        tiles = mosaic.map_tiles(levels, order=order, layout=layout, dead=dead)
+        scale = mosaic.Scale(settings.color_map, levels.labels)
+        return self.view.picture(
+            self.view.file_name("file", **self.view.placeholders(photograph, layer)),
+            mosaic.sheet(tiles, layer.path, caption, scale, layout),
+            title=layer.path,
+            caption=caption,
+            photograph=photograph,
+            about=about | {"color_map": settings.color_map, "silent": silent, "normalize": levels.meaning},
+        )
+
+    def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
+        """Return the maps on the scale that the settings ask for."""
+        settings = self.view.settings
+        if settings.normalize is Normalize.range:
+            return on_one_scale(maps, *settings.range)
+        if settings.normalize is Normalize.dataset:
+            seen = self.statistics[layer.path]
+            return from_zero(maps, seen.high, f"its 99.5th percentile on {seen.pictures:,} pictures")
+        if settings.normalize is Normalize.layer:
+            return on_one_scale(maps, float(maps.min()), float(maps.max()))
+        return of_channels(maps)
+
+    def _channels(
+        self, photograph: Photograph, layer: Layer, maps: np.ndarray, levels: Levels
+    ) -> Iterator[Artifact]:
+        """Yield a picture of each channel, with a line of text below it."""
+        settings, fields = self.view.settings, self.view.placeholders(photograph, layer)
+        if layer.path.endswith(BEFORE):
+            fields |= {key: f"{fields[key]}_before" for key in ("index", "place", "number")}
+        digits = max(3, len(str(len(levels.values) - 1)))
+        size = "×".join(map(str, levels.values.shape[1:]))
+        for channel, values in enumerate(levels.values):
+            own, title = maps[..., channel], f"{layer.path}, channel {channel}"
+            picture = mosaic.channel_picture(
+                values,
+                hatched=bool(levels.silent[channel]),
+                caption=f"{title}, {size}",
+                color_map=settings.color_map,
+                layout=_layout(settings.channel_canvas),
+            )
+            yield self.view.picture(
+                self.view.file_name("channel_file", **fields, channel=f"{channel:0{digits}d}"),
+                picture,
+                title=title,
+                caption=f"{size}, {levels.meaning}",
+                photograph=photograph,
+                role=Role.file,
+                about={
+                    "layer": layer.path,
+                    "channels": [channel, channel],
+                    "value_range": [float(own.min()), float(own.max())],
+                    "color_map": settings.color_map,
+                    "silent": int(levels.silent[channel]),
+                    "normalize": levels.meaning,
+                },
+            )
+
+    def _bars(
+        self, photograph: Photograph, layer: Layer, values: np.ndarray, about: dict[str, Any]
+    ) -> Artifact:
+        """Return a bar for each unit of a dense layer, with the names of the classes on the last layer."""
+        model = self.view.run.models.first
+        classes = model.contract.class_names
+        last = layer.output is model.layers[-1].output and len(values) == len(classes)
+        shown = np.argsort(-values, kind="stable")[:MAX_BARS] if last else np.arange(len(values))
+        labels = [classes[index] for index in shown] if last else None
+        caption = f"{layer.kind}, {len(values)} units"
+        if len(shown) < len(values):
+            caption += f", the {len(shown)} highest"
+
+        def draw(path: Path) -> None:
+            figure.bars(path, values[shown], layer.path, labels)
+
+        path = self.view.file_name("file", **self.view.placeholders(photograph, layer))
+        if path.endswith(".jpg"):  # a chart is no photograph
+            path = self.view.reserve(f"{path[:-4]}.png", f"bars of {layer.path}")
+        return self.view.chart(
+            path, draw, title=layer.path, caption=caption, photograph=photograph, about=about
+        )
+
+
+def _layout(canvas: Sequence[int], max_tile: int = 96, columns: int | None = None) -> mosaic.Layout:
+    """Return the layout for a canvas of [], [width] or [width, height] pixels."""
+    width, height, *_ = (*canvas, None, None)
+    return mosaic.Layout(max_tile, columns, width, height)
+
+
+def _order(maps: np.ndarray, order: Order) -> np.ndarray:
+    """Return the channels in the order in which they are shown."""
+    if order is Order.mean:
+        return np.argsort(-maps.mean(axis=(0, 1)), kind="stable")
+    return np.arange(maps.shape[-1])

@@ -1,0 +1,213 @@
+"""Feature maps of one model or of several, photograph by photograph, in batches and groups of layers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+
+from convscope.app.visualize.models import MapsOfModels
+from convscope.app.visualize.photographs import Photograph, encode
+from convscope.app.visualize.run import Run
+from convscope.app.visualize.view import View
+from convscope.app.visualize.views import animations
+from convscope.app.visualize.views.activations.arrays import saving
+from convscope.app.visualize.views.activations.grids import Grids
+from convscope.app.visualize.views.activations.strips import MapStrips
+from convscope.config.schema.views import ActivationsConfig, Normalize, Statistics
+from convscope.data.pipeline import Batches
+from convscope.errors import ConvscopeError
+from convscope.graph import Layer
+from convscope.parallel import in_threads
+from convscope.progress import progress
+from convscope.render.artifact import Artifact
+from convscope.vis.channel_statistics import FEWEST, ChannelStatistics, channel_statistics
+from convscope.vis.extractor import before_and_after, in_groups
+from convscope.vis.layer_selection import select, with_maps
+from convscope.vis.model_difference import MapCorrelation
+
+MAX_BYTES = 512 * 2**20  # of feature maps in memory at once
+REFERENCE_BATCH = 8  # reference images in memory at once, with the maps of all layers
+_KEY = "activations.layers"
+
+Maps = Mapping[str, np.ndarray]
+
+
+class Layout(Protocol):
+    """How the feature maps of a layer become pictures."""
+
+    def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
+        """Return the pictures of a layer, the main one first.
+
+        Args:
+            photograph: the photograph.
+            layer: the layer in the first model.
+            maps: of each model, float32 (height, width, channels) or (units,).
+        """
+
+    def finish(self) -> Iterator[Artifact]:
+        """Yield what sums up the layers drawn so far."""
+
+
+class Activations(View[ActivationsConfig]):
+    """Draws the chosen layers for each photograph."""
+
+    layout: Layout
+
+    def __init__(self, run: Run, settings: ActivationsConfig) -> None:
+        """Check the layers, match them in all models, and open the photographs."""
+        super().__init__(run, settings)
+        animations.check(settings.animate)
+        several = len(run.models) > 1
+        self.layers = _layers_to_show(run.models.first.layers, settings.layers, units=not several)
+        if settings.before_activation:
+            self.layers = [part for layer in self.layers for part in before_and_after(layer)]
+        self._positions = {layer.path: position for position, layer in enumerate(self.layers)}
+        size = run.models.first.contract.input_size
+        groups = in_groups(self.layers, pictures=settings.batch * len(run.models), size=size, limit=MAX_BYTES)
+        self.groups = [MapsOfModels(run.models, group, _KEY) for group in groups]
+        self.photographs = run.photographs
+        if self._needs_statistics:
+            _ = run.reference_images  # fails here if there are none
+        self.layout = MapStrips(self) if several else Grids(self)
+
+    @property
+    def _needs_statistics(self) -> bool:
+        return self.settings.statistics is Statistics.split or self.settings.normalize is Normalize.dataset
+
+    def draw(self) -> Iterator[Artifact]:
+        """Yield the pictures, photograph by photograph."""
+        if isinstance(self.layout, Grids) and self._needs_statistics:
+            self.layout.statistics = self._statistics()
+        size = self.settings.batch
+        with progress(total=len(self.photographs), desc="photographs", unit="photograph") as bar:
+            for first in range(0, len(self.photographs), size):
+                batch = self.photographs[first : first + size]
+                yield from self._draw_batch(batch)
+                bar.update(len(batch))
+
+    def finish(self) -> Iterator[Artifact]:
+        """Yield table and charts of all layers."""
+        return self.layout.finish()
+
+    def placeholders(self, photograph: Photograph, layer: Layer) -> dict[str, str]:
+        """Return the values of the placeholders of a file name; `place` and `number` count drawn layers."""
+        position, count = self._positions[layer.path], len(self.layers)
+        return {
+            "photograph": photograph.key,
+            "layer": layer.path,
+            "index": self.index_of(layer),
+            "place": f"{position:0{len(str(count - 1))}d}",
+            "number": f"{position + 1:0{max(2, len(str(count)))}d}",
+        }
+
+    def _draw_batch(self, batch: Sequence[Photograph]) -> Iterator[Artifact]:
+        """Yield the pictures of a batch: one forward pass for each model and each group of layers."""
+        drawn: list[list[list[Artifact]]] = [[] for _ in batch]  # by photograph and layer
+        with ExitStack() as files:
+            save = [files.enter_context(self._saving(photograph)) for photograph in batch]
+            for group in self.groups:
+                outputs = list(group(lambda bundle: encode(batch, bundle)))
+                for index, photograph in enumerate(batch):
+                    maps = {
+                        layer.path: [output[layer.path][index] for output in outputs]
+                        for layer in group.layers
+                    }
+                    save[index]({path: of_models[0] for path, of_models in maps.items()})
+                    self._correlate(maps)
+                    for pictures in self._draw_layers(photograph, group.layers, maps):
+                        yield from pictures
+                        drawn[index].append(pictures)
+                del outputs, maps  # before the next group is computed
+        for index, photograph in enumerate(batch):
+            if self.settings.save_arrays:
+                about = {
+                    "layers": [layer.path for layer in self.layers],
+                    "type": str(self.settings.save_arrays),
+                }
+                yield self.file(self._arrays_path(photograph), None, photograph=photograph, about=about)
+            yield from animations.of_layers(self, photograph, drawn[index])
+
+    def _arrays_path(self, photograph: Photograph) -> str:
+        return f"activations/{photograph.key}/maps.npz"
+
+    def _saving(self, photograph: Photograph) -> AbstractContextManager[Callable[[Maps], None]]:
+        """Return what saves the maps of a photograph, or does nothing if they are not wanted."""
+        if self.settings.save_arrays is None:
+            return nullcontext(lambda maps: None)
+        path = self.run.output.directory / self._arrays_path(photograph)
+        return saving(path, str(self.settings.save_arrays))
+
+    def _draw_layers(
+        self, photograph: Photograph, layers: Sequence[Layer], maps: dict[str, list[np.ndarray]]
+    ) -> Iterator[list[Artifact]]:
+        """Yield the pictures of each layer in order. Bars are drawn in this thread: Matplotlib needs it."""
+
+        def draw(layer: Layer) -> list[Artifact]:
+            return self.layout.draw(photograph, layer, maps[layer.path])
+
+        pictures = in_threads(draw, [layer for layer in layers if not layer.has_units])
+        for layer in layers:
+            yield draw(layer) if layer.has_units else next(pictures)
+
+    def _correlate(self, maps: dict[str, list[np.ndarray]]) -> None:
+        """Add maps to the correlations of each two models, which the view `comparison` shows."""
+        for path, of_models in maps.items():
+            for one, other in combinations(range(len(of_models)), 2):
+                correlation = self.run.correlations.setdefault((path, one, other), MapCorrelation())
+                correlation.add(of_models[one], of_models[other])
+
+    def _statistics(self) -> dict[str, ChannelStatistics]:
+        """Return, by layer path, which channels are dead and how strong strong responses are."""
+        bundle, images = self.run.models.first, self.run.reference_images
+        batches = Batches(
+            images,
+            size=bundle.contract.input_size,
+            preprocessing=bundle.contract.preprocessing,
+            batch_size=REFERENCE_BATCH,
+        )
+        steps = progress(range(len(batches)), desc="statistics", unit="batch", leave=False)
+        statistics = channel_statistics(
+            bundle.model, bundle.layers, self.layers, (batches[step][0] for step in steps)
+        )
+        if self.settings.statistics is Statistics.split and len(images.paths) < FEWEST:
+            print(
+                f"note: no channel is called dead over {len(images.paths)} pictures: expected "
+                f"{FEWEST:,} or more in splits"
+            )
+        return statistics
+
+
+def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: bool) -> list[Layer]:
+    """Return the layers that match the patterns; without patterns every convolution, pooling and dense layer.
+
+    Dense layers are left out unless `units` is true.
+
+    Raises:
+        ConvscopeError: a layer has neither feature maps nor, with `units`, units.
+    """
+    if not patterns:
+        with_channels = {layer.index for layer in with_maps(layers)}
+        return [layer for layer in layers if layer.index in with_channels or (units and layer.has_units)]
+    selected = select(layers, patterns, drawable=units)
+    if not units:
+        drawable = [layer for layer in selected if layer.has_maps]
+        if not drawable:
+            raise ConvscopeError(
+                f"layer {selected[0].path} ({selected[0].kind}) has no feature maps, its output is "
+                f"{selected[0].shape}: compare draws convolutions or poolings of activations.layers"
+            )
+        return drawable
+    if not selected:
+        raise ConvscopeError(
+            f"activations.layers=[{','.join(patterns)}] has neither feature maps nor units to draw: expected "
+            "convolutions, poolings or dense layers"
+        )
+    for layer in selected:
+        if not layer.has_maps and not layer.has_units:
+            raise ConvscopeError(
+                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: "
+                "choose convolutions, poolings or dense layers in activations.layers"
+            )
+    return selected

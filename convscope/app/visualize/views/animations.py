@@ -1,0 +1,100 @@
+"""Animations: pictures one after the other as GIF and MP4, for the views that have them."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope import images
+from convscope.app.visualize.photographs import Photograph
+from convscope.app.visualize.view import View
+from convscope.config.schema.views import Animation
+from convscope.render.animation import Frames, gif
+from convscope.render.artifact import Artifact, Role
+from convscope.render.video import mp4, program
+
+if TYPE_CHECKING:
+    from convscope.app.visualize.views.activations.view import Activations
+
+_WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
+_CHANNELS_FASTER, _FASTEST = 10, 50  # than layers; frames a second, the limit of a GIF
+_KEPT = ("layer", "channels", "value_range", "normalize")  # from the picture of the layer
+
+
+def check(formats: Sequence[Animation]) -> None:
+    """Raise ConvscopeError if a format cannot be written: MP4 needs ffmpeg."""
+    if Animation.mp4 in formats:
+        program()
+
+
+def animate(
+    view: View[Any],
+    stem: str,
+    frames: Sequence[np.ndarray],
+    *,
+    title: str,
+    caption: str,
+    photograph: Photograph,
+    about: dict[str, Any],
+    gif_role: Role = Role.link,
+) -> Iterator[Artifact]:
+    """Write frames in each format of the view's option `animate`, at its rate or at `about["rate"]`.
+
+    Args:
+        view: a view with the options `animate` and `rate`.
+        stem: the path without its suffix.
+        frames: uint8 (height, width, 3), all of one size.
+        title: see `Artifact`.
+        caption: see `Artifact`; the rate is added.
+        photograph: the photograph that the frames show.
+        about: the provenance.
+        gif_role: how the page shows a GIF; an MP4 is a link.
+    """
+    rate = about.get("rate", view.settings.rate)
+    for kind in Animation:
+        if kind in view.settings.animate:
+            path = view.reserve(f"{stem}.{kind}", f"animation of {title}")
+            actual = _WRITERS[kind](view.run.output.directory / path, frames, rate)
+            yield Artifact(
+                path=path,
+                title=title,
+                caption=f"{caption}, {actual:.3g} a second",
+                view=view.settings.name,
+                photograph=photograph.key,
+                role=gif_role if kind is Animation.gif else Role.link,
+                size=(frames[0].shape[0], frames[0].shape[1]),
+                provenance=view.provenance(photograph, about | {"rate": actual}),
+            )
+
+
+def of_layers(
+    view: "Activations", photograph: Photograph, drawn: Sequence[Sequence[Artifact]]
+) -> Iterator[Artifact]:
+    """Write the pictures of the layers one after the other, then the channels of each layer.
+
+    `drawn` are, for each layer, its picture and those of its channels, which are written already.
+    """
+    settings = view.settings
+    if not settings.animate:
+        return
+
+    def write(
+        stem: str, title: str, pictures: Sequence[Artifact], about: dict[str, Any]
+    ) -> Iterator[Artifact]:
+        directory = view.run.output.directory
+        sizes = [picture.size for picture in pictures if picture.size]
+        frames = Frames(sizes, lambda index: images.load_png(directory / pictures[index].path))
+        caption = f"{len(pictures)} pictures"
+        about = {"color_map": settings.color_map, **about}
+        yield from animate(
+            view, stem, frames, title=title, caption=caption, photograph=photograph, about=about
+        )
+
+    grids = [grid for grid, *_ in drawn]
+    titles = [grid.title for grid in grids]
+    yield from write(f"activations/{photograph.key}/layers", "all layers", grids, {"layers": titles})
+    for grid, *channels in drawn:
+        if channels:
+            about = {name: grid.provenance[name] for name in _KEPT}
+            rate = min(_FASTEST, _CHANNELS_FASTER * settings.rate)
+            yield from write(grid.path[:-4], grid.title, channels, about | {"rate": rate})

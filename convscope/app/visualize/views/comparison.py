@@ -1,0 +1,110 @@
+"""The comparison view: how far the models of `compare` differ, layer by layer, as a table and a chart."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from convscope.app.visualize.view import View
+from convscope.config.schema.views import ComparisonConfig
+from convscope.graph import Layer
+from convscope.models.matching import matching_layers
+from convscope.models.states import ModelState
+from convscope.render import figure
+from convscope.render.artifact import Artifact
+from convscope.vis.model_difference import kernels, relative_change
+
+TABLE, CHART = "comparison/summary.csv", "comparison/summary.png"
+COLUMNS = ("index", "layer", "type", "one", "other", "channels", "correlation", "kernel_change")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two models in one layer; NaN is not known. `channels` is the number of those that vary in both."""
+
+    layer: Layer
+    pair: tuple[str, str]
+    channels: int
+    correlation: float
+    change: float
+
+
+class Comparison(View[ComparisonConfig]):
+    """Sums up the maps that `activations` computed, and the kernels, of each two models."""
+
+    def draw(self) -> Iterator[Artifact]:
+        """Yield table and chart."""
+        differences = sorted(self._differences(), key=lambda difference: difference.layer.index)
+        rows = [
+            (
+                difference.layer.index, difference.layer.path, difference.layer.kind, *difference.pair,
+                difference.channels or "", _number(difference.correlation), _number(difference.change),
+            )
+            for difference in differences
+        ]  # fmt: skip
+        yield self.table(TABLE, COLUMNS, rows, about={})
+        charts = {
+            "correlation": _lines(differences, [difference.correlation for difference in differences]),
+            "kernel change": _lines(differences, [difference.change for difference in differences]),
+        }
+        charts = {name: lines for name, lines in charts.items() if lines}
+        if not charts:
+            return
+        layers = list(dict.fromkeys(difference.layer.path for difference in differences))
+
+        def draw(path: Path) -> None:
+            figure.differences_by_depth(path, layers, charts, logarithmic=["kernel change"])
+
+        yield self.chart(CHART, draw, title="by depth", caption=" and ".join(charts), about={})
+
+    def _differences(self) -> Iterator[Difference]:
+        states = self.run.models[:]
+        for one, other in combinations(range(len(states)), 2):
+            first, second = states[one], states[other]
+            matches = matching_layers(first.bundle, second.bundle)
+            before, after = _kernels(first), _kernels(second)
+            for layer in first.bundle.layers:
+                maps = self.run.correlations.get((layer.path, one, other))
+                match = matches.get(layer.path)
+                change = math.nan
+                if match is not None and match.kind == layer.kind:
+                    change = _change(before[layer.path], after[match.path])
+                if maps is None and math.isnan(change):
+                    continue
+                correlation, channels = (math.nan, 0) if maps is None else (maps.mean, maps.channels)
+                yield Difference(layer, (first.title, second.title), channels, correlation, change)
+
+
+def _kernels(state: ModelState) -> dict[str, list[np.ndarray]]:
+    """Return copies of the kernels of each layer by its path."""
+    if state.load:
+        state.load()
+    return {layer.path: kernels(layer.keras_layer) for layer in state.bundle.layers}
+
+
+def _change(before: list[np.ndarray], after: list[np.ndarray]) -> float:
+    """Return the relative change of a layer's kernels; NaN if it has none or their shapes differ."""
+    if not before or [kernel.shape for kernel in before] != [kernel.shape for kernel in after]:
+        return math.nan
+    return relative_change(before, after)
+
+
+def _lines(differences: Sequence[Difference], values: Sequence[float]) -> dict[str, list[float]]:
+    """Return a line for each pair, over all layers that have a row; none if no value is known."""
+    if not np.isfinite(values).any():
+        return {}
+    positions = {
+        path: index for index, path in enumerate(dict.fromkeys(row.layer.path for row in differences))
+    }
+    lines: dict[str, list[float]] = {}
+    for difference, value in zip(differences, values, strict=True):
+        line = lines.setdefault(" and ".join(difference.pair), [math.nan] * len(positions))
+        line[positions[difference.layer.path]] = value
+    return lines
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"

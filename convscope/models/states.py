@@ -1,0 +1,68 @@
+"""A model that is one of several: opened on its own, or a snapshot that shares its network with others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+
+from convscope.errors import ConvscopeError
+from convscope.files import sha256
+from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, ModelBundle, read_contract
+from convscope.models.load import load_model
+from convscope.models.opening import Reading, bundle_of
+from convscope.models.snapshots import Snapshot
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A model with a short title that no other model of its sequence has.
+
+    Attributes:
+        title: the heading of its column.
+        bundle: its network, contract and hash.
+        load: puts its weights into a network that it shares with other states; None if it has its own.
+    """
+
+    title: str
+    bundle: ModelBundle
+    load: Callable[[], None] | None = None
+
+
+def snapshot_states(
+    run: Path, snapshots: Sequence[Snapshot], titles: Sequence[str], *, allow_code: bool = False
+) -> list[ModelState]:
+    """Open snapshots of one training as states of one network, so that only one network is in memory.
+
+    Args:
+        run: the run directory with `model.keras` and `model.json`.
+        snapshots: the snapshots, each of which is read once to check it.
+        titles: the title of each.
+        allow_code: whether Lambda layers of the model may run.
+
+    Raises:
+        ConvscopeError: the run cannot be opened, or a snapshot is damaged or belongs to another model.
+    """
+    network = load_model(run / MODEL_FILE, allow_code=allow_code)
+    contract = read_contract(run / CONTRACT_FILE)
+    bundle = bundle_of(network, Reading(), path=str(run / MODEL_FILE), contract=contract)
+    own = {id(weight) for weight in network.weights}
+    if any(id(weight) not in own for weight in bundle.model.weights):
+        raise ConvscopeError(
+            f"{run / MODEL_FILE} computes in 16 bits or with channels first: expected a model.keras that "
+            "train.py saved"
+        )
+    for snapshot in snapshots:
+        snapshot.weights(network)
+    return [
+        ModelState(
+            title,
+            replace(bundle, path=str(snapshot.path), sha256=sha256(snapshot.path)),
+            _loader(network, snapshot),
+        )
+        for snapshot, title in zip(snapshots, titles, strict=True)
+    ]
+
+
+def _loader(network: keras.Model, snapshot: Snapshot) -> Callable[[], None]:
+    return lambda: network.set_weights(snapshot.weights(network))
