@@ -105,8 +105,9 @@ def test_a_model_is_as_itself(command: Command) -> None:
     own, other = (sheet[:side, x : x + side] for x in (left, left + side + 2))
     assert len(np.unique(own.reshape(-1, 3), axis=0)) == 2
     np.testing.assert_array_equal(own, other)
+    (heatmaps,) = [path for path in files if path.startswith("class_activation/")]
     for path, key in (
-        ("class_activation/red/dark_overlay.png", "highest"),
+        (heatmaps, "highest"),
         ("filters/maps.png", "mean_response_after"),
         ("filters/kernels_maps.png", "largest_weight"),
     ):
@@ -123,6 +124,26 @@ def test_class_activation_is_on_one_scale(command: Command) -> None:
     assert about["highest"] == pytest.approx([1 / 9, 2 / 9], rel=1e-5)
     assert about["value_range"] == pytest.approx([0, 2 / 9], rel=1e-5)
     assert about["score"] == pytest.approx([1 / 3, 2 / 3], rel=1e-5)
+
+
+@pytest.mark.usefixtures("runs")
+def test_snapshots_that_share_a_network_are_explained_each_with_its_own_weights(command: Command) -> None:
+    model = nets.classifier(np.eye(2), "softmax")
+    *trunk, head = model.get_weights()
+    model.set_weights([*trunk, 3 * head])
+    save_snapshot(model, 1, Path("two"))
+    snapshots = [f"two/snapshots/epoch_00{epoch}.weights.npz" for epoch in (0, 1)]
+    given = [*GIVEN, "views=[class_activation,filters]", "class_activation.class_name=dark"]
+    done = command("visualize", f"compare=[{','.join(snapshots)},two]", *given)
+    assert done.status == 0, done.err
+    about = listed()["class_activation/red/dark_overlay.png"]
+    # The logit of dark is the mean of channel 0, 1/3; times 3 by the head; twice by the kernel of the run.
+    assert about["score"] == pytest.approx([1 / 3, 1, 2 / 3], rel=1e-5)
+    assert about["highest"] == pytest.approx([1 / 9, 3 / 9, 2 / 9], rel=1e-5)
+    assert listed()["filters/kernels_maps.png"]["largest_weight"] == [[1, 1], [1, 1], [2, 1]]
+    assert (
+        len({entry["sha256"] for entry in json.loads(Path("out/manifest.json").read_text())["models"]}) == 3
+    )
 
 
 @pytest.mark.usefixtures("runs")
@@ -155,10 +176,11 @@ def test_random_weights_are_the_same_again_and_leave_the_model_alone(command: Co
     assert table()[("maps", "one", "two epoch 0")] == ("1", "1", "0")  # before it was doubled
     assert float(table()[("maps", "random", "one")][2]) > 0.1
     page = Path("out/index.html").read_text("utf-8")
-    for section in ("summary", "red", "filters", "layers", "model"):
+    for section in ("comparison", "photographs", "filters", "layers", "model"):
         assert f'<section id="{section}">' in page
+    assert page.index('id="comparison"') < page.index('id="photographs"')
     for path in listed():
-        assert f'src="{path}"' in page
+        assert path.endswith((".csv", ".yaml", ".html")) or f'src="{path}"' in page
 
 
 @pytest.mark.usefixtures("runs")
@@ -182,12 +204,18 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is none of them"),
         (["compare=[one,application]"], "neither"),
         (["compare=[one,two]", "application=VGG16"], "neither"),
-        (["compare=[one,two]", "views=[examples]"], "leave examples out"),
+        (
+            ["compare=[one,two]", "views=[examples]"],
+            "views=examples draws one model and compare lists 2: expected views among",
+        ),
         (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
-        (["compare=[one,two]", "activations.file={layer}.png"], "activations.file={layer}.png: leave it out"),
-        (["compare=[one,two]", "examples.top=3"], "examples.top=3: leave it out; compare heeds"),
+        (
+            ["compare=[one,two]", "activations.channel_file={layer}.png"],
+            "activations.channel_file={layer}.png applies to one model only: leave it out",
+        ),
+        (["compare=[one,two]", "examples.top=3"], "examples.top=3 applies to one model only"),
         (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
-        (["compare=[one,two]", "splits=[test]"], "splits=['test']: leave it out"),
+        (["compare=[one,two]", "splits=[test]"], "splits=['test'] applies to one model only"),
         (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
         (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
         (["compare=[one,large]"], "one takes pictures of 3×3 pixels, large of 4×4"),
@@ -314,6 +342,6 @@ def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command
     said = ["preprocessing=minus_one_to_one", "class_names=[dark,light]"]
     done = command("visualize", "compare=[one,foreign.keras]", *said, *GIVEN, "views=[activations]")
     assert done.status == 0, done.err
-    assert "note: each model gets the preprocessing that is its own: one unit_range" in done.out
+    assert "note: each model gets its own preprocessing: one unit_range" in done.out
     about = listed()["activations/red/01_maps.png"]
     assert about["value_range_of_models"][1] == [0, 4]  # red is 1 and green -1, twice their difference

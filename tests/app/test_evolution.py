@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from convscope import decode
-from convscope.app.visualize.evolution import EvolutionDrawing
-from convscope.app.visualize.photographs import choose
-from convscope.config.schema.visualize import EvolutionConfig
+from convscope.app.visualize.output import Output
+from convscope.app.visualize.run import Run
+from convscope.app.visualize.views.evolution import Evolution
+from convscope.config.schema.views import EvolutionConfig
+from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import encode_photographs
 from convscope.images import color_table, load_png, save_png
 from convscope.models.bundle import Contract, save_model
@@ -53,12 +55,13 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     bundle = open_checkpoint(Path("run"))
     before = [each.copy() for each in bundle.model.get_weights()]
-    drawing = EvolutionDrawing(
-        bundle, EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0]), Path("out"), allow_code=False
+    config = VisualizeConfig(checkpoint="run", views=["evolution"])
+    view = Evolution(
+        Run(config, Output(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
     )
-    assert drawing.epochs.numbers == [0, 1, 2]
-    photograph = choose([], bundle)[0]
-    found = drawing.maps(photograph)
+    assert view.epochs == [0, 1, 2]
+    photograph = view.photographs[0]
+    found = view.maps(photograph)
     contract = bundle.contract
     inputs = encode_photographs([decode.load(photograph.path)], contract.input_size, contract.preprocessing)
     convolutions = [layer for layer in bundle.layers if layer.kind == "Conv2D"]
@@ -68,8 +71,8 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     for path, maps in found.items():
         np.testing.assert_array_equal(maps[best], expected[path][0][..., [2, 0]])
     assert any(not np.array_equal(maps[0], maps[best]) for maps in found.values())
-    assert list(drawing.draw([photograph]))
-    for ours, theirs in zip(bundle.model.get_weights(), before, strict=True):
+    assert list(view.draw())
+    for ours, theirs in zip(view.run.models.first.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -120,7 +123,7 @@ def test_all_epochs_are_on_one_scale(command: Command) -> None:
     assert half.max() < full.min()
     page = Path("out/index.html").read_text("utf-8")
     assert 'src="evolution/red/01_maps.gif"' in page
-    assert 'id="evolution"' in page
+    assert "<h3>Evolution</h3>" in page
     assert 'href="evolution/red/01_maps.mp4"' in page
     assert 'src="evolution/red/01_maps.mp4"' not in page
 

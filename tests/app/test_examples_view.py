@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.app.visualize.reference import pictures_of
+from convscope.app.visualize.reference import reference_images, training_data
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.images import load_png, save_png
@@ -78,7 +78,7 @@ def test_the_table_has_what_the_maps_have_and_the_crop_shows_the_patch(
         "7", "11", "7", "11", "12", "16",
     ]  # fmt: skip
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    first, second = files
+    first, second = (entry for entry in files if entry["path"].endswith(".png"))
     assert (first["view"], first["layer"], first["channels"]) == ("examples", "red", [0, 1])
     assert (first["splits"], first["photographs"]) == ([str(folder)], 3)
     assert first["value_range"] == [0, pytest.approx(25, rel=1e-5)]
@@ -123,10 +123,11 @@ def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
     tiny = ["model.input_size=32", "model.widths=[4]", "model.units=4", "training.epochs=1"]
     assert command("train", *made, *tiny, "augmentation=none", "hydra.run.dir=run").status == 0
     bundle = open_checkpoint(Path("run"))
-    test = pictures_of(["test"], bundle)
+    data, classes = training_data(bundle), bundle.contract.class_names
+    test = reference_images(["test"], data, classes)
     assert test.plain
     assert [test.classes[label] for label in test.labels] == [path.parent.name for path in test.paths]
-    both = pictures_of(["data/two", "test", str(class_folders / "dark" / "0.png")], bundle)
+    both = reference_images(["data/two", "test", str(class_folders / "dark" / "0.png")], data, classes)
     assert both.paths[: len(test.paths)] == test.paths
     assert len(both.paths) == len({path.resolve() for path in both.paths}) == 20 + 1
     assert not both.plain

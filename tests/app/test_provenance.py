@@ -42,7 +42,7 @@ CARRIED = {  # the first pattern that fits
     "examples/examples.csv": {"model_sha256", "layers"},
     "evolution/*/*.png": MAPS | {"epochs"},
     **dict.fromkeys(("evolution/*/*.gif", "evolution/*/*.mp4"), MAPS | {"epochs", "rate"}),
-    "layers.csv": {"model_sha256"},
+    "layers/layers.csv": {"model_sha256"},
     "config.yaml": set[str](),
     "index.html": set[str](),
 }
@@ -107,7 +107,7 @@ def test_every_file_is_listed_with_what_it_is_from(draw: Callable[[], dict[str, 
     assert sorted([*listed, "manifest.json"]) == sorted(on_disk())
     model = sha256(Path("run/model.keras"))
     photographs = {f"photos/{name}.png": sha256(Path(f"photos/{name}.png")) for name in ("a", "b")}
-    assert manifest["model"]["sha256"] == model
+    assert [entry["sha256"] for entry in manifest["models"]] == [model]
     assert manifest["seed"] == 7
     assert {"python", "keras", "tensorflow", "numpy", "convscope"} <= set(manifest["versions"])
     assert "hydra.run.dir=out" in manifest["command"]

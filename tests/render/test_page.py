@@ -101,9 +101,12 @@ def test_every_link_is_relative_and_leads_somewhere(page: Path) -> None:
             assert (page.parent / unquote(target)).is_file()
 
 
-def test_one_layer_is_one_and_captions_are_read_beside_the_picture(page: Path) -> None:
+def test_each_figure_has_its_caption_and_the_links_of_its_title(page: Path) -> None:
     text = page.read_text()
-    assert text.count("<summary>1 layer</summary>") == 2  # a photograph each
-    assert text.count("<figcaption>") == text.count("</figcaption>") == 5
     captions = [part.partition("</figcaption>")[0] for part in text.split("<figcaption>")[1:]]
+    assert len(captions) == 6  # an overlay and a layer of two photographs, a chart, a filter
     assert all("quoted" in caption for caption in captions)
+    assert sum("_h.png" in caption for caption in captions) == 2  # heatmaps, beside their overlays
+    assert not any("all.gif" in caption for caption in captions)
+    assert text.count(">GIF</a>") == 2  # in the list of links
+    assert "hidden" not in text

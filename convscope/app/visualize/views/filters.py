@@ -105,7 +105,7 @@ class Filters(View[FiltersConfig]):
         several = len(models) > 1
         count = shown_channels(self, layer.channels)
         weights = [
-            np.array(own.keras_layer.kernel)[..., :count]
+            np.asarray(own.keras_layer.kernel)[..., :count].copy()
             for _, (own,) in zip(models, self._first_matches, strict=True)
         ]
         end = max(float(np.abs(kernels).max()) for kernels in weights) if several else None

@@ -1,0 +1,137 @@
+"""A view that is defined here and registered in one line is drawn, listed and checked like the others."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope.app.visualize.run import Run
+from convscope.app.visualize.view import View
+from convscope.config.schema.fields import check_range, option
+from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.views import VIEWS
+from convscope.images import load_png, save_png
+from convscope.models.bundle import Contract, save_model
+from convscope.preprocessing import by_name
+from convscope.render.artifact import Artifact
+from tests.conftest import Outcome
+from tests.vis import nets
+
+Command = Callable[..., Outcome]
+
+
+@dataclass
+class BrightnessConfig(ViewConfig):
+    """The mean brightness of a photograph, as a grey square for each model."""
+
+    name = "brightness"
+    title = "Mean brightness"
+    drawn_by = f"{__name__}:Brightness"
+
+    side: int = option(8, "width and height of a square in pixels")
+    interrupt: bool = option(False, "press Ctrl-C after the first picture")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("brightness.side", self.side, 1, 64)
+
+
+class Brightness(View[BrightnessConfig]):
+    def __init__(self, run: Run, settings: BrightnessConfig) -> None:
+        super().__init__(run, settings)
+        self.photographs = run.photographs
+
+    def draw(self) -> Iterator[Artifact]:
+        for photograph in self.photographs:
+            level = round(float(photograph.resized.mean()))
+            shape = (self.settings.side, self.settings.side * len(self.run.models), 3)
+            path, title = f"brightness/{photograph.key}.png", f"brightness of {photograph.name}"
+            pixels = np.full(shape, level, np.uint8)
+            yield self.picture(
+                path, pixels, title=title, caption=f"{level}", photograph=photograph, about={"level": level}
+            )
+            if self.settings.interrupt:
+                signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs, two photographs of brightness 40 and 200, and the view, registered."""
+    monkeypatch.setitem(VIEWS, "brightness", BrightnessConfig)
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        save_model(nets.classifier(np.eye(2), "softmax"), Path(name))
+        Contract("by hand", ["dark", "light"], (3, 3), by_name("unit_range")).write(Path(name))
+    for name, level in (("dim", 40), ("bright", 200)):
+        save_png(Path(f"photos/{name}.png"), np.full((6, 5, 3), level, np.uint8))
+
+
+GIVEN = ["images=[photos]", "views=[brightness]", "brightness.side=4", "hydra.run.dir=out"]
+
+
+def listed() -> dict[str, dict]:
+    manifest = json.loads(Path("out/manifest.json").read_text("utf-8"))
+    return {entry["path"]: entry for entry in manifest["files"]}
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(("models", "width"), [(["checkpoint=one"], 4), (["compare=[one,two]"], 8)])
+def test_a_new_view_is_drawn_for_one_model_and_for_two(
+    command: Command, models: list[str], width: int
+) -> None:
+    done = command("visualize", *models, *GIVEN)
+    assert done.status == 0, done.err
+    for name, level in (("dim", 40), ("bright", 200)):
+        path = f"brightness/{name}.png"
+        np.testing.assert_array_equal(load_png(Path("out", path)), np.full((4, width, 3), level))
+        entry = listed()[path]
+        assert (entry["view"], entry["level"], entry["seed"]) == ("brightness", level, 0)
+        assert entry["photograph"] == f"photos/{name}.png"
+        assert len(np.atleast_1d(entry["model_sha256"])) == width // 4
+    page = Path("out/index.html").read_text("utf-8")
+    assert page.count("<h3>Mean brightness</h3>") == 2
+    assert 'src="brightness/dim.png"' in page
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_options_of_a_new_view_are_checked_and_explained(command: Command) -> None:
+    for given, said in (
+        ("brightness.side=65", "brightness.side=65 is out of range: expected at least 1 and at most 64"),
+        ("brightness.sde=1", "no key 'brightness.sde': did you mean brightness.side"),
+        ("views=[brightnes]", "no view 'brightnes': did you mean brightness"),
+        ("activations.file=brightness/{layer}.png", "would be among the brightness of the run"),
+    ):
+        views = [] if given.startswith("views") else ["views=[brightness,activations]"]
+        done = command("visualize", "checkpoint=one", *GIVEN[:1], *views, given, "hydra.run.dir=out")
+        assert done.status == 1
+        assert said in done.err.strip().splitlines()[-1]
+    assert "width and height of a square in pixels" in command("visualize", "--help").out
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_view_for_one_model_is_refused_with_several(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BrightnessConfig, "max_models", 1)
+    done = command("visualize", "compare=[one,two]", *GIVEN)
+    assert done.status == 1
+    assert "views=brightness draws one model and compare lists 2" in done.err.strip().splitlines()[-1]
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_a_new_view_drew_is_kept_after_an_interrupt(command: Command) -> None:
+    done = command("visualize", "checkpoint=one", *GIVEN, "brightness.interrupt=true")
+    assert done.status == 130
+    assert "shows what was drawn until then" in done.err
+    assert [path for path in listed() if path.startswith("brightness/")] == ["brightness/bright.png"]
+    page = Path("out/index.html").read_text("utf-8")
+    assert 'src="brightness/bright.png"' in page
+    assert "brightness/dim.png" not in page
+    done = command("visualize", "checkpoint=one", *GIVEN, "overwrite=true")
+    assert done.status == 0, done.err
+    assert "brightness/dim.png" in listed()
