@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from convscope.config import launch, overrides
-from convscope.config.schema.activations import ActivationsConfig, Normalize
+from convscope.config.schema.views import ActivationsConfig, Normalize
 from convscope.config.schema.prepare import (
     DatasetConfig,
     FolderConfig,
