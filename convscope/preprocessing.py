@@ -168,7 +168,7 @@ PREPROCESSINGS = {
 }
 
 
-def chosen(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
+def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
     """The preprocessing of that name, or for "affine" the one of `scale` and `offset`, a number or three.
 
     Raises:

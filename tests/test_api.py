@@ -251,3 +251,18 @@ def test_a_model_of_open_size_is_told_one() -> None:
         [np.zeros((30, 40, 3), np.uint8)], ["only"]
     )
     assert maps["only"].shape == (1, 18, 18, 2)
+
+
+def test_options_that_do_not_apply_are_refused(tmp_path: Path) -> None:
+    run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
+    with pytest.raises(ConvscopeError, match="^input_size, output given for .*: expected none of them"):
+        convscope.open_model(tmp_path / "run", input_size=999, output="nonsense")
+    with pytest.raises(TypeError, match="no option 'input_sise': expected preprocessing, scale"):
+        convscope.open_model(tmp_path / "run", input_sise=999)
+
+
+def test_affine_preprocessing_takes_numbers() -> None:
+    options = {"preprocessing": "affine", "scale": 1 / 255, "offset": 0, "class_names": ("a", "b")}
+    model = network()
+    found = convscope.open_model(model, **options).predict([PIXELS])
+    np.testing.assert_allclose(found, opened(model).predict([PIXELS]), rtol=1e-6)

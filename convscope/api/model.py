@@ -1,20 +1,21 @@
 """Open any Keras classifier; get its feature maps as arrays, and what excites them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.epochs import Epochs
-from convscope.models.opening import Reading, bundle_of, open_checkpoint
-from convscope.preprocessing import Preprocessing, by_name
+from convscope.models.opening import bundle_of, open_checkpoint
+from convscope.models.reading import Reading
 from convscope.render import rows
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
 from convscope.vis.example_search import ExampleSearch
@@ -161,40 +162,40 @@ class OpenModel:
         return LayerExamples(top.value, top.example, crops, found.silent)
 
 
-def open_model(
-    source: str | Path | keras.Model,
-    *,
-    preprocessing: str | Preprocessing | None = None,
-    class_names: Sequence[str] = (),
-    input: str | None = None,
-    output: str | None = None,
-    outputs: str | None = None,
-    input_size: int | None = None,
-    allow_code: bool = False,
-) -> OpenModel:
+def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
     """Open a run directory of train.py, a `.keras`, `.h5` or `.hdf5` file, or a model in memory.
 
+    A run directory describes its model: only `allow_code` applies to it. For other models, the options are
+    those of visualize.py.
+
     Args:
-        source: what to open; a model in memory is left as it is.
-        preprocessing: what a foreign model expects of pixels: unit_range, minus_one_to_one, caffe, torch,
-            none, or a `Preprocessing`.
-        class_names: of a foreign model, in the order of its outputs.
-        input: which of several inputs is the picture.
-        output: which of several outputs tells the class.
-        outputs: "probabilities" or "logits", where the last layer of a foreign model does not tell.
-        input_size: height and width in pixels, where the model leaves them open.
-        allow_code: run the Lambda layers of a file, which are its author's code.
+        source: what to open; a model in memory is not changed.
+        **options: `preprocessing`: unit_range, minus_one_to_one, caffe, torch, none, affine, or a
+            `Preprocessing`. `scale`, `offset`: of affine, `pixels * scale + offset`, one number or three.
+            `class_names`: in the order of the model's outputs. `input_size`: height and width in pixels, if
+            the model accepts any size. `input`, `output`: the names of the input for the picture and of the
+            output for the classes, if there are several. `outputs`: "probabilities" or "logits", if the last
+            layer does not show which. `allow_code`: run the Lambda layers of a file; they are code of its
+            author.
 
     Raises:
-        ConvscopeError: it cannot be opened, or something must be said of it that is not.
+        ConvscopeError: the model cannot be opened, an option is missing or wrong, or it does not apply.
+        TypeError: an option is unknown.
     """
-    known = by_name(preprocessing) if isinstance(preprocessing, str) else preprocessing
-    if outputs not in (None, "probabilities", "logits"):
-        raise unknown("outputs", outputs, ["probabilities", "logits"])
-    reading = Reading(known, class_names, input, output, outputs, input_size, allow_code)
+    known = [field.name for field in fields(Reading)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"open_model() has no option {name!r}: expected {', '.join(known)}")
+    for name in {"scale", "offset", "class_names"} & set(options):
+        options[name] = _as_list(options[name])
+    reading = Reading(**options)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
     return OpenModel(open_checkpoint(Path(source).expanduser(), reading))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | int | float) else list(value)
 
 
 def evolution(

@@ -67,8 +67,10 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
     tensor = model.outputs[0]
     if len(tensor.shape) != 2 or tensor.shape[-1] is None:
         raise ConvscopeError(f"the output is {tuple(tensor.shape)}: expected (batch, classes)")
+    found = activation_of(tensor)
+    if outputs == "logits" and found in ("softmax", "sigmoid"):
+        raise ConvscopeError(f"outputs=logits, but the last layer has a {found}: remove outputs")
     if outputs is None:
-        found = activation_of(tensor)
         if found not in ("softmax", "sigmoid", "linear"):
             raise ConvscopeError(
                 f"whether the output ({_source(tensor)[0].name}) is probabilities or logits is not known: "

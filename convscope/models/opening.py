@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,29 +16,10 @@ from convscope.models.applications import application as application_of
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
 from convscope.models.load import SUFFIXES, load_model
 from convscope.models.pretrained import count_names_anew, load_weights
+from convscope.models.reading import Reading
 from convscope.models.snapshots import snapshot_at
-from convscope.preprocessing import Preprocessing
 
 _IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one must know of a model that has no `model.json`, and what is chosen of one that has several.
-
-    `preprocessing` is what it expects of pixels; `class_names` are in the order of its outputs; `input` and
-    `output` name one of several; `outputs` is "probabilities" or "logits" where the last layer does not
-    tell; `input_size` is height and width in pixels where the model leaves them open; `allow_code` opens a
-    file with a Lambda layer, which is its author's code.
-    """
-
-    preprocessing: Preprocessing | None = None
-    class_names: Sequence[str] = ()
-    input: str | None = None
-    output: str | None = None
-    outputs: str | None = None
-    input_size: int | None = None
-    allow_code: bool = False
 
 
 _NOTHING = Reading()
@@ -60,12 +41,11 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundl
     contract_path = path.parent / CONTRACT_FILE
     if of_run(checkpoint):
         contract = read_contract(contract_path)
-        if reading.preprocessing or reading.class_names:
+        if reading.described():
             raise ConvscopeError(
-                f"{contract_path} says what the model expects and what its classes are: leave preprocessing "
-                "and class_names out"
+                f"{', '.join(reading.described())} given for {path}: expected none of them, because "
+                f"{contract_path} describes the model; remove them"
             )
-        reading = Reading(allow_code=reading.allow_code)
     else:
         contract = None
     model = load_model(path, allow_code=reading.allow_code)
@@ -134,13 +114,10 @@ def open_application(name: str, weights: str | None, reading: Reading = _NOTHING
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
     count_names_anew(model)
-    classes = reading.class_names or _imagenet_classes()
-    known = replace(
-        reading,
-        preprocessing=reading.preprocessing or wanted.preprocessing,
-        class_names=classes,
-        input_size=reading.input_size or wanted.input_size,  # some leave it open
-    )
+    known = copy(reading)
+    known.preprocessing = reading.preprocessing or wanted.preprocessing
+    known.class_names = reading.class_names or _imagenet_classes()
+    known.input_size = reading.input_size or wanted.input_size  # some applications accept any size
     return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
 
 
@@ -172,27 +149,38 @@ def bundle_of(
 
 def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Contract:
     _, height, width, channels = _picture_shape(flat, path)
-    size = reading.input_size
-    if height is None or width is None:
-        if size is None:
-            raise ConvscopeError(f"{path} leaves the size of its input open: say input_size=PIXELS")
-        height = width = size
-    if reading.preprocessing is None:
+    input_size = _input_size((height, width), reading.input_size, path)
+    preprocessing, class_names = reading.resolve_preprocessing(), reading.read_class_names()
+    if preprocessing is None:
         raise ConvscopeError(
             f"what {path} expects of pixels is not known, and nobody should guess: say preprocessing="
             "unit_range, minus_one_to_one, caffe, torch or none, or affine with scale and offset"
         )
     outputs = flat.output_shape[-1]
     expected = 2 if outputs == 1 else outputs
-    if len(reading.class_names) != expected:
+    if len(class_names) != expected:
         raise ConvscopeError(
-            f"{path} tells {expected} classes apart, class_names has {len(reading.class_names)}: say "
+            f"{path} tells {expected} classes apart, class_names has {len(class_names)}: say "
             "class_names=[FIRST,SECOND,…] in the order of the outputs, or class_names=@FILE, a name a line"
         )
-    if len(set(reading.class_names)) < expected:
-        raise ConvscopeError(f"class_names={list(reading.class_names)}: expected each name once")
-    preprocessing = reading.preprocessing.grey() if channels == 1 else reading.preprocessing
-    return Contract(name, list(reading.class_names), (height, width), preprocessing)
+    if len(set(class_names)) < expected:
+        raise ConvscopeError(f"class_names={class_names}: expected each name once")
+    preprocessing = preprocessing.grey() if channels == 1 else preprocessing
+    return Contract(name, class_names, input_size, preprocessing)
+
+
+def _input_size(sides: tuple[int | None, int | None], given: int | None, path: str) -> tuple[int, int]:
+    """Return the height and width of the model's input in pixels, where `given` fills what is open."""
+    if None in sides and given is None:
+        raise ConvscopeError(f"{path} leaves the size of its input open: say input_size=PIXELS")
+    if any(given not in (None, side) for side in sides if side is not None):
+        raise ConvscopeError(
+            f"input_size={given}: {path} takes {sides[0] or '?'}×{sides[1] or '?'} pixels; remove input_size"
+        )
+    height, width = (side or given for side in sides)
+    assert height is not None
+    assert width is not None
+    return height, width
 
 
 def _picture_shape(flat: keras.Model, path: str) -> tuple[int | None, ...]:

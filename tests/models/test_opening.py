@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,11 +13,12 @@ import pytest
 from convscope.errors import ConvscopeError
 from convscope.models.applications import names
 from convscope.models.bundle import Contract, save_model
-from convscope.models.opening import Reading, bundle_of, open_application, open_checkpoint
+from convscope.models.opening import bundle_of, open_application, open_checkpoint
+from convscope.models.reading import Reading
 from convscope.preprocessing import by_name
 
 PICTURES = np.random.default_rng(0).uniform(0, 1, (2, 12, 12, 3)).astype(np.float32)
-SAID = Reading(by_name("unit_range"), ["a", "b", "c"])
+SAID = Reading("unit_range", class_names=["a", "b", "c"])
 
 
 def network(*, channels: int = 3, units: int = 3, activation: str | None = "softmax") -> keras.Model:
@@ -107,9 +109,9 @@ def test_a_file_of_keras_2_opens(tmp_path: Path) -> None:
             Reading(class_names=["a", "b", "c"]),
             "what .* expects of pixels is not known, and nobody should guess",
         ),
-        (Reading(by_name("none")), r"tells 3 classes apart, class_names has 0: say class_names=\[FIRST"),
-        (Reading(by_name("none"), ["a", "b"]), "tells 3 classes apart, class_names has 2"),
-        (Reading(by_name("none"), ["a", "b", "a"]), "expected each name once"),
+        (Reading("none"), r"tells 3 classes apart, class_names has 0: say class_names=\[FIRST"),
+        (Reading("none", class_names=["a", "b"]), "tells 3 classes apart, class_names has 2"),
+        (Reading("none", class_names=["a", "b", "a"]), "expected each name once"),
     ],
 )
 def test_what_is_not_known_is_asked_for(reading: Reading, said: str, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_a_size_that_is_open_is_asked_for(tmp_path: Path) -> None:
     keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x)).save(tmp_path / "m.keras")
     with pytest.raises(ConvscopeError, match="say input_size=PIXELS"):
         open_checkpoint(tmp_path / "m.keras", SAID)
-    sized = Reading(SAID.preprocessing, SAID.class_names, input_size=20)
+    sized = replace(SAID, input_size=20)
     assert open_checkpoint(tmp_path / "m.keras", sized).contract.input_size == (20, 20)
 
 
@@ -139,13 +141,13 @@ def test_grey_pictures_are_the_luma_of_coloured_ones(tmp_path: Path) -> None:
         contract.preprocessing.decode(contract.preprocessing.encode(grey)), grey, rtol=1e-5
     )
     with pytest.raises(ConvscopeError, match="treats red, green and blue apart"):
-        open_checkpoint(tmp_path / "m.keras", Reading(by_name("caffe"), SAID.class_names))
+        open_checkpoint(tmp_path / "m.keras", Reading("caffe", class_names=SAID.class_names))
 
 
 @pytest.mark.parametrize(("units", "classes"), [(1, ["no", "yes"]), (3, ["a", "b", "c"])])
 def test_logits_become_probabilities(units: int, classes: list[str]) -> None:
     model = network(units=units, activation=None)
-    bundle = bundle_of(model, Reading(by_name("none"), classes), path="memory")
+    bundle = bundle_of(model, Reading("none", class_names=classes), path="memory")
     logits = np.asarray(model(PICTURES), np.float64)
     expected = (
         1 / (1 + np.exp(-logits)) if units == 1 else np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -184,7 +186,7 @@ def test_code_in_a_file_is_refused_and_a_switch_allows_a_lambda(name: str, tmp_p
     ) as error:
         open_checkpoint(tmp_path / name, SAID)
     assert "\n" not in str(error.value)
-    allowed = Reading(SAID.preprocessing, SAID.class_names, allow_code=True)
+    allowed = replace(SAID, allow_code=True)
     np.testing.assert_array_equal(open_checkpoint(tmp_path / name, allowed).model(PICTURES), model(PICTURES))
 
 
@@ -284,5 +286,25 @@ def test_every_application_lists_its_layers_and_has_its_first_and_last_maps(name
 def test_the_contract_beside_a_run_is_not_contradicted(tmp_path: Path) -> None:
     save_model(network(), tmp_path)
     Contract("net", ["a", "b", "c"], (12, 12), by_name("unit_range")).write(tmp_path)
-    with pytest.raises(ConvscopeError, match="leave preprocessing and class_names out"):
+    with pytest.raises(ConvscopeError, match=r"^preprocessing, class_names given for .*; remove them$"):
         open_checkpoint(tmp_path, SAID)
+
+
+@pytest.mark.parametrize(
+    "options", [{"input_size": 999}, {"output": "nonsense"}, {"input": "x"}, {"outputs": "logits"}]
+)
+def test_options_that_a_run_directory_decides_are_refused(options: dict, tmp_path: Path) -> None:
+    save_model(network(), tmp_path)
+    Contract("net", ["a", "b", "c"], (12, 12), by_name("unit_range")).write(tmp_path)
+    (name,) = options
+    with pytest.raises(ConvscopeError, match=f"^{name} given for .*model.keras: expected none of them"):
+        open_checkpoint(tmp_path, Reading(**options))
+    open_checkpoint(tmp_path, Reading(allow_code=True))
+
+
+def test_options_that_contradict_the_model_are_refused() -> None:
+    with pytest.raises(ConvscopeError, match="input_size=999: memory takes 12×12 pixels"):
+        bundle_of(network(), replace(SAID, input_size=999), path="memory")
+    assert bundle_of(network(), replace(SAID, input_size=12), path="memory").contract.input_size == (12, 12)
+    with pytest.raises(ConvscopeError, match="outputs=logits, but the last layer has a softmax"):
+        bundle_of(network(), replace(SAID, outputs="logits"), path="memory")
