@@ -255,9 +255,9 @@ def test_a_model_of_open_size_is_told_one() -> None:
 
 def test_options_that_do_not_apply_are_refused(tmp_path: Path) -> None:
     run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
-    with pytest.raises(ConvscopeError, match="^input_size, output given for .*: expected none of them"):
+    with pytest.raises(ConvscopeError, match=r"^input_size, output given for .*: expected none of them"):
         convscope.open_model(tmp_path / "run", input_size=999, output="nonsense")
-    with pytest.raises(TypeError, match="no option 'input_sise': expected preprocessing, scale"):
+    with pytest.raises(TypeError, match=r"no option .input_sise.: expected preprocessing, scale"):
         convscope.open_model(tmp_path / "run", input_sise=999)
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError, one_line
+from convscope.graph.keras_private import shallow_copy
 
 
 def copied(
@@ -36,7 +37,7 @@ def fresh_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
         if hasattr(layer, "finalize_state") or not getattr(layer, "weights", None):
-            return layer  # an operation that is no layer has none either
+            return shallow_copy(layer)  # an operation that is no layer has none either
         try:
             return type(layer).from_config(layer.get_config())
         except Exception as error:

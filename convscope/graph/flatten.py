@@ -1,8 +1,9 @@
-"""Any functional model as one flat graph: every layer at any depth, by path, from one input.
+"""Any model as one flat graph: every layer at any depth, by path, from one input.
 
-Models inside models are replayed: their layers are called again on the outer input's tensors, so that
-each has an output that can be reached. Weights are shared, and the model itself stays as it is. What
-computes in 16 bits or with the channels first is replayed as a copy that does not.
+The calls of the model, and of the models inside it, are replayed on one input, so that each layer has an
+output that can be reached. The layers of the graph are shallow copies: they share the weights of the model,
+and the model does not change. A layer that computes in 16 bits or with the channels first is replaced by a
+copy in float32 with the channels last, which has weights of its own.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import keras
 
 from convscope.errors import ConvscopeError
 from convscope.graph.adapt import Adapter
+from convscope.graph.keras_private import call_of, shallow_copy
 from convscope.graph.layer import Layer
+from convscope.graph.recording import Recording, ancestors, record
 
 SEPARATOR = "/"  # between a model's name and that of a layer in it, in a path
 
@@ -42,33 +45,32 @@ def flatten(model: keras.Model, *, input_name: str | None = None, output_name: s
     Raises:
         ConvscopeError: the model was never built, or which input or output is meant is not clear.
     """
-    functional = _functional(model)
-    if functional is None:
+    recording = record(model)
+    if recording is None:
         raise ConvscopeError(
             f"the layers of {model.name} cannot be reached: it is a subclassed model that was never called, "
             "or does more than call layers and Keras operations; expected a functional or sequential one"
         )
-    adapter = Adapter.of(functional)
-    inputs = [_fresh_input(tensor, adapter.input_shape(tensor.shape)) for tensor in functional.inputs]
+    adapter = Adapter.of(model)
+    inputs = [_fresh_input(tensor, adapter.input_shape(tensor.shape)) for tensor in recording.inputs]
+    adapter.names.update(tensor.name for tensor in inputs)
     replay = _Replay(adapter)
-    structure = keras.tree.pack_sequence_as(functional._inputs_struct, inputs)
-    outputs = keras.tree.flatten(replay.functional(functional, structure, ""))
+    outputs = replay.model(recording, inputs, "")
     chosen = _choose("input", [each.name for each in inputs], input_name)
-    names = [each._keras_history.operation.name for each in functional.outputs]
-    output = outputs[_choose("output", names, output_name)]
+    output = outputs[_choose("output", recording.output_names, output_name)]
     flat = _connect(inputs, chosen, output)
-    entry = _Call(
-        inputs[chosen].name, inputs[chosen]._keras_history.operation, inputs[chosen], inputs[chosen]
-    )
-    reached = _ancestors(output)
+    entry = _Call(inputs[chosen].name, call_of(inputs[chosen]).operation, inputs[chosen], inputs[chosen])
+    reached = ancestors(output)
     calls = [entry, *(each for each in replay.calls if id(each.output) in reached)]
     return Graph(flat, _numbered(_in_order(calls)), replay.opaque)
 
 
 def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
     """The same layers on an input of another shape, (height, width, channels), with the same weights."""
-    inputs = keras.Input(shape)
-    return keras.Model(inputs, model._run_through_graph(inputs, call_fn=lambda op, *a, **k: op(*a, **k)))
+    inputs: Any = [keras.Input(shape)]
+    if isinstance(model, keras.Function):
+        inputs = keras.tree.pack_sequence_as(model.input, inputs)
+    return keras.models.clone_model(model, input_tensors=inputs, clone_function=shallow_copy)
 
 
 @dataclass(frozen=True)
@@ -87,69 +89,40 @@ class _Replay:
         self.calls: list[_Call] = []
         self.opaque: list[str] = []
 
-    def functional(self, model: Any, inputs: Any, prefix: str) -> Any:
-        """Replay a functional model; its calls come in the order of its layers, not of the recursion."""
+    def model(self, recording: Recording, inputs: Sequence[Any], prefix: str) -> list[Any]:
+        """Replay a model on other tensors and return its outputs.
+
+        Its calls come in the order of its layers, not of the recursion.
+        """
         before, self.calls = self.calls, []
         of: dict[int, list[_Call]] = {}
+        tensors = dict(zip(map(id, recording.inputs), inputs, strict=True))
+        for call in recording.calls:
+            args, kwargs = keras.tree.map_structure(lambda x: tensors.get(id(x), x), (call.args, call.kwargs))
+            self.calls = []
+            outputs = self._operation(call.operation, prefix, args, kwargs)
+            of.setdefault(id(call.operation), []).extend(self.calls)
+            tensors.update(zip(map(id, call.outputs), outputs, strict=True))
+        self.calls = before + [
+            each for operation in recording.operations for each in of.get(id(operation), [])
+        ]
+        return [tensors[id(tensor)] for tensor in recording.outputs]
 
-        def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-            outer, self.calls = self.calls, []
-            outputs = self._operation(operation, prefix, args, kwargs)
-            of.setdefault(id(operation), []).extend(self.calls)
-            self.calls = outer
-            return outputs
-
-        outputs = model._run_through_graph(inputs, call_fn=call)
-        self.calls = before + [each for operation in model.operations for each in of.get(id(operation), [])]
-        return outputs
-
-    def _operation(self, operation: Any, prefix: str, args: Any, kwargs: Any) -> Any:
+    def _operation(self, operation: Any, prefix: str, args: Any, kwargs: Any) -> list[Any]:
         path = prefix + operation.name
         if isinstance(operation, keras.Model):
-            inner = _functional(operation)
+            inner = record(operation)
             if inner is not None:
-                return self.functional(inner, args[0], path + SEPARATOR)
+                return self.model(inner, keras.tree.flatten(args), path + SEPARATOR)
             self.opaque.append(path)
-        operation = self.adapter.adapted(operation, args, kwargs)
-        outputs = operation(*args, **kwargs)
-        tensors = keras.tree.flatten(outputs)
-        self.calls.append(_Call(path, operation, args[0] if args else None, tensors[0]))
+        operation = self.adapter.adapted(operation, path, args, kwargs)
+        outputs = keras.tree.flatten(operation(*args, **kwargs))
+        self.calls.append(_Call(path, operation, args[0] if args else None, outputs[0]))
         return outputs
-
-
-def _functional(model: keras.Model) -> Any:
-    """The functional model that a model is, or is made of, or can be traced as; None if there is none."""
-    own_call = not type(model).call.__module__.startswith("keras.")
-    if hasattr(model, "_run_through_graph") and not own_call:
-        return model
-    if isinstance(model, keras.Sequential) and not own_call:
-        if not model.built or not model.layers:
-            raise ConvscopeError(
-                f"the sequential model {model.name} was never built, so that its input is not known: "
-                "expected one that begins with an Input, or was called before it was saved"
-            )
-        outputs = inputs = _fresh_input(model.inputs[0], model.inputs[0].shape)
-        for layer in model.layers:
-            outputs = layer(outputs)
-        return keras.Model(inputs, outputs)
-    return _traced(model)
-
-
-def _traced(model: keras.Model) -> keras.Model | None:
-    """A subclassed model as a functional one, by calling it on symbolic tensors; None if that fails."""
-    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
-    if len(shapes) != 1 or not isinstance(shapes[0], tuple):
-        return None
-    inputs = keras.Input(shapes[0][1:])
-    try:
-        outputs = model.call(inputs)
-        return keras.Model(inputs, outputs)
-    except Exception:
-        return None  # TensorFlow's own operations, Python's branches: nothing that can be traced
 
 
 def _fresh_input(tensor: Any, shape: tuple[int | None, ...]) -> Any:
-    return keras.Input(shape[1:], name=tensor._keras_history.operation.name)
+    return keras.Input(shape[1:], name=call_of(tensor).operation.name)
 
 
 def _choose(what: str, names: Sequence[str], wanted: str | None) -> int:
@@ -164,7 +137,7 @@ def _choose(what: str, names: Sequence[str], wanted: str | None) -> int:
 
 
 def _connect(inputs: Sequence[Any], chosen: int, output: Any) -> keras.Model:
-    needed = _ancestors(output)
+    needed = ancestors(output)
     others = [each.name for index, each in enumerate(inputs) if index != chosen and id(each) in needed]
     if others:
         raise ConvscopeError(
@@ -173,19 +146,6 @@ def _connect(inputs: Sequence[Any], chosen: int, output: Any) -> keras.Model:
     if id(inputs[chosen]) not in needed:
         raise ConvscopeError(f"the output does not depend on the input {inputs[chosen].name}")
     return keras.Model(inputs[chosen], output, name="flat")
-
-
-def _ancestors(tensor: Any) -> set[int]:
-    """The ids of all tensors that a tensor is computed from, and its own."""
-    found, left = set(), [tensor]
-    while left:
-        each = left.pop()
-        if id(each) in found:
-            continue
-        found.add(id(each))
-        found.update(id(other) for other in _node_of(each).outputs)
-        left += _inputs_of(each)
-    return found
 
 
 def _numbered(calls: Sequence[_Call]) -> list[Layer]:
@@ -206,13 +166,13 @@ def _numbered(calls: Sequence[_Call]) -> list[Layer]:
 
 def _in_order(calls: Sequence[_Call]) -> list[_Call]:
     """The calls as they are, but each after those that it gets its input from."""
-    giver = {id(tensor): call for call in calls for tensor in _node_of(call.output).outputs}
+    giver = {id(tensor): call for call in calls for tensor in call_of(call.output).outputs}
     result: list[_Call] = []
     done: set[int] = set()
     for call in calls:
         left = [call]
         while left:
-            before = [giver.get(id(tensor)) for tensor in _inputs_of(left[-1].output)]
+            before = [giver.get(id(tensor)) for tensor in call_of(left[-1].output).inputs]
             waiting = [each for each in before if each is not None and id(each) not in done]
             if waiting:
                 left.append(waiting[0])
@@ -226,21 +186,11 @@ def _in_order(calls: Sequence[_Call]) -> list[_Call]:
 
 def _sources(layer: Layer, place: dict[int, int]) -> tuple[int, ...]:
     """The layers next before a layer; operations that are no layers are looked through."""
-    found, left = set(), list(_inputs_of(layer.output))
+    found, left = set(), list(call_of(layer.output).inputs)
     while left:
         tensor = left.pop()
         if id(tensor) in place:
             found.add(place[id(tensor)])
         else:
-            left += _inputs_of(tensor)
+            left += call_of(tensor).inputs
     return tuple(sorted(found))
-
-
-def _inputs_of(tensor: Any) -> list[Any]:
-    return _node_of(tensor).input_tensors
-
-
-def _node_of(tensor: Any) -> Any:
-    """The call that gives a tensor, as Keras keeps it."""
-    operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index]

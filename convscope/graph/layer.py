@@ -5,6 +5,13 @@ from typing import Any
 
 import keras
 
+CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -31,7 +38,7 @@ class Layer:
     @property
     def is_convolution(self) -> bool:
         """Whether it convolves pictures, in any of Keras' ways."""
-        return self.kind.endswith(("Conv2D", "Conv2DTranspose"))
+        return isinstance(self.keras_layer, CONVOLUTIONS)
 
     @property
     def channels(self) -> int:
@@ -46,4 +53,4 @@ class Layer:
     @property
     def has_units(self) -> bool:
         """Whether it is a dense layer that puts out one number a unit: (units,)."""
-        return self.kind == "Dense" and len(self.shape) == 1
+        return isinstance(self.keras_layer, keras.layers.Dense) and len(self.shape) == 1

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.graph import activation_of, as_probabilities, at_size, before_activation, flatten
+from convscope.graph import (
+    activation_of,
+    as_probabilities,
+    at_size,
+    before_activation,
+    flatten,
+    fresh_weights,
+)
 
 SIZE = 12
 PICTURES = np.random.default_rng(0).uniform(0, 1, (2, SIZE, SIZE, 3)).astype(np.float32)
@@ -91,6 +98,98 @@ ZOO: dict[Callable[[], keras.Model], list[str]] = {
     subclassed: ["trunk/second", "head/scores"],
     subclassed_inside: ["inner/trunk/second", "inner/head/scores", "shares"],
 }
+
+
+def recorded_calls(model: keras.Model) -> dict[str, tuple[int, int]]:
+    """Count the calls that Keras recorded on every layer and operation of a model at any depth."""
+    counts = {}
+    left = [("", model)]
+    while left:
+        prefix, operation = left.pop()
+        path = f"{prefix}/{operation.name}"
+        counts[path] = len(operation._inbound_nodes), len(operation._outbound_nodes)
+        inner = getattr(operation, "operations", None) or getattr(operation, "layers", [])
+        left += [(path, each) for each in inner]
+    return counts
+
+
+@pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
+def test_flattening_does_not_change_the_model_and_shares_its_weights(make: Callable) -> None:
+    model = make()
+    before = recorded_calls(model)
+    for _ in range(2):
+        graph = flatten(model)
+        before_activation(graph.layers[-1].output)
+    assert recorded_calls(model) == before
+    assert {id(weight) for weight in graph.model.weights} == {id(weight) for weight in model.weights}
+
+
+def test_another_size_and_fresh_weights_do_not_change_the_model() -> None:
+    model = trunk()
+    before = recorded_calls(model)
+    at_size(model, (None, None, 3))
+    fresh_weights(model, 0)
+    assert recorded_calls(model) == before
+
+
+def test_two_inner_models_can_have_layers_of_the_same_name() -> None:
+    inputs = pixels()
+    one, other = trunk("one"), trunk("other")
+    outer_input = pixels("first")  # the name of a layer inside
+    model = keras.Model(inputs, keras.layers.Subtract(name="sum")([one(inputs), other(inputs)]))
+    graph = flatten(model)
+    assert {"one/first", "other/first", "sum", "one/sum"} <= {layer.path for layer in graph.layers}
+    np.testing.assert_array_equal(graph.model(PICTURES), model(PICTURES))
+    clash = keras.Model(outer_input, one(outer_input))
+    np.testing.assert_array_equal(flatten(clash).model(PICTURES), clash(PICTURES))
+
+
+def test_an_inner_model_that_is_called_twice_gives_both_outputs() -> None:
+    """`keras.models.clone_model` cannot replay this: its outputs are not connected to the outer input."""
+    inputs, inner = pixels(), trunk()
+    both = [inner(keras.layers.Rescaling(scale)(inputs)) for scale in (1.0, 0.5)]
+    model = keras.Model(
+        inputs, keras.layers.Concatenate()([*both, inner(keras.layers.Rescaling(2.0)(inputs))])
+    )
+    layers = flatten(model)
+    np.testing.assert_array_equal(layers.model(PICTURES), model(PICTURES))
+    assert {"trunk/second", "trunk/second@2", "trunk/second@3"} <= {each.path for each in layers.layers}
+
+
+def test_logits_follow_the_weights_of_the_model() -> None:
+    model = functional_in_functional()
+    graph = flatten(model)
+    graph_logits = keras.Model(graph.model.inputs[0], before_activation(graph.model.outputs[0]))
+    maps = next(layer for layer in graph.layers if layer.path == "trunk/first")
+    linear = keras.Model(graph.model.inputs[0], before_activation(maps.output))
+    model.set_weights([weight * 2 for weight in model.get_weights()])
+    np.testing.assert_array_equal(graph_logits(PICTURES), model(PICTURES))
+    np.testing.assert_array_equal(np.maximum(linear(PICTURES), 0), maps.keras_layer(PICTURES))
+
+
+class WSConv(keras.layers.Conv2D):
+    """A convolution of somebody else's."""
+
+
+class Scores(keras.layers.Dense):
+    """A dense layer of somebody else's."""
+
+
+class Shares(keras.layers.Softmax):
+    """A softmax of somebody else's."""
+
+
+def test_a_subclass_of_a_keras_layer_is_of_its_kind() -> None:
+    inputs = pixels()
+    x = keras.layers.Flatten()(WSConv(2, 3, name="maps")(inputs))
+    model = keras.Model(inputs, Shares()(Scores(3, name="scores")(x)))
+    layers = {layer.path: layer for layer in flatten(model).layers}
+    assert layers["maps"].is_convolution
+    assert layers["scores"].has_units
+    assert not layers["scores"].is_convolution
+    assert activation_of(model.outputs[0]) == "softmax"
+    logits = keras.Model(inputs, before_activation(model.outputs[0]))(PICTURES)
+    np.testing.assert_allclose(keras.ops.softmax(logits), model(PICTURES), rtol=1e-6)
 
 
 @pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
@@ -253,6 +352,58 @@ def test_a_model_with_the_channels_first_is_turned() -> None:
     x = keras.layers.Conv2D(4, 3, data_format="channels_first")(first.inputs[0])
     with pytest.raises(ConvscopeError, match=r"channels first, and what its layer .* \(Permute\)"):
         flatten(keras.Model(first.inputs[0], keras.layers.Permute((2, 3, 1))(x)))
+
+
+def excited(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.Model:
+    """A network with a squeeze-and-excitation block."""
+    first = data_format == "channels_first"
+    options = {"data_format": data_format}
+    inputs = keras.Input((3, SIZE, SIZE) if first else (SIZE, SIZE, 3))
+    x = keras.layers.Conv2D(4, 3, **options)(inputs)
+    weights = keras.layers.Dense(4, activation="sigmoid")(keras.layers.GlobalAveragePooling2D(**options)(x))
+    weights = keras.layers.Reshape(shape or ((4, 1, 1) if first else (1, 1, 4)))(weights)
+    weights = keras.layers.Conv2D(4, 1, **options)(weights)
+    x = keras.layers.Multiply()([x, weights])
+    return keras.Model(inputs, keras.layers.GlobalMaxPooling2D(**options)(x))
+
+
+def test_squeeze_and_excitation_with_the_channels_first_is_turned() -> None:
+    last = excited("channels_last")
+    for shape in ((4, 1, 1), (-1, 1, 1)):
+        first = excited("channels_first", shape=shape)
+        first.set_weights(last.get_weights())
+        np.testing.assert_allclose(flatten(first).model(PICTURES), last(PICTURES), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make_maps",
+    [
+        keras.layers.Reshape((2, 5, 5)),
+        lambda x: keras.ops.reshape(x, (-1, 2, 5, 5)),
+        lambda x: keras.ops.expand_dims(keras.ops.reshape(x, (-1, 10, 5)), 1),
+        lambda x: keras.layers.Permute((3, 1, 2))(keras.layers.Reshape((5, 5, 2))(x)),
+    ],
+    ids=["reshape", "ops_reshape", "expand_dims", "permute"],
+)
+def test_maps_that_are_made_from_a_vector_with_the_channels_first_are_refused(make_maps: Callable) -> None:
+    inputs = keras.Input((3, SIZE, SIZE))
+    x = keras.layers.Conv2D(2, SIZE, data_format="channels_first")(inputs)
+    x = make_maps(keras.layers.Dense(50)(keras.layers.Flatten(data_format="channels_first")(x)))
+    x = keras.layers.Conv2D(4, 3, data_format="channels_first")(x)
+    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+        flatten(keras.Model(inputs, x))
+
+
+@pytest.mark.parametrize(
+    "per_channel",
+    [lambda x: x * np.ones((2, 1, 1), np.float32), keras.layers.Rescaling(np.ones((2, 1, 1), np.float32))],
+    ids=["operation", "rescaling"],
+)
+def test_constants_with_the_channels_first_are_refused(per_channel: Callable) -> None:
+    inputs = keras.Input((3, SIZE, SIZE))
+    x = per_channel(keras.layers.Conv2D(2, 3, data_format="channels_first")(inputs))
+    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+        flatten(keras.Model(inputs, x))
 
 
 def test_convolutions_run_at_another_size_with_the_same_weights() -> None:

@@ -231,3 +231,10 @@ def test_a_trunk_in_mixed_precision_is_taken_in_float32_and_at_the_size_that_is_
     model = pretrained.from_file(tmp_path / "mixed.keras", 2, cut=None, head=Head(), input_size=20)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert model.input_shape == (None, 20, 20, 3)
+
+
+def test_a_sequential_file_without_a_size_gets_the_size_that_is_given(tmp_path: Path) -> None:
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="maps")]
+    keras.Sequential(layers).save(tmp_path / "open.keras")
+    model = pretrained.from_file(tmp_path / "open.keras", 2, cut=None, head=Head(), input_size=20)
+    assert model.input_shape == (None, 20, 20, 3)
