@@ -1,3 +1,5 @@
+import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -6,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import convscope
 from convscope.errors import ConvscopeError
@@ -234,7 +237,10 @@ def test_what_is_no_photograph_is_refused() -> None:
 
 
 def test_importing_convscope_imports_no_keras() -> None:
-    code = "import convscope, sys; print({'keras', 'tensorflow'} & set(sys.modules)); convscope.nothing"
+    code = (
+        "import convscope, sys; dir(convscope); print({'keras', 'tensorflow'} & set(sys.modules)); "
+        "convscope.nothing"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "set()"
     assert "has no attribute 'nothing'" in done.stderr
@@ -266,3 +272,87 @@ def test_affine_preprocessing_takes_numbers() -> None:
     model = network()
     found = convscope.open_model(model, **options).predict([PIXELS])
     np.testing.assert_allclose(found, opened(model).predict([PIXELS]), rtol=1e-6)
+
+
+def test_one_photograph_needs_no_list(tmp_path: Path) -> None:
+    model = opened(network())
+    save_png(tmp_path / "x.png", PIXELS)
+    expected = model.predict([PIXELS])
+    for photograph in (
+        str(tmp_path / "x.png"),
+        tmp_path / "x.png",
+        PIXELS,
+        PIXELS[None],
+        Image.fromarray(PIXELS),
+    ):
+        np.testing.assert_array_equal(model.predict(photograph), expected)
+    assert model.activations(PIXELS, ["mean"])["mean"].shape == (1, 4)
+    many = model.examples(tmp_path / "x.png", ["trunk/maps"], top=1)["trunk/maps"]
+    assert many.photograph.tolist() == [[0]] * 4
+    assert model.statistics(Image.fromarray(PIXELS), ["trunk/maps"])["trunk/maps"].pictures == 1
+
+
+def test_pictures_of_pillow_are_read_as_files_are(tmp_path: Path) -> None:
+    model = opened(network())
+    transparent = Image.fromarray(np.dstack([PIXELS, PIXELS[..., :1]]), "RGBA")
+    transparent.save(tmp_path / "transparent.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(PIXELS).save(tmp_path / "turned.png", exif=turned)
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for path in tmp_path.iterdir():
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(model.encode(image), model.encode(path), err_msg=path.name)
+    grid = convscope.grid(np.ones((3, 3, 2), np.float32))
+    assert model.predict([grid, tmp_path / "grey.png"]).shape == (2, 2)
+    with pytest.raises(ConvscopeError, match="cannot read the picture of Pillow: unsupported"):
+        model.predict(Image.fromarray(PIXELS[..., 0].astype(np.float32)))
+
+
+def test_a_model_is_shown_in_one_line_and_as_a_table() -> None:
+    model = convscope.open_model(network(), preprocessing="unit_range", class_names=["<a>", "b"])
+    name = model.bundle.contract.name
+    assert repr(model) == (
+        f"<OpenModel model {name}, from {name}, input 16×16 pixels, preprocessing unit_range, "
+        "classes 2 (<a>, b), layers 4, parameters 122>"
+    )
+    assert len(repr(model.bundle)) < 500
+    table = model._repr_html_()
+    assert "<tr><th>classes</th><td>2 (&lt;a&gt;, b)</td></tr>" in table
+    names = [f"class {index}" for index in range(40)]
+    many = convscope.open_model(network(units=40), preprocessing="unit_range", class_names=names)
+    assert "classes 40 (class 0, class 1, class 2, class 3, class 4, …)" in repr(many)
+
+
+def test_opening_prints_nothing_and_keeps_the_progress_bars_of_keras(tmp_path: Path) -> None:
+    run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
+    code = (
+        "import convscope, numpy as np\n"
+        f"model = convscope.open_model({str(tmp_path / 'run')!r})\n"
+        "model.predict(np.zeros((3, 3, 3), np.uint8))\n"
+        "import keras\n"
+        "assert keras.utils.is_interactive_logging_enabled()"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_help_and_dir_list_the_public_api() -> None:
+    names = set(convscope.__all__)
+    assert names <= set(dir(convscope))
+    text = pydoc.render_doc(convscope, renderer=pydoc.plaintext)
+    for name in (
+        "class OpenModel",
+        "open_model(source",
+        "grid(maps",
+        "evolution(run",
+        "predict(self",
+        "class Evolution",
+    ):
+        assert name in text
+    for name in names:
+        assert f"`{name}" in (convscope.__doc__ or "")

@@ -24,7 +24,7 @@ ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
 ALLOWED["config"] = {"config", "data", "errors", "models", "options", "preprocessing", "training"}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
-ALLOWED["__init__"] = {"api"}
+ALLOWED["__init__"] = {"api", "quiet"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,5 +1,6 @@
 """Open any Keras classifier; get its feature maps as arrays, and what excites them."""
 
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
@@ -24,8 +26,10 @@ from convscope.vis.extractor import Extractor
 from convscope.vis.followed_channels import follow, maps_of_states
 from convscope.vis.layer_selection import select
 
-Photograph = str | Path | np.ndarray
+Photograph = str | Path | np.ndarray | Image.Image
+Photographs = Photograph | Sequence[Photograph]
 _BATCH = 32
+_SHOWN_CLASSES = 5  # in the summary of a model
 _LONGEST = 72  # pixels of a crop's longer side
 
 
@@ -56,11 +60,36 @@ class Evolution:
     maps: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenModel:
     """A model that was opened; `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
+
+    def __repr__(self) -> str:
+        """Return one line on the model."""
+        return f"<OpenModel {', '.join(f'{name} {value}' for name, value in self._summary().items())}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table on the model, for notebooks."""
+        rows = (
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in self._summary().items()
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+    def _summary(self) -> dict[str, str]:
+        contract, names = self.bundle.contract, self.class_names
+        shown = names if len(names) <= _SHOWN_CLASSES else [*names[:_SHOWN_CLASSES], "…"]
+        height, width = contract.input_size
+        return {
+            "model": contract.name,
+            "from": self.bundle.path,
+            "input": f"{height}×{width} pixels, preprocessing {contract.preprocessing.name}",
+            "classes": f"{len(names)} ({', '.join(shown)})",
+            "layers": f"{len(self.layers):,}",
+            "parameters": f"{self.bundle.model.count_params():,}",
+        }
 
     @property
     def layers(self) -> list[Layer]:
@@ -72,26 +101,28 @@ class OpenModel:
         """In the order of the outputs."""
         return self.bundle.contract.class_names
 
-    def encode(self, photographs: Sequence[Photograph]) -> np.ndarray:
+    def encode(self, photographs: Photographs) -> np.ndarray:
         """Photographs as the model's input, float32 (n, height, width, channels), preprocessed once.
 
         Args:
-            photographs: paths, or uint8 arrays (height, width, 3) in RGB, of any size.
+            photographs: one or several of any size: paths, uint8 arrays (height, width, 3) in RGB, or
+                pictures of Pillow.
 
         Raises:
             ConvscopeError: there are none, a file cannot be read, or an array is no picture.
         """
-        if not len(photographs):
+        photographs = _several(photographs)
+        if not photographs:
             raise ConvscopeError("no photographs: expected one or more")
         contract = self.bundle.contract
         pixels = [_pixels(each) for each in photographs]
         return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
-    def predict(self, photographs: Sequence[Photograph]) -> np.ndarray:
+    def predict(self, photographs: Photographs) -> np.ndarray:
         """The probability of each class, float64 (n, classes)."""
         return probabilities_of(self.bundle.model, self.encode(photographs))
 
-    def activations(self, photographs: Sequence[Photograph], layers: Sequence[str]) -> dict[str, np.ndarray]:
+    def activations(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, np.ndarray]:
         """What layers put out, from one forward pass.
 
         Args:
@@ -108,7 +139,7 @@ class OpenModel:
         return Extractor(self.bundle.model, chosen)(self.encode(photographs))
 
     def examples(
-        self, photographs: Sequence[Photograph], layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
+        self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
     ) -> dict[str, LayerExamples]:
         """The parts of photographs that excite each channel most, by the layer's path.
 
@@ -124,6 +155,7 @@ class OpenModel:
         """
         if top < 1 or limit < 0:
             raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
+        photographs = _several(photographs)
         chosen = layers_to_search(self.layers, layers, "layers")
         search = ExampleSearch(self.bundle.model, chosen, top=top, limit=limit)
         for batch in self._batches(photographs):
@@ -131,9 +163,7 @@ class OpenModel:
         found = excited(search, self.layers)
         return {each.layer.path: self._with_crops(each, photographs) for each in found}
 
-    def statistics(
-        self, photographs: Sequence[Photograph], layers: Sequence[str]
-    ) -> dict[str, ChannelStatistics]:
+    def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
         """How strong the strong responses of channels are over many photographs, by the layer's path.
 
         `high`, float (channels,), are 99.5th percentiles; `dead`, bool (channels,), which channels are always
@@ -145,7 +175,8 @@ class OpenModel:
         chosen = select(self.layers, layers, drawable=True)
         return channel_statistics(self.bundle.model, self.layers, chosen, self._batches(photographs))
 
-    def _batches(self, photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
+    def _batches(self, photographs: Photographs) -> Iterator[np.ndarray]:
+        photographs = _several(photographs)
         for first in range(0, max(1, len(photographs)), _BATCH):
             yield self.encode(photographs[first : first + _BATCH])
 
@@ -225,7 +256,18 @@ def evolution(
     return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
 
 
+def _several(photographs: Photographs) -> Sequence[Photograph]:
+    """Return a sequence of photographs, also for a single one."""
+    if isinstance(photographs, str | Path | Image.Image):
+        return [photographs]
+    if isinstance(photographs, np.ndarray):
+        return [photographs] if photographs.ndim < 4 else list(photographs)
+    return photographs
+
+
 def _pixels(photograph: Photograph) -> np.ndarray:
+    if isinstance(photograph, Image.Image):
+        return _pixels_of_pillow(photograph)
     if not isinstance(photograph, np.ndarray):
         return decode.load(Path(photograph).expanduser())
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
@@ -233,3 +275,12 @@ def _pixels(photograph: Photograph) -> np.ndarray:
             f"a photograph of {photograph.dtype} {photograph.shape}: expected uint8 (height, width, 3) in RGB"
         )
     return photograph
+
+
+def _pixels_of_pillow(image: Image.Image) -> np.ndarray:
+    """Return the pixels of a picture as `decode.load` does for a file: upright, transparency on white."""
+    orientation = image.getexif().get(decode.ORIENTATION, 1)
+    decoded = decode.Decoded(
+        image, image.mode, image.format or "", orientation, is_deep=False, is_animated=False
+    )
+    return decode.to_rgb(decoded, Path("the picture of Pillow"))

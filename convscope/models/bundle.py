@@ -55,7 +55,7 @@ class Contract:
 class ModelBundle:
     """A model laid flat, its contract, where it is from, and the SHA-256 of its file or its weights."""
 
-    graph: Graph
+    graph: Graph = field(repr=False)  # thousands of characters
     contract: Contract
     path: str
     sha256: str
