@@ -1,4 +1,4 @@
-"""Copies of layers that compute in float32 and with the channels last, whatever the saved ones do."""
+"""Copies of layers that compute in float32 and with the channels last."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ _WITH_AXIS = (
     keras.layers.Concatenate,
     keras.layers.Softmax,
 )
-# What treats each value alike, so that it does not matter where the channels are.
-_EACH_VALUE = (
+# Layers and operations that do not depend on the axis of the channels.
+_ELEMENTWISE = (
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.LeakyReLU,
@@ -34,9 +34,7 @@ _EACH_VALUE = (
     keras.layers.Rescaling,
     keras.layers.Identity,
 )
-
-
-_EACH_VALUE_OPERATIONS = (
+_ELEMENTWISE_OPERATIONS = (
     "Absolute", "Add", "Cast", "Clip", "Divide", "Elu", "Exp", "Gelu", "LeakyRelu", "Log", "Maximum",
     "Minimum", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu", "Sqrt",
     "Square", "Subtract", "Tanh", "TrueDivide",
@@ -45,11 +43,11 @@ _EACH_VALUE_OPERATIONS = (
 
 @dataclass
 class Adapter:
-    """Copies the operations of a model for a flat graph: in float32, and with the channels last.
+    """Copies the operations of a model to a flat graph that computes in float32 and channels-last.
 
     An operation that is called twice is copied once. A copy shares the weights of its layer if its
-    configuration stays the same. `channels_first` says whether the model takes its pictures with the
-    channels first; the kernels of convolutions are the same either way.
+    configuration does not change. `channels_first` says whether the model has `data_format=channels_first`;
+    the kernels of convolutions have the same shape in both formats.
     """
 
     channels_first: bool
@@ -59,13 +57,13 @@ class Adapter:
     names: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, model: keras.Model) -> "Adapter":
+    def for_model(cls, model: keras.Model) -> "Adapter":
         """Return the adapter for a model."""
         formats = {getattr(layer, "data_format", None) for layer in _all_layers(model)}
         return cls("channels_first" in formats)
 
     def input_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of an input, with the batch, with the channels last."""
+        """Return the shape of an input, (batch, ...), with the channels last."""
         if self.channels_first and len(shape) == 4:
             return (shape[0], *shape[2:], shape[1])
         return tuple(shape)
@@ -74,8 +72,7 @@ class Adapter:
         """Return the copy of an operation.
 
         Raises:
-            ConvscopeError: what the operation does with channels that come first is not known, or it cannot
-                be made again in float32.
+            ConvscopeError: the operation cannot be converted to float32 or to channels-last.
         """
         if id(operation) not in self.copies:
             changes = self._changes(operation, args, kwargs)
@@ -86,7 +83,7 @@ class Adapter:
         return self.copies[id(operation)][1]
 
     def _named(self, operation: Any, path: str) -> Any:
-        """Give an operation a name that no other of the flat graph has: its own, or one made of its path."""
+        """Give an operation a unique name in the flat graph: its own, or one made of its path."""
         base = path.replace("/", "_")
         names = chain([operation.name, base], (f"{base}_{number}" for number in count(2)))
         operation.name = next(name for name in names if name not in self.names)
@@ -94,7 +91,7 @@ class Adapter:
         return operation
 
     def _changes(self, operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-        """Return the entries of a layer's configuration that its copy must have otherwise."""
+        """Return the entries of the configuration that are different in the copy."""
         changes: dict[str, Any] = {}
         is_layer = isinstance(operation, keras.layers.Layer)
         if is_layer and operation.dtype_policy.name != "float32" and "float" in operation.compute_dtype:
@@ -105,14 +102,14 @@ class Adapter:
 
 
 def _channels_last(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return what makes an operation do with the channels last what it does with the channels first.
+    """Return the entries of the configuration that convert an operation to channels-last.
 
     Raises:
-        ConvscopeError: this is not known.
+        ConvscopeError: it cannot be converted.
     """
     if getattr(operation, "data_format", None) == "channels_first":
         return {"data_format": "channels_last"}
-    if _treats_values_alike(operation, args, kwargs):
+    if _is_elementwise(operation, args, kwargs):
         return {}
     shapes = [_shape(tensor) for tensor in keras.tree.flatten((args, kwargs))]
     takes_maps = any(len(shape) == 4 for shape in shapes)
@@ -126,9 +123,8 @@ def _channels_last(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
         return {"target_shape": (1, 1, maps[0][1])}  # the same values in the same order
     if takes_maps or maps:
         raise ConvscopeError(
-            f"the model takes the channels first, and what its layer {operation.name} "
-            f"({type(operation).__name__}) does with the channels last is not known: expected a model "
-            "with the channels last"
+            f"the model has data_format=channels_first, and its layer {operation.name} "
+            f"({type(operation).__name__}) cannot be converted: expected a model with channels_last"
         )
     return {}
 
@@ -139,17 +135,17 @@ def _maps_of(operation: Any, args: Any, kwargs: Any) -> list[tuple[int | None, .
     return [_shape(tensor) for tensor in returned if len(tensor.shape) == 4]
 
 
-def _treats_values_alike(operation: Any, args: Any, kwargs: Any) -> bool:
+def _is_elementwise(operation: Any, args: Any, kwargs: Any) -> bool:
     """Whether an operation does not depend on the axis of the channels."""
     if isinstance(operation, keras.layers.Layer):
         constants = [getattr(operation, "scale", 0), getattr(operation, "offset", 0)]
-        alike = isinstance(operation, _EACH_VALUE)
+        known = isinstance(operation, _ELEMENTWISE)
     else:
         constants = [x for x in keras.tree.flatten((args, kwargs)) if not isinstance(x, keras.KerasTensor)]
-        alike = type(operation).__name__ in _EACH_VALUE_OPERATIONS
+        known = type(operation).__name__ in _ELEMENTWISE_OPERATIONS
     tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
     ranks = {len(tensor.shape) for tensor in tensors}
-    return alike and not any(map(np.ndim, constants)) and len(ranks - {0}) < 2
+    return known and not any(map(np.ndim, constants)) and len(ranks - {0}) < 2
 
 
 def _shape(value: Any) -> tuple[int | None, ...]:
@@ -164,7 +160,7 @@ def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _changed(layer: Any, changes: dict[str, Any], args: Any, kwargs: Any) -> Any:
-    """Return a layer made again with changes in its configuration, with the same weights."""
+    """Return a copy of a layer with changes in its configuration and the same values of its weights."""
     try:
         copy = type(layer).from_config(layer.get_config() | changes)
         if layer.weights:
@@ -174,12 +170,11 @@ def _changed(layer: Any, changes: dict[str, Any], args: Any, kwargs: Any) -> Any
                 copy(*args, **kwargs)
                 copy = shallow_copy(copy)
             copy.set_weights(layer.get_weights())
-            if hasattr(copy, "finalize_state"):  # of layers that were adapted to data
+            if hasattr(copy, "finalize_state"):  # preprocessing layers, such as Normalization
                 copy.finalize_state()
     except Exception as error:
-        said = one_line(error)[:200]
         raise ConvscopeError(
-            f"layer {layer.name} ({type(layer).__name__}) cannot be made again with "
-            f"{changes} ({said}): expected a model in float32 with the channels last"
+            f"cannot copy the layer {layer.name} ({type(layer).__name__}) with {changes} "
+            f"({one_line(error)[:200]}): expected a model in float32 with channels_last"
         ) from None
     return copy

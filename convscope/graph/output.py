@@ -1,4 +1,4 @@
-"""What stands at the end of a layer or a model: its activation, and what was there before it."""
+"""The activation at the end of a layer or a model, and the values before it."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ _SAME_VALUES_OPERATIONS = ("Reshape", "Flatten", "Squeeze", "Cast", "Identity")
 
 
 def activation_of(tensor: Any) -> str | None:
-    """The activation that a tensor went through last: "softmax", "linear", …; None if not known."""
+    """Return the name of the last activation before a tensor, such as "softmax", or None if it is unknown."""
     call = call_of(tensor)
     operation = call.operation
     alone = _activation_alone(operation)
@@ -40,11 +40,10 @@ def activation_of(tensor: Any) -> str | None:
 
 
 def before_activation(tensor: Any) -> Any:
-    """A layer's output without the activation that is inside it, in the same graph.
+    """Return the output of a layer without its activation, in the same graph: for a classifier, the logits.
 
-    For a softmax or sigmoid head: the logits. A layer of its own that only activates is passed over; one with
-    an activation inside is replaced by a shallow copy with a linear one, which shares its weights. The model
-    itself is left as it is.
+    A layer that is only an activation is skipped. A layer with an activation inside is replaced by a shallow
+    copy with a linear activation, which shares its weights. The model does not change.
     """
     call = call_of(tensor)
     operation = call.operation
@@ -77,28 +76,29 @@ def _is_cast(operation: Any) -> bool:
 
 
 def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Model:
-    """The model, ending in probabilities: one that gives logits gets a softmax, or a sigmoid for one unit.
+    """Return a model that ends in probabilities: logits get a softmax, or a sigmoid if there is one unit.
 
     Args:
-        model: with one output (batch, classes).
-        outputs: "probabilities" or "logits"; None finds out by the last activation.
+        model: a model with one output (batch, classes).
+        outputs: "probabilities" or "logits"; None decides by the last activation.
 
     Raises:
-        ConvscopeError: which of them it gives is not clear, or the output has another shape.
+        ConvscopeError: the last activation is unknown or contradicts `outputs`, or the output has another
+            shape.
     """
     tensor = model.outputs[0]
     if len(tensor.shape) != 2 or tensor.shape[-1] is None:
-        raise ConvscopeError(f"the output is {tuple(tensor.shape)}: expected (batch, classes)")
-    found = activation_of(tensor)
-    if outputs == "logits" and found in ("softmax", "sigmoid"):
-        raise ConvscopeError(f"outputs=logits, but the last layer has a {found}: remove outputs")
+        raise ConvscopeError(f"the output has the shape {tuple(tensor.shape)}: expected (batch, classes)")
+    last = activation_of(tensor)
+    if outputs == "logits" and last in ("softmax", "sigmoid"):
+        raise ConvscopeError(f"outputs=logits, but the last layer has a {last}: remove outputs")
     if outputs is None:
-        if found not in ("softmax", "sigmoid", "linear"):
+        if last not in ("softmax", "sigmoid", "linear"):
             raise ConvscopeError(
-                f"whether the output ({call_of(tensor).operation.name}) is probabilities or logits is not "
-                "known: say outputs=probabilities or outputs=logits"
+                f"unknown activation of the output layer {call_of(tensor).operation.name}: set "
+                "outputs=probabilities or outputs=logits"
             )
-        outputs = "logits" if found == "linear" else "probabilities"
+        outputs = "logits" if last == "linear" else "probabilities"
     if outputs == "probabilities":
         return model
     activation = "sigmoid" if tensor.shape[-1] == 1 else "softmax"
@@ -106,6 +106,9 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
 
 
 def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """The probability of each class, float64 (batch, classes), also of a model with one sigmoid unit."""
+    """Return the probability of each class, float64 (batch, classes).
+
+    A single sigmoid unit is the probability of the second of two classes.
+    """
     output = np.asarray(model.predict_on_batch(pictures), np.float64)
     return np.hstack([1 - output, output]) if output.shape[1] == 1 else output

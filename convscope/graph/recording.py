@@ -49,8 +49,8 @@ def _of_functional(model: Any) -> Recording:
 def _of_sequential(model: keras.Sequential) -> Recording:
     if not model.built or not model.layers:
         raise ConvscopeError(
-            f"the sequential model {model.name} was never built, so that its input is not known: "
-            "expected one that begins with an Input, or was called before it was saved"
+            f"the sequential model {model.name} is not built: expected a model that begins with an Input, or "
+            "that was called before it was saved"
         )
     calls, tensor = [], model.inputs[0]
     for layer in model.layers:

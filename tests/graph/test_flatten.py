@@ -1,4 +1,4 @@
-"""The zoo: every way to put a convnet together, laid flat, with the numbers of the model as it was."""
+"""A zoo of models: each kind of Keras model as a flat graph, with the outputs of the model bit for bit."""
 
 from collections.abc import Callable
 
@@ -67,7 +67,7 @@ def with_operations() -> keras.Model:
 
 
 class Subclassed(keras.Model):
-    """A model whose call only calls layers and Keras' operations."""
+    """A model whose call only calls layers and operations of Keras."""
 
     def __init__(self, **options: object):
         super().__init__(**options)
@@ -168,15 +168,15 @@ def test_logits_follow_the_weights_of_the_model() -> None:
 
 
 class WSConv(keras.layers.Conv2D):
-    """A convolution of somebody else's."""
+    """A subclass as weight-standardized networks have it."""
 
 
 class Scores(keras.layers.Dense):
-    """A dense layer of somebody else's."""
+    """A subclass of a dense layer."""
 
 
 class Shares(keras.layers.Softmax):
-    """A softmax of somebody else's."""
+    """A subclass of a softmax layer."""
 
 
 def test_a_subclass_of_a_keras_layer_is_of_its_kind() -> None:
@@ -193,7 +193,7 @@ def test_a_subclass_of_a_keras_layer_is_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
-def test_every_layer_is_reached_and_the_output_is_the_models_bit_for_bit(
+def test_every_layer_is_reached_and_the_output_is_the_same_bit_for_bit(
     make: Callable[[], keras.Model],
 ) -> None:
     keras.utils.set_random_seed(0)
@@ -215,7 +215,7 @@ def test_every_layer_is_reached_and_the_output_is_the_models_bit_for_bit(
         assert keras.Model(graph.model.inputs[0], layer.output) is not None
 
 
-def test_a_nested_layers_maps_are_those_of_the_inner_model() -> None:
+def test_maps_of_a_nested_layer_are_those_of_the_inner_model() -> None:
     model = functional_in_functional()
     graph = flatten(model)
     (layer,) = [each for each in graph.layers if each.path == "trunk/normal"]
@@ -225,7 +225,7 @@ def test_a_nested_layers_maps_are_those_of_the_inner_model() -> None:
     np.testing.assert_array_equal(ours, expected)
 
 
-def test_a_layer_that_is_called_twice_has_both_outputs() -> None:
+def test_layer_that_is_called_twice_has_both_outputs() -> None:
     graph = flatten(shared())
     second, first = (  # the one that has more layers before it is the first in the graph
         keras.Model(graph.model.inputs[0], each.output).predict_on_batch(PICTURES)
@@ -237,12 +237,12 @@ def test_a_layer_that_is_called_twice_has_both_outputs() -> None:
     np.testing.assert_allclose(second, inner(PICTURES * np.float32(0.5)), rtol=1e-5, atol=1e-6)
 
 
-def test_a_flat_model_keeps_its_layers_names_and_order() -> None:
+def test_flat_model_keeps_the_names_and_the_order_of_its_layers() -> None:
     model = trunk()
     assert [each.path for each in flatten(model).layers] == [each.name for each in model.layers]
 
 
-def test_a_model_whose_call_cannot_be_traced_stays_whole_and_is_named() -> None:
+def test_inner_model_that_cannot_be_traced_stays_one_layer() -> None:
     import tensorflow as tf
 
     class Own(keras.Model):
@@ -269,7 +269,7 @@ def test_a_model_whose_call_cannot_be_traced_stays_whole_and_is_named() -> None:
     assert graph.opaque == ["own"]
     assert [each.path for each in graph.layers] == ["pixels", "own", "head/pool", "head/scores"]
     np.testing.assert_array_equal(graph.model(PICTURES), model(PICTURES))
-    with pytest.raises(ConvscopeError, match="the layers of own cannot be reached"):
+    with pytest.raises(ConvscopeError, match="cannot reach the layers of own"):
         flatten(own)
 
 
@@ -280,37 +280,39 @@ def several() -> keras.Model:
     return keras.Model([picture, size], [scores, keras.layers.Dense(2, name="price")(both)])
 
 
-def test_one_of_several_inputs_and_outputs_is_named() -> None:
+def test_one_of_several_inputs_and_outputs_is_chosen_by_name() -> None:
     model = several()
     graph = flatten(model, input_name="picture", output_name="flower")
     expected = model([PICTURES, np.zeros((2, 2), np.float32)])[0]
     np.testing.assert_array_equal(graph.model(PICTURES), expected)
-    assert [each.path for each in graph.layers][-1] == "flower"  # what does not lead there is left out
+    assert [each.path for each in graph.layers][
+        -1
+    ] == "flower"  # layers that it does not depend on are left out
     assert "both" not in {each.path for each in graph.layers}
 
 
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ({}, "the model has the inputs picture, size: say which one is meant with input=NAME"),
-        ({"input_name": "picture"}, "the outputs flower, price: say which"),
-        ({"input_name": "x", "output_name": "flower"}, "none of them 'x'"),
-        ({"input_name": "picture", "output_name": "price"}, "the output depends on size too"),
-        ({"input_name": "size", "output_name": "flower"}, "depends on picture too"),
+        ({}, "^the model has the inputs picture, size; set input=NAME"),
+        ({"input_name": "picture"}, "^the model has the outputs flower, price; set output=NAME"),
+        ({"input_name": "x", "output_name": "flower"}, "^input=x: the model has the inputs picture, size"),
+        ({"input_name": "picture", "output_name": "price"}, "the output also depends on the input size"),
+        ({"input_name": "size", "output_name": "flower"}, "also depends on the input picture"),
     ],
 )
-def test_what_is_not_clear_is_asked_for(names: dict[str, str], said: str) -> None:
+def test_ambiguous_inputs_and_outputs_are_refused(names: dict[str, str], said: str) -> None:
     with pytest.raises(ConvscopeError, match=said):
         flatten(several(), **names)
 
 
-def test_a_sequential_model_that_was_never_built_is_refused() -> None:
-    with pytest.raises(ConvscopeError, match="was never"):
+def test_sequential_model_that_is_not_built_is_refused() -> None:
+    with pytest.raises(ConvscopeError, match="is not built"):
         flatten(keras.Sequential([keras.layers.Conv2D(2, 3)]))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_a_model_in_mixed_precision_is_computed_in_float32(policy: str) -> None:
+def test_mixed_precision_model_computes_in_float32(policy: str) -> None:
     keras.utils.set_random_seed(0)
     plain = functional_in_functional()
     keras.config.set_dtype_policy(policy)
@@ -340,8 +342,8 @@ def ordered(data_format: str) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten(**options)(x)))
 
 
-def test_a_model_with_the_channels_first_is_turned() -> None:
-    """TensorFlow cannot run it on a CPU; the same weights with the channels last are the reference."""
+def test_channels_first_model_is_converted() -> None:
+    """TensorFlow cannot run it on a CPU; the reference is a channels-last model with the same weights."""
     keras.utils.set_random_seed(0)
     last, first = ordered("channels_last"), ordered("channels_first")
     first.set_weights(last.get_weights())
@@ -350,7 +352,7 @@ def test_a_model_with_the_channels_first_is_turned() -> None:
     np.testing.assert_allclose(graph.model(PICTURES), last(PICTURES), rtol=1e-5, atol=1e-6)
     assert [each.shape for each in graph.layers] == [tuple(each.output.shape[1:]) for each in last.layers]
     x = keras.layers.Conv2D(4, 3, data_format="channels_first")(first.inputs[0])
-    with pytest.raises(ConvscopeError, match=r"channels first, and what its layer .* \(Permute\)"):
+    with pytest.raises(ConvscopeError, match=r"its layer .* \(Permute\) cannot be converted"):
         flatten(keras.Model(first.inputs[0], keras.layers.Permute((2, 3, 1))(x)))
 
 
@@ -367,7 +369,7 @@ def excited(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.
     return keras.Model(inputs, keras.layers.GlobalMaxPooling2D(**options)(x))
 
 
-def test_squeeze_and_excitation_with_the_channels_first_is_turned() -> None:
+def test_channels_first_squeeze_and_excitation_is_converted() -> None:
     last = excited("channels_last")
     for shape in ((4, 1, 1), (-1, 1, 1)):
         first = excited("channels_first", shape=shape)
@@ -385,12 +387,14 @@ def test_squeeze_and_excitation_with_the_channels_first_is_turned() -> None:
     ],
     ids=["reshape", "ops_reshape", "expand_dims", "permute"],
 )
-def test_maps_that_are_made_from_a_vector_with_the_channels_first_are_refused(make_maps: Callable) -> None:
+def test_channels_first_maps_made_from_a_vector_are_refused(make_maps: Callable) -> None:
     inputs = keras.Input((3, SIZE, SIZE))
     x = keras.layers.Conv2D(2, SIZE, data_format="channels_first")(inputs)
     x = make_maps(keras.layers.Dense(50)(keras.layers.Flatten(data_format="channels_first")(x)))
     x = keras.layers.Conv2D(4, 3, data_format="channels_first")(x)
-    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
         flatten(keras.Model(inputs, x))
 
 
@@ -399,10 +403,12 @@ def test_maps_that_are_made_from_a_vector_with_the_channels_first_are_refused(ma
     [lambda x: x * np.ones((2, 1, 1), np.float32), keras.layers.Rescaling(np.ones((2, 1, 1), np.float32))],
     ids=["operation", "rescaling"],
 )
-def test_constants_with_the_channels_first_are_refused(per_channel: Callable) -> None:
+def test_channels_first_constants_are_refused(per_channel: Callable) -> None:
     inputs = keras.Input((3, SIZE, SIZE))
     x = per_channel(keras.layers.Conv2D(2, 3, data_format="channels_first")(inputs))
-    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
         flatten(keras.Model(inputs, x))
 
 
@@ -435,7 +441,7 @@ def scores(layer: Callable | None, *, activation: str | None = None, units: int 
         (lambda: scores(lambda x: x * 2.0), None),
     ],
 )
-def test_the_last_activation_is_known_and_walked_through(
+def test_last_activation_and_the_values_before_it(
     model: Callable[[], keras.Model], expected: str | None
 ) -> None:
     network = model()
@@ -451,7 +457,7 @@ def test_the_last_activation_is_known_and_walked_through(
         sums = np.asarray(as_probabilities(network)(x)).sum(axis=1)
         np.testing.assert_allclose(sums, 1, rtol=1e-5)
     else:
-        with pytest.raises(ConvscopeError, match="say outputs=probabilities or outputs=logits"):
+        with pytest.raises(ConvscopeError, match="set outputs=probabilities or outputs=logits"):
             as_probabilities(network)
         assert as_probabilities(network, "probabilities") is network
 
@@ -463,7 +469,7 @@ def test_one_logit_becomes_the_probability_of_the_second_class() -> None:
     np.testing.assert_allclose(as_probabilities(network)(x), expected, rtol=1e-5)
 
 
-def test_a_layer_that_is_fed_by_itself_comes_after_what_is_between() -> None:
+def test_repeated_layer_comes_after_the_layers_that_it_depends_on() -> None:
     inputs, convolution = pixels(), keras.layers.Conv2D(3, 3, padding="same", name="again")
     x = convolution(keras.layers.BatchNormalization(name="between")(convolution(inputs)))
     layers = flatten(keras.Model(inputs, x)).layers
@@ -479,37 +485,39 @@ def test_a_layer_that_is_fed_by_itself_comes_after_what_is_between() -> None:
         keras.layers.LayerNormalization(axis=[1, 2, 3]),
     ],
 )
-def test_what_would_mean_something_else_with_the_channels_last_is_refused(layer: Callable) -> None:
+def test_channels_first_layers_that_cannot_be_converted_are_refused(layer: Callable) -> None:
     inputs = keras.Input((3, SIZE, SIZE))
     x = layer(keras.layers.Conv2D(4, 3, data_format="channels_first")(inputs))
-    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
         flatten(keras.Model(inputs, x))
 
 
-def test_a_functional_model_with_a_call_of_its_own_is_not_replayed_without_it() -> None:
+def test_functional_model_with_its_own_call_is_refused() -> None:
     class Halved(keras.Model):
         def call(self, x: object, **options: object) -> object:
             return super().call(x, **options) / 2
 
     inputs = pixels()
     model = Halved(inputs, keras.layers.Flatten()(trunk()(inputs)))
-    with pytest.raises(ConvscopeError, match="the layers of halved cannot be reached"):
+    with pytest.raises(ConvscopeError, match="cannot reach the layers of halved"):
         flatten(model)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_batch_that_was_fixed_is_open(batch: int) -> None:
+def test_fixed_batch_size_becomes_open(batch: int) -> None:
     inputs = keras.Input(batch_shape=(batch, SIZE, SIZE, 3))
     model = keras.Model(inputs, head()(inputs))
     assert flatten(model).model.input_shape == (None, SIZE, SIZE, 3)
     assert flatten(model).model(PICTURES).shape == (2, 3)
 
 
-def test_probabilities_that_are_averaged_are_no_logits() -> None:
+def test_averaged_probabilities_are_not_taken_for_logits() -> None:
     inputs = pixels()
     maps = keras.layers.Conv2D(3, 1, activation="softmax")(inputs)
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
-    with pytest.raises(ConvscopeError, match="is probabilities or logits is not known"):
+    with pytest.raises(ConvscopeError, match="unknown activation of the output layer"):
         as_probabilities(model)
     logits = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(inputs))
     assert activation_of(keras.Model(inputs, logits).outputs[0]) == "linear"
