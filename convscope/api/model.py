@@ -1,4 +1,4 @@
-"""Open any Keras classifier; get its feature maps as arrays, and what excites them."""
+"""Open any Keras classifier from Python: predictions, feature maps, and the photographs that excite them."""
 
 import html
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,17 @@ Photograph = str | Path | np.ndarray | Image.Image
 Photographs = Photograph | Sequence[Photograph]
 _BATCH = 32
 _SHOWN_CLASSES = 5  # in the summary of a model
-_LONGEST = 72  # pixels of a crop's longer side
+_LONGEST = 72  # pixels, longer side of a crop
 
 
 @dataclass(frozen=True)
 class LayerExamples:
-    """What excites the channels of a layer most, the strongest first.
+    """The k photographs that excite each channel of a layer most, the strongest first.
 
-    `value`, float32 (channels, k), is the highest in the feature map of a photograph; `photograph`, int64
-    (channels, k), is its place among those given; `crops`, uint8 (channels, k, height, width, 3), is what is
-    seen from there, or the whole photograph with an outline around the place; `silent`, bool (channels, k),
-    says which of them mean nothing: nothing excites the channel, or all photographs do alike.
+    `value`, float32 (channels, k): the maximum of the feature map. `photograph`, int64 (channels, k): the
+    index of the photograph. `crops`, uint8 (channels, k, height, width, 3): the receptive field of the
+    maximum, or the whole photograph with an outline around it. `silent`, bool (channels, k): the value has no
+    meaning, because nothing excites the channel, or all photographs do equally.
     """
 
     value: np.ndarray
@@ -51,9 +51,10 @@ class LayerExamples:
 
 @dataclass(frozen=True)
 class Evolution:
-    """What channels put out after `epochs` (0 is before the first step).
+    """Feature maps after each of several epochs.
 
-    `maps` is float32 (epochs, height, width, channels) by the layer's path.
+    `epochs` are the numbers of the epochs, 0 before the first step; `maps` is float32 (epochs, height, width,
+    channels) by layer path.
     """
 
     epochs: list[int]
@@ -62,16 +63,16 @@ class Evolution:
 
 @dataclass(frozen=True, repr=False)
 class OpenModel:
-    """A model that was opened; `bundle` has its flat graph and its contract."""
+    """An open model; `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
 
     def __repr__(self) -> str:
-        """Return one line on the model."""
+        """Return a summary of the model in one line."""
         return f"<OpenModel {', '.join(f'{name} {value}' for name, value in self._summary().items())}>"
 
     def _repr_html_(self) -> str:
-        """Return a table on the model, for notebooks."""
+        """Return a summary of the model as an HTML table, for notebooks."""
         rows = (
             f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
             for name, value in self._summary().items()
@@ -93,104 +94,106 @@ class OpenModel:
 
     @property
     def layers(self) -> list[Layer]:
-        """Every layer at any depth, in graph order, with its path."""
+        """All layers at any depth, in topological order, with their paths."""
         return self.bundle.layers
 
     @property
     def class_names(self) -> list[str]:
-        """In the order of the outputs."""
+        """Names of the classes, in the order of the outputs."""
         return self.bundle.contract.class_names
 
     def encode(self, photographs: Photographs) -> np.ndarray:
-        """Photographs as the model's input, float32 (n, height, width, channels), preprocessed once.
+        """Return the model's input for photographs, preprocessed: float32 (n, height, width, channels).
 
         Args:
             photographs: one or several of any size: paths, uint8 arrays (height, width, 3) in RGB, or
                 pictures of Pillow.
 
         Raises:
-            ConvscopeError: there are none, a file cannot be read, or an array is no picture.
+            ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
         """
         photographs = _several(photographs)
         if not photographs:
             raise ConvscopeError("no photographs: expected one or more")
         contract = self.bundle.contract
-        pixels = [_pixels(each) for each in photographs]
+        pixels = [_pixels(photograph) for photograph in photographs]
         return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
     def predict(self, photographs: Photographs) -> np.ndarray:
-        """The probability of each class, float64 (n, classes)."""
+        """Return the probability of each class, float64 (n, classes)."""
         return probabilities_of(self.bundle.model, self.encode(photographs))
 
     def activations(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, np.ndarray]:
-        """What layers put out, from one forward pass.
+        """Return the outputs of layers, from one forward pass.
 
         Args:
             photographs: see `encode`.
-            layers: paths, globs, `type:Conv2D`, places, slices, `last_conv`, `every:10`.
+            layers: layer paths, globs, `type:Conv2D`, indices, slices, `last_conv`, `every:10`.
 
         Returns:
-            float32 (n, height, width, channels), or (n, units), by the layer's path.
+            float32 (n, height, width, channels), or (n, units), by layer path.
 
         Raises:
-            ConvscopeError: there is no such layer, or values are not finite.
+            ConvscopeError: no layer matches, or values are not finite.
         """
-        chosen = select(self.layers, layers)
-        return Extractor(self.bundle.model, chosen)(self.encode(photographs))
+        selected = select(self.layers, layers)
+        return Extractor(self.bundle.model, selected)(self.encode(photographs))
 
     def examples(
         self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
     ) -> dict[str, LayerExamples]:
-        """The parts of photographs that excite each channel most, by the layer's path.
+        """Return the parts of photographs that excite each channel most, by layer path.
 
         Args:
-            photographs: see `encode`; as many as you like, they are looked at in batches.
-            layers: see `activations`; none is four across the depth, after their activation.
-            top: photographs a channel, at least 1.
-            limit: channels a layer, the first ones; 0 is all.
+            photographs: see `encode`; any number, they are processed in batches.
+            layers: see `activations`; if empty, four convolutions across the depth, after their activation.
+            top: photographs per channel, at least 1.
+            limit: channels per layer, the first ones; 0 is all.
 
         Raises:
-            ConvscopeError: there is no such layer, one has no feature maps, values are not finite, or `top`
-                or `limit` is out of range.
+            ConvscopeError: no layer matches, a layer has no feature maps, values are not finite, or `top` or
+                `limit` is out of range.
         """
         if top < 1 or limit < 0:
             raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
         photographs = _several(photographs)
-        chosen = layers_to_search(self.layers, layers, "layers")
-        search = ExampleSearch(self.bundle.model, chosen, top=top, limit=limit)
+        selected = layers_to_search(self.layers, layers, "layers")
+        search = ExampleSearch(self.bundle.model, selected, top=top, limit=limit)
         for batch in self._batches(photographs):
             search.add(batch)
-        found = excited(search, self.layers)
-        return {each.layer.path: self._with_crops(each, photographs) for each in found}
+        return {
+            result.layer.path: self._with_crops(result, photographs)
+            for result in excited(search, self.layers)
+        }
 
     def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
-        """How strong the strong responses of channels are over many photographs, by the layer's path.
+        """Return statistics of the channels over many photographs, by layer path.
 
-        `high`, float (channels,), are 99.5th percentiles; `dead`, bool (channels,), which channels are always
-        zero, or None: over fewer than 1,000 photographs, or without a rectifier.
+        `high`, float (channels,): the 99.5th percentile. `dead`, bool (channels,): the channel is always
+        zero; None for fewer than 1,000 photographs, or without a rectifier.
 
         Raises:
-            ConvscopeError: there is no such layer, or values are not finite.
+            ConvscopeError: no layer matches, or values are not finite.
         """
-        chosen = select(self.layers, layers, drawable=True)
-        return channel_statistics(self.bundle.model, self.layers, chosen, self._batches(photographs))
+        selected = select(self.layers, layers, drawable=True)
+        return channel_statistics(self.bundle.model, self.layers, selected, self._batches(photographs))
 
     def _batches(self, photographs: Photographs) -> Iterator[np.ndarray]:
         photographs = _several(photographs)
         for first in range(0, max(1, len(photographs)), _BATCH):
             yield self.encode(photographs[first : first + _BATCH])
 
-    def _with_crops(self, found: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
-        top, input_size = found.top, self.bundle.contract.input_size
-        size = found.tile_size(input_size, _LONGEST)
+    def _with_crops(self, result: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
+        top, input_size = result.top, self.bundle.contract.input_size
+        size = result.tile_size(input_size, _LONGEST)
         crops = np.empty((*top.value.shape, *size, 3), np.uint8)
         for index in np.unique(top.example):
             pixels = _pixels(photographs[index])
             for channel, rank in np.argwhere(top.example == index):
-                window, mark = found.seen_part(channel, rank, input_size)
+                window, mark = result.seen_part(channel, rank, input_size)
                 crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
                 crops[channel, rank] = crop
-        return LayerExamples(top.value, top.example, crops, found.silent)
+        return LayerExamples(top.value, top.example, crops, result.silent)
 
 
 def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
@@ -237,22 +240,22 @@ def evolution(
     *,
     allow_code: bool = False,
 ) -> Evolution:
-    """What channels put out for a photograph after each epoch of a training with `callbacks=[snapshots]`.
+    """Return the feature maps of a photograph after each epoch of a training with `callbacks=[snapshots]`.
 
     Args:
         run: the run directory of train.py.
         photograph: see `OpenModel.encode`.
-        layers: see `OpenModel.activations`; none is last_conv.
-        channels: which, from 0; none is the first 8.
+        layers: see `OpenModel.activations`; if empty, last_conv.
+        channels: indices of channels, from 0; if empty, the first 8.
         allow_code: see `open_model`.
 
     Raises:
-        ConvscopeError: it is no run with snapshots, or there is no such layer or channel.
+        ConvscopeError: the run has no snapshots, or a layer or channel does not exist.
     """
     model = open_model(run, allow_code=allow_code)
     epochs = Epochs(Path(model.bundle.path), allow_code=allow_code)
     followed = follow(epochs.graph.layers, layers, channels)
-    extract = Extractor(epochs.graph.model, [each.layer for each in followed])
+    extract = Extractor(epochs.graph.model, [entry.layer for entry in followed])
     return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
 
 
