@@ -1,19 +1,36 @@
-"""convscope: train a convolutional network on photographs, and see what it learned.
+"""Train a convolutional network on photographs, and see what it learned.
 
-From Python: `open_model` opens a checkpoint, `grid` draws feature maps, `evolution` gives them epoch by
-epoch; see docs/api.md.
+The public API:
+
+- `open_model(source, **options)`: open a training run, a file of Keras, or a model in memory.
+- `OpenModel`: an open model, with `predict`, `activations`, `examples` and `statistics`.
+- `grid(maps)`: a picture of all feature maps of a layer.
+- `evolution(run, photograph)`: feature maps after each epoch of a training.
+- `Evolution`, `LayerExamples`: what `evolution` and `OpenModel.examples` return.
+
+`docs/api.md` has examples. `import convscope` is fast: Keras is imported when one of these names is used.
 """
 
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["OpenModel", "evolution", "grid", "open_model"]
+__all__ = ["Evolution", "LayerExamples", "OpenModel", "evolution", "grid", "open_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """What needs Keras is imported when it is asked for: it takes seconds."""
+    """Import the public API when it is used: it needs Keras, which takes seconds to import."""
     if name not in __all__:
         raise AttributeError(f"module 'convscope' has no attribute {name!r}")
+    if "tensorflow" not in sys.modules:
+        from convscope.quiet import import_tensorflow
+
+        import_tensorflow(progress_bars=True)
     from convscope import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """Return the names of the module, with those that are not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,8 @@
-"""The contract between a model and its pixels: named, invertible, stored with the model.
+"""Preprocessing: from pixels to the input of a model. It has a name, and is stored with the model.
 
-Every model's preprocessing is one affine map a channel, after an optional change of the channels'
-order, and, if ImageDataGenerator's samplewise normalisation is asked for, what that does after it. It is
-applied in one place (`Preprocessing.encode`) by training, evaluation and every picture.
+A preprocessing is an affine map for each channel, after an optional change of the order of the channels. The
+samplewise normalization of Keras' ImageDataGenerator can follow. Training, evaluation and all views apply it
+through `Preprocessing.encode` only.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,18 @@ from convscope.errors import ConvscopeError, unknown
 
 Triple = tuple[float, float, float]
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_TINY = 1e-6  # ImageDataGenerator's, against division by zero
+_TINY = 1e-6  # added by ImageDataGenerator before a division
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a model expects of pixels: `pixels[..., order] * scale + offset`.
+    """The map from pixels to the input of a model: `pixels[..., order] * scale + offset`.
 
-    `name` is what `model.json` and messages call it, `order` is "rgb", "bgr", or "grey" for models of one
-    channel (the luma of ITU-R BT.601, as Pillow and Keras make it), `scale` and `offset` hold a number for
-    each channel, in that order, for grey the same one three times. Then, by choice, the mean of the picture's
-    own values is taken away, and they are divided by their standard deviation; that cannot be inverted.
+    `name` identifies the preprocessing in `model.json` and in messages. `order` is "rgb", "bgr", or "grey"
+    for models with one channel (the luma of ITU-R BT.601, as in Pillow and Keras). `scale` and `offset` have
+    one number per channel, in that order; for grey, three equal numbers. `samplewise_center` then subtracts
+    the mean of the picture's values, and `samplewise_std` divides them by their standard deviation; neither
+    can be inverted.
     """
 
     name: str
@@ -38,38 +39,45 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """Of the model's input."""
+        """Number of channels of the model's input."""
         return 1 if self.order == "grey" else 3
 
     def grey(self) -> "Preprocessing":
-        """The same for a model of one channel; raises ConvscopeError if it treats channels apart."""
+        """Return the same preprocessing for a model with one channel.
+
+        Raises:
+            ConvscopeError: the channels have different scales or offsets.
+        """
         if len(set(self.scale)) > 1 or len(set(self.offset)) > 1:
             raise ConvscopeError(
-                f"the preprocessing {self.name} treats red, green and blue apart, and the model takes grey "
-                "pictures: expected another"
+                f"preprocessing={self.name} has different values for red, green and blue, but the model "
+                "takes grey pictures: expected a preprocessing with equal values"
             )
         return replace(self, order="grey")
 
     @property
     def invertible(self) -> bool:
-        """Whether `decode` can bring pixels back."""
+        """Whether `decode` can recover the pixels."""
         return not (self.samplewise_center or self.samplewise_std)
 
     def encode(self, pixels: Any) -> Any:
-        """RGB pixels 0..255, (..., 3), as the model's input, float32. Arrays and tensors alike."""
+        """Return the model's input, float32, for RGB pixels from 0 to 255, (..., 3): arrays or tensors."""
         ordered = self._ordered(pixels)
-        scale, offset = (np.array(each[: self.channels], np.float32) for each in (self.scale, self.offset))
+        scale, offset = (
+            np.array(values[: self.channels], np.float32) for values in (self.scale, self.offset)
+        )
         values = ordered * scale + offset
         if self.samplewise_center:
-            values = values - _of_picture("mean", values)
+            values = values - _moment_of_picture("mean", values)
         if self.samplewise_std:
-            values = values / (_of_picture("std", values) + _TINY)
+            values = values / (_moment_of_picture("std", values) + _TINY)
         return values
 
     def featurewise(self, mean: np.ndarray, deviation: np.ndarray | None) -> "Preprocessing":
-        """This, and then a mean a channel taken away, and perhaps a division by a deviation: float (3,).
+        """Return this preprocessing followed by the featurewise normalization of ImageDataGenerator.
 
-        As ImageDataGenerator does it; it is one affine map still.
+        It subtracts a mean per channel and, if given, divides by a standard deviation per channel, both
+        float (3,). The result is affine.
         """
         assert self.invertible
         divisor = np.ones(3) if deviation is None else deviation + _TINY
@@ -78,24 +86,24 @@ class Preprocessing:
 
     def _ordered(self, pixels: Any) -> Any:
         if self.order == "grey":
-            red, green, blue = (pixels[..., each : each + 1] for each in range(3))
+            red, green, blue = (pixels[..., channel : channel + 1] for channel in range(3))
             return red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
         return pixels[..., ::-1] if self.order == "bgr" else pixels
 
     @cached_property
     def table(self) -> np.ndarray:
-        """What `encode` makes of each grey level of each channel, float32 (1, 256, 3), in their order.
+        """Result of `encode` for each of 256 levels in each channel, float32 (1, 256, 3).
 
-        It is for preprocessing that treats each value alike, as invertible ones do.
+        It describes invertible preprocessing only: there, a value depends on no other pixel.
         """
         levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
         return self.encode(levels)[None]
 
     def decode(self, values: Any) -> Any:
-        """The inverse of `encode`: a model's input as RGB pixels 0..255, float32 (..., 3).
+        """Return RGB pixels from 0 to 255, float32 (..., 3), for a model's input: the inverse of `encode`.
 
         Raises:
-            ConvscopeError: it has none.
+            ConvscopeError: the preprocessing cannot be inverted.
         """
         if not self.invertible:
             raise ConvscopeError(f"the preprocessing {self.name} is samplewise and cannot be inverted")
@@ -103,7 +111,7 @@ class Preprocessing:
         return ordered[..., ::-1] if self.order == "bgr" else ordered
 
     def to_json(self) -> dict[str, Any]:
-        """As `model.json` keeps it."""
+        """Return the content for `model.json`."""
         return {
             "name": self.name,
             "order": self.order,
@@ -115,7 +123,7 @@ class Preprocessing:
 
     @staticmethod
     def from_json(content: Any) -> "Preprocessing":
-        """Read back what `to_json` wrote; raises ConvscopeError where it is malformed."""
+        """Return the preprocessing that `to_json` described; raises ConvscopeError if it is malformed."""
         try:
             scale = tuple(float(value) for value in content["scale"])
             offset = tuple(float(value) for value in content["offset"])
@@ -133,11 +141,11 @@ class Preprocessing:
         return Preprocessing(name, scale, offset, order, *samplewise)
 
 
-def _of_picture(moment: str, values: Any) -> Any:
-    """Mean or standard deviation of all values of each picture, shaped to be taken from (..., 3)."""
+def _moment_of_picture(moment: str, values: Any) -> Any:
+    """Return the mean or the standard deviation of each picture, (..., 1, 1, 1)."""
     if isinstance(values, np.ndarray):
         return getattr(values, moment)(axis=(-3, -2, -1), keepdims=True)
-    from keras import ops  # a tensor is there, so Keras is
+    from keras import ops  # already imported: the values are a tensor
 
     return getattr(ops, moment)(values, axis=(-3, -2, -1), keepdims=True)
 
@@ -147,16 +155,16 @@ def _triple(values: np.ndarray) -> Triple:
     return red, green, blue
 
 
-def _even(name: str, scale: float, offset: float) -> Preprocessing:
+def _equal_channels(name: str, scale: float, offset: float) -> Preprocessing:
     return Preprocessing(name, (scale,) * 3, (offset,) * 3)
 
 
 PREPROCESSINGS = {
-    each.name: each
-    for each in (
-        _even("none", 1.0, 0.0),
-        _even("unit_range", 1 / 255, 0.0),
-        _even("minus_one_to_one", 1 / 127.5, -1.0),
+    preprocessing.name: preprocessing
+    for preprocessing in (
+        _equal_channels("none", 1.0, 0.0),
+        _equal_channels("unit_range", 1 / 255, 0.0),
+        _equal_channels("minus_one_to_one", 1 / 127.5, -1.0),
         # keras.applications.imagenet_utils.preprocess_input, mode="caffe" and mode="torch"
         Preprocessing("caffe", (1.0, 1.0, 1.0), (-103.939, -116.779, -123.68), "bgr"),
         Preprocessing(
@@ -168,11 +176,16 @@ PREPROCESSINGS = {
 }
 
 
-def chosen(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
-    """The preprocessing of that name, or for "affine" the one of `scale` and `offset`, a number or three.
+def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
+    """Return the preprocessing with a name, or for "affine" the one with `scale` and `offset`.
+
+    Args:
+        name: one of `PREPROCESSINGS`, or "affine".
+        scale: for "affine", one or three numbers; else empty.
+        offset: see `scale`.
 
     Raises:
-        ConvscopeError: there is none of that name, or the numbers do not fit it.
+        ConvscopeError: the name is unknown, or it does not take the numbers.
     """
     if name != "affine" and not scale and not offset:
         return by_name(name)
@@ -185,7 +198,7 @@ def chosen(name: str, scale: Sequence[float], offset: Sequence[float]) -> Prepro
 
 
 def by_name(name: str) -> Preprocessing:
-    """The preprocessing of that name; raises ConvscopeError, with near matches, if there is none."""
+    """Return the preprocessing with a name; raises ConvscopeError, with similar names, if it is unknown."""
     if name not in PREPROCESSINGS:
         raise unknown("preprocessing", name, PREPROCESSINGS)
     return PREPROCESSINGS[name]

@@ -5,10 +5,13 @@ import sys
 import tempfile
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(*, progress_bars: bool = False) -> None:
     """Import TensorFlow and Keras (seconds); what they print is shown only if the import fails.
 
     TensorFlow writes to the file descriptor before its log level is read, so that is what is redirected.
+
+    Args:
+        progress_bars: keep the progress bars of Keras' `fit` and `predict`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -20,7 +23,8 @@ def import_tensorflow() -> None:
             import keras
             import tensorflow as tf
 
-            keras.utils.disable_interactive_logging()
+            if not progress_bars:
+                keras.utils.disable_interactive_logging()
             tf.get_logger().setLevel("ERROR")
             tf.constant(0.0) + 1  # the first operation starts the runtime, which prints again
         except BaseException:

@@ -1,3 +1,5 @@
+import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -6,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import convscope
 from convscope.errors import ConvscopeError
@@ -33,7 +36,7 @@ def opened(model: keras.Model) -> convscope.OpenModel:
     return convscope.open_model(model, preprocessing="unit_range", class_names=["a", "b"])
 
 
-def test_activations_and_predictions_are_the_models_for_paths_and_arrays(tmp_path: Path) -> None:
+def test_activations_and_predictions_are_those_of_the_model(tmp_path: Path) -> None:
     model = network()
     save_png(tmp_path / "x.png", PIXELS)
     inputs = (resize(PIXELS, 16, 16) / np.float32(255))[None].repeat(2, axis=0)
@@ -47,7 +50,7 @@ def test_activations_and_predictions_are_the_models_for_paths_and_arrays(tmp_pat
     np.testing.assert_allclose(found["mean"], expected.mean(axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
 
-def test_a_file_opens_as_from_memory_and_a_sigmoid_has_two_classes(tmp_path: Path) -> None:
+def test_file_gives_the_same_as_memory_and_a_sigmoid_has_two_classes(tmp_path: Path) -> None:
     model = network("sigmoid", 1)
     model.save(tmp_path / "m.keras")
     ours = convscope.open_model(tmp_path / "m.keras", preprocessing="unit_range", class_names=["a", "b"])
@@ -55,7 +58,7 @@ def test_a_file_opens_as_from_memory_and_a_sigmoid_has_two_classes(tmp_path: Pat
     assert ours.predict([PIXELS]).sum() == pytest.approx(1)
 
 
-def test_a_grid_is_a_picture_with_every_channel() -> None:
+def test_grid_is_a_picture_with_every_channel() -> None:
     maps = opened(network()).activations([PIXELS], ["maps"])["trunk/maps"][0]
     for normalize in ("channel", "layer"):
         picture = convscope.grid(maps, title="maps", normalize=normalize)
@@ -63,7 +66,7 @@ def test_a_grid_is_a_picture_with_every_channel() -> None:
         assert picture.width > 4 * 84
     with pytest.raises(ConvscopeError, match="expected channel or layer"):
         convscope.grid(maps, normalize="own")
-    with pytest.raises(ConvscopeError, match="expected those of one photograph"):
+    with pytest.raises(ConvscopeError, match="expected the maps of one photograph"):
         convscope.grid(maps[None])
 
 
@@ -80,19 +83,19 @@ def test_a_grid_is_a_picture_with_every_channel() -> None:
         ({"maps": np.full((3, 3, 2), np.inf)}, "not finite"),
     ],
 )
-def test_a_grid_that_cannot_be_drawn_is_refused_in_one_line(given: dict, said: str) -> None:
+def test_wrong_arguments_of_grid_are_refused_in_one_line(given: dict, said: str) -> None:
     with pytest.raises(ConvscopeError, match=said) as error:
         convscope.grid(**{"maps": np.ones((3, 3, 2))} | given)
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_grid_of_single_places_shows_their_values() -> None:
+def test_grid_of_single_pixels_shows_their_values() -> None:
     picture = convscope.grid(np.array([[[0.0, 1.0, 2.0, 4.0]]], np.float32))  # zero is hatched
     for level in (64, 128, 255):  # a quarter, a half and all of the range; a tile is 24 pixels wide
         assert color_of(picture, level) == pytest.approx(24**2, abs=20)
 
 
-def test_what_the_outputs_are_can_be_said() -> None:
+def test_meaning_of_the_outputs_is_an_option() -> None:
     inputs = keras.Input((3, 3, 3))
     flat = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 1)(inputs))
     model = keras.Model(inputs, keras.layers.Rescaling(1.0)(flat))
@@ -107,11 +110,11 @@ def test_what_the_outputs_are_can_be_said() -> None:
 
 
 def color_of(picture: object, level: int) -> int:
-    """How many pixels have the colour of a level."""
+    """Return the number of pixels with the colour of a level."""
     return int((np.asarray(picture) == color_table("viridis")[level]).all(axis=-1).sum())
 
 
-def test_a_grid_on_a_given_scale_shows_a_value_in_the_same_colour_whatever_else_there_is() -> None:
+def test_color_of_a_value_depends_on_the_given_scale_only() -> None:
     maps = np.zeros((2, 2, 2), np.float32)
     maps[0, 0] = 2, 4
     pixels = 48**2  # a tile is 96 pixels wide
@@ -127,7 +130,7 @@ def test_a_grid_on_a_given_scale_shows_a_value_in_the_same_colour_whatever_else_
         ({"range": (1,)}, "expected .lowest, highest."),
         (
             {"statistics": ChannelStatistics(1, np.ones(3), None, *none)},
-            "statistics of 3 channels, maps of 2",
+            "statistics of 3 channels, but maps of 2",
         ),
     ):
         with pytest.raises(ConvscopeError, match=said):
@@ -135,22 +138,22 @@ def test_a_grid_on_a_given_scale_shows_a_value_in_the_same_colour_whatever_else_
 
 
 def reds(*highest: int) -> list[np.ndarray]:
-    """Pictures of 3 x 3 that are black but for one pixel in the first row, ever further right."""
+    """Return black pictures of 3 x 3 with one red pixel in the first row, at the index of the picture."""
     pictures = np.zeros((len(highest), 3, 3, 3), np.uint8)
     for index, value in enumerate(highest):
         pictures[index, 0, index % 3, 0] = value
     return list(pictures)
 
 
-def test_examples_are_the_pictures_with_the_highest_values_and_what_is_seen_of_them(tmp_path: Path) -> None:
+def test_examples_are_the_pictures_with_the_highest_values_and_their_crops(tmp_path: Path) -> None:
     model = opened(nets.classifier(np.eye(2), "softmax"))  # channel 0: red less green; channel 1: blue plus 1
     pictures = reds(51, 255, 102)
     save_png(tmp_path / "second.png", pictures[1])
     found = model.examples([pictures[0], tmp_path / "second.png", pictures[2]], ["maps"], top=2)["maps"]
     np.testing.assert_allclose(found.value, [[1, 0.4], [1, 1]], rtol=1e-6)
-    np.testing.assert_array_equal(found.photograph, [[1, 2], [0, 1]])  # equal ones in their order
+    np.testing.assert_array_equal(found.photograph, [[1, 2], [0, 1]])  # ties in the order of the photographs
     np.testing.assert_array_equal(found.silent, [[False] * 2, [True] * 2])
-    assert (found.crops[0, 0] == (255, 0, 0)).all()  # a 1 x 1 convolution sees its place
+    assert (found.crops[0, 0] == (255, 0, 0)).all()  # a 1 x 1 convolution sees one pixel
     assert (found.crops[0, 1] == (102, 0, 0)).all()
     assert not (found.crops == OUTSIDE).any()
     many = model.examples(reds(*range(1, 41)), ["maps"], top=1, limit=1)["maps"]  # more than a batch
@@ -164,12 +167,12 @@ def test_examples_are_the_pictures_with_the_highest_values_and_what_is_seen_of_t
         model.examples(pictures, ["type:Dense"])
 
 
-def test_statistics_are_those_of_the_values(tmp_path: Path) -> None:
+def test_statistics_by_hand(tmp_path: Path) -> None:
     model = opened(nets.classifier(np.eye(2), "softmax"))
     found = model.statistics([np.full((3, 3, 3), 255, np.uint8)] * 40, ["maps"])["maps"]
     assert found.pictures == 40
     np.testing.assert_allclose(found.high, [0, 2], rtol=1 / 16)  # red less green; blue plus 1
-    assert found.dead is None  # too few to tell
+    assert found.dead is None  # too few photographs
 
 
 def run_with_snapshots(path: Path, model: keras.Model, classes: list[str]) -> None:
@@ -183,7 +186,7 @@ def run_with_snapshots(path: Path, model: keras.Model, classes: list[str]) -> No
     save_snapshot(model, 3, path)
 
 
-def test_an_evolution_has_the_maps_of_each_epoch(tmp_path: Path) -> None:
+def test_evolution_has_the_maps_of_each_epoch(tmp_path: Path) -> None:
     run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
     course = convscope.evolution(tmp_path / "run", reds(255)[0], ["maps"], [1, 0])
     assert course.epochs == [0, 3]
@@ -201,13 +204,13 @@ def test_an_evolution_has_the_maps_of_each_epoch(tmp_path: Path) -> None:
 
 
 class Block(keras.layers.Layer):
-    """What a file of somebody else's may hold."""
+    """A custom layer in a file."""
 
     def call(self, inputs: object) -> object:
         return inputs
 
 
-def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     inputs = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(8, 9, activation="relu", name="mixed10")(inputs)
@@ -228,26 +231,128 @@ def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pyte
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]
 
 
-def test_what_is_no_photograph_is_refused() -> None:
+def test_arrays_that_are_not_photographs_are_refused() -> None:
     with pytest.raises(ConvscopeError, match=r"float64 \(30, 40, 3\): expected uint8"):
         opened(network()).predict([PIXELS / 255])
 
 
 def test_importing_convscope_imports_no_keras() -> None:
-    code = "import convscope, sys; print({'keras', 'tensorflow'} & set(sys.modules)); convscope.nothing"
+    code = (
+        "import convscope, sys; dir(convscope); print({'keras', 'tensorflow'} & set(sys.modules)); "
+        "convscope.nothing"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "set()"
     assert "has no attribute 'nothing'" in done.stderr
 
 
-def test_a_model_of_open_size_is_told_one() -> None:
+def test_model_of_any_size_needs_input_size() -> None:
     inputs = keras.Input((None, None, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3, name="only")(inputs))
     model = keras.Model(inputs, keras.layers.Softmax()(x))
     said = {"preprocessing": "none", "class_names": ["a", "b"]}
-    with pytest.raises(ConvscopeError, match="say input_size=PIXELS"):
+    with pytest.raises(ConvscopeError, match="set input_size=PIXELS"):
         convscope.open_model(model, **said)
     maps = convscope.open_model(model, **said, input_size=20).activations(
         [np.zeros((30, 40, 3), np.uint8)], ["only"]
     )
     assert maps["only"].shape == (1, 18, 18, 2)
+
+
+def test_options_that_do_not_apply_are_refused(tmp_path: Path) -> None:
+    run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
+    with pytest.raises(ConvscopeError, match=r"^input_size, output given for .*: expected none of them"):
+        convscope.open_model(tmp_path / "run", input_size=999, output="nonsense")
+    with pytest.raises(TypeError, match=r"no option .input_sise.: expected preprocessing, scale"):
+        convscope.open_model(tmp_path / "run", input_sise=999)
+
+
+def test_affine_preprocessing_takes_numbers() -> None:
+    options = {"preprocessing": "affine", "scale": 1 / 255, "offset": 0, "class_names": ("a", "b")}
+    model = network()
+    found = convscope.open_model(model, **options).predict([PIXELS])
+    np.testing.assert_allclose(found, opened(model).predict([PIXELS]), rtol=1e-6)
+
+
+def test_one_photograph_needs_no_list(tmp_path: Path) -> None:
+    model = opened(network())
+    save_png(tmp_path / "x.png", PIXELS)
+    expected = model.predict([PIXELS])
+    for photograph in (
+        str(tmp_path / "x.png"),
+        tmp_path / "x.png",
+        PIXELS,
+        PIXELS[None],
+        Image.fromarray(PIXELS),
+    ):
+        np.testing.assert_array_equal(model.predict(photograph), expected)
+    assert model.activations(PIXELS, ["mean"])["mean"].shape == (1, 4)
+    many = model.examples(tmp_path / "x.png", ["trunk/maps"], top=1)["trunk/maps"]
+    assert many.photograph.tolist() == [[0]] * 4
+    assert model.statistics(Image.fromarray(PIXELS), ["trunk/maps"])["trunk/maps"].pictures == 1
+
+
+def test_pictures_of_pillow_are_read_as_files_are(tmp_path: Path) -> None:
+    model = opened(network())
+    transparent = Image.fromarray(np.dstack([PIXELS, PIXELS[..., :1]]), "RGBA")
+    transparent.save(tmp_path / "transparent.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(PIXELS).save(tmp_path / "turned.png", exif=turned)
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for path in tmp_path.iterdir():
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(model.encode(image), model.encode(path), err_msg=path.name)
+    grid = convscope.grid(np.ones((3, 3, 2), np.float32))
+    assert model.predict([grid, tmp_path / "grey.png"]).shape == (2, 2)
+    with pytest.raises(ConvscopeError, match="cannot read the picture of Pillow: unsupported"):
+        model.predict(Image.fromarray(PIXELS[..., 0].astype(np.float32)))
+
+
+def test_model_is_shown_in_one_line_and_as_a_table() -> None:
+    model = convscope.open_model(network(), preprocessing="unit_range", class_names=["<a>", "b"])
+    name = model.bundle.contract.name
+    assert repr(model) == (
+        f"<OpenModel model {name}, from {name}, input 16×16 pixels, preprocessing unit_range, "
+        "classes 2 (<a>, b), layers 4, parameters 122>"
+    )
+    assert len(repr(model.bundle)) < 500
+    table = model._repr_html_()
+    assert "<tr><th>classes</th><td>2 (&lt;a&gt;, b)</td></tr>" in table
+    names = [f"class {index}" for index in range(40)]
+    many = convscope.open_model(network(units=40), preprocessing="unit_range", class_names=names)
+    assert "classes 40 (class 0, class 1, class 2, class 3, class 4, …)" in repr(many)
+
+
+def test_opening_prints_nothing_and_keeps_the_progress_bars_of_keras(tmp_path: Path) -> None:
+    run_with_snapshots(tmp_path / "run", nets.classifier(np.eye(2), "softmax"), ["a", "b"])
+    code = (
+        "import convscope, numpy as np\n"
+        f"model = convscope.open_model({str(tmp_path / 'run')!r})\n"
+        "model.predict(np.zeros((3, 3, 3), np.uint8))\n"
+        "import keras\n"
+        "assert keras.utils.is_interactive_logging_enabled()"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_help_and_dir_list_the_public_api() -> None:
+    names = set(convscope.__all__)
+    assert names <= set(dir(convscope))
+    text = pydoc.render_doc(convscope, renderer=pydoc.plaintext)
+    for name in (
+        "class OpenModel",
+        "open_model(source",
+        "grid(maps",
+        "evolution(run",
+        "predict(self",
+        "class Evolution",
+    ):
+        assert name in text
+    for name in names:
+        assert f"`{name}" in (convscope.__doc__ or "")

@@ -11,7 +11,6 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from convscope.config import launch, overrides
-from convscope.config.schema.views import ActivationsConfig, Normalize
 from convscope.config.schema.prepare import (
     DatasetConfig,
     FolderConfig,
@@ -21,6 +20,7 @@ from convscope.config.schema.prepare import (
     SplitOf,
 )
 from convscope.config.schema.train import AugmentationConfig, SmallConvnetConfig, TrainConfig, TrainingConfig
+from convscope.config.schema.views import ActivationsConfig, Normalize
 from convscope.config.schema.visualize import CheckpointConfig, ExamplesConfig, VisualizeConfig
 from convscope.errors import ConvscopeError
 

@@ -12,16 +12,16 @@ PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 3, 4, 3)).astype(np.float3
 
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
-def test_decode_undoes_encode(name: str) -> None:
-    each = by_name(name)
-    np.testing.assert_allclose(each.decode(each.encode(PIXELS)), PIXELS, atol=1e-3)
-    assert each.encode(PIXELS).dtype == np.float32
+def test_decode_is_the_inverse_of_encode(name: str) -> None:
+    ours = by_name(name)
+    np.testing.assert_allclose(ours.decode(ours.encode(PIXELS)), PIXELS, atol=1e-3)
+    assert ours.encode(PIXELS).dtype == np.float32
 
 
 @pytest.mark.parametrize(
     ("name", "module"), [("minus_one_to_one", "inception_v3"), ("caffe", "vgg16"), ("torch", "densenet")]
 )
-def test_it_is_what_keras_does(name: str, module: str) -> None:
+def test_values_are_those_of_keras(name: str, module: str) -> None:
     expected = getattr(keras.applications, module).preprocess_input(PIXELS.copy())
     np.testing.assert_allclose(by_name(name).encode(PIXELS), expected, atol=1e-5)
 
@@ -31,14 +31,14 @@ def test_unit_range_by_hand() -> None:
     np.testing.assert_allclose(by_name("unit_range").encode(pixels), [[0, 0.2, 1]], rtol=1e-6)
 
 
-def test_tensors_and_arrays_give_the_same() -> None:
+def test_tensors_and_arrays_give_the_same_values() -> None:
     tensor = keras.ops.convert_to_tensor(PIXELS)
     np.testing.assert_array_equal(by_name("caffe").encode(tensor), by_name("caffe").encode(PIXELS))
 
 
-def test_it_survives_json() -> None:
-    for each in PREPROCESSINGS.values():
-        assert Preprocessing.from_json(each.to_json()) == each
+def test_json_round_trip() -> None:
+    for preprocessing in PREPROCESSINGS.values():
+        assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_malformed_json_is_refused(content: object) -> None:
         Preprocessing.from_json(content)
 
 
-def test_an_unknown_name_lists_near_ones() -> None:
+def test_unknown_name_lists_similar_ones() -> None:
     with pytest.raises(ConvscopeError, match="did you mean unit_range"):
         by_name("unit_rang")
 
 
 @pytest.mark.parametrize("flags", [(True, False), (True, True)])
-def test_samplewise_normalisation_is_image_data_generators(flags: tuple[bool, bool]) -> None:
+def test_samplewise_normalization_is_that_of_image_data_generator(flags: tuple[bool, bool]) -> None:
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
     generator = ImageDataGenerator(
@@ -81,7 +81,7 @@ def test_samplewise_normalisation_is_image_data_generators(flags: tuple[bool, bo
 
 
 @pytest.mark.parametrize("flags", [(True, False), (True, True)])
-def test_featurewise_normalisation_is_image_data_generators_and_can_be_inverted(
+def test_featurewise_normalization_is_that_of_image_data_generator_and_invertible(
     flags: tuple[bool, bool],
 ) -> None:
     from tensorflow.keras.preprocessing.image import ImageDataGenerator

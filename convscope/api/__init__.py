@@ -1,4 +1,4 @@
-"""The ways in from Python; docs/api.md shows them."""
+"""The Python interface; docs/api.md has examples."""
 
 from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
 from convscope.api.picture import grid

@@ -1,20 +1,23 @@
-"""Open any Keras classifier; get its feature maps as arrays, and what excites them."""
+"""Open any Keras classifier from Python: predictions, feature maps, and the photographs that excite them."""
 
+import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.epochs import Epochs
-from convscope.models.opening import Reading, bundle_of, open_checkpoint
-from convscope.preprocessing import Preprocessing, by_name
+from convscope.models.opening import bundle_of, open_checkpoint
+from convscope.models.reading import Reading
 from convscope.render import rows
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
 from convscope.vis.example_search import ExampleSearch
@@ -23,19 +26,21 @@ from convscope.vis.extractor import Extractor
 from convscope.vis.followed_channels import follow, maps_of_states
 from convscope.vis.layer_selection import select
 
-Photograph = str | Path | np.ndarray
+Photograph = str | Path | np.ndarray | Image.Image
+Photographs = Photograph | Sequence[Photograph]
 _BATCH = 32
-_LONGEST = 72  # pixels of a crop's longer side
+_SHOWN_CLASSES = 5  # in the summary of a model
+_LONGEST = 72  # pixels, longer side of a crop
 
 
 @dataclass(frozen=True)
 class LayerExamples:
-    """What excites the channels of a layer most, the strongest first.
+    """The k photographs that excite each channel of a layer most, the strongest first.
 
-    `value`, float32 (channels, k), is the highest in the feature map of a photograph; `photograph`, int64
-    (channels, k), is its place among those given; `crops`, uint8 (channels, k, height, width, 3), is what is
-    seen from there, or the whole photograph with an outline around the place; `silent`, bool (channels, k),
-    says which of them mean nothing: nothing excites the channel, or all photographs do alike.
+    `value`, float32 (channels, k): the maximum of the feature map. `photograph`, int64 (channels, k): the
+    index of the photograph. `crops`, uint8 (channels, k, height, width, 3): the receptive field of the
+    maximum, or the whole photograph with an outline around it. `silent`, bool (channels, k): the value has no
+    meaning, because nothing excites the channel, or all photographs do equally.
     """
 
     value: np.ndarray
@@ -46,155 +51,185 @@ class LayerExamples:
 
 @dataclass(frozen=True)
 class Evolution:
-    """What channels put out after `epochs` (0 is before the first step).
+    """Feature maps after each of several epochs.
 
-    `maps` is float32 (epochs, height, width, channels) by the layer's path.
+    `epochs` are the numbers of the epochs, 0 before the first step; `maps` is float32 (epochs, height, width,
+    channels) by layer path.
     """
 
     epochs: list[int]
     maps: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenModel:
-    """A model that was opened; `bundle` has its flat graph and its contract."""
+    """An open model; `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
 
+    def __repr__(self) -> str:
+        """Return a summary of the model in one line."""
+        return f"<OpenModel {', '.join(f'{name} {value}' for name, value in self._summary().items())}>"
+
+    def _repr_html_(self) -> str:
+        """Return a summary of the model as an HTML table, for notebooks."""
+        rows = (
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in self._summary().items()
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+    def _summary(self) -> dict[str, str]:
+        contract, names = self.bundle.contract, self.class_names
+        shown = names if len(names) <= _SHOWN_CLASSES else [*names[:_SHOWN_CLASSES], "…"]
+        height, width = contract.input_size
+        return {
+            "model": contract.name,
+            "from": self.bundle.path,
+            "input": f"{height}×{width} pixels, preprocessing {contract.preprocessing.name}",
+            "classes": f"{len(names)} ({', '.join(shown)})",
+            "layers": f"{len(self.layers):,}",
+            "parameters": f"{self.bundle.model.count_params():,}",
+        }
+
     @property
     def layers(self) -> list[Layer]:
-        """Every layer at any depth, in graph order, with its path."""
+        """All layers at any depth, in topological order, with their paths."""
         return self.bundle.layers
 
     @property
     def class_names(self) -> list[str]:
-        """In the order of the outputs."""
+        """Names of the classes, in the order of the outputs."""
         return self.bundle.contract.class_names
 
-    def encode(self, photographs: Sequence[Photograph]) -> np.ndarray:
-        """Photographs as the model's input, float32 (n, height, width, channels), preprocessed once.
+    def encode(self, photographs: Photographs) -> np.ndarray:
+        """Return the model's input for photographs, preprocessed: float32 (n, height, width, channels).
 
         Args:
-            photographs: paths, or uint8 arrays (height, width, 3) in RGB, of any size.
+            photographs: one or several of any size: paths, uint8 arrays (height, width, 3) in RGB, or
+                pictures of Pillow.
 
         Raises:
-            ConvscopeError: there are none, a file cannot be read, or an array is no picture.
+            ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
         """
-        if not len(photographs):
+        photographs = _several(photographs)
+        if not photographs:
             raise ConvscopeError("no photographs: expected one or more")
         contract = self.bundle.contract
-        pixels = [_pixels(each) for each in photographs]
+        pixels = [_pixels(photograph) for photograph in photographs]
         return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
-    def predict(self, photographs: Sequence[Photograph]) -> np.ndarray:
-        """The probability of each class, float64 (n, classes)."""
+    def predict(self, photographs: Photographs) -> np.ndarray:
+        """Return the probability of each class, float64 (n, classes)."""
         return probabilities_of(self.bundle.model, self.encode(photographs))
 
-    def activations(self, photographs: Sequence[Photograph], layers: Sequence[str]) -> dict[str, np.ndarray]:
-        """What layers put out, from one forward pass.
+    def activations(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the outputs of layers, from one forward pass.
 
         Args:
             photographs: see `encode`.
-            layers: paths, globs, `type:Conv2D`, places, slices, `last_conv`, `every:10`.
+            layers: layer paths, globs, `type:Conv2D`, indices, slices, `last_conv`, `every:10`.
 
         Returns:
-            float32 (n, height, width, channels), or (n, units), by the layer's path.
+            float32 (n, height, width, channels), or (n, units), by layer path.
 
         Raises:
-            ConvscopeError: there is no such layer, or values are not finite.
+            ConvscopeError: no layer matches, or values are not finite.
         """
-        chosen = select(self.layers, layers)
-        return Extractor(self.bundle.model, chosen)(self.encode(photographs))
+        selected = select(self.layers, layers)
+        return Extractor(self.bundle.model, selected)(self.encode(photographs))
 
     def examples(
-        self, photographs: Sequence[Photograph], layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
+        self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
     ) -> dict[str, LayerExamples]:
-        """The parts of photographs that excite each channel most, by the layer's path.
+        """Return the parts of photographs that excite each channel most, by layer path.
 
         Args:
-            photographs: see `encode`; as many as you like, they are looked at in batches.
-            layers: see `activations`; none is four across the depth, after their activation.
-            top: photographs a channel, at least 1.
-            limit: channels a layer, the first ones; 0 is all.
+            photographs: see `encode`; any number, they are processed in batches.
+            layers: see `activations`; if empty, four convolutions across the depth, after their activation.
+            top: photographs per channel, at least 1.
+            limit: channels per layer, the first ones; 0 is all.
 
         Raises:
-            ConvscopeError: there is no such layer, one has no feature maps, values are not finite, or `top`
-                or `limit` is out of range.
+            ConvscopeError: no layer matches, a layer has no feature maps, values are not finite, or `top` or
+                `limit` is out of range.
         """
         if top < 1 or limit < 0:
             raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
-        chosen = layers_to_search(self.layers, layers, "layers")
-        search = ExampleSearch(self.bundle.model, chosen, top=top, limit=limit)
+        photographs = _several(photographs)
+        selected = layers_to_search(self.layers, layers, "layers")
+        search = ExampleSearch(self.bundle.model, selected, top=top, limit=limit)
         for batch in self._batches(photographs):
             search.add(batch)
-        found = excited(search, self.layers)
-        return {each.layer.path: self._with_crops(each, photographs) for each in found}
+        return {
+            result.layer.path: self._with_crops(result, photographs)
+            for result in excited(search, self.layers)
+        }
 
-    def statistics(
-        self, photographs: Sequence[Photograph], layers: Sequence[str]
-    ) -> dict[str, ChannelStatistics]:
-        """How strong the strong responses of channels are over many photographs, by the layer's path.
+    def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
+        """Return statistics of the channels over many photographs, by layer path.
 
-        `high`, float (channels,), are 99.5th percentiles; `dead`, bool (channels,), which channels are always
-        zero, or None: over fewer than 1,000 photographs, or without a rectifier.
+        `high`, float (channels,): the 99.5th percentile. `dead`, bool (channels,): the channel is always
+        zero; None for fewer than 1,000 photographs, or without a rectifier.
 
         Raises:
-            ConvscopeError: there is no such layer, or values are not finite.
+            ConvscopeError: no layer matches, or values are not finite.
         """
-        chosen = select(self.layers, layers, drawable=True)
-        return channel_statistics(self.bundle.model, self.layers, chosen, self._batches(photographs))
+        selected = select(self.layers, layers, drawable=True)
+        return channel_statistics(self.bundle.model, self.layers, selected, self._batches(photographs))
 
-    def _batches(self, photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
+    def _batches(self, photographs: Photographs) -> Iterator[np.ndarray]:
+        photographs = _several(photographs)
         for first in range(0, max(1, len(photographs)), _BATCH):
             yield self.encode(photographs[first : first + _BATCH])
 
-    def _with_crops(self, found: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
-        top, input_size = found.top, self.bundle.contract.input_size
-        size = found.tile_size(input_size, _LONGEST)
+    def _with_crops(self, result: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
+        top, input_size = result.top, self.bundle.contract.input_size
+        size = result.tile_size(input_size, _LONGEST)
         crops = np.empty((*top.value.shape, *size, 3), np.uint8)
         for index in np.unique(top.example):
             pixels = _pixels(photographs[index])
             for channel, rank in np.argwhere(top.example == index):
-                window, mark = found.seen_part(channel, rank, input_size)
+                window, mark = result.seen_part(channel, rank, input_size)
                 crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
                 crops[channel, rank] = crop
-        return LayerExamples(top.value, top.example, crops, found.silent)
+        return LayerExamples(top.value, top.example, crops, result.silent)
 
 
-def open_model(
-    source: str | Path | keras.Model,
-    *,
-    preprocessing: str | Preprocessing | None = None,
-    class_names: Sequence[str] = (),
-    input: str | None = None,
-    output: str | None = None,
-    outputs: str | None = None,
-    input_size: int | None = None,
-    allow_code: bool = False,
-) -> OpenModel:
+def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
     """Open a run directory of train.py, a `.keras`, `.h5` or `.hdf5` file, or a model in memory.
 
+    A run directory describes its model: only `allow_code` applies to it. For other models, the options are
+    those of visualize.py.
+
     Args:
-        source: what to open; a model in memory is left as it is.
-        preprocessing: what a foreign model expects of pixels: unit_range, minus_one_to_one, caffe, torch,
-            none, or a `Preprocessing`.
-        class_names: of a foreign model, in the order of its outputs.
-        input: which of several inputs is the picture.
-        output: which of several outputs tells the class.
-        outputs: "probabilities" or "logits", where the last layer of a foreign model does not tell.
-        input_size: height and width in pixels, where the model leaves them open.
-        allow_code: run the Lambda layers of a file, which are its author's code.
+        source: what to open; a model in memory is not changed.
+        **options: `preprocessing`: unit_range, minus_one_to_one, caffe, torch, none, affine, or a
+            `Preprocessing`. `scale`, `offset`: of affine, `pixels * scale + offset`, one number or three.
+            `class_names`: in the order of the model's outputs. `input_size`: height and width in pixels, if
+            the model accepts any size. `input`, `output`: the names of the input for the picture and of the
+            output for the classes, if there are several. `outputs`: "probabilities" or "logits", if the last
+            layer does not show which. `allow_code`: run the Lambda layers of a file; they are code of its
+            author.
 
     Raises:
-        ConvscopeError: it cannot be opened, or something must be said of it that is not.
+        ConvscopeError: the model cannot be opened, an option is missing or wrong, or it does not apply.
+        TypeError: an option is unknown.
     """
-    known = by_name(preprocessing) if isinstance(preprocessing, str) else preprocessing
-    if outputs not in (None, "probabilities", "logits"):
-        raise unknown("outputs", outputs, ["probabilities", "logits"])
-    reading = Reading(known, class_names, input, output, outputs, input_size, allow_code)
+    known = [field.name for field in fields(Reading)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"open_model() has no option {name!r}: expected {', '.join(known)}")
+    for name in {"scale", "offset", "class_names"} & set(options):
+        options[name] = _as_list(options[name])
+    reading = Reading(**options)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
     return OpenModel(open_checkpoint(Path(source).expanduser(), reading))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | int | float) else list(value)
 
 
 def evolution(
@@ -205,26 +240,37 @@ def evolution(
     *,
     allow_code: bool = False,
 ) -> Evolution:
-    """What channels put out for a photograph after each epoch of a training with `callbacks=[snapshots]`.
+    """Return the feature maps of a photograph after each epoch of a training with `callbacks=[snapshots]`.
 
     Args:
         run: the run directory of train.py.
         photograph: see `OpenModel.encode`.
-        layers: see `OpenModel.activations`; none is last_conv.
-        channels: which, from 0; none is the first 8.
+        layers: see `OpenModel.activations`; if empty, last_conv.
+        channels: indices of channels, from 0; if empty, the first 8.
         allow_code: see `open_model`.
 
     Raises:
-        ConvscopeError: it is no run with snapshots, or there is no such layer or channel.
+        ConvscopeError: the run has no snapshots, or a layer or channel does not exist.
     """
     model = open_model(run, allow_code=allow_code)
     epochs = Epochs(Path(model.bundle.path), allow_code=allow_code)
     followed = follow(epochs.graph.layers, layers, channels)
-    extract = Extractor(epochs.graph.model, [each.layer for each in followed])
+    extract = Extractor(epochs.graph.model, [entry.layer for entry in followed])
     return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
 
 
+def _several(photographs: Photographs) -> Sequence[Photograph]:
+    """Return a sequence of photographs, also for a single one."""
+    if isinstance(photographs, str | Path | Image.Image):
+        return [photographs]
+    if isinstance(photographs, np.ndarray):
+        return [photographs] if photographs.ndim < 4 else list(photographs)
+    return photographs
+
+
 def _pixels(photograph: Photograph) -> np.ndarray:
+    if isinstance(photograph, Image.Image):
+        return _pixels_of_pillow(photograph)
     if not isinstance(photograph, np.ndarray):
         return decode.load(Path(photograph).expanduser())
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
@@ -232,3 +278,12 @@ def _pixels(photograph: Photograph) -> np.ndarray:
             f"a photograph of {photograph.dtype} {photograph.shape}: expected uint8 (height, width, 3) in RGB"
         )
     return photograph
+
+
+def _pixels_of_pillow(image: Image.Image) -> np.ndarray:
+    """Return the pixels of a picture as `decode.load` does for a file: upright, transparency on white."""
+    orientation = image.getexif().get(decode.ORIENTATION, 1)
+    decoded = decode.Decoded(
+        image, image.mode, image.format or "", orientation, is_deep=False, is_animated=False
+    )
+    return decode.to_rgb(decoded, Path("the picture of Pillow"))

@@ -1,4 +1,4 @@
-"""Feature maps as a picture that a notebook shows."""
+"""Feature maps as a picture for notebooks."""
 
 from collections.abc import Sequence
 
@@ -22,22 +22,22 @@ def grid(
     statistics: ChannelStatistics | None = None,
     color_map: str = "viridis",
 ) -> Image.Image:
-    """Every channel of one photograph's feature maps side by side: a picture that a notebook shows.
+    """Return a picture with all channels of one photograph's feature maps side by side.
 
-    With `range` or `statistics`, which go before `normalize`, photographs can be compared.
+    `range` and `statistics` replace `normalize`; they make pictures of several photographs comparable.
 
     Args:
         maps: float (height, width, channels), finite.
-        title: above it, one line.
-        normalize: "channel" (each its mean ± 2 deviations; maps of a single place as in "layer") or "layer"
-            (one scale for all).
-        range: lowest and highest value of one scale.
+        title: one line above the maps.
+        normalize: "channel" (mean ± 2 standard deviations of the channel; maps of 1×1 pixels as in "layer"),
+            or "layer" (one scale for all channels).
+        range: lowest and highest value of one scale for all channels.
         statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
-        color_map: one of Matplotlib's.
+        color_map: name of a colour map of Matplotlib.
 
     Raises:
         ConvscopeError: the maps have another shape or values that are not finite, the title has several
-            lines, or there is no such scale or colour map.
+            lines, or the scale or the colour map is unknown.
     """
     maps = np.asarray(maps)
     _check_maps(maps)
@@ -57,20 +57,20 @@ def grid(
 def _check_maps(maps: np.ndarray) -> None:
     if maps.ndim != 3 or not maps.size:
         raise ConvscopeError(
-            f"maps of shape {maps.shape}: expected those of one photograph, (height, width, channels), "
-            "and no side of 0"
+            f"maps of shape {maps.shape}: expected the maps of one photograph, (height, width, channels), "
+            "without a side of 0"
         )
     if not np.isfinite(maps).all():
         raise ConvscopeError(
-            "maps with values that are not finite: expected those of a sound model and input"
+            "maps with values that are not finite: check the weights of the model and the input"
         )
 
 
 def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
     if statistics.high.shape != maps.shape[-1:]:
         raise ConvscopeError(
-            f"statistics of {len(statistics.high)} channels, maps of {maps.shape[-1]}: expected "
-            "those of one layer"
+            f"statistics of {len(statistics.high)} channels, but maps of {maps.shape[-1]}: expected "
+            "statistics and maps of the same layer"
         )
     return from_zero(maps, statistics.high, f"its 99.5th percentile on {statistics.pictures:,} pictures")
 

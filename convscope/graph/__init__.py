@@ -1,4 +1,4 @@
-"""Any Keras model as one flat graph, its layers addressable by path."""
+"""Any Keras model as one flat graph of layers with paths."""
 
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten

@@ -1,11 +1,15 @@
-"""Copies of layers that compute in float32 and with the channels last, whatever the saved ones do."""
+"""Copies of layers that compute in float32 and with the channels last."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.errors import ConvscopeError, one_line
+from convscope.graph.keras_private import shallow_copy
 
 _WITH_AXIS = (
     keras.layers.BatchNormalization,
@@ -14,8 +18,8 @@ _WITH_AXIS = (
     keras.layers.Concatenate,
     keras.layers.Softmax,
 )
-# What treats each value alike, so that it does not matter where the channels are.
-_EACH_VALUE = (
+# Layers and operations that do not depend on the axis of the channels.
+_ELEMENTWISE = (
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.LeakyReLU,
@@ -30,9 +34,7 @@ _EACH_VALUE = (
     keras.layers.Rescaling,
     keras.layers.Identity,
 )
-
-
-_EACH_VALUE_OPERATIONS = (
+_ELEMENTWISE_OPERATIONS = (
     "Absolute", "Add", "Cast", "Clip", "Divide", "Elu", "Exp", "Gelu", "LeakyRelu", "Log", "Maximum",
     "Minimum", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu", "Sqrt",
     "Square", "Subtract", "Tanh", "TrueDivide",
@@ -41,91 +43,138 @@ _EACH_VALUE_OPERATIONS = (
 
 @dataclass
 class Adapter:
-    """Makes what it is given compute in float32, and with the channels last if `channels_first`.
+    """Copies the operations of a model to a flat graph that computes in float32 and channels-last.
 
-    The kernels of convolutions are the same either way. A layer that is called twice is copied once.
+    An operation that is called twice is copied once. A copy shares the weights of its layer if its
+    configuration does not change. `channels_first` says whether the model has `data_format=channels_first`;
+    the kernels of convolutions have the same shape in both formats.
     """
 
     channels_first: bool
-    copies: dict[int, Any] = field(default_factory=dict)
+    copies: dict[int, tuple[Any, Any]] = field(
+        default_factory=dict
+    )  # by the id of the original, which is kept
+    names: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, model: Any) -> "Adapter":
-        """The one for a model: does it take pictures with the channels first?"""
-        formats = {getattr(each, "data_format", None) for each in model._flatten_layers()}
+    def for_model(cls, model: keras.Model) -> "Adapter":
+        """Return the adapter for a model."""
+        formats = {getattr(layer, "data_format", None) for layer in _all_layers(model)}
         return cls("channels_first" in formats)
 
     def input_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Of an input with the batch: the channels last."""
+        """Return the shape of an input, (batch, ...), with the channels last."""
         if self.channels_first and len(shape) == 4:
             return (shape[0], *shape[2:], shape[1])
         return tuple(shape)
 
-    def adapted(self, operation: Any, args: Any, kwargs: Any) -> Any:
-        """The operation itself, or its copy.
+    def adapted(self, operation: Any, path: str, args: Any, kwargs: Any) -> Any:
+        """Return the copy of an operation.
 
         Raises:
-            ConvscopeError: it does something with channels that come first which is not known here, or it
-                cannot be copied.
+            ConvscopeError: the operation cannot be converted to float32 or to channels-last.
         """
-        if not isinstance(operation, keras.layers.Layer):
-            if self.channels_first and type(operation).__name__ not in _EACH_VALUE_OPERATIONS:
-                self._refuse_maps(operation, args)
-            return operation
-        changes = self._changes(operation, args)
-        if changes and id(operation) not in self.copies:
-            try:
-                self.copies[id(operation)] = _copy(operation, changes, args, kwargs)
-            except Exception as error:
-                said = one_line(error)[:200]
-                raise ConvscopeError(
-                    f"layer {operation.name} ({type(operation).__name__}) cannot be made again with "
-                    f"{changes} ({said}): expected a model in float32 with the channels last"
-                ) from None
-        return self.copies.get(id(operation), operation)
+        if id(operation) not in self.copies:
+            changes = self._changes(operation, args, kwargs)
+            copy = _changed(operation, changes, args, kwargs) if changes else shallow_copy(operation)
+            self.copies[id(operation)] = operation, self._named(copy, path)
+        elif self.channels_first:
+            self._changes(operation, args, kwargs)  # another call can have other arguments
+        return self.copies[id(operation)][1]
 
-    def _changes(self, layer: Any, args: Any) -> dict[str, Any]:
+    def _named(self, operation: Any, path: str) -> Any:
+        """Give an operation a unique name in the flat graph: its own, or one made of its path."""
+        base = path.replace("/", "_")
+        names = chain([operation.name, base], (f"{base}_{number}" for number in count(2)))
+        operation.name = next(name for name in names if name not in self.names)
+        self.names.add(operation.name)
+        return operation
+
+    def _changes(self, operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+        """Return the entries of the configuration that are different in the copy."""
         changes: dict[str, Any] = {}
-        if layer.dtype_policy.name != "float32" and "float" in layer.compute_dtype:
+        is_layer = isinstance(operation, keras.layers.Layer)
+        if is_layer and operation.dtype_policy.name != "float32" and "float" in operation.compute_dtype:
             changes["dtype"] = "float32"
         if self.channels_first:
-            changes |= self._channels_last(layer, args)
+            changes |= _channels_last(operation, args, kwargs)
         return changes
 
-    def _channels_last(self, layer: Any, args: Any) -> dict[str, Any]:
-        if getattr(layer, "data_format", None) == "channels_first":
-            return {"data_format": "channels_last"}
-        if isinstance(layer, _EACH_VALUE):
-            return {}
-        if isinstance(layer, _WITH_AXIS) and _takes_maps(args):
-            axis = layer.get_config()["axis"]
-            places = axis if isinstance(axis, list | tuple) else [axis]
-            if len(places) == 1:
-                return {"axis": {1: -1, 2: 1, 3: 2, -1: 2, -2: 1, -3: -1}[places[0]]}
-        self._refuse_maps(layer, args)
+
+def _channels_last(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return the entries of the configuration that convert an operation to channels-last.
+
+    Raises:
+        ConvscopeError: it cannot be converted.
+    """
+    if getattr(operation, "data_format", None) == "channels_first":
+        return {"data_format": "channels_last"}
+    if _is_elementwise(operation, args, kwargs):
         return {}
+    shapes = [_shape(tensor) for tensor in keras.tree.flatten((args, kwargs))]
+    takes_maps = any(len(shape) == 4 for shape in shapes)
+    if isinstance(operation, _WITH_AXIS) and takes_maps:
+        axis = operation.get_config()["axis"]
+        axes = axis if isinstance(axis, list | tuple) else [axis]
+        if len(axes) == 1:
+            return {"axis": {1: -1, 2: 1, 3: 2, -1: 2, -2: 1, -3: -1}[axes[0]]}
+    maps = [] if takes_maps else _maps_of(operation, args, kwargs)
+    if maps and isinstance(operation, keras.layers.Reshape) and maps[0][2:] == (1, 1):
+        return {"target_shape": (1, 1, maps[0][1])}  # the same values in the same order
+    if takes_maps or maps:
+        raise ConvscopeError(
+            f"the model has data_format=channels_first, and its layer {operation.name} "
+            f"({type(operation).__name__}) cannot be converted: expected a model with channels_last"
+        )
+    return {}
 
-    def _refuse_maps(self, operation: Any, args: Any) -> None:
-        if _takes_maps(args):
-            raise ConvscopeError(
-                f"the model takes the channels first, and what its layer {operation.name} "
-                f"({type(operation).__name__}) does with the channels last is not known: expected a model "
-                "with the channels last"
-            )
+
+def _maps_of(operation: Any, args: Any, kwargs: Any) -> list[tuple[int | None, ...]]:
+    """Return the shapes with four dimensions of what an operation returns."""
+    returned = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+    return [_shape(tensor) for tensor in returned if len(tensor.shape) == 4]
 
 
-def _takes_maps(args: Any) -> bool:
-    return any(len(getattr(each, "shape", ())) == 4 for each in keras.tree.flatten(args))
+def _is_elementwise(operation: Any, args: Any, kwargs: Any) -> bool:
+    """Whether an operation does not depend on the axis of the channels."""
+    if isinstance(operation, keras.layers.Layer):
+        constants = [getattr(operation, "scale", 0), getattr(operation, "offset", 0)]
+        known = isinstance(operation, _ELEMENTWISE)
+    else:
+        constants = [x for x in keras.tree.flatten((args, kwargs)) if not isinstance(x, keras.KerasTensor)]
+        known = type(operation).__name__ in _ELEMENTWISE_OPERATIONS
+    tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
+    ranks = {len(tensor.shape) for tensor in tensors}
+    return known and not any(map(np.ndim, constants)) and len(ranks - {0}) < 2
 
 
-def _copy(layer: Any, changes: dict[str, Any], args: Any, kwargs: Any) -> Any:
-    copy = type(layer).from_config(layer.get_config() | changes)
-    if layer.weights:
-        if len(args) == 1 and hasattr(args[0], "shape"):
-            copy.build(args[0].shape)
-        else:
-            copy(*args, **kwargs)
-        copy.set_weights(layer.get_weights())
-        if hasattr(copy, "finalize_state"):  # of layers that were adapted to data
-            copy.finalize_state()
+def _shape(value: Any) -> tuple[int | None, ...]:
+    return tuple(getattr(value, "shape", ()))
+
+
+def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _all_layers(layer)
+
+
+def _changed(layer: Any, changes: dict[str, Any], args: Any, kwargs: Any) -> Any:
+    """Return a copy of a layer with changes in its configuration and the same values of its weights."""
+    try:
+        copy = type(layer).from_config(layer.get_config() | changes)
+        if layer.weights:
+            if len(args) == 1 and hasattr(args[0], "shape"):
+                copy.build(args[0].shape)
+            else:
+                copy(*args, **kwargs)
+                copy = shallow_copy(copy)
+            copy.set_weights(layer.get_weights())
+            if hasattr(copy, "finalize_state"):  # preprocessing layers, such as Normalization
+                copy.finalize_state()
+    except Exception as error:
+        raise ConvscopeError(
+            f"cannot copy the layer {layer.name} ({type(layer).__name__}) with {changes} "
+            f"({one_line(error)[:200]}): expected a model in float32 with channels_last"
+        ) from None
     return copy

@@ -1,4 +1,4 @@
-"""Copies of models, with layers of their own."""
+"""Copies of models with layers of their own, and fresh weights."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,16 @@ import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError, one_line
+from convscope.graph.keras_private import shallow_copy
 
 
 def copied(
     model: keras.Model, clone: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None
 ) -> keras.Model:
-    """A flat model again, with the same weights in layers of its own; `clone` makes a layer from a layer.
+    """Return a copy of a flat model with its own layers and the same values of the weights.
 
-    Keras' `set_weights` leaves a Normalization computing with what it had before; that is mended here.
+    `clone` returns the copy of a layer; None makes it from the layer's configuration. A `Normalization` layer
+    uses new weights only after `finalize_state()`, which `set_weights` of Keras does not call.
     """
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())
@@ -24,27 +26,27 @@ def copied(
 
 
 def fresh_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
-    """What the weights of a flat model would begin a training with, in the order of `get_weights()`.
+    """Return the weights of a flat model before training, in the order of `get_weights()`.
 
-    Each layer's own initialisers draw them, so that the statistics of batch normalisation are those before
-    the first step. A layer that was adapted to data keeps what it knows of them: that is preprocessing, and
-    is not learned. The model stays as it is; Keras' random state does not.
+    Each layer's own initializers draw them, and the statistics of batch normalization are those before the
+    first step. A preprocessing layer that was adapted to data keeps its state, because training does not
+    change it. The model does not change; the random state of Keras does.
 
     Raises:
-        ConvscopeError: a layer cannot be made again from its configuration.
+        ConvscopeError: a layer cannot be copied from its configuration.
     """
 
-    def again(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def untrained(layer: keras.layers.Layer) -> keras.layers.Layer:
         if hasattr(layer, "finalize_state") or not getattr(layer, "weights", None):
-            return layer  # an operation that is no layer has none either
+            return shallow_copy(layer)
         try:
             return type(layer).from_config(layer.get_config())
         except Exception as error:
             raise ConvscopeError(
-                f"layer {layer.name} ({type(layer).__name__}) cannot be made again with random weights "
-                f"({one_line(error)[:160]}): leave random out of compare"
+                f"cannot initialize the layer {layer.name} ({type(layer).__name__}) again "
+                f"({one_line(error)[:160]}): remove random from compare"
             ) from None
 
-    # Not the seed itself: of a training with the same one, it would give some layers the very start.
+    # A derived seed: with the seed itself, some layers would get the initial weights of the training.
     keras.utils.set_random_seed(int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]))
-    return keras.models.clone_model(model, clone_function=again).get_weights()
+    return keras.models.clone_model(model, clone_function=untrained).get_weights()

@@ -1,8 +1,8 @@
-"""Any functional model as one flat graph: every layer at any depth, by path, from one input.
+"""Any model as one flat graph: every layer at any depth has a path and a tensor.
 
-Models inside models are replayed: their layers are called again on the outer input's tensors, so that
-each has an output that can be reached. Weights are shared, and the model itself stays as it is. What
-computes in 16 bits or with the channels first is replayed as a copy that does not.
+The calls of the model and of its inner models are replayed on new inputs. The layers of the graph are shallow
+copies: they share the weights of the model, and the model does not change. A layer that computes in 16 bits
+or with the channels first is replaced by a copy in float32 with the channels last, with its own weights.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,20 @@ import keras
 
 from convscope.errors import ConvscopeError
 from convscope.graph.adapt import Adapter
+from convscope.graph.keras_private import call_of, shallow_copy
 from convscope.graph.layer import Layer
+from convscope.graph.recording import Recording, ancestors, record
 
-SEPARATOR = "/"  # between a model's name and that of a layer in it, in a path
+SEPARATOR = "/"  # in a layer path, between the name of a model and the name of its layer
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A model laid flat.
+    """A model as one flat graph.
 
-    `model` takes one picture and gives one output; `layers` are all its layers, in graph order; `opaque` are
-    the paths of models whose layers cannot be reached, as they are subclassed and do more than call layers.
+    `model` has one picture as its input, and one output. `layers` are all layers in topological order.
+    `opaque` are the paths of inner models whose layers cannot be reached: subclassed models whose `call` does
+    more than call layers.
     """
 
     model: keras.Model
@@ -32,47 +35,50 @@ class Graph:
 
 
 def flatten(model: keras.Model, *, input_name: str | None = None, output_name: str | None = None) -> Graph:
-    """Lay a model flat.
+    """Return the flat graph of a model. The graph shares the weights of the model, which does not change.
 
     Args:
-        model: functional, Sequential, or subclassed if its `call` only calls layers and Keras operations.
-        input_name: which input is the picture, if there are several.
-        output_name: which output has the classes, if there are several: the name of its layer.
+        model: a functional or sequential model, or a subclassed one whose `call` only calls layers and
+            operations of Keras.
+        input_name: name of the input for the picture, if the model has several inputs.
+        output_name: name of the layer that returns the classes, if the model has several outputs.
 
     Raises:
-        ConvscopeError: the model was never built, or which input or output is meant is not clear.
+        ConvscopeError: the model is not built, its layers cannot be reached, or it has several inputs or
+            outputs and no valid name was given.
     """
-    functional = _functional(model)
-    if functional is None:
+    recording = record(model)
+    if recording is None:
         raise ConvscopeError(
-            f"the layers of {model.name} cannot be reached: it is a subclassed model that was never called, "
-            "or does more than call layers and Keras operations; expected a functional or sequential one"
+            f"cannot reach the layers of {model.name}: it is a subclassed model that was never called, or "
+            "whose call does more than call layers and Keras operations; expected a functional or sequential "
+            "model"
         )
-    adapter = Adapter.of(functional)
-    inputs = [_fresh_input(tensor, adapter.input_shape(tensor.shape)) for tensor in functional.inputs]
+    adapter = Adapter.for_model(model)
+    inputs = [_new_input(tensor, adapter.input_shape(tensor.shape)) for tensor in recording.inputs]
+    adapter.names.update(tensor.name for tensor in inputs)
     replay = _Replay(adapter)
-    structure = keras.tree.pack_sequence_as(functional._inputs_struct, inputs)
-    outputs = keras.tree.flatten(replay.functional(functional, structure, ""))
-    chosen = _choose("input", [each.name for each in inputs], input_name)
-    names = [each._keras_history.operation.name for each in functional.outputs]
-    output = outputs[_choose("output", names, output_name)]
-    flat = _connect(inputs, chosen, output)
-    entry = _Call(
-        inputs[chosen].name, inputs[chosen]._keras_history.operation, inputs[chosen], inputs[chosen]
-    )
-    reached = _ancestors(output)
-    calls = [entry, *(each for each in replay.calls if id(each.output) in reached)]
-    return Graph(flat, _numbered(_in_order(calls)), replay.opaque)
+    outputs = replay.model(recording, inputs, "")
+    picture = _choose("input", [tensor.name for tensor in inputs], input_name)
+    output = outputs[_choose("output", recording.output_names, output_name)]
+    flat = _connect(inputs, picture, output)
+    tensor = inputs[picture]
+    entry = _ReplayedCall(tensor.name, call_of(tensor).operation, tensor, tensor)
+    used = ancestors(output)
+    calls = [entry, *(call for call in replay.calls if id(call.output) in used)]
+    return Graph(flat, _layers(_sorted(calls)), replay.opaque)
 
 
 def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
-    """The same layers on an input of another shape, (height, width, channels), with the same weights."""
-    inputs = keras.Input(shape)
-    return keras.Model(inputs, model._run_through_graph(inputs, call_fn=lambda op, *a, **k: op(*a, **k)))
+    """Return a flat model for inputs of another shape, (height, width, channels), with shared weights."""
+    inputs: Any = [keras.Input(shape)]
+    if isinstance(model, keras.Function):
+        inputs = keras.tree.pack_sequence_as(model.input, inputs)
+    return keras.models.clone_model(model, input_tensors=inputs, clone_function=shallow_copy)
 
 
 @dataclass(frozen=True)
-class _Call:
+class _ReplayedCall:
     path: str
     operation: Any
     input: Any
@@ -80,167 +86,118 @@ class _Call:
 
 
 class _Replay:
-    """Calls every layer again, those of inner models one by one; `calls` are they, in the models' order."""
+    """Calls copies of all layers of a model and its inner models; `calls` are in the order of the layers."""
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        self.calls: list[_Call] = []
+        self.calls: list[_ReplayedCall] = []
         self.opaque: list[str] = []
 
-    def functional(self, model: Any, inputs: Any, prefix: str) -> Any:
-        """Replay a functional model; its calls come in the order of its layers, not of the recursion."""
-        before, self.calls = self.calls, []
-        of: dict[int, list[_Call]] = {}
+    def model(self, recording: Recording, inputs: Sequence[Any], prefix: str) -> list[Any]:
+        """Replay a model on other tensors and return its outputs.
 
-        def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-            outer, self.calls = self.calls, []
-            outputs = self._operation(operation, prefix, args, kwargs)
-            of.setdefault(id(operation), []).extend(self.calls)
-            self.calls = outer
-            return outputs
+        Calls run in topological order, but are listed in the order of the model's layers.
+        """
+        before = self.calls
+        by_operation: dict[int, list[_ReplayedCall]] = {}
+        tensors = dict(zip(map(id, recording.inputs), inputs, strict=True))
+        for call in recording.calls:
+            args, kwargs = keras.tree.map_structure(lambda x: tensors.get(id(x), x), (call.args, call.kwargs))
+            self.calls = []
+            outputs = self._operation(call.operation, prefix, args, kwargs)
+            by_operation.setdefault(id(call.operation), []).extend(self.calls)
+            tensors.update(zip(map(id, call.outputs), outputs, strict=True))
+        self.calls = list(before)
+        for operation in recording.operations:
+            self.calls += by_operation.get(id(operation), [])
+        return [tensors[id(tensor)] for tensor in recording.outputs]
 
-        outputs = model._run_through_graph(inputs, call_fn=call)
-        self.calls = before + [each for operation in model.operations for each in of.get(id(operation), [])]
-        return outputs
-
-    def _operation(self, operation: Any, prefix: str, args: Any, kwargs: Any) -> Any:
+    def _operation(self, operation: Any, prefix: str, args: Any, kwargs: Any) -> list[Any]:
         path = prefix + operation.name
         if isinstance(operation, keras.Model):
-            inner = _functional(operation)
+            inner = record(operation)
             if inner is not None:
-                return self.functional(inner, args[0], path + SEPARATOR)
+                return self.model(inner, keras.tree.flatten(args), path + SEPARATOR)
             self.opaque.append(path)
-        operation = self.adapter.adapted(operation, args, kwargs)
-        outputs = operation(*args, **kwargs)
-        tensors = keras.tree.flatten(outputs)
-        self.calls.append(_Call(path, operation, args[0] if args else None, tensors[0]))
+        operation = self.adapter.adapted(operation, path, args, kwargs)
+        outputs = keras.tree.flatten(operation(*args, **kwargs))
+        self.calls.append(_ReplayedCall(path, operation, args[0] if args else None, outputs[0]))
         return outputs
 
 
-def _functional(model: keras.Model) -> Any:
-    """The functional model that a model is, or is made of, or can be traced as; None if there is none."""
-    own_call = not type(model).call.__module__.startswith("keras.")
-    if hasattr(model, "_run_through_graph") and not own_call:
-        return model
-    if isinstance(model, keras.Sequential) and not own_call:
-        if not model.built or not model.layers:
-            raise ConvscopeError(
-                f"the sequential model {model.name} was never built, so that its input is not known: "
-                "expected one that begins with an Input, or was called before it was saved"
-            )
-        outputs = inputs = _fresh_input(model.inputs[0], model.inputs[0].shape)
-        for layer in model.layers:
-            outputs = layer(outputs)
-        return keras.Model(inputs, outputs)
-    return _traced(model)
+def _new_input(tensor: Any, shape: tuple[int | None, ...]) -> Any:
+    return keras.Input(shape[1:], name=call_of(tensor).operation.name)
 
 
-def _traced(model: keras.Model) -> keras.Model | None:
-    """A subclassed model as a functional one, by calling it on symbolic tensors; None if that fails."""
-    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
-    if len(shapes) != 1 or not isinstance(shapes[0], tuple):
-        return None
-    inputs = keras.Input(shapes[0][1:])
-    try:
-        outputs = model.call(inputs)
-        return keras.Model(inputs, outputs)
-    except Exception:
-        return None  # TensorFlow's own operations, Python's branches: nothing that can be traced
-
-
-def _fresh_input(tensor: Any, shape: tuple[int | None, ...]) -> Any:
-    return keras.Input(shape[1:], name=tensor._keras_history.operation.name)
-
-
-def _choose(what: str, names: Sequence[str], wanted: str | None) -> int:
+def _choose(kind: str, names: Sequence[str], wanted: str | None) -> int:
+    """Return the index of the input or output with the wanted name, or of the only one."""
     if wanted is not None and wanted in names:
         return list(names).index(wanted)
     if wanted is None and len(names) == 1:
         return 0
-    said = "" if wanted is None else f", none of them {wanted!r}"
-    raise ConvscopeError(
-        f"the model has the {what}s {', '.join(names)}{said}: say which one is meant with {what}=NAME"
-    )
+    received = f"{kind}={wanted}: " if wanted is not None else ""
+    raise ConvscopeError(f"{received}the model has the {kind}s {', '.join(names)}; set {kind}=NAME")
 
 
-def _connect(inputs: Sequence[Any], chosen: int, output: Any) -> keras.Model:
-    needed = _ancestors(output)
-    others = [each.name for index, each in enumerate(inputs) if index != chosen and id(each) in needed]
+def _connect(inputs: Sequence[Any], picture: int, output: Any) -> keras.Model:
+    """Return the model from the input with the index `picture` to the output."""
+    used = ancestors(output)
+    others = [tensor.name for tensor in inputs if tensor is not inputs[picture] and id(tensor) in used]
     if others:
         raise ConvscopeError(
-            f"the output depends on {', '.join(others)} too: expected one that the picture alone decides"
+            f"the output also depends on the input {', '.join(others)}: expected an output that depends on "
+            "the picture only"
         )
-    if id(inputs[chosen]) not in needed:
-        raise ConvscopeError(f"the output does not depend on the input {inputs[chosen].name}")
-    return keras.Model(inputs[chosen], output, name="flat")
+    if id(inputs[picture]) not in used:
+        raise ConvscopeError(
+            f"the output does not depend on the input {inputs[picture].name}: set input=NAME"
+        )
+    return keras.Model(inputs[picture], output, name="flat")
 
 
-def _ancestors(tensor: Any) -> set[int]:
-    """The ids of all tensors that a tensor is computed from, and its own."""
-    found, left = set(), [tensor]
-    while left:
-        each = left.pop()
-        if id(each) in found:
-            continue
-        found.add(id(each))
-        found.update(id(other) for other in _node_of(each).outputs)
-        left += _inputs_of(each)
-    return found
-
-
-def _numbered(calls: Sequence[_Call]) -> list[Layer]:
-    """The layers among the calls, with unique paths and their places."""
+def _layers(calls: Sequence[_ReplayedCall]) -> list[Layer]:
+    """Return the layers among the calls, with unique paths, indices, and the indices of their sources."""
     times: dict[str, int] = {}
     result: list[Layer] = []
-    place: dict[int, int] = {}  # of the layer that gives a tensor
+    index_by_tensor: dict[int, int] = {}
     for call in calls:
         if not isinstance(call.operation, keras.layers.Layer):
             continue
         times[call.path] = times.get(call.path, 0) + 1
         path = call.path if times[call.path] == 1 else f"{call.path}@{times[call.path]}"
         shape = tuple(call.output.shape[1:])
-        place[id(call.output)] = len(result)
+        index_by_tensor[id(call.output)] = len(result)
         result.append(Layer(len(result), path, call.operation, shape, call.input, call.output))
-    return [replace(layer, sources=_sources(layer, place)) for layer in result]
+    return [replace(layer, sources=_sources(layer, index_by_tensor)) for layer in result]
 
 
-def _in_order(calls: Sequence[_Call]) -> list[_Call]:
-    """The calls as they are, but each after those that it gets its input from."""
-    giver = {id(tensor): call for call in calls for tensor in _node_of(call.output).outputs}
-    result: list[_Call] = []
+def _sorted(calls: Sequence[_ReplayedCall]) -> list[_ReplayedCall]:
+    """Sort the calls topologically; the order of independent calls stays the same."""
+    producers = {id(tensor): call for call in calls for tensor in call_of(call.output).outputs}
+    result: list[_ReplayedCall] = []
     done: set[int] = set()
-    for call in calls:
-        left = [call]
-        while left:
-            before = [giver.get(id(tensor)) for tensor in _inputs_of(left[-1].output)]
-            waiting = [each for each in before if each is not None and id(each) not in done]
+    for first in calls:
+        stack = [first]
+        while stack:
+            sources = [producers.get(id(tensor)) for tensor in call_of(stack[-1].output).inputs]
+            waiting = [call for call in sources if call is not None and id(call) not in done]
             if waiting:
-                left.append(waiting[0])
+                stack.append(waiting[0])
                 continue
-            ready = left.pop()
+            ready = stack.pop()
             if id(ready) not in done:
                 done.add(id(ready))
                 result.append(ready)
     return result
 
 
-def _sources(layer: Layer, place: dict[int, int]) -> tuple[int, ...]:
-    """The layers next before a layer; operations that are no layers are looked through."""
-    found, left = set(), list(_inputs_of(layer.output))
-    while left:
-        tensor = left.pop()
-        if id(tensor) in place:
-            found.add(place[id(tensor)])
+def _sources(layer: Layer, index_by_tensor: dict[int, int]) -> tuple[int, ...]:
+    """Return the indices of the layers directly before a layer, through operations that are no layers."""
+    indices, stack = set(), list(call_of(layer.output).inputs)
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in index_by_tensor:
+            indices.add(index_by_tensor[id(tensor)])
         else:
-            left += _inputs_of(tensor)
-    return tuple(sorted(found))
-
-
-def _inputs_of(tensor: Any) -> list[Any]:
-    return _node_of(tensor).input_tensors
-
-
-def _node_of(tensor: Any) -> Any:
-    """The call that gives a tensor, as Keras keeps it."""
-    operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index]
+            stack += call_of(tensor).inputs
+    return tuple(sorted(indices))

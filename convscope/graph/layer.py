@@ -5,14 +5,23 @@ from typing import Any
 
 import keras
 
+CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+
 
 @dataclass(frozen=True)
 class Layer:
-    """One call of a layer: its place in the list from 0, its path, and the Keras layer.
+    """One call of a Keras layer in a flat graph.
 
-    `shape` is its output's without the batch, None where it depends on the input; `input` and `output` are
-    tensors of the flat graph. A layer that is called more than once is in the list as often, the later ones
-    with `@2`, `@3`, … after their path. `sources` are the places of the layers that it gets its input from.
+    `index` is its position in the list of layers, from 0, and `path` its layer path. If a layer is called
+    more than once, the list has one entry for each call, and the paths of the later ones end in `@2`, `@3`, …
+    `shape` is the shape of the output without the batch, with None for sides that depend on the input.
+    `input` and `output` are tensors of the flat graph, `sources` the indices of the layers directly before
+    this one.
     """
 
     index: int
@@ -25,25 +34,25 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """The class of the layer: "Conv2D"."""
+        """Name of the layer's class, such as "Conv2D"."""
         return type(self.keras_layer).__name__
 
     @property
     def is_convolution(self) -> bool:
-        """Whether it convolves pictures, in any of Keras' ways."""
-        return self.kind.endswith(("Conv2D", "Conv2DTranspose"))
+        """Whether the layer is a 2-D convolution of Keras, also depthwise, separable or transposed."""
+        return isinstance(self.keras_layer, CONVOLUTIONS)
 
     @property
     def channels(self) -> int:
-        """How many channels its feature maps have."""
+        """Number of channels of the output."""
         return int(self.shape[-1] or 0)
 
     @property
     def has_maps(self) -> bool:
-        """Whether its output is feature maps: (height, width, channels)."""
+        """Whether the output has feature maps: (height, width, channels)."""
         return len(self.shape) == 3
 
     @property
     def has_units(self) -> bool:
-        """Whether it is a dense layer that puts out one number a unit: (units,)."""
-        return self.kind == "Dense" and len(self.shape) == 1
+        """Whether this is a dense layer with one number per unit: (units,)."""
+        return isinstance(self.keras_layer, keras.layers.Dense) and len(self.shape) == 1

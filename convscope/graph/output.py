@@ -1,4 +1,4 @@
-"""What stands at the end of a layer or a model: its activation, and what was there before it."""
+"""The activation at the end of a layer or a model, and the values before it."""
 
 from typing import Any
 
@@ -6,75 +6,99 @@ import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError
+from convscope.graph.keras_private import call_of, shallow_copy
 
-_ACTIVATIONS = {
+_ACTIVATION_LAYERS = {keras.layers.Softmax: "softmax", keras.layers.ReLU: "relu"}
+_ACTIVATION_OPERATIONS = {
     "Softmax": "softmax",
     "Sigmoid": "sigmoid",
     "Relu": "relu",
-    "ReLU": "relu",
-}  # layers and operations that do nothing else
-_SAME_VALUES = ("Reshape", "Flatten", "Squeeze", "Cast", "Dropout", "Identity")
+}  # classes are not public
+_SAME_VALUES_LAYERS = (
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+    keras.layers.Dropout,
+    keras.layers.Identity,
+)
+_SAME_VALUES_OPERATIONS = ("Reshape", "Flatten", "Squeeze", "Cast", "Identity")
 
 
 def activation_of(tensor: Any) -> str | None:
-    """The activation that a tensor went through last: "softmax", "linear", …; None if not known."""
-    operation = _source(tensor)[0]
-    kind = type(operation).__name__
-    if kind in _ACTIVATIONS:
-        return _ACTIVATIONS[kind]
-    if kind in _SAME_VALUES:
-        return activation_of(_source(tensor)[1])
+    """Return the name of the last activation before a tensor, such as "softmax", or None if it is unknown."""
+    call = call_of(tensor)
+    operation = call.operation
+    alone = _activation_alone(operation)
+    if alone is not None:
+        return alone
+    if _keeps_values(operation):
+        return activation_of(call.inputs[0])
     activation = getattr(operation, "activation", None)
     if activation is None:
-        inner = activation_of(_source(tensor)[1]) if kind == "GlobalAveragePooling2D" else None
-        return "linear" if inner in ("linear", "relu") else None
+        pools = isinstance(operation, keras.layers.GlobalAveragePooling2D)
+        return "linear" if pools and activation_of(call.inputs[0]) in ("linear", "relu") else None
     return getattr(activation, "__name__", None)
 
 
 def before_activation(tensor: Any) -> Any:
-    """A layer's output without the activation that is inside it, in the same graph.
+    """Return the output of a layer without its activation, in the same graph: for a classifier, the logits.
 
-    For a softmax or sigmoid head: the logits. A layer of its own that only activates is passed over;
-    one with an activation inside is made again from its config with a linear one and the same weights.
-    The model itself is left as it is.
+    A layer that is only an activation is skipped. A layer with an activation inside is replaced by a shallow
+    copy with a linear activation, which shares its weights. The model does not change.
     """
-    operation, source = _source(tensor)
-    kind = type(operation).__name__
-    if kind in _ACTIVATIONS or isinstance(operation, keras.layers.Activation):
-        return source
-    if kind == "Cast" or (kind in _SAME_VALUES and activation_of(tensor) in ("softmax", "sigmoid")):
-        return _again(operation, before_activation(source))
-    activation = getattr(operation, "activation", None)
-    if activation in (None, keras.activations.linear):
+    call = call_of(tensor)
+    operation = call.operation
+    if _activation_alone(operation) is not None or isinstance(operation, keras.layers.Activation):
+        return call.inputs[0]
+    if _keeps_values(operation) and (_is_cast(operation) or activation_of(tensor) in ("softmax", "sigmoid")):
+        return operation(before_activation(call.inputs[0]), *call.args[1:], **call.kwargs)
+    if vars(operation).get("activation") in (None, keras.activations.linear):
         return tensor
-    config = operation.get_config() | {"activation": "linear", "name": f"{operation.name}_linear"}
-    linear = type(operation).from_config(config)
-    output = linear(source)
-    linear.set_weights(operation.get_weights())
-    return output
+    linear = shallow_copy(operation)
+    vars(linear).update(activation=keras.activations.linear, name=f"{operation.name}_linear")
+    return linear(*call.args, **call.kwargs)
+
+
+def _activation_alone(operation: Any) -> str | None:
+    """Return the activation of a layer or operation that does nothing else, None for others."""
+    if not isinstance(operation, keras.layers.Layer):
+        return _ACTIVATION_OPERATIONS.get(type(operation).__name__)
+    return next((name for kind, name in _ACTIVATION_LAYERS.items() if isinstance(operation, kind)), None)
+
+
+def _keeps_values(operation: Any) -> bool:
+    if isinstance(operation, keras.layers.Layer):
+        return isinstance(operation, _SAME_VALUES_LAYERS)
+    return type(operation).__name__ in _SAME_VALUES_OPERATIONS
+
+
+def _is_cast(operation: Any) -> bool:
+    return type(operation).__name__ == "Cast"
 
 
 def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Model:
-    """The model, ending in probabilities: one that gives logits gets a softmax, or a sigmoid for one unit.
+    """Return a model that ends in probabilities: logits get a softmax, or a sigmoid if there is one unit.
 
     Args:
-        model: with one output (batch, classes).
-        outputs: "probabilities" or "logits"; None finds out by the last activation.
+        model: a model with one output (batch, classes).
+        outputs: "probabilities" or "logits"; None decides by the last activation.
 
     Raises:
-        ConvscopeError: which of them it gives is not clear, or the output has another shape.
+        ConvscopeError: the last activation is unknown or contradicts `outputs`, or the output has another
+            shape.
     """
     tensor = model.outputs[0]
     if len(tensor.shape) != 2 or tensor.shape[-1] is None:
-        raise ConvscopeError(f"the output is {tuple(tensor.shape)}: expected (batch, classes)")
+        raise ConvscopeError(f"the output has the shape {tuple(tensor.shape)}: expected (batch, classes)")
+    last = activation_of(tensor)
+    if outputs == "logits" and last in ("softmax", "sigmoid"):
+        raise ConvscopeError(f"outputs=logits, but the last layer has a {last}: remove outputs")
     if outputs is None:
-        found = activation_of(tensor)
-        if found not in ("softmax", "sigmoid", "linear"):
+        if last not in ("softmax", "sigmoid", "linear"):
             raise ConvscopeError(
-                f"whether the output ({_source(tensor)[0].name}) is probabilities or logits is not known: "
-                "say outputs=probabilities or outputs=logits"
+                f"unknown activation of the output layer {call_of(tensor).operation.name}: set "
+                "outputs=probabilities or outputs=logits"
             )
-        outputs = "logits" if found == "linear" else "probabilities"
+        outputs = "logits" if last == "linear" else "probabilities"
     if outputs == "probabilities":
         return model
     activation = "sigmoid" if tensor.shape[-1] == 1 else "softmax"
@@ -82,22 +106,9 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
 
 
 def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """The probability of each class, float64 (batch, classes), also of a model with one sigmoid unit."""
+    """Return the probability of each class, float64 (batch, classes).
+
+    A single sigmoid unit is the probability of the second of two classes.
+    """
     output = np.asarray(model.predict_on_batch(pictures), np.float64)
     return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
-
-
-def _source(tensor: Any) -> tuple[Any, Any]:
-    """The operation that gives a tensor, and its first input."""
-    operation, index, _ = tensor._keras_history
-    inputs = operation._inbound_nodes[index].input_tensors
-    return operation, inputs[0] if inputs else None
-
-
-def _again(operation: Any, tensor: Any) -> Any:
-    """The same operation on another tensor."""
-    if isinstance(operation, keras.layers.Layer):
-        return operation(tensor)
-    node = operation._inbound_nodes[0]
-    args, kwargs = node.arguments.args, node.arguments.kwargs
-    return operation(tensor, *args[1:], **kwargs)

@@ -1,1 +1,1 @@
-"""The networks that can be trained, and the bundle in which one is kept."""
+"""Networks, opening of checkpoints, and the bundle that stores a model."""

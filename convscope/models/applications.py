@@ -1,4 +1,4 @@
-"""The classifiers of `keras.applications`: their default sizes and what they expect of pixels."""
+"""The classifiers of `keras.applications`: their default input sizes and their preprocessing."""
 
 import sys
 from collections.abc import Callable
@@ -28,8 +28,8 @@ _SIZES = {
     "NASNetLarge": 331,
     "Xception": 299,
 }
-_USUAL_SIZE = 224
-# By the module that an application is in; those with "none" hold layers that scale the pixels.
+_DEFAULT_SIZE = 224
+# By module; the applications with "none" contain layers that scale the pixels.
 _PREPROCESSING = {
     "convnext": "none",
     "densenet": "torch",
@@ -51,7 +51,11 @@ _PREPROCESSING = {
 
 @dataclass(frozen=True)
 class Application:
-    """One of `keras.applications`: its name, what builds it, its input size, its own preprocessing."""
+    """A classifier of `keras.applications`.
+
+    `build` is the function of Keras that returns the model; `input_size` is the default height and width in
+    pixels.
+    """
 
     name: str
     build: Callable[..., keras.Model]
@@ -60,20 +64,20 @@ class Application:
 
     @property
     def preprocess_input(self) -> Callable:
-        """Keras' function that `preprocessing` stands for."""
+        """Function of Keras that does the same as `preprocessing`; it overwrites its input."""
         return sys.modules[self.build.__module__].preprocess_input
 
 
 def names() -> list[str]:
-    """Every classifier of the installed Keras."""
-    found = vars(keras.applications)
-    return sorted(name for name in found if name[0].isupper() and callable(found[name]))
+    """Return the names of all classifiers of the installed Keras."""
+    members = vars(keras.applications)
+    return sorted(name for name in members if name[0].isupper() and callable(members[name]))
 
 
 def application(name: str) -> Application:
-    """The application of that name; raises ConvscopeError, with near matches, if there is none."""
+    """Return the application with a name; raises ConvscopeError, with similar names, if there is none."""
     if name not in names():
         raise unknown("application of Keras", name, names())
     build = getattr(keras.applications, name)
     preprocessing = by_name(_PREPROCESSING[build.__module__.rpartition(".")[2]])
-    return Application(name, build, _SIZES.get(name, _USUAL_SIZE), preprocessing)
+    return Application(name, build, _SIZES.get(name, _DEFAULT_SIZE), preprocessing)

@@ -1,4 +1,4 @@
-"""The bundle: a model with what one must know to use it, as `model.keras` and `model.json`."""
+"""The bundle: a model and its contract, stored as `model.keras` and `model.json`."""
 
 import importlib.metadata
 import json
@@ -23,10 +23,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Contract:
-    """What one must know to feed a model and to read its output.
+    """The information that is needed to use a model: its input, its preprocessing, its classes.
 
-    `class_names` are in the order of the outputs, `input_size` is (height, width) in pixels, `dataset`
-    and `training` say where the model comes from.
+    `class_names` are in the order of the outputs; `input_size` is (height, width) in pixels; `dataset` and
+    `training` describe the origin of the model.
     """
 
     name: str
@@ -53,26 +53,26 @@ class Contract:
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """A model laid flat, its contract, where it is from, and the SHA-256 of its file or its weights."""
+    """A flat graph, its contract, the path of its file, and the SHA-256 of the file or of the weights."""
 
-    graph: Graph
+    graph: Graph = field(repr=False)  # thousands of characters
     contract: Contract
     path: str
     sha256: str
 
     @property
     def model(self) -> keras.Model:
-        """From one picture to the probabilities of the classes, or to that of the second of two."""
+        """Model from one picture to the probabilities of the classes, or to that of the second of two."""
         return self.graph.model
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers, at any depth, in graph order."""
+        """All layers at any depth, in topological order."""
         return self.graph.layers
 
 
 def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
+    """Return the versions of the software that a result can depend on, by name."""
     tensorflow = sys.modules.get("tensorflow")
     return {
         "convscope": __version__,
@@ -84,29 +84,29 @@ def versions() -> dict[str, str]:
 
 
 def save_model(model: keras.Model, directory: Path) -> None:
-    """Write `model.keras`, whole or not at all."""
-    beside = directory / ".partial.keras"  # Keras wants the ending
-    model.save(beside)
-    beside.replace(directory / MODEL_FILE)
+    """Write `model.keras` atomically."""
+    partial = directory / ".partial.keras"  # Keras requires the suffix
+    model.save(partial)
+    partial.replace(directory / MODEL_FILE)
 
 
 def find_last_run(outputs: Path) -> Path:
-    """The directory under `outputs` with the newest `model.keras`; raises ConvscopeError without one."""
-    found = [path for path in outputs.rglob(MODEL_FILE) if (path.parent / CONTRACT_FILE).is_file()]
-    if not found:
+    """Return the directory under `outputs` with the newest model; raises ConvscopeError if there is none."""
+    models = [path for path in outputs.rglob(MODEL_FILE) if (path.parent / CONTRACT_FILE).is_file()]
+    if not models:
         raise ConvscopeError(
-            f"no training run under {outputs}/: train a model with 'python train.py', or give "
+            f"no training run under {outputs}/: train a model with 'python train.py', or set "
             "checkpoint=RUN_OR_FILE"
         )
-    return max(found, key=lambda path: path.stat().st_mtime).parent
+    return max(models, key=lambda path: path.stat().st_mtime).parent
 
 
 def read_contract(path: Path) -> Contract:
-    """Read a `model.json`; raises ConvscopeError if it is missing or malformed."""
+    """Return the contract in a `model.json`; raises ConvscopeError if the file is missing or malformed."""
     if not path.is_file():
         raise ConvscopeError(
-            f"no {path.name} beside the checkpoint (looked for {path}): it names the classes and the "
-            "preprocessing, which train.py writes and nobody should guess"
+            f"no {path.name} beside the checkpoint (expected {path}): train.py writes it, with the classes "
+            "and the preprocessing of the model"
         )
     try:
         content = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""A trained model as it was after each epoch of which a snapshot was kept."""
+"""A model after each epoch of its training that has a snapshot."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,41 +11,40 @@ from convscope.models.snapshots import FOLDER, find_snapshots
 
 
 class Epochs:
-    """A second copy of a run's model, laid flat in `graph`, which takes the weights of its snapshots.
+    """A separate copy of a run's model, in `graph`, that takes the weights of one snapshot after another.
 
-    The files are checked when it is made.
+    All snapshots are checked at the start.
     """
 
     def __init__(self, path: Path, *, allow_code: bool = False):
-        """Open `model.keras` of a run.
+        """Open the `model.keras` of a run.
 
         Raises:
-            ConvscopeError: it is of no run with snapshots, or they do not fit or cannot be read.
+            ConvscopeError: the run has no snapshots, or they do not fit the model or cannot be read.
         """
         if path.name != MODEL_FILE or not (path.parent / FOLDER).is_dir():
             raise ConvscopeError(
-                f"an evolution is that of a run that has snapshots/, and {path} is from none: train with "
-                "'train.py callbacks=[snapshots]', and give that run"
+                f"{path} has no snapshots: an evolution needs a run of 'train.py callbacks=[snapshots]'"
             )
         self.snapshots = find_snapshots(path.parent)
         self._model = load_model(path, allow_code=allow_code)
-        self.graph = flatten(self._model)  # shares its weights, whose order is the saved model's
+        self.graph = flatten(self._model)  # shares the weights of the model
         own = {id(weight) for weight in self._model.weights}
         if any(id(weight) not in own for weight in self.graph.model.weights):
             raise ConvscopeError(
-                f"{path} computes in 16 bits or with the channels first: an evolution is that of a "
-                "model.keras that train.py saved"
+                f"{path} computes in 16 bits or with channels_first: an evolution needs a model.keras that "
+                "train.py saved"
             )
         for snapshot in self.snapshots:
             snapshot.weights(self._model)
 
     @property
     def numbers(self) -> list[int]:
-        """The epochs, from 0, which is before the first step."""
+        """Numbers of the epochs; 0 is before the first step."""
         return [snapshot.epoch for snapshot in self.snapshots]
 
     def __iter__(self) -> Iterator[int]:
-        """Give the model the weights of one epoch after the other."""
+        """Set the weights of one epoch after another, and yield the number of the epoch."""
         for snapshot in self.snapshots:
             self._model.set_weights(snapshot.weights(self._model))
             yield snapshot.epoch

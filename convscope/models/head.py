@@ -34,10 +34,15 @@ POOLING_NAMES = ("average_pooling", "max_pooling", "flatten")  # of the layers t
 
 
 def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTensor:
-    """From (batch, height, width, channels) to (batch, classes), or to (batch, 1) for sigmoid.
+    """Return the output of a head on feature maps: (batch, classes), or (batch, 1) for sigmoid.
+
+    Args:
+        maps: (batch, height, width, channels).
+        classes: number of classes.
+        head: settings of the head.
 
     Raises:
-        ConvscopeError: there is no such pooling.
+        ConvscopeError: the pooling is unknown.
     """
     if head.pooling not in POOLINGS:
         raise unknown("pooling", head.pooling, POOLINGS)
@@ -49,16 +54,16 @@ def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTe
 
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a model's head, its pooling first."""
+    """Return the layers of a model's head, beginning with the pooling."""
     names = [layer.name for layer in model.layers]
     return model.layers[next(index for index, name in enumerate(names) if name in POOLING_NAMES) :]
 
 
 def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """A model with a head in two: pictures to pooled features, and features to classes.
+    """Return a model in two parts: from pictures to pooled features, and from features to classes.
 
-    The first has the model's own layers. The second has copies with the same weights, to be trained on
-    their own; `learn_from` brings back what they learned.
+    The first part has the layers of the model. The second has copies with the same weights, for a training of
+    the head alone; `learn_from` copies its weights back.
     """
     pooling, *rest = head_layers(model)
     copies = [type(layer).from_config(layer.get_config()) for layer in rest]
@@ -70,12 +75,12 @@ def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def learn_from(model: keras.Model, head: keras.Model) -> None:
-    """Give the model's head the weights of its copy."""
+    """Copy the weights of a separate head to the model."""
     for layer, copy in zip(head_layers(model)[1:], head.layers, strict=True):
         layer.set_weights(copy.get_weights())
 
 
 def add_output(features: keras.KerasTensor, classes: int, output: str) -> keras.KerasTensor:
-    """The last layer: (batch, classes) with softmax, or one sigmoid unit, (batch, 1)."""
+    """Return the output of the last layer: (batch, classes) with softmax, or (batch, 1) with sigmoid."""
     units = 1 if output == "sigmoid" else classes
     return keras.layers.Dense(units, activation=output, name="predictions")(features)

@@ -1,4 +1,4 @@
-"""A model as a table: each layer with its output's shape, its parameters and its operations."""
+"""A model as a table: the output shape, the parameters and the FLOPs of each layer."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,12 @@ _LONGEST = 48  # characters of a layer's name in the table
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer: name and type, the shape of its output without the batch, its parameters, those that train.
+    """A row of the table.
 
-    FLOPs are for one picture: two for each multiplication by a weight of a kernel and the addition after it.
-    Biases, normalisation, activation and pooling, which are a few hundredths of a convnet, are not counted.
+    `shape` is the shape of the output without the batch; `parameters` and `trained` count all parameters and
+    the trainable ones. `flops` is for one picture: two for each multiply-add with a weight of a kernel.
+    Biases, normalization, activations and pooling are not counted; together they are a few percent of a
+    convnet.
     """
 
     name: str
@@ -28,12 +30,12 @@ class LayerRow:
 
 
 def layer_rows(layers: Sequence[Layer]) -> list[LayerRow]:
-    """The layers of a flat graph, from input to output; a shared one has its parameters in its first row."""
+    """Return a row for each layer of a flat graph; a shared layer has parameters in its first row only."""
     return [_row(layer) for layer in layers]
 
 
 def as_text(rows: Sequence[LayerRow]) -> str:
-    """The table, with a line of totals; `frozen` marks layers whose parameters do not train."""
+    """Return the table as text, with a line of totals; `frozen` marks layers without trainable parameters."""
     lines = [("layer", "type", "output", "parameters", "MFLOPs", "")]
     for row in rows:
         frozen = "frozen" if row.parameters and not row.trained else ""
@@ -53,7 +55,7 @@ def as_text(rows: Sequence[LayerRow]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]], *, left: Sequence[int]) -> str:
-    """Lines of cells as a table; the columns in `left` begin at the left, the others end at the right."""
+    """Return lines of cells as a text table; the columns in `left` are aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -74,12 +76,12 @@ def _row(layer: Layer) -> LayerRow:
         shape=layer.shape,
         parameters=layer.keras_layer.count_params() if first else 0,
         trained=trained if first else 0,
-        flops=2 * _applications(layer) * sum(math.prod(kernel) for kernel in kernels),
+        flops=2 * _kernel_positions(layer) * sum(math.prod(kernel) for kernel in kernels),
     )
 
 
-def _applications(layer: Layer) -> int:
-    """How many places a layer's kernel is laid on: those of its output, of a transposed one its input's."""
+def _kernel_positions(layer: Layer) -> int:
+    """Return the number of positions of the kernel: output positions, or input positions if transposed."""
     shape = layer.shape
     if isinstance(layer.keras_layer, keras.layers.Conv2DTranspose):
         shape = tuple(layer.input.shape[1:])
@@ -87,7 +89,7 @@ def _applications(layer: Layer) -> int:
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:
-    """As 28×28×64; a side that depends on the input is a question mark."""
+    """Return a shape as in "28×28×64", with a question mark for sides that depend on the input."""
     return "×".join("?" if side is None else str(side) for side in shape)
 
 

@@ -1,9 +1,9 @@
-"""Opening any Keras classifier: a run, a `.keras` or legacy `.h5` file, an application, a model in memory."""
+"""Open any Keras classifier: a run, a `.keras` or `.h5` file, an application, a model in memory."""
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,42 +15,24 @@ from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
 from convscope.models.load import SUFFIXES, load_model
-from convscope.models.pretrained import count_names_anew, load_weights
+from convscope.models.pretrained import load_weights, renumber_names
+from convscope.models.reading import Reading
 from convscope.models.snapshots import snapshot_at
-from convscope.preprocessing import Preprocessing
 
 _IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one must know of a model that has no `model.json`, and what is chosen of one that has several.
-
-    `preprocessing` is what it expects of pixels; `class_names` are in the order of its outputs; `input` and
-    `output` name one of several; `outputs` is "probabilities" or "logits" where the last layer does not
-    tell; `input_size` is height and width in pixels where the model leaves them open; `allow_code` opens a
-    file with a Lambda layer, which is its author's code.
-    """
-
-    preprocessing: Preprocessing | None = None
-    class_names: Sequence[str] = ()
-    input: str | None = None
-    output: str | None = None
-    outputs: str | None = None
-    input_size: int | None = None
-    allow_code: bool = False
+_NO_OPTIONS = Reading()
 
 
-_NOTHING = Reading()
+def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBundle:
+    """Open a run directory of `train.py`, or a file that Keras 2 or 3 saved.
 
-
-def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundle:
-    """Open a run directory of `train.py`, or a file that Keras 2 or 3 saved, with `model.json` beside or not.
-
-    Loading is safe: a file that holds code (a Lambda, a class of its own) is refused.
+    Loading is safe: files with code (Lambda layers, custom classes) are refused.
 
     Raises:
-        ConvscopeError: something is missing, damaged, unsafe, not known, or does not fit together.
+        ConvscopeError: the file is missing, damaged or unsafe, or an option is missing, wrong, or does not
+            apply.
     """
     path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
     if not path.is_file():
@@ -60,12 +42,11 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundl
     contract_path = path.parent / CONTRACT_FILE
     if of_run(checkpoint):
         contract = read_contract(contract_path)
-        if reading.preprocessing or reading.class_names:
+        if reading.described():
             raise ConvscopeError(
-                f"{contract_path} says what the model expects and what its classes are: leave preprocessing "
-                "and class_names out"
+                f"{', '.join(reading.described())} given for {path}: expected none of them, because "
+                f"{contract_path} describes the model; remove them"
             )
-        reading = Reading(allow_code=reading.allow_code)
     else:
         contract = None
     model = load_model(path, allow_code=reading.allow_code)
@@ -73,16 +54,16 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NOTHING) -> ModelBundl
 
 
 def of_run(checkpoint: Path) -> bool:
-    """Whether it is a run directory of `train.py`, or the model in one, whose `model.json` is beside it."""
-    beside = (checkpoint.parent / CONTRACT_FILE).is_file()
-    return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and beside)
+    """Return whether a path is a run directory of `train.py`, or its `model.keras` with the `model.json`."""
+    has_contract = (checkpoint.parent / CONTRACT_FILE).is_file()
+    return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and has_contract)
 
 
 def open_snapshot(path: Path, *, allow_code: bool = False) -> ModelBundle:
-    """The model of a run with the weights of one of its snapshots, `RUN/snapshots/epoch_NNN.weights.npz`.
+    """Open the model of a run with the weights of a snapshot, `RUN/snapshots/epoch_NNN.weights.npz`.
 
     Raises:
-        ConvscopeError: there is no such file, it is in no run, or does not fit the run's model.
+        ConvscopeError: the file is missing, it is not in a run, or it does not fit the model of the run.
     """
     if not path.is_file():
         raise ConvscopeError(f"no snapshot at {path}: expected RUN/snapshots/epoch_NNN.weights.npz")
@@ -90,31 +71,32 @@ def open_snapshot(path: Path, *, allow_code: bool = False) -> ModelBundle:
     contract = read_contract(run / CONTRACT_FILE)
     model = load_model(run / MODEL_FILE, allow_code=allow_code)
     model.set_weights(snapshot_at(path).weights(model))
-    return bundle_of(model, _NOTHING, path=str(path), digest=sha256(path), contract=contract)
+    return bundle_of(model, _NO_OPTIONS, path=str(path), digest=sha256(path), contract=contract)
 
 
 def with_fresh_weights(bundle: ModelBundle, seed: int) -> ModelBundle:
-    """The bundle, whose model gets the weights that it would begin a training with; for its seed the same.
+    """Set the weights of a bundle's model to initial ones, drawn with a seed, and return the bundle.
 
     Raises:
-        ConvscopeError: a layer cannot be made again from its configuration.
+        ConvscopeError: a layer cannot be copied from its configuration.
     """
     bundle.model.set_weights(fresh_weights(bundle.model, seed))
     return replace(
-        bundle, path=f"random weights (seed {seed}) for {bundle.path}", sha256=_of_weights(bundle.model)
+        bundle, path=f"random weights (seed {seed}) for {bundle.path}", sha256=_weights_sha256(bundle.model)
     )
 
 
-def open_application(name: str, weights: str | None, reading: Reading = _NOTHING) -> ModelBundle:
-    """A classifier of `keras.applications` with its 1,000 classes of ImageNet.
+def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTIONS) -> ModelBundle:
+    """Open a classifier of `keras.applications` with the 1,000 classes of ImageNet.
 
     Args:
-        name: in `keras.applications`.
-        weights: "imagenet" (Keras downloads them), None for random ones, or a file of the whole model's.
-        reading: what is given here is not taken from the application.
+        name: name of the application.
+        weights: "imagenet" (Keras downloads them), None for random weights, or a file with the weights of the
+            whole model.
+        reading: options that replace the defaults of the application.
 
     Raises:
-        ConvscopeError: there is no such application, or its weights cannot be had or do not fit.
+        ConvscopeError: the application is unknown, or its weights are not available or do not fit.
     """
     wanted = application_of(name)
     size = {"input_shape": (reading.input_size, reading.input_size, 3)} if reading.input_size else {}
@@ -124,28 +106,25 @@ def open_application(name: str, weights: str | None, reading: Reading = _NOTHING
         if weights != "imagenet" or size:
             pixels = reading.input_size or wanted.input_size
             raise ConvscopeError(
-                f"cannot build {name} for {pixels} pixels ({one_line(error)[:200]}): its own size is "
+                f"cannot build {name} for {pixels} pixels ({one_line(error)[:200]}): its default size is "
                 f"{wanted.input_size}"
             ) from None
         raise ConvscopeError(
-            f"cannot get {name}'s ImageNet weights ({one_line(error)}): connect to the network, or give "
-            "weights=FILE, or weights=null for random ones"
+            f"cannot download the ImageNet weights of {name} ({one_line(error)}): connect to the network, or "
+            "set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
-    count_names_anew(model)
-    classes = reading.class_names or _imagenet_classes()
-    known = replace(
-        reading,
-        preprocessing=reading.preprocessing or wanted.preprocessing,
-        class_names=classes,
-        input_size=reading.input_size or wanted.input_size,  # some leave it open
-    )
+    renumber_names(model)
+    known = copy(reading)
+    known.preprocessing = reading.preprocessing or wanted.preprocessing
+    known.class_names = reading.class_names or _imagenet_classes()
+    known.input_size = reading.input_size or wanted.input_size  # some applications accept any size
     return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
 
 
 def _imagenet_classes() -> list[str]:
-    """In the order of the outputs; two pairs of classes share a name, and get their number with it."""
+    """Return the names of the classes; names that occur twice get their number, as in "crane (134)"."""
     names = json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
     return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
@@ -158,41 +137,54 @@ def bundle_of(
     digest: str | None = None,
     contract: Contract | None = None,
 ) -> ModelBundle:
-    """A model in memory, laid flat, with its contract: the one given, or one made of what `reading` says.
+    """Return the bundle of a model in memory, with the given contract or one made of the options.
 
     Raises:
-        ConvscopeError: the model does not fit the contract, or something must be said that is not.
+        ConvscopeError: the model does not fit the contract, or an option is missing or wrong.
     """
     graph = flatten(model, input_name=reading.input, output_name=reading.output)
     flat = as_probabilities(graph.model, reading.outputs)
     contract = contract or _contract(model.name, flat, reading, path)
     _check_fit(flat, contract, path)
-    return ModelBundle(Graph(flat, graph.layers, graph.opaque), contract, path, digest or _of_weights(model))
+    return ModelBundle(
+        Graph(flat, graph.layers, graph.opaque), contract, path, digest or _weights_sha256(model)
+    )
 
 
 def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Contract:
     _, height, width, channels = _picture_shape(flat, path)
-    size = reading.input_size
-    if height is None or width is None:
-        if size is None:
-            raise ConvscopeError(f"{path} leaves the size of its input open: say input_size=PIXELS")
-        height = width = size
-    if reading.preprocessing is None:
+    input_size = _input_size((height, width), reading.input_size, path)
+    preprocessing, class_names = reading.resolve_preprocessing(), reading.read_class_names()
+    if preprocessing is None:
         raise ConvscopeError(
-            f"what {path} expects of pixels is not known, and nobody should guess: say preprocessing="
-            "unit_range, minus_one_to_one, caffe, torch or none, or affine with scale and offset"
+            f"unknown preprocessing for {path}: set preprocessing=unit_range, minus_one_to_one, caffe, torch "
+            "or none, or affine with scale and offset"
         )
     outputs = flat.output_shape[-1]
     expected = 2 if outputs == 1 else outputs
-    if len(reading.class_names) != expected:
+    if len(class_names) != expected:
         raise ConvscopeError(
-            f"{path} tells {expected} classes apart, class_names has {len(reading.class_names)}: say "
-            "class_names=[FIRST,SECOND,…] in the order of the outputs, or class_names=@FILE, a name a line"
+            f"{path} has {expected} classes, but class_names lists {len(class_names)}: set "
+            "class_names=[FIRST,SECOND,…] in the order of the outputs, or @FILE with one name per line"
         )
-    if len(set(reading.class_names)) < expected:
-        raise ConvscopeError(f"class_names={list(reading.class_names)}: expected each name once")
-    preprocessing = reading.preprocessing.grey() if channels == 1 else reading.preprocessing
-    return Contract(name, list(reading.class_names), (height, width), preprocessing)
+    if len(set(class_names)) < expected:
+        raise ConvscopeError(f"class_names={class_names}: expected unique names")
+    preprocessing = preprocessing.grey() if channels == 1 else preprocessing
+    return Contract(name, class_names, input_size, preprocessing)
+
+
+def _input_size(sides: tuple[int | None, int | None], given: int | None, path: str) -> tuple[int, int]:
+    """Return height and width of the input in pixels; `given` is for the sides that the model leaves open."""
+    if None in sides and given is None:
+        raise ConvscopeError(f"{path} accepts any input size: set input_size=PIXELS")
+    if any(given not in (None, side) for side in sides if side is not None):
+        raise ConvscopeError(
+            f"input_size={given}: {path} takes {sides[0] or '?'}×{sides[1] or '?'} pixels; remove input_size"
+        )
+    height, width = (side or given for side in sides)
+    assert height is not None
+    assert width is not None
+    return height, width
 
 
 def _picture_shape(flat: keras.Model, path: str) -> tuple[int | None, ...]:
@@ -212,19 +204,19 @@ def _check_fit(flat: keras.Model, contract: Contract, path: str) -> None:
     )
     if not fits:
         raise ConvscopeError(
-            f"the checkpoint's input does not fit: {path} takes {shape[1:]}, expected one picture of "
-            f"{expected[1:]}, as {CONTRACT_FILE} or input_size says"
+            f"the input does not fit: {path} takes {shape[1:]}, but {CONTRACT_FILE} or the options describe "
+            f"a picture of {expected[1:]}"
         )
     classes, outputs = len(contract.class_names), flat.output_shape[-1]
     if outputs != classes and not (outputs == 1 and classes == 2):
         raise ConvscopeError(
-            f"the checkpoint's output does not fit: {path} gives {outputs}, {CONTRACT_FILE} names "
-            f"{classes} classes"
+            f"the output does not fit: {path} has {outputs} outputs, but {CONTRACT_FILE} lists {classes} "
+            "classes"
         )
 
 
-def _of_weights(model: keras.Model) -> str:
-    """The SHA-256 of a model that is no file: of its weights."""
+def _weights_sha256(model: keras.Model) -> str:
+    """Return the SHA-256 of the weights of a model, for a model without a file."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())

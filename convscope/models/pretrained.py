@@ -1,4 +1,4 @@
-"""Trunks that are trained already, each in one flat graph with a head of our own, and what of it trains."""
+"""Pretrained trunks with a new head, each in one flat graph, and the choice of the layers that train."""
 
 import re
 import warnings
@@ -16,15 +16,15 @@ from convscope.models.load import load_model
 def from_application(
     application: Application, classes: int, *, input_size: int, weights: str | None, head: Head
 ) -> keras.Model:
-    """A classifier of `keras.applications` with a new head: (batch, input_size, input_size, 3) to classes.
+    """Return a classifier of `keras.applications` with a new head.
 
     Args:
-        application: which.
-        classes: how many.
+        application: the classifier.
+        classes: number of classes.
         input_size: height and width in pixels.
-        weights: "imagenet" (Keras downloads them), None for random ones, or the path of a `.weights.h5`
-            file for the trunk (`include_top=False`).
-        head: what follows the trunk.
+        weights: "imagenet" (Keras downloads them), None for random weights, or the path of a `.weights.h5`
+            file with the weights of the trunk (`include_top=False`).
+        head: settings of the head.
 
     Raises:
         ConvscopeError: the weights are missing or do not fit, or the input is too small.
@@ -39,25 +39,26 @@ def from_application(
 def from_file(
     path: Path, classes: int, *, cut: str | None, head: Head, input_size: int | None = None
 ) -> keras.Model:
-    """A saved model as a trunk, with a new head in the place of its own.
+    """Return a saved model with a new head instead of its own.
 
     Args:
-        path: a `.keras` or `.h5` file; models inside it are laid flat. Loading is safe: one that
-            holds code is refused.
-        classes: how many.
-        cut: the layer whose feature maps the head takes; None is the last that has some, before pooling.
-        head: what follows.
-        input_size: height and width in pixels if the file leaves them open; else they must agree.
+        path: a `.keras` or `.h5` file; its inner models are flattened. Loading is safe: files with code are
+            refused.
+        classes: number of classes.
+        cut: name of the layer whose feature maps the head gets; None is the last one before the pooling.
+        head: settings of the head.
+        input_size: height and width in pixels, if the model accepts any size; otherwise it must be the size
+            of the model.
 
     Raises:
-        ConvscopeError: no such file or layer, or a model of another kind.
+        ConvscopeError: the file or the layer is missing, or the model has no feature maps or another input.
     """
-    model = _laid_flat(load_model(path))
+    model = _flattened(load_model(path))
     shape = tuple(model.inputs[0].shape)
     if len(model.inputs) != 1 or len(shape) != 4 or shape[-1] != 3:
-        raise ConvscopeError(f"{path} takes {shape}: expected one colour picture, (height, width, 3)")
+        raise ConvscopeError(f"{path} takes {shape}: expected one colour picture, (batch, height, width, 3)")
     if input_size is not None and shape[1] not in (None, input_size):
-        raise ConvscopeError(f"{path} takes {shape[1]}×{shape[2]} pixels, not model.input_size={input_size}")
+        raise ConvscopeError(f"model.input_size={input_size}: {path} takes {shape[1]}×{shape[2]} pixels")
     if input_size is not None and None in shape[1:3]:
         model = copied(at_size(model, (input_size, input_size, 3)))
     maps = _cut(model, cut)
@@ -66,26 +67,26 @@ def from_file(
 
 
 def set_trainable(model: keras.Model, trainable: str) -> None:
-    """Choose what trains: "all", "head", or everything from the layer of that name up.
+    """Choose the layers that train: "all", "head", or all layers from the one with that name on.
 
-    Unless all trains, the batch normalisation of the trunk keeps its statistics and its parameters.
+    Except for "all", the batch normalization of the trunk is frozen: statistics and parameters.
 
     Raises:
-        ConvscopeError: there is no such layer.
+        ConvscopeError: the layer is unknown.
     """
     if trainable == "all":
         return
     layers = model.layers
-    of_head = len(layers) - len(head_layers(model))
+    first_of_head = len(layers) - len(head_layers(model))
     if trainable == "head":
-        first = of_head
+        first = first_of_head
     else:
-        found = [layer.name for layer in layers]
-        if trainable not in found:
-            raise unknown("layer", trainable, found)
-        first = found.index(trainable)
+        names = [layer.name for layer in layers]
+        if trainable not in names:
+            raise unknown("layer", trainable, names)
+        first = names.index(trainable)
     for index, layer in enumerate(layers):
-        frozen = isinstance(layer, keras.layers.BatchNormalization) and index < of_head
+        frozen = isinstance(layer, keras.layers.BatchNormalization) and index < first_of_head
         layer.trainable = index >= first and not frozen
 
 
@@ -107,24 +108,21 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
         said = one_line(error)[:200]
         if weights is None:
             raise ConvscopeError(
-                f"model.input_size={input_size} does not fit {application.name} ({said}): its own is "
-                f"{application.input_size}"
+                f"model.input_size={input_size} does not fit {application.name} ({said}): its default size "
+                f"is {application.input_size}"
             ) from None
         raise ConvscopeError(
-            f"cannot get {application.name}'s ImageNet weights ({said}): connect to the network, give "
-            "model.weights=FILE, or model.weights=null for random ones"
+            f"cannot download the ImageNet weights of {application.name} ({said}): connect to the network, "
+            "or set model.weights=FILE, or model.weights=null for random weights"
         ) from None
-    count_names_anew(trunk)
-    return _laid_flat(trunk)
+    renumber_names(trunk)
+    return _flattened(trunk)
 
 
-def _laid_flat(model: keras.Model) -> keras.Model:
-    """One graph in float32 without models inside; their layers are named after them: `trunk_block1_conv1`.
-
-    The model is not to be used any more.
-    """
+def _flattened(model: keras.Model) -> keras.Model:
+    """Return a model in float32 without inner models; their names begin the names of their layers."""
     plain = [
-        not isinstance(each, keras.Model) and "float32" in each.dtype_policy.name for each in model.layers
+        not isinstance(layer, keras.Model) and "float32" in layer.dtype_policy.name for layer in model.layers
     ]
     if getattr(model, "inputs", None) and all(plain):
         return model
@@ -133,13 +131,13 @@ def _laid_flat(model: keras.Model) -> keras.Model:
         if "@" not in layer.path:
             layer.keras_layer.name = layer.path.replace("/", "_")
     flat = keras.Model(graph.model.inputs[0], graph.model.outputs[0], name=model.name)
-    return copied(flat)  # whose layers have one output each
+    return copied(flat)  # so that the layers have one output each
 
 
-def count_names_anew(model: keras.Model) -> None:
+def renumber_names(model: keras.Model) -> None:
     """Rename `conv2d_94`, `conv2d_95`, … to `conv2d`, `conv2d_1`, …, in the order of creation.
 
-    Keras' automatic names count on from whatever the process has built before.
+    The automatic names of Keras depend on the models that the process has built before.
     """
     numbered: dict[str, list[tuple[int, keras.layers.Layer]]] = {}
     for layer in model.layers:
@@ -152,25 +150,27 @@ def count_names_anew(model: keras.Model) -> None:
 
 
 def _automatic_name(layer: keras.layers.Layer) -> str:
-    """As Keras makes it of the class: Conv2D to conv2d, MaxPooling2D to max_pooling2d."""
+    """Return the automatic name of a layer in Keras, such as max_pooling2d for MaxPooling2D."""
     name = re.sub(r"\W+", "", type(layer).__name__)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = False) -> None:
-    """Give an application of Keras', without its top or whole, the weights of a file.
+    """Load the weights of an application of Keras from a file, without its top or whole.
 
     Raises:
-        ConvscopeError: there is no such file, or it does not fit.
+        ConvscopeError: the file is missing, or it does not fit.
     """
     if not path.is_file():
         raise ConvscopeError(f"no weights at {path}: expected a file, imagenet or null")
     if not path.name.endswith((".weights.h5", ".keras", ".h5", ".hdf5")):
-        raise ConvscopeError(f"{path} is no weights file: expected NAME.weights.h5")
+        raise ConvscopeError(f"{path} is not a weights file: expected NAME.weights.h5")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it left random
+            warnings.simplefilter(
+                "error", UserWarning
+            )  # Keras only warns about layers without weights in the file
             model.load_weights(path)
     except Exception as error:
         raise ConvscopeError(
@@ -181,7 +181,7 @@ def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = Fal
 
 
 def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:
-    """The layer that the head is put on."""
+    """Return the layer whose feature maps the head gets."""
     skipped = (
         keras.layers.InputLayer,
         keras.layers.Dropout,
@@ -191,13 +191,13 @@ def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:
         keras.layers.GlobalAveragePooling2D,
         keras.layers.GlobalMaxPooling2D,
     )
-    having = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
+    with_maps = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
     if name is not None:
-        known = [layer.name for layer in having]
+        known = [layer.name for layer in with_maps]
         if name not in known:
             raise unknown("layer with feature maps", name, known)
-        return having[known.index(name)]
-    having = [layer for layer in having if not isinstance(layer, skipped)]
-    if not having:
+        return with_maps[known.index(name)]
+    with_maps = [layer for layer in with_maps if not isinstance(layer, skipped)]
+    if not with_maps:
         raise ConvscopeError("model.file has no feature maps: expected a convolutional network")
-    return having[-1]
+    return with_maps[-1]

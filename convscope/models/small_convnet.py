@@ -1,4 +1,4 @@
-"""The book's small convnet: convolution and pooling in turn, then two dense layers.
+"""A small convnet: convolutions and pooling in turn, then two dense layers.
 
 F. Chollet, Deep Learning with Python (2017), listings 5.5 and 5.13.
 """
@@ -20,15 +20,15 @@ def build(
     batch_normalization: bool = False,
     output: str = "softmax",
 ) -> keras.Model:
-    """An untrained convnet: (batch, input_size, input_size, 3) to (batch, classes).
+    """Return an untrained convnet: (batch, input_size, input_size, 3) to (batch, classes).
 
     Args:
-        classes: how many.
+        classes: number of classes.
         input_size: height and width in pixels.
-        widths: filters of each 3x3 convolution; a 2x2 max pooling follows each.
-        units: of the dense layer before the last.
-        dropout: fraction of the flattened features that training drops.
-        batch_normalization: normalise before each ReLU, which is a layer of its own then.
+        widths: number of filters of each 3×3 convolution; a 2×2 max pooling follows each.
+        units: units of the dense layer before the last one.
+        dropout: fraction of the flattened features that dropout sets to 0 in training.
+        batch_normalization: add batch normalization before each ReLU, which is then a separate layer.
         output: "softmax", or "sigmoid" for one unit that is the probability of the second of two classes.
     """
     inputs = keras.Input((input_size, input_size, 3), name="pixels")

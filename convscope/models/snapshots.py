@@ -1,4 +1,4 @@
-"""Snapshots: the weights of a model after some of the epochs of its training, one small file each."""
+"""Snapshots: files with the weights of a model after epochs of its training."""
 
 import io
 import re
@@ -24,26 +24,26 @@ _NAME = re.compile(r"epoch_(\d{3,})\.weights\.npz")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A file with the weights after `epoch` epochs; 0 is before the first step."""
+    """A file with the weights after a number of epochs; 0 is before the first step."""
 
     epoch: int
     path: Path
 
     def weights(self, model: keras.Model) -> list[np.ndarray]:
-        """The weights, in the order of `model.get_weights()`; nothing in the file is run.
+        """Return the weights, in the order of `model.get_weights()`; no code in the file is run.
 
         Raises:
-            ConvscopeError: the file is damaged, or is of another model.
+            ConvscopeError: the file is damaged, or it is of another model.
         """
-        expected = [tuple(each.shape) for each in model.weights]
+        expected = [tuple(weight.shape) for weight in model.weights]
         try:
-            found = _shapes(self.path)
-            if found != expected:
-                raise ConvscopeError(f"{self.path} does not fit the model: {_difference(found, expected)}")
+            shapes = _shapes(self.path)
+            if shapes != expected:
+                raise ConvscopeError(f"{self.path} does not fit the model: {_difference(shapes, expected)}")
             with np.load(self.path, allow_pickle=False) as file:
                 weights = [file[f"arr_{index}"] for index in range(len(file.files))]
-            if not all(np.issubdtype(each.dtype, np.number) for each in weights):
-                raise TypeError("no numbers")
+            if not all(np.issubdtype(array.dtype, np.number) for array in weights):
+                raise TypeError("not numbers")
         except _DAMAGED as error:
             raise ConvscopeError(
                 f"cannot read {self.path} ({type(error).__name__}): remove it, or train again with "
@@ -53,10 +53,9 @@ class Snapshot:
 
 
 def save_snapshot(model: keras.Model, epoch: int, directory: Path) -> None:
-    """Write the model's weights into `snapshots/` of a run directory, whole or not at all.
+    """Write the weights of a model to `snapshots/` of a run directory, atomically.
 
-    They are in the order of `model.get_weights()`, float32 whatever the model computes in; the same weights
-    give the same bytes.
+    The arrays are float32, in the order of `model.get_weights()`. The same weights give the same bytes.
     """
     buffer = io.BytesIO()
     np.savez(buffer, *model.get_weights())
@@ -64,39 +63,39 @@ def save_snapshot(model: keras.Model, epoch: int, directory: Path) -> None:
 
 
 def remove_snapshots(directory: Path) -> None:
-    """Delete the snapshots of a run directory, and nothing else that is beside them."""
+    """Delete the snapshots of a run directory, but no other files beside them."""
     for path in (directory / FOLDER).glob("*.npz"):
         if _NAME.fullmatch(path.name):
             path.unlink()
 
 
 def is_snapshot(path: Path) -> bool:
-    """Whether a file is named as arrays of weights are."""
+    """Return whether a path has the suffix of a snapshot."""
     return path.name.endswith(".npz")
 
 
 def snapshot_at(path: Path) -> Snapshot:
-    """The snapshot in a file; raises ConvscopeError if its name is none of a snapshot's."""
+    """Return the snapshot in a file; raises ConvscopeError if the file name is not that of a snapshot."""
     match = _NAME.fullmatch(path.name)
     if not match:
-        raise ConvscopeError(f"{path} is no snapshot of a run: expected snapshots/epoch_NNN.weights.npz")
+        raise ConvscopeError(f"{path} is not a snapshot of a run: expected snapshots/epoch_NNN.weights.npz")
     return Snapshot(int(match[1]), path)
 
 
 def find_snapshots(directory: Path) -> list[Snapshot]:
-    """The snapshots of a run directory, sorted by epoch; raises ConvscopeError if there are none."""
+    """Return the snapshots of a run directory, sorted by epoch; raises ConvscopeError if there are none."""
     named = [(path, _NAME.fullmatch(path.name)) for path in (directory / FOLDER).glob("*.npz")]
-    found = [Snapshot(int(match[1]), path) for path, match in named if match]
-    if not found:
+    snapshots = [Snapshot(int(match[1]), path) for path, match in named if match]
+    if not snapshots:
         raise ConvscopeError(
-            f"no snapshots in {directory / FOLDER}: train with 'train.py callbacks=[snapshots]', which keeps "
+            f"no snapshots in {directory / FOLDER}: train with 'train.py callbacks=[snapshots]', which saves "
             "the weights of every epoch"
         )
-    return sorted(found, key=lambda each: each.epoch)
+    return sorted(snapshots, key=lambda snapshot: snapshot.epoch)
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:
-    """Those of the arrays in the file, by their headers alone: those of another model may be large."""
+    """Return the shapes of the arrays in a file from their headers: a wrong file can be large."""
     shapes = []
     with zipfile.ZipFile(path) as archive:
         for index in range(len(archive.namelist())):
@@ -107,9 +106,9 @@ def _shapes(path: Path) -> list[tuple[int, ...]]:
     return shapes
 
 
-def _difference(found: Sequence[tuple[int, ...]], expected: Sequence[tuple[int, ...]]) -> str:
-    """What is not as expected, the first of it."""
-    if len(found) != len(expected):
-        return f"it holds {len(found)} arrays, expected {len(expected)}"
-    index = next(index for index, shape in enumerate(found) if shape != expected[index])
-    return f"array {index} is {found[index]}, expected {expected[index]}"
+def _difference(shapes: Sequence[tuple[int, ...]], expected: Sequence[tuple[int, ...]]) -> str:
+    """Return the first difference in words."""
+    if len(shapes) != len(expected):
+        return f"it has {len(shapes)} arrays, expected {len(expected)}"
+    index = next(index for index, shape in enumerate(shapes) if shape != expected[index])
+    return f"array {index} is {shapes[index]}, expected {expected[index]}"

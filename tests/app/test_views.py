@@ -11,11 +11,11 @@ import pytest
 
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.view import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.images import load_png, save_png
 from convscope.models.bundle import Contract, save_model
+from convscope.options import check_range, option
 from convscope.preprocessing import by_name
 from convscope.render.artifact import Artifact
 from tests.conftest import Outcome

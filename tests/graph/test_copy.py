@@ -22,24 +22,24 @@ def network() -> keras.Model:
     return model
 
 
-def test_fresh_weights_are_those_of_the_initialisers() -> None:
+def test_fresh_weights_come_from_the_initializers() -> None:
     model = flatten(network()).model
     before = model.get_weights()
-    found = fresh_weights(model, 3)
+    fresh = fresh_weights(model, 3)
     names = [f"{weight.name}{len(weight.shape)}" for weight in model.weights]
-    of = dict(zip(names, found, strict=True))
-    np.testing.assert_array_equal(of["mean1"], [1, 2, 3])  # of the data: it is not learned
+    of = dict(zip(names, fresh, strict=True))
+    np.testing.assert_array_equal(of["mean1"], [1, 2, 3])  # state of the data, not trained
     np.testing.assert_array_equal(of["moving_mean1"], 0)
     np.testing.assert_array_equal(of["moving_variance1"], 1)
     np.testing.assert_array_equal(of["gamma1"], 1)
     kernel = of["kernel4"]
-    assert abs(kernel.std() / np.sqrt(2 / 27) - 1) < 0.25  # He's: the square root of 2 / 27 inputs
+    assert abs(kernel.std() / np.sqrt(2 / 27) - 1) < 0.25  # He initialization: sqrt(2 / 27 inputs)
     assert not np.array_equal(kernel, before[3])
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_seed_decides() -> None:
+def test_fresh_weights_depend_on_the_seed_only() -> None:
     model = flatten(network()).model
     one, again, other = (fresh_weights(model, seed) for seed in (0, 0, 1))
     for first, second in zip(one, again, strict=True):
@@ -47,7 +47,7 @@ def test_the_seed_decides() -> None:
     assert any(not np.array_equal(first, second) for first, second in zip(one, other, strict=True))
 
 
-def test_the_seed_of_a_training_gives_other_weights_than_its_start() -> None:
+def test_fresh_weights_differ_from_the_initial_weights_of_a_training_with_the_same_seed() -> None:
     keras.utils.set_random_seed(5)
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs))

@@ -1,4 +1,4 @@
-"""The zoo: every way to put a convnet together, laid flat, with the numbers of the model as it was."""
+"""A zoo of models: each kind of Keras model as a flat graph, with the outputs of the model bit for bit."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.graph import activation_of, as_probabilities, at_size, before_activation, flatten
+from convscope.graph import (
+    activation_of,
+    as_probabilities,
+    at_size,
+    before_activation,
+    flatten,
+    fresh_weights,
+)
 
 SIZE = 12
 PICTURES = np.random.default_rng(0).uniform(0, 1, (2, SIZE, SIZE, 3)).astype(np.float32)
@@ -60,7 +67,7 @@ def with_operations() -> keras.Model:
 
 
 class Subclassed(keras.Model):
-    """A model whose call only calls layers and Keras' operations."""
+    """A model whose call only calls layers and operations of Keras."""
 
     def __init__(self, **options: object):
         super().__init__(**options)
@@ -93,8 +100,100 @@ ZOO: dict[Callable[[], keras.Model], list[str]] = {
 }
 
 
+def recorded_calls(model: keras.Model) -> dict[str, tuple[int, int]]:
+    """Count the calls that Keras recorded on every layer and operation of a model at any depth."""
+    counts = {}
+    left = [("", model)]
+    while left:
+        prefix, operation = left.pop()
+        path = f"{prefix}/{operation.name}"
+        counts[path] = len(operation._inbound_nodes), len(operation._outbound_nodes)
+        inner = getattr(operation, "operations", None) or getattr(operation, "layers", [])
+        left += [(path, each) for each in inner]
+    return counts
+
+
 @pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
-def test_every_layer_is_reached_and_the_output_is_the_models_bit_for_bit(
+def test_flattening_does_not_change_the_model_and_shares_its_weights(make: Callable) -> None:
+    model = make()
+    before = recorded_calls(model)
+    for _ in range(2):
+        graph = flatten(model)
+        before_activation(graph.layers[-1].output)
+    assert recorded_calls(model) == before
+    assert {id(weight) for weight in graph.model.weights} == {id(weight) for weight in model.weights}
+
+
+def test_another_size_and_fresh_weights_do_not_change_the_model() -> None:
+    model = trunk()
+    before = recorded_calls(model)
+    at_size(model, (None, None, 3))
+    fresh_weights(model, 0)
+    assert recorded_calls(model) == before
+
+
+def test_two_inner_models_can_have_layers_of_the_same_name() -> None:
+    inputs = pixels()
+    one, other = trunk("one"), trunk("other")
+    outer_input = pixels("first")  # the name of a layer inside
+    model = keras.Model(inputs, keras.layers.Subtract(name="sum")([one(inputs), other(inputs)]))
+    graph = flatten(model)
+    assert {"one/first", "other/first", "sum", "one/sum"} <= {layer.path for layer in graph.layers}
+    np.testing.assert_array_equal(graph.model(PICTURES), model(PICTURES))
+    clash = keras.Model(outer_input, one(outer_input))
+    np.testing.assert_array_equal(flatten(clash).model(PICTURES), clash(PICTURES))
+
+
+def test_an_inner_model_that_is_called_twice_gives_both_outputs() -> None:
+    """`keras.models.clone_model` cannot replay this: its outputs are not connected to the outer input."""
+    inputs, inner = pixels(), trunk()
+    both = [inner(keras.layers.Rescaling(scale)(inputs)) for scale in (1.0, 0.5)]
+    model = keras.Model(
+        inputs, keras.layers.Concatenate()([*both, inner(keras.layers.Rescaling(2.0)(inputs))])
+    )
+    layers = flatten(model)
+    np.testing.assert_array_equal(layers.model(PICTURES), model(PICTURES))
+    assert {"trunk/second", "trunk/second@2", "trunk/second@3"} <= {each.path for each in layers.layers}
+
+
+def test_logits_follow_the_weights_of_the_model() -> None:
+    model = functional_in_functional()
+    graph = flatten(model)
+    graph_logits = keras.Model(graph.model.inputs[0], before_activation(graph.model.outputs[0]))
+    maps = next(layer for layer in graph.layers if layer.path == "trunk/first")
+    linear = keras.Model(graph.model.inputs[0], before_activation(maps.output))
+    model.set_weights([weight * 2 for weight in model.get_weights()])
+    np.testing.assert_array_equal(graph_logits(PICTURES), model(PICTURES))
+    np.testing.assert_array_equal(np.maximum(linear(PICTURES), 0), maps.keras_layer(PICTURES))
+
+
+class WSConv(keras.layers.Conv2D):
+    """A subclass as weight-standardized networks have it."""
+
+
+class Scores(keras.layers.Dense):
+    """A subclass of a dense layer."""
+
+
+class Shares(keras.layers.Softmax):
+    """A subclass of a softmax layer."""
+
+
+def test_a_subclass_of_a_keras_layer_is_of_its_kind() -> None:
+    inputs = pixels()
+    x = keras.layers.Flatten()(WSConv(2, 3, name="maps")(inputs))
+    model = keras.Model(inputs, Shares()(Scores(3, name="scores")(x)))
+    layers = {layer.path: layer for layer in flatten(model).layers}
+    assert layers["maps"].is_convolution
+    assert layers["scores"].has_units
+    assert not layers["scores"].is_convolution
+    assert activation_of(model.outputs[0]) == "softmax"
+    logits = keras.Model(inputs, before_activation(model.outputs[0]))(PICTURES)
+    np.testing.assert_allclose(keras.ops.softmax(logits), model(PICTURES), rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
+def test_every_layer_is_reached_and_the_output_is_the_same_bit_for_bit(
     make: Callable[[], keras.Model],
 ) -> None:
     keras.utils.set_random_seed(0)
@@ -116,7 +215,7 @@ def test_every_layer_is_reached_and_the_output_is_the_models_bit_for_bit(
         assert keras.Model(graph.model.inputs[0], layer.output) is not None
 
 
-def test_a_nested_layers_maps_are_those_of_the_inner_model() -> None:
+def test_maps_of_a_nested_layer_are_those_of_the_inner_model() -> None:
     model = functional_in_functional()
     graph = flatten(model)
     (layer,) = [each for each in graph.layers if each.path == "trunk/normal"]
@@ -126,7 +225,7 @@ def test_a_nested_layers_maps_are_those_of_the_inner_model() -> None:
     np.testing.assert_array_equal(ours, expected)
 
 
-def test_a_layer_that_is_called_twice_has_both_outputs() -> None:
+def test_layer_that_is_called_twice_has_both_outputs() -> None:
     graph = flatten(shared())
     second, first = (  # the one that has more layers before it is the first in the graph
         keras.Model(graph.model.inputs[0], each.output).predict_on_batch(PICTURES)
@@ -138,12 +237,12 @@ def test_a_layer_that_is_called_twice_has_both_outputs() -> None:
     np.testing.assert_allclose(second, inner(PICTURES * np.float32(0.5)), rtol=1e-5, atol=1e-6)
 
 
-def test_a_flat_model_keeps_its_layers_names_and_order() -> None:
+def test_flat_model_keeps_the_names_and_the_order_of_its_layers() -> None:
     model = trunk()
     assert [each.path for each in flatten(model).layers] == [each.name for each in model.layers]
 
 
-def test_a_model_whose_call_cannot_be_traced_stays_whole_and_is_named() -> None:
+def test_inner_model_that_cannot_be_traced_stays_one_layer() -> None:
     import tensorflow as tf
 
     class Own(keras.Model):
@@ -170,7 +269,7 @@ def test_a_model_whose_call_cannot_be_traced_stays_whole_and_is_named() -> None:
     assert graph.opaque == ["own"]
     assert [each.path for each in graph.layers] == ["pixels", "own", "head/pool", "head/scores"]
     np.testing.assert_array_equal(graph.model(PICTURES), model(PICTURES))
-    with pytest.raises(ConvscopeError, match="the layers of own cannot be reached"):
+    with pytest.raises(ConvscopeError, match="cannot reach the layers of own"):
         flatten(own)
 
 
@@ -181,37 +280,39 @@ def several() -> keras.Model:
     return keras.Model([picture, size], [scores, keras.layers.Dense(2, name="price")(both)])
 
 
-def test_one_of_several_inputs_and_outputs_is_named() -> None:
+def test_one_of_several_inputs_and_outputs_is_chosen_by_name() -> None:
     model = several()
     graph = flatten(model, input_name="picture", output_name="flower")
     expected = model([PICTURES, np.zeros((2, 2), np.float32)])[0]
     np.testing.assert_array_equal(graph.model(PICTURES), expected)
-    assert [each.path for each in graph.layers][-1] == "flower"  # what does not lead there is left out
+    assert [each.path for each in graph.layers][
+        -1
+    ] == "flower"  # layers that it does not depend on are left out
     assert "both" not in {each.path for each in graph.layers}
 
 
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ({}, "the model has the inputs picture, size: say which one is meant with input=NAME"),
-        ({"input_name": "picture"}, "the outputs flower, price: say which"),
-        ({"input_name": "x", "output_name": "flower"}, "none of them 'x'"),
-        ({"input_name": "picture", "output_name": "price"}, "the output depends on size too"),
-        ({"input_name": "size", "output_name": "flower"}, "depends on picture too"),
+        ({}, "^the model has the inputs picture, size; set input=NAME"),
+        ({"input_name": "picture"}, "^the model has the outputs flower, price; set output=NAME"),
+        ({"input_name": "x", "output_name": "flower"}, "^input=x: the model has the inputs picture, size"),
+        ({"input_name": "picture", "output_name": "price"}, "the output also depends on the input size"),
+        ({"input_name": "size", "output_name": "flower"}, "also depends on the input picture"),
     ],
 )
-def test_what_is_not_clear_is_asked_for(names: dict[str, str], said: str) -> None:
+def test_ambiguous_inputs_and_outputs_are_refused(names: dict[str, str], said: str) -> None:
     with pytest.raises(ConvscopeError, match=said):
         flatten(several(), **names)
 
 
-def test_a_sequential_model_that_was_never_built_is_refused() -> None:
-    with pytest.raises(ConvscopeError, match="was never"):
+def test_sequential_model_that_is_not_built_is_refused() -> None:
+    with pytest.raises(ConvscopeError, match="is not built"):
         flatten(keras.Sequential([keras.layers.Conv2D(2, 3)]))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_a_model_in_mixed_precision_is_computed_in_float32(policy: str) -> None:
+def test_mixed_precision_model_computes_in_float32(policy: str) -> None:
     keras.utils.set_random_seed(0)
     plain = functional_in_functional()
     keras.config.set_dtype_policy(policy)
@@ -241,8 +342,8 @@ def ordered(data_format: str) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten(**options)(x)))
 
 
-def test_a_model_with_the_channels_first_is_turned() -> None:
-    """TensorFlow cannot run it on a CPU; the same weights with the channels last are the reference."""
+def test_channels_first_model_is_converted() -> None:
+    """TensorFlow cannot run it on a CPU; the reference is a channels-last model with the same weights."""
     keras.utils.set_random_seed(0)
     last, first = ordered("channels_last"), ordered("channels_first")
     first.set_weights(last.get_weights())
@@ -251,8 +352,64 @@ def test_a_model_with_the_channels_first_is_turned() -> None:
     np.testing.assert_allclose(graph.model(PICTURES), last(PICTURES), rtol=1e-5, atol=1e-6)
     assert [each.shape for each in graph.layers] == [tuple(each.output.shape[1:]) for each in last.layers]
     x = keras.layers.Conv2D(4, 3, data_format="channels_first")(first.inputs[0])
-    with pytest.raises(ConvscopeError, match=r"channels first, and what its layer .* \(Permute\)"):
+    with pytest.raises(ConvscopeError, match=r"its layer .* \(Permute\) cannot be converted"):
         flatten(keras.Model(first.inputs[0], keras.layers.Permute((2, 3, 1))(x)))
+
+
+def excited(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.Model:
+    """A network with a squeeze-and-excitation block."""
+    first = data_format == "channels_first"
+    options = {"data_format": data_format}
+    inputs = keras.Input((3, SIZE, SIZE) if first else (SIZE, SIZE, 3))
+    x = keras.layers.Conv2D(4, 3, **options)(inputs)
+    weights = keras.layers.Dense(4, activation="sigmoid")(keras.layers.GlobalAveragePooling2D(**options)(x))
+    weights = keras.layers.Reshape(shape or ((4, 1, 1) if first else (1, 1, 4)))(weights)
+    weights = keras.layers.Conv2D(4, 1, **options)(weights)
+    x = keras.layers.Multiply()([x, weights])
+    return keras.Model(inputs, keras.layers.GlobalMaxPooling2D(**options)(x))
+
+
+def test_channels_first_squeeze_and_excitation_is_converted() -> None:
+    last = excited("channels_last")
+    for shape in ((4, 1, 1), (-1, 1, 1)):
+        first = excited("channels_first", shape=shape)
+        first.set_weights(last.get_weights())
+        np.testing.assert_allclose(flatten(first).model(PICTURES), last(PICTURES), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make_maps",
+    [
+        keras.layers.Reshape((2, 5, 5)),
+        lambda x: keras.ops.reshape(x, (-1, 2, 5, 5)),
+        lambda x: keras.ops.expand_dims(keras.ops.reshape(x, (-1, 10, 5)), 1),
+        lambda x: keras.layers.Permute((3, 1, 2))(keras.layers.Reshape((5, 5, 2))(x)),
+    ],
+    ids=["reshape", "ops_reshape", "expand_dims", "permute"],
+)
+def test_channels_first_maps_made_from_a_vector_are_refused(make_maps: Callable) -> None:
+    inputs = keras.Input((3, SIZE, SIZE))
+    x = keras.layers.Conv2D(2, SIZE, data_format="channels_first")(inputs)
+    x = make_maps(keras.layers.Dense(50)(keras.layers.Flatten(data_format="channels_first")(x)))
+    x = keras.layers.Conv2D(4, 3, data_format="channels_first")(x)
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
+        flatten(keras.Model(inputs, x))
+
+
+@pytest.mark.parametrize(
+    "per_channel",
+    [lambda x: x * np.ones((2, 1, 1), np.float32), keras.layers.Rescaling(np.ones((2, 1, 1), np.float32))],
+    ids=["operation", "rescaling"],
+)
+def test_channels_first_constants_are_refused(per_channel: Callable) -> None:
+    inputs = keras.Input((3, SIZE, SIZE))
+    x = per_channel(keras.layers.Conv2D(2, 3, data_format="channels_first")(inputs))
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
+        flatten(keras.Model(inputs, x))
 
 
 def test_convolutions_run_at_another_size_with_the_same_weights() -> None:
@@ -284,7 +441,7 @@ def scores(layer: Callable | None, *, activation: str | None = None, units: int 
         (lambda: scores(lambda x: x * 2.0), None),
     ],
 )
-def test_the_last_activation_is_known_and_walked_through(
+def test_last_activation_and_the_values_before_it(
     model: Callable[[], keras.Model], expected: str | None
 ) -> None:
     network = model()
@@ -300,7 +457,7 @@ def test_the_last_activation_is_known_and_walked_through(
         sums = np.asarray(as_probabilities(network)(x)).sum(axis=1)
         np.testing.assert_allclose(sums, 1, rtol=1e-5)
     else:
-        with pytest.raises(ConvscopeError, match="say outputs=probabilities or outputs=logits"):
+        with pytest.raises(ConvscopeError, match="set outputs=probabilities or outputs=logits"):
             as_probabilities(network)
         assert as_probabilities(network, "probabilities") is network
 
@@ -312,7 +469,7 @@ def test_one_logit_becomes_the_probability_of_the_second_class() -> None:
     np.testing.assert_allclose(as_probabilities(network)(x), expected, rtol=1e-5)
 
 
-def test_a_layer_that_is_fed_by_itself_comes_after_what_is_between() -> None:
+def test_repeated_layer_comes_after_the_layers_that_it_depends_on() -> None:
     inputs, convolution = pixels(), keras.layers.Conv2D(3, 3, padding="same", name="again")
     x = convolution(keras.layers.BatchNormalization(name="between")(convolution(inputs)))
     layers = flatten(keras.Model(inputs, x)).layers
@@ -328,37 +485,39 @@ def test_a_layer_that_is_fed_by_itself_comes_after_what_is_between() -> None:
         keras.layers.LayerNormalization(axis=[1, 2, 3]),
     ],
 )
-def test_what_would_mean_something_else_with_the_channels_last_is_refused(layer: Callable) -> None:
+def test_channels_first_layers_that_cannot_be_converted_are_refused(layer: Callable) -> None:
     inputs = keras.Input((3, SIZE, SIZE))
     x = layer(keras.layers.Conv2D(4, 3, data_format="channels_first")(inputs))
-    with pytest.raises(ConvscopeError, match="takes the channels first, and what its layer"):
+    with pytest.raises(
+        ConvscopeError, match=r"has data_format=channels_first, and its layer .* cannot be converted"
+    ):
         flatten(keras.Model(inputs, x))
 
 
-def test_a_functional_model_with_a_call_of_its_own_is_not_replayed_without_it() -> None:
+def test_functional_model_with_its_own_call_is_refused() -> None:
     class Halved(keras.Model):
         def call(self, x: object, **options: object) -> object:
             return super().call(x, **options) / 2
 
     inputs = pixels()
     model = Halved(inputs, keras.layers.Flatten()(trunk()(inputs)))
-    with pytest.raises(ConvscopeError, match="the layers of halved cannot be reached"):
+    with pytest.raises(ConvscopeError, match="cannot reach the layers of halved"):
         flatten(model)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_batch_that_was_fixed_is_open(batch: int) -> None:
+def test_fixed_batch_size_becomes_open(batch: int) -> None:
     inputs = keras.Input(batch_shape=(batch, SIZE, SIZE, 3))
     model = keras.Model(inputs, head()(inputs))
     assert flatten(model).model.input_shape == (None, SIZE, SIZE, 3)
     assert flatten(model).model(PICTURES).shape == (2, 3)
 
 
-def test_probabilities_that_are_averaged_are_no_logits() -> None:
+def test_averaged_probabilities_are_not_taken_for_logits() -> None:
     inputs = pixels()
     maps = keras.layers.Conv2D(3, 1, activation="softmax")(inputs)
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
-    with pytest.raises(ConvscopeError, match="is probabilities or logits is not known"):
+    with pytest.raises(ConvscopeError, match="unknown activation of the output layer"):
         as_probabilities(model)
     logits = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(inputs))
     assert activation_of(keras.Model(inputs, logits).outputs[0]) == "linear"

@@ -23,7 +23,7 @@ def save(directory: Path, model: keras.Model | None = None) -> keras.Model:
     return model
 
 
-def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_saved_bundle_opens_unchanged(tmp_path: Path) -> None:
     model = save(tmp_path)
     bundle = open_checkpoint(tmp_path)
     assert bundle.contract == CONTRACT
@@ -33,7 +33,7 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.keras"]
 
 
-def test_the_last_run_is_the_newest(tmp_path: Path) -> None:
+def test_last_run_is_the_newest(tmp_path: Path) -> None:
     for age, name in enumerate(("new", "old")):
         save(tmp_path / name / "inner")
         os.utime(tmp_path / name / "inner" / "model.keras", (1e9 - age, 1e9 - age))
@@ -45,7 +45,7 @@ def test_code_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
     x = keras.layers.Lambda(lambda x: x * 2)(inputs)
     outputs = keras.layers.Dense(2)(keras.layers.Flatten()(x))
     save(tmp_path, keras.Model(inputs, outputs))
-    with pytest.raises(ConvscopeError, match=r"it holds a Lambda layer") as error:
+    with pytest.raises(ConvscopeError, match=r"it has a Lambda layer") as error:
         open_checkpoint(tmp_path)
     assert "\n" not in str(error.value)
 
@@ -69,7 +69,7 @@ def test_a_model_that_does_not_fit_its_contract_is_refused(
         open_checkpoint(tmp_path)
 
 
-def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match="no checkpoint at"):
         open_checkpoint(tmp_path / "nothing")
     with pytest.raises(ConvscopeError, match="no training run under"):

@@ -6,12 +6,12 @@ from convscope.graph import flatten
 from convscope.models.layer_table import as_text, layer_rows
 
 
-def test_by_hand() -> None:
+def test_flops_and_parameters_by_hand() -> None:
     inputs = keras.Input((10, 12, 3), name="pixels")
-    x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(inputs)  # 4 x 5 places, kernels 3·3·3·4 = 108
+    x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(inputs)  # 4 x 5 positions, kernels 3·3·3·4 = 108
     x = keras.layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)  # 3·3·4 = 36
     x = keras.layers.BatchNormalization(name="normal")(x)
-    x = keras.layers.Conv2DTranspose(2, 2, strides=2, name="up")(x)  # laid on the 4 x 5 of its input
+    x = keras.layers.Conv2DTranspose(2, 2, strides=2, name="up")(x)  # at the 4 x 5 positions of its input
     x = keras.layers.PReLU(name="slopes")(x)  # 8·10·2 weights, and no kernel
     x = keras.layers.Flatten(name="flatten")(x)  # 8·10·2 = 160
     model = keras.Model(inputs, keras.layers.Dense(5, name="dense")(x))
@@ -33,8 +33,8 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", ["VGG16", "MobileNetV2", "Xception", "ResNet50V2", "DenseNet121"])
-def test_flops_are_those_of_tensorflows_profiler(name: str) -> None:
-    """Of its kernels' operations; it counts one multiplication and one addition as two, as we do."""
+def test_flops_are_those_of_the_profiler_of_tensorflow(name: str) -> None:
+    """The profiler also counts a multiply-add as two operations."""
     size = 96
     model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), include_top=False)
     call = tf.function(lambda x: model(x, training=False))

@@ -1,7 +1,8 @@
-"""Foreign checkpoints: every format that Keras can write, what must be said of them, what is refused."""
+"""Models without `model.json`: every format of Keras, the options that they need, and what is refused."""
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,11 +13,12 @@ import pytest
 from convscope.errors import ConvscopeError
 from convscope.models.applications import names
 from convscope.models.bundle import Contract, save_model
-from convscope.models.opening import Reading, bundle_of, open_application, open_checkpoint
+from convscope.models.opening import bundle_of, open_application, open_checkpoint
+from convscope.models.reading import Reading
 from convscope.preprocessing import by_name
 
 PICTURES = np.random.default_rng(0).uniform(0, 1, (2, 12, 12, 3)).astype(np.float32)
-SAID = Reading(by_name("unit_range"), ["a", "b", "c"])
+SAID = Reading("unit_range", class_names=["a", "b", "c"])
 
 
 def network(*, channels: int = 3, units: int = 3, activation: str | None = "softmax") -> keras.Model:
@@ -28,7 +30,7 @@ def network(*, channels: int = 3, units: int = 3, activation: str | None = "soft
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.hdf5"])
-def test_each_format_opens_with_its_layers_and_values(name: str, tmp_path: Path) -> None:
+def test_every_format_opens_with_its_layers_and_values(name: str, tmp_path: Path) -> None:
     model = network()
     model.save(tmp_path / name)
     bundle = open_checkpoint(tmp_path / name, SAID)
@@ -105,30 +107,30 @@ def test_a_file_of_keras_2_opens(tmp_path: Path) -> None:
     [
         (
             Reading(class_names=["a", "b", "c"]),
-            "what .* expects of pixels is not known, and nobody should guess",
+            "unknown preprocessing for .*: set preprocessing=unit_range",
         ),
-        (Reading(by_name("none")), r"tells 3 classes apart, class_names has 0: say class_names=\[FIRST"),
-        (Reading(by_name("none"), ["a", "b"]), "tells 3 classes apart, class_names has 2"),
-        (Reading(by_name("none"), ["a", "b", "a"]), "expected each name once"),
+        (Reading("none"), r"has 3 classes, but class_names lists 0: set class_names=\[FIRST"),
+        (Reading("none", class_names=["a", "b"]), "has 3 classes, but class_names lists 2"),
+        (Reading("none", class_names=["a", "b", "a"]), "expected unique names"),
     ],
 )
-def test_what_is_not_known_is_asked_for(reading: Reading, said: str, tmp_path: Path) -> None:
+def test_missing_options_are_named(reading: Reading, said: str, tmp_path: Path) -> None:
     network().save(tmp_path / "m.keras")
     with pytest.raises(ConvscopeError, match=said):
         open_checkpoint(tmp_path / "m.keras", reading)
 
 
-def test_a_size_that_is_open_is_asked_for(tmp_path: Path) -> None:
+def test_model_of_any_size_needs_input_size(tmp_path: Path) -> None:
     inputs = keras.Input((None, None, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(inputs))
     keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x)).save(tmp_path / "m.keras")
-    with pytest.raises(ConvscopeError, match="say input_size=PIXELS"):
+    with pytest.raises(ConvscopeError, match="set input_size=PIXELS"):
         open_checkpoint(tmp_path / "m.keras", SAID)
-    sized = Reading(SAID.preprocessing, SAID.class_names, input_size=20)
+    sized = replace(SAID, input_size=20)
     assert open_checkpoint(tmp_path / "m.keras", sized).contract.input_size == (20, 20)
 
 
-def test_grey_pictures_are_the_luma_of_coloured_ones(tmp_path: Path) -> None:
+def test_grey_model_gets_the_luma_of_colours(tmp_path: Path) -> None:
     model = network(channels=1)
     model.save(tmp_path / "m.keras")
     contract = open_checkpoint(tmp_path / "m.keras", SAID).contract
@@ -138,14 +140,14 @@ def test_grey_pictures_are_the_luma_of_coloured_ones(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         contract.preprocessing.decode(contract.preprocessing.encode(grey)), grey, rtol=1e-5
     )
-    with pytest.raises(ConvscopeError, match="treats red, green and blue apart"):
-        open_checkpoint(tmp_path / "m.keras", Reading(by_name("caffe"), SAID.class_names))
+    with pytest.raises(ConvscopeError, match="has different values for red, green and blue"):
+        open_checkpoint(tmp_path / "m.keras", Reading("caffe", class_names=SAID.class_names))
 
 
 @pytest.mark.parametrize(("units", "classes"), [(1, ["no", "yes"]), (3, ["a", "b", "c"])])
 def test_logits_become_probabilities(units: int, classes: list[str]) -> None:
     model = network(units=units, activation=None)
-    bundle = bundle_of(model, Reading(by_name("none"), classes), path="memory")
+    bundle = bundle_of(model, Reading("none", class_names=classes), path="memory")
     logits = np.asarray(model(PICTURES), np.float64)
     expected = (
         1 / (1 + np.exp(-logits)) if units == 1 else np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -156,7 +158,7 @@ def test_logits_become_probabilities(units: int, classes: list[str]) -> None:
 
 @keras.saving.register_keras_serializable("tests")
 class Doubled(keras.layers.Layer):
-    """A layer of somebody's own."""
+    """A custom layer."""
 
     def call(self, x: object) -> object:
         return x * 2
@@ -176,38 +178,36 @@ def own_layer() -> keras.Model:
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
-def test_code_in_a_file_is_refused_and_a_switch_allows_a_lambda(name: str, tmp_path: Path) -> None:
+def test_lambda_layer_is_refused_without_allow_code(name: str, tmp_path: Path) -> None:
     model = lambda_model()
     model.save(tmp_path / name)
-    with pytest.raises(
-        ConvscopeError, match=r"a Lambda layer, which is its author's code; allow_code=true"
-    ) as error:
+    with pytest.raises(ConvscopeError, match=r"a Lambda layer, which is code; set allow_code=true") as error:
         open_checkpoint(tmp_path / name, SAID)
     assert "\n" not in str(error.value)
-    allowed = Reading(SAID.preprocessing, SAID.class_names, allow_code=True)
+    allowed = replace(SAID, allow_code=True)
     np.testing.assert_array_equal(open_checkpoint(tmp_path / name, allowed).model(PICTURES), model(PICTURES))
 
 
-def test_a_class_of_its_own_is_refused_with_the_python_that_opens_it(
+def test_custom_class_is_refused_with_the_python_code_that_opens_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = own_layer()
     model.save(tmp_path / "m.keras")
     custom = keras.saving.get_custom_objects()
-    monkeypatch.setattr(f"{__name__}.Doubled", None)  # elsewhere the class is not there
-    kept = custom.pop("tests>Doubled")
+    monkeypatch.setattr(f"{__name__}.Doubled", None)  # as in a process without the class
+    saved = custom.pop("tests>Doubled")
     try:
-        with pytest.raises(ConvscopeError, match="a class of its author's") as error:
+        with pytest.raises(ConvscopeError, match="it has a custom class") as error:
             open_checkpoint(tmp_path / "m.keras", SAID)
     finally:
-        custom["tests>Doubled"] = kept
+        custom["tests>Doubled"] = saved
     assert "\n" not in str(error.value)
     assert "custom_objects={NAME: CLASS}" in str(error.value)
     bundle = bundle_of(model, SAID, path="memory")
     np.testing.assert_array_equal(bundle.model(PICTURES), model(PICTURES))
 
 
-def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
+def test_files_without_a_model_are_refused_in_one_line(tmp_path: Path) -> None:
     network().save_weights(tmp_path / "m.weights.h5")
     (tmp_path / "m.h5").write_bytes((tmp_path / "m.weights.h5").read_bytes())
     (tmp_path / "broken.keras").write_bytes(b"no archive")
@@ -215,11 +215,11 @@ def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "lambda/broken.keras").write_bytes(b"no archive")
     (tmp_path / "m.pth").write_bytes(b"torch")
     for name, said in {
-        "m.weights.h5": "holds weights without a model",
-        "m.h5": "holds weights without a model",
+        "m.weights.h5": "has weights without a model",
+        "m.h5": "has weights without a model",
         "broken.keras": "cannot open",
         "lambda/broken.keras": "cannot open",
-        "m.pth": "no file of Keras'",
+        "m.pth": "is not a file of Keras",
         "none.keras": "no checkpoint at",
     }.items():
         with pytest.raises(ConvscopeError, match=said) as error:
@@ -228,14 +228,14 @@ def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
         assert "allow_code" not in str(error.value)
 
 
-def test_a_model_that_takes_no_picture_is_refused() -> None:
+def test_model_without_a_picture_as_input_is_refused() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
     with pytest.raises(ConvscopeError, match=re.escape("takes (4,): expected one picture")):
         bundle_of(model, SAID, path="memory")
 
 
-def test_an_application_knows_imagenets_classes(shared: Path) -> None:
+def test_application_has_the_classes_of_imagenet(shared: Path) -> None:
     bundle = open_application("MobileNetV2", None)
     names = json.loads((shared / "data/imagenet_classes.json").read_text())
     ours = bundle.contract.class_names
@@ -254,7 +254,7 @@ def test_an_application_knows_imagenets_classes(shared: Path) -> None:
         open_application("VGG", None)
 
 
-def test_an_applications_weights_from_a_file(tmp_path: Path) -> None:
+def test_application_with_weights_from_a_file(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     model = keras.applications.MobileNet(weights=None)
     model.save_weights(tmp_path / "x.weights.h5")
@@ -268,7 +268,7 @@ LARGE = ("ConvNeXtXLarge", "ConvNeXtLarge", "NASNetLarge", "EfficientNetV2L", "E
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [each for each in names() if each not in LARGE])
-def test_every_application_lists_its_layers_and_has_its_first_and_last_maps(name: str) -> None:
+def test_every_application_has_layers_and_feature_maps(name: str) -> None:
     bundle = open_application(name, None)
     convolutions = [layer for layer in bundle.layers if layer.is_convolution and layer.has_maps]
     ends = [convolutions[0], convolutions[-1]]
@@ -281,8 +281,28 @@ def test_every_application_lists_its_layers_and_has_its_first_and_last_maps(name
         assert maps.std() > 0
 
 
-def test_the_contract_beside_a_run_is_not_contradicted(tmp_path: Path) -> None:
+def test_options_that_contradict_the_contract_of_a_run_are_refused(tmp_path: Path) -> None:
     save_model(network(), tmp_path)
     Contract("net", ["a", "b", "c"], (12, 12), by_name("unit_range")).write(tmp_path)
-    with pytest.raises(ConvscopeError, match="leave preprocessing and class_names out"):
+    with pytest.raises(ConvscopeError, match=r"^preprocessing, class_names given for .*; remove them$"):
         open_checkpoint(tmp_path, SAID)
+
+
+@pytest.mark.parametrize(
+    "options", [{"input_size": 999}, {"output": "nonsense"}, {"input": "x"}, {"outputs": "logits"}]
+)
+def test_options_that_a_run_directory_decides_are_refused(options: dict, tmp_path: Path) -> None:
+    save_model(network(), tmp_path)
+    Contract("net", ["a", "b", "c"], (12, 12), by_name("unit_range")).write(tmp_path)
+    (name,) = options
+    with pytest.raises(ConvscopeError, match=f"^{name} given for .*model.keras: expected none of them"):
+        open_checkpoint(tmp_path, Reading(**options))
+    open_checkpoint(tmp_path, Reading(allow_code=True))
+
+
+def test_options_that_contradict_the_model_are_refused() -> None:
+    with pytest.raises(ConvscopeError, match="input_size=999: memory takes 12×12 pixels"):
+        bundle_of(network(), replace(SAID, input_size=999), path="memory")
+    assert bundle_of(network(), replace(SAID, input_size=12), path="memory").contract.input_size == (12, 12)
+    with pytest.raises(ConvscopeError, match="outputs=logits, but the last layer has a softmax"):
+        bundle_of(network(), replace(SAID, outputs="logits"), path="memory")

@@ -22,7 +22,7 @@ def build(name: str, classes: int = 5, head: Head | None = None, **options: obje
 
 
 @pytest.mark.parametrize("name", names())
-def test_each_application_has_its_own_preprocessing_and_size(name: str) -> None:
+def test_preprocessing_and_size_of_every_application_are_those_of_keras(name: str) -> None:
     found = application(name)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 7, 3)).astype(np.float32)
     np.testing.assert_allclose(
@@ -55,7 +55,7 @@ def test_an_application_is_one_flat_graph_with_the_same_names_every_time(name: s
     assert first.output_shape == (None, 5)
 
 
-def test_inceptions_layers_have_keras_names_however_often_it_is_built() -> None:
+def test_layer_names_of_inception_do_not_depend_on_earlier_models() -> None:
     first, second = (build("InceptionV3") for _ in range(2))
     names = [layer.name for layer in first.layers]
     assert names == [layer.name for layer in second.layers]
@@ -66,7 +66,7 @@ def test_inceptions_layers_have_keras_names_however_often_it_is_built() -> None:
     assert {"mixed0", "mixed10", "activation_93"} <= set(names)
 
 
-def test_the_default_head_is_the_flowers_projects() -> None:
+def test_default_head_is_that_of_the_flowers_project() -> None:
     head = build("InceptionV3").layers[-4:]
     assert [type(layer).__name__ for layer in head] == ["GlobalAveragePooling2D", "Dense", "Dropout", "Dense"]
     assert (head[1].units, head[2].rate, head[3].units) == (256, 0.1, 5)
@@ -80,13 +80,13 @@ def test_the_default_head_is_the_flowers_projects() -> None:
         (Head("flatten", 0, output="sigmoid"), ["Flatten", "Dropout", "Dense"], (None, 1)),
     ],
 )
-def test_the_head_is_as_asked_for(head: Head, kinds: list[str], shape: tuple[None, int]) -> None:
+def test_head_has_the_layers_of_its_settings(head: Head, kinds: list[str], shape: tuple[None, int]) -> None:
     model = build("MobileNetV2", 2, head, input_size=64)
     assert [type(layer).__name__ for layer in model.layers[-len(kinds) :]] == kinds
     assert model.output_shape == shape
 
 
-def test_weights_from_a_file_are_the_trunks(shared: Path) -> None:
+def test_weights_from_a_file_are_loaded_into_the_trunk(shared: Path) -> None:
     model = build("InceptionV3", input_size=299, weights=str(shared / WEIGHTS))
     trunk = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(299, 299, 3))
     trunk.load_weights(shared / WEIGHTS)
@@ -95,7 +95,7 @@ def test_weights_from_a_file_are_the_trunks(shared: Path) -> None:
     np.testing.assert_array_equal(ours, trunk(x))
 
 
-def test_weights_that_do_not_fit_are_one_line(shared: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused_in_one_line(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match=r"does not fit InceptionV3") as error:
         build("InceptionV3", weights=str(shared / "weights/vgg16_notop_edges.weights.h5"))
     assert "\n" not in str(error.value)
@@ -103,17 +103,17 @@ def test_weights_that_do_not_fit_are_one_line(shared: Path, tmp_path: Path) -> N
         build("InceptionV3", weights=str(tmp_path / "none.weights.h5"))
 
 
-def test_what_cannot_be_built_is_one_line() -> None:
+def test_applications_that_cannot_be_built_are_refused_in_one_line() -> None:
     with pytest.raises(ConvscopeError, match="did you mean VGG19 or VGG16"):
         application("VGG17")
-    with pytest.raises(ConvscopeError, match="its own is 299") as error:
+    with pytest.raises(ConvscopeError, match="its default size is 299") as error:
         build("InceptionV3", input_size=40)
     assert "\n" not in str(error.value)
     with pytest.raises(ConvscopeError, match="no pooling 'mean'"):
         build("MobileNetV2", head=Head("mean"), input_size=64)
 
 
-def test_a_saved_model_gives_its_trunk(tmp_path: Path) -> None:
+def test_saved_model_becomes_a_trunk(tmp_path: Path) -> None:
     donor = small_convnet.build(3, input_size=40, widths=(4, 6), units=8)
     donor.save(tmp_path / "donor.keras")
     model = pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(units=0))
@@ -133,7 +133,7 @@ def test_a_saved_model_gives_its_trunk(tmp_path: Path) -> None:
         pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(), input_size=60)
 
 
-def test_a_saved_model_that_will_not_do_is_one_line(tmp_path: Path) -> None:
+def test_unusable_saved_models_are_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.keras").write_bytes(b"no model")
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "grey.keras")
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]).save(tmp_path / "flat.keras")
@@ -183,7 +183,7 @@ def test_real_weights_give_real_features(shared: Path) -> None:
     np.testing.assert_allclose(pooled, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_trains_is_chosen_and_batch_normalisation_stays_frozen() -> None:
+def test_trainable_layers_are_chosen_and_batch_normalization_stays_frozen() -> None:
     def trained(choice: str) -> list[str]:
         model = build("MobileNetV2", input_size=64)
         pretrained.set_trainable(model, choice)
@@ -201,7 +201,7 @@ def test_what_trains_is_chosen_and_batch_normalisation_stays_frozen() -> None:
         trained("block_99")
 
 
-def test_a_model_is_cut_at_its_head_and_learns_from_the_copy() -> None:
+def test_split_head_shares_nothing_until_its_weights_are_copied_back() -> None:
     model = build("MobileNetV2", 3, Head(units=4), input_size=64)
     trunk, head = split_at_head(model)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
@@ -214,7 +214,7 @@ def test_a_model_is_cut_at_its_head_and_learns_from_the_copy() -> None:
     np.testing.assert_allclose(head(trunk(x)), model(x), rtol=1e-5, atol=1e-6)
 
 
-def test_features_of_the_same_trunk_have_the_same_key_whatever_was_built_before() -> None:
+def test_key_of_features_does_not_depend_on_earlier_models() -> None:
     keys = set()
     for trainable in ("all", "head"):
         keras.utils.set_random_seed(0)
@@ -230,4 +230,11 @@ def test_a_trunk_in_mixed_precision_is_taken_in_float32_and_at_the_size_that_is_
     keras.Model(inputs, maps).save(tmp_path / "mixed.keras")
     model = pretrained.from_file(tmp_path / "mixed.keras", 2, cut=None, head=Head(), input_size=20)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert model.input_shape == (None, 20, 20, 3)
+
+
+def test_a_sequential_file_without_a_size_gets_the_size_that_is_given(tmp_path: Path) -> None:
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="maps")]
+    keras.Sequential(layers).save(tmp_path / "open.keras")
+    model = pretrained.from_file(tmp_path / "open.keras", 2, cut=None, head=Head(), input_size=20)
     assert model.input_shape == (None, 20, 20, 3)

@@ -3,7 +3,7 @@ import pytest
 from convscope.models import small_convnet
 
 
-def test_it_is_the_books_convnet() -> None:
+def test_shapes_and_parameters_are_those_of_the_book() -> None:
     """F. Chollet, Deep Learning with Python, listing 5.5: 3,453,121 parameters with one sigmoid unit."""
     model = small_convnet.build(5, input_size=150)
     assert model.count_params() == 3_453_121 - 513 + 512 * 5 + 5
@@ -15,7 +15,7 @@ def test_it_is_the_books_convnet() -> None:
 
 
 @pytest.mark.parametrize("widths", [(4,), (3, 5, 7)])
-def test_widths_are_the_depth(widths: tuple[int, ...]) -> None:
+def test_one_convolution_per_width(widths: tuple[int, ...]) -> None:
     model = small_convnet.build(2, input_size=40, widths=widths, units=6)
     assert [layer.filters for layer in model.layers if "conv2d" in layer.name] == list(widths)
 

@@ -8,26 +8,26 @@ from convscope.models.snapshots import Snapshot, find_snapshots, remove_snapshot
 from tests.vis.nets import two_channels
 
 
-def test_what_is_read_is_what_was_written_sorted_by_epoch(tmp_path: Path) -> None:
+def test_snapshots_are_read_as_written_and_sorted_by_epoch(tmp_path: Path) -> None:
     model = two_channels()
     for epoch in (1000, 2, 0, 10):
         model.set_weights([np.full((1, 1, 3, 2), epoch), np.array([0, -epoch])])
         save_snapshot(model, epoch, tmp_path)
     (tmp_path / "snapshots/epoch_3.weights.npz.txt").write_text("mine")
-    found = find_snapshots(tmp_path)
-    assert [each.epoch for each in found] == [0, 2, 10, 1000]
-    kernel, bias = found[2].weights(model)
+    snapshots = find_snapshots(tmp_path)
+    assert [snapshot.epoch for snapshot in snapshots] == [0, 2, 10, 1000]
+    kernel, bias = snapshots[2].weights(model)
     assert (kernel == 10).all()
     assert kernel.dtype == np.float32
     assert bias.tolist() == [0, -10]
 
 
-def test_without_snapshots_it_says_how_to_get_some(tmp_path: Path) -> None:
+def test_missing_snapshots_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match=r"train\.py callbacks=\[snapshots\]"):
         find_snapshots(tmp_path)
 
 
-def test_a_damaged_file_is_one_line_and_no_code_is_run(tmp_path: Path) -> None:
+def test_damaged_file_is_refused_in_one_line_and_runs_no_code(tmp_path: Path) -> None:
     model = two_channels()
     save_snapshot(model, 0, tmp_path)
     whole = find_snapshots(tmp_path)[0].path.read_bytes()
@@ -45,14 +45,16 @@ def test_a_damaged_file_is_one_line_and_no_code_is_run(tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
-def test_one_bit_that_fell_over_anywhere_is_one_line_or_harmless(tmp_path: Path) -> None:
+def test_any_flipped_bit_is_refused_or_harmless(tmp_path: Path) -> None:
     model = two_channels()
     save_snapshot(model, 0, tmp_path)
     snapshot = find_snapshots(tmp_path)[0]
     whole, expected, refused = snapshot.path.read_bytes(), model.get_weights(), 0
-    for place in range(len(whole)):
+    for position in range(len(whole)):
         for bit in (1, 8):
-            snapshot.path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            snapshot.path.write_bytes(
+                whole[:position] + bytes([whole[position] ^ bit]) + whole[position + 1 :]
+            )
             try:
                 found = snapshot.weights(model)
             except ConvscopeError:
@@ -66,14 +68,14 @@ def test_one_bit_that_fell_over_anywhere_is_one_line_or_harmless(tmp_path: Path)
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     np.savez(path, np.zeros((1, 1, 3, 2)))
-    with pytest.raises(ConvscopeError, match="holds 1 arrays, expected 2"):
+    with pytest.raises(ConvscopeError, match="has 1 arrays, expected 2"):
         Snapshot(0, path).weights(two_channels())
     np.savez(path, np.zeros((1, 1, 3, 2)), np.full(3, {}, object), allow_pickle=True)  # which is not read
     with pytest.raises(ConvscopeError, match=r"array 1 is \(3,\), expected \(2,\)"):
         Snapshot(0, path).weights(two_channels())
 
 
-def test_what_a_user_put_beside_snapshots_stays(tmp_path: Path) -> None:
+def test_files_of_the_user_beside_snapshots_stay(tmp_path: Path) -> None:
     folder = tmp_path / "snapshots"
     folder.mkdir()
     for name in ("epoch_000.weights.npz", "epoch_012.weights.npz", "mine.npz", "notes.txt"):

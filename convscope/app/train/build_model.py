@@ -17,7 +17,7 @@ from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
 from convscope.models.bundle import CONTRACT_FILE, read_contract
 from convscope.models.head import Head
-from convscope.preprocessing import Preprocessing, by_name, chosen
+from convscope.preprocessing import Preprocessing, by_name, resolve_preprocessing
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _head(config: PretrainedConfig) -> Head:
 def _of_file(config: PretrainedFileConfig, path: Path) -> Preprocessing:
     """What a saved model expects of pixels: as the configuration says, or the `model.json` beside it."""
     if config.preprocessing:
-        return chosen(config.preprocessing, config.scale, config.offset)
+        return resolve_preprocessing(config.preprocessing, config.scale, config.offset)
     if (path.parent / CONTRACT_FILE).is_file():
         return read_contract(path.parent / CONTRACT_FILE).preprocessing
     raise ConvscopeError(

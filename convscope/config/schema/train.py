@@ -6,10 +6,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.errors import ConvscopeError
-from convscope.preprocessing import by_name, chosen
+from convscope.options import check_range, option
+from convscope.preprocessing import by_name, resolve_preprocessing
 
 
 class Logger(StrEnum):
@@ -142,7 +142,7 @@ class PretrainedFileConfig(PretrainedConfig):
         """Check that an affine preprocessing is whole."""
         super().__post_init__()
         if self.preprocessing is not None:
-            chosen(self.preprocessing, self.scale, self.offset)
+            resolve_preprocessing(self.preprocessing, self.scale, self.offset)
 
 
 class Engine(StrEnum):

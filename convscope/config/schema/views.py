@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.view import ViewConfig
 from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
 
 _VIEWS = "convscope.app.visualize.views"
 _OF_LAYER = ("photograph", "layer", "index", "place", "number")

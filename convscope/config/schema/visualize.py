@@ -2,51 +2,36 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, make_dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.view import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.errors import ConvscopeError, unknown
-from convscope.preprocessing import chosen
+from convscope.models.reading import Reading
+from convscope.options import check_range, option
 
 RANDOM, APPLICATION = "random", "application"  # entries of compare=[…] that are not files
 
 
-class Outputs(StrEnum):
-    """What a model puts out."""
-
-    probabilities = "probabilities"
-    logits = "logits"
-
-
 @dataclass
-class CheckpointConfig:
-    """Which model, and how to read one that train.py did not write."""
+class SourceConfig:
+    """The model to open."""
 
     checkpoint: str | None = option(
         None, "a run directory, or a .keras, .h5 or .hdf5 file; null is the last run"
     )
     application: str | None = option(None, "instead: a classifier of keras.applications, such as VGG16")
     weights: str | None = option("imagenet", "of the application: imagenet, null, or a file")
-    preprocessing: str | None = option(
-        None, "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset"
-    )
-    scale: list[float] = option([], "pixels * scale + offset, one number or three")
-    offset: list[float] = option([], "see scale")
-    class_names: list[str] = option([], "in the order of its outputs, or @FILE with a name a line")
-    input_size: int | None = option(None, "height and width in pixels where the model leaves them open")
-    input: str | None = option(None, "which of several inputs is the picture")
-    output: str | None = option(None, "which of several outputs tells the class")
-    outputs: Outputs | None = option(None, "probabilities or logits, where the last layer does not tell")
-    allow_code: bool = option(False, "run the Lambda layers of a file: its author's code")
+
+
+@dataclass
+class CheckpointConfig(Reading, SourceConfig):
+    """Which model, and how to read one that train.py did not write."""
 
     def __post_init__(self) -> None:
-        """Check that the preprocessing is known and whole."""
-        if self.preprocessing is not None:
-            chosen(self.preprocessing, self.scale, self.offset)
+        """Check that the options are known and belong together."""
+        super().__post_init__()
         if self.checkpoint and self.application:
             raise ConvscopeError("checkpoint and application are both given: expected one of them")
 

@@ -1,0 +1,88 @@
+"""How to read a model that has no `model.json`: its preprocessing, its classes, its input and its output."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import ConvscopeError, unknown
+from convscope.options import check_range, option
+from convscope.preprocessing import Preprocessing, resolve_preprocessing
+
+
+class Outputs(StrEnum):
+    """Meaning of the numbers that a model returns."""
+
+    probabilities = "probabilities"
+    logits = "logits"
+
+
+@dataclass
+class Reading:
+    """Description of a model that has no `model.json`, and the choice among several inputs or outputs.
+
+    `preprocessing` is a name; from Python, it can also be a `Preprocessing`.
+    """
+
+    preprocessing: Any = option(
+        None, "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset"
+    )
+    scale: list[float] = option([], "pixels * scale + offset, one number or three")
+    offset: list[float] = option([], "see scale")
+    class_names: list[str] = option(
+        [], "in the order of the model's outputs, or @FILE with one name per line"
+    )
+    input_size: int | None = option(None, "height and width in pixels, if the model accepts any size")
+    input: str | None = option(None, "name of the input for the picture, if the model has several inputs")
+    output: str | None = option(None, "name of the output for the classes, if the model has several outputs")
+    outputs: Outputs | None = option(None, "probabilities or logits, if the last layer does not show which")
+    allow_code: bool = option(False, "run the Lambda layers of a file: they are code of its author")
+
+    def __post_init__(self) -> None:
+        """Check that the options are known and belong together."""
+        if self.preprocessing is None and (self.scale or self.offset):
+            raise ConvscopeError(
+                f"scale={list(self.scale)} and offset={list(self.offset)} without preprocessing: expected "
+                "preprocessing=affine with them"
+            )
+        self.resolve_preprocessing()
+        if self.input_size is not None:
+            check_range("input_size", self.input_size, 1)
+        if self.outputs is not None and self.outputs not in list(Outputs):
+            raise unknown("outputs", str(self.outputs), list(Outputs))
+
+    def resolve_preprocessing(self) -> Preprocessing | None:
+        """Return the preprocessing that the options describe, None if there is no such option.
+
+        Raises:
+            ConvscopeError: the name is unknown, or the numbers do not fit it.
+        """
+        if self.preprocessing is None or isinstance(self.preprocessing, Preprocessing):
+            return self.preprocessing
+        return resolve_preprocessing(str(self.preprocessing), self.scale, self.offset)
+
+    def read_class_names(self) -> list[str]:
+        """Return the names of the classes, read from the text file if the option is `@FILE`.
+
+        Raises:
+            ConvscopeError: the file is missing or not in UTF-8.
+        """
+        names = list(self.class_names)
+        if len(names) != 1 or not names[0].startswith("@"):
+            return names
+        path = Path(names[0][1:]).expanduser()
+        if not path.is_file():
+            raise ConvscopeError(f"no class names at {path}: expected a text file with one name per line")
+        try:
+            lines = path.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ConvscopeError(
+                f"{path} is not in UTF-8: expected a text file with one name per line"
+            ) from None
+        return [line.strip() for line in lines if line.strip()]
+
+    def described(self) -> list[str]:
+        """Return the names of the options that are set, except `allow_code`."""
+        usual = Reading()
+        names = [field.name for field in fields(Reading) if field.name != "allow_code"]
+        return [name for name in names if getattr(self, name) != getattr(usual, name)]
