@@ -13,6 +13,7 @@ COMMON = {
     "graph",
     "images",
     "names",
+    "options",
     "parallel",
     "preprocessing",
     "progress",
@@ -20,7 +21,7 @@ COMMON = {
 }
 LIBRARY = ("data", "models", "training", "vis", "render")
 ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
-ALLOWED["config"] = {"config", "errors", "preprocessing"}
+ALLOWED["config"] = {"config", "data", "errors", "models", "options", "preprocessing", "training"}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
 ALLOWED["__init__"] = {"api"}

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from convscope.config.schema.fields import check_range, option
 from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
 
 
 class Normalize(StrEnum):

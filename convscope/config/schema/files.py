@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from convscope.config.schema.fields import option
 from convscope.errors import ConvscopeError
+from convscope.options import option
 
 OF_GRID = ("photograph", "layer", "index", "place", "number")
 FIELDS = {

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from convscope.config.schema.fields import check_range, option
 from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
 
 
 class SplitOf(StrEnum):

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
 from convscope.preprocessing import by_name, chosen
 
 

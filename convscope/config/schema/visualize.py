@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from convscope.config.schema.activations import ActivationsConfig, Animation, Normalize
-from convscope.config.schema.fields import check_range, option
 from convscope.config.schema.files import FilesConfig
 from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
 from convscope.preprocessing import chosen
 
 RANDOM, APPLICATION = "random", "application"  # what compare calls models that are no files
