@@ -5,12 +5,13 @@ same picture, to the rounding of a grey level.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from convscope.data.augmentation_settings import Ranges
 
 _OF_THREAD = threading.local()  # to seed a generator takes a microsecond, to make one a hundred
 
@@ -20,52 +21,6 @@ _BORDERS = {
     "reflect": cv2.BORDER_REFLECT,
     "constant": cv2.BORDER_REPLICATE,  # and then what lies outside is filled
 }
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What augmentation draws from: ImageDataGenerator's parameters of those names.
-
-    `rotation_range` and `shear_range` are degrees to either side, shifts a fraction of the side or, from 1
-    up, pixels, `zoom_range` a fraction to either side of 1 or [lowest, highest], `brightness_range`
-    [lowest, highest] or empty, `channel_shift_range` grey levels; `cval` fills what lies outside the
-    picture with `fill_mode` "constant", else it is "nearest", "reflect" or "wrap".
-    """
-
-    rotation_range: float = 0.0
-    width_shift_range: float = 0.0
-    height_shift_range: float = 0.0
-    shear_range: float = 0.0
-    zoom_range: float | tuple[float, float] = 0.0
-    brightness_range: tuple[float, float] | tuple[()] = ()
-    channel_shift_range: float = 0.0
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-    fill_mode: str = "nearest"
-    cval: float = 0.0
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "Ranges":
-        """Those of `parameters` that are ranges; lists become tuples."""
-        known = {each.name for each in fields(cls)}
-        given: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & known}
-        given = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
-        return cls(**given)
-
-    @property
-    def does_nothing(self) -> bool:
-        """Whether every picture would stay as it is."""
-        still = (self.fill_mode, self.cval)
-        return self == Ranges(fill_mode=still[0], cval=still[1]) or self == Ranges(
-            zoom_range=(1.0, 1.0), fill_mode=still[0], cval=still[1]
-        )
-
-    @property
-    def zoom(self) -> tuple[float, float]:
-        """The lowest and the highest factor."""
-        if isinstance(self.zoom_range, tuple):
-            return self.zoom_range
-        return 1 - self.zoom_range, 1 + self.zoom_range
 
 
 @dataclass(frozen=True)
@@ -115,7 +70,7 @@ def fast_augmentation(ranges: Ranges) -> Augment | None:
     It takes uint8 (height, width, channels) and returns as much, 0..255; the same seed does the same, in
     whichever thread.
     """
-    if ranges.does_nothing:
+    if ranges.is_identity:
         return None
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:

@@ -5,12 +5,13 @@ use; it needs SciPy, and its sampling is global, so that it has one thread).
 """
 
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
-from convscope.data.augment import AffineParams, Augment, Ranges
+from convscope.data.augment import AffineParams, Augment
+from convscope.data.augmentation_settings import Ranges
 
 _ONE_AT_A_TIME = threading.Lock()  # ImageDataGenerator draws from NumPy's global state
 
@@ -21,7 +22,7 @@ def keras_augmentation(ranges: Ranges) -> Augment | None:
     It takes uint8 (height, width, channels) and returns float32 of that shape, 0..255; the same seed does
     the same. None means that there is nothing to do.
     """
-    if ranges.does_nothing:
+    if ranges.is_identity:
         return None
     generator = _generator(ranges)
 
@@ -42,6 +43,8 @@ def keras_apply(pixels: np.ndarray, params: AffineParams, ranges: Ranges) -> np.
 def _generator(ranges: Ranges) -> Any:
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-    parameters = asdict(ranges) | {"zoom_range": ranges.zoom, "data_format": "channels_last"}
+    parameters: dict[str, Any] = {option.name: getattr(ranges, option.name) for option in fields(Ranges)}
+    parameters["fill_mode"] = str(ranges.fill_mode)
+    parameters["zoom_range"] = ranges.zoom
     parameters["brightness_range"] = ranges.brightness_range or None
-    return ImageDataGenerator(**parameters)
+    return ImageDataGenerator(**parameters, data_format="channels_last")

@@ -1,27 +1,9 @@
 """The head: from feature maps to classes, the same for every network."""
 
-from dataclasses import dataclass
-
 import keras
 
 from convscope.errors import unknown
-
-
-@dataclass(frozen=True)
-class Head:
-    """What follows the trunk's feature maps.
-
-    `pooling` is "avg", "max" or "flatten"; a dense layer of `units` with `activation` comes next, none
-    if `units` is 0; `dropout` is the fraction of the last layer's inputs that training drops; `output` is
-    "softmax", or "sigmoid" for one unit that is the probability of the second of two classes.
-    """
-
-    pooling: str = "avg"
-    units: int = 256
-    activation: str = "relu"
-    dropout: float = 0.1
-    output: str = "softmax"
-
+from convscope.models.settings import Head
 
 POOLINGS = {
     "avg": lambda: keras.layers.GlobalAveragePooling2D(name="average_pooling"),

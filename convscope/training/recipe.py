@@ -7,34 +7,16 @@ from typing import Any
 import keras
 
 from convscope.errors import unknown
+from convscope.training.settings import OptimizationSettings
 
 OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
 SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is optimised.
+@dataclass
+class Recipe(OptimizationSettings):
+    """The settings of the optimization, and `class_weights`: factors of the loss by class index."""
 
-    `optimizer` and `schedule` are Keras' names; a schedule goes from `learning_rate` to zero over the whole
-    run (ExponentialDecay to a hundredth), CosineDecay after `warmup_epochs` that rise from zero.
-    `weight_decay` is AdamW's, `clipnorm` the largest norm of a variable's gradient, `label_smoothing` as in
-    C. Szegedy et al. (2016). Training stops after `patience` epochs without a lower validation loss, and
-    after `plateau` of them the learning rate falls to a fifth; 0 is never. `class_weights` are factors of the
-    loss by class.
-    """
-
-    epochs: int = 10
-    optimizer: str = "Adam"
-    learning_rate: float = 1e-3
-    weight_decay: float | None = None
-    momentum: float = 0.0
-    schedule: str | None = None
-    warmup_epochs: float = 0.0
-    clipnorm: float | None = None
-    label_smoothing: float = 0.0
-    patience: int = 0
-    plateau: int = 0
     class_weights: Mapping[int, float] | None = None
 
     def compile(self, model: keras.Model, steps: int) -> None:

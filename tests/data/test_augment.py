@@ -96,4 +96,4 @@ def test_the_same_seed_does_the_same_and_leaves_the_picture_alone(engine: object
 @pytest.mark.parametrize("engine", [fast_augmentation, keras_augmentation])
 def test_nothing_to_do_is_no_augmentation(engine: object) -> None:
     assert engine(Ranges(fill_mode="wrap")) is None
-    assert engine(Ranges.of({"zoom_range": [1.0, 1.0], "engine": "fast"})) is None
+    assert engine(Ranges(zoom_range=[1.0, 1.0])) is None

@@ -15,7 +15,7 @@ from convscope.app.train.finetune import Features, compute_features, train_head
 from convscope.app.train.score import evaluate_run, open_data, predict_run, score
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
-from convscope.data.augment import Augment, Ranges, fast_augmentation
+from convscope.data.augment import Augment, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.dataset_statistics import channel_moments
 from convscope.data.manifest import Manifest, manifest_hash
@@ -37,6 +37,7 @@ from convscope.training import precision, state
 from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
+from convscope.training.settings import OptimizationSettings
 
 
 @dataclass(frozen=True)
@@ -207,12 +208,12 @@ def _normalised(
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:
     engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
-    return engine(Ranges.of(asdict(config)))
+    return engine(config)
 
 
 def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
-    given = asdict(config) | {"class_weights": _class_weights(manifest) if config.class_weights else None}
-    return Recipe(**{each.name: given[each.name] for each in fields(Recipe)})
+    shared = {option.name: getattr(config, option.name) for option in fields(OptimizationSettings)}
+    return Recipe(**shared, class_weights=_class_weights(manifest) if config.class_weights else None)
 
 
 def _class_weights(manifest: Manifest) -> dict[int, float]:
