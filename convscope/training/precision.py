@@ -19,13 +19,14 @@ Compile = Callable[[keras.Model], None]
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
-    """The model itself for float32, else a copy whose layers compute in that precision, but for the last.
+    """Return a model that trains in this precision and leaves `model` uncompiled.
 
-    The copy starts with the model's weights; `model.set_weights(copy.get_weights())` brings back what it
-    learned, in float32, which is how it is to be saved: one saved in bfloat16 comes back in bfloat16.
+    In float32 it has the layers of `model`. Otherwise it is a copy whose layers compute in that precision,
+    except the last one; `model.set_weights(copy.get_weights())` copies the trained weights back. Save `model`
+    and not the result: a compiled model is saved with its optimizer, and one in bfloat16 loads as bfloat16.
     """
     if precision == FLOAT32:
-        return model
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = copied(model, _clone)
     for layer in copy.layers[:-1]:
         layer.dtype_policy = precision

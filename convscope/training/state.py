@@ -69,6 +69,7 @@ def load_state(path: Path) -> State | None:
 
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Everything that changes in training: weights, statistics, generators, the optimizer's moments."""
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # LossScaleOptimizer.build adds its variables once more
+        model.optimizer.build(model.trainable_variables)
     both = {"model": model.variables, "optimizer": model.optimizer.variables}
     return {f"{kind}.{index}": each for kind, all_ in both.items() for index, each in enumerate(all_)}

@@ -13,7 +13,7 @@ from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.loop import fit
 from convscope.training.precision import in_precision
 from convscope.training.recipe import Recipe
-from convscope.training.state import FILE, save_state
+from convscope.training.state import FILE, load_state, save_state
 
 
 class Points(keras.utils.PyDataset):
@@ -98,8 +98,10 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("plain", "float32"), ("cosine", "mixed_bfloat16"), ("plateau", "float32"), ("plain", "mixed_float16")],
+)
 def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
     tmp_path: Path, name: str, precision: str
 ) -> None:
@@ -292,3 +294,22 @@ def test_patience_after_a_stop_counts_from_this_phases_own_best(tmp_path: Path) 
         )
     rows = fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None, 1e-9))
     assert len(rows) == 6
+
+
+def test_a_resumed_run_keeps_its_loss_scale(tmp_path: Path) -> None:
+    def compiled() -> keras.Model:
+        model = in_precision(net_with_memory(), "mixed_float16")
+        Recipe(optimizer="SGD").compile(model, 4)
+        return model
+
+    model = compiled()
+    huge = np.full((2, 2), 6e4, np.float32)  # overflows float16 in the hidden layer's gradients
+    for _ in range(3):
+        model.train_on_batch(huge, np.eye(2, dtype=np.float32))
+    scale = float(model.optimizer.dynamic_scale)
+    assert scale < 2.0**15
+    save_state(tmp_path / FILE, model, 1, {})
+    save_state(tmp_path / FILE, model, 1, {})  # saving must not reset it
+    resumed = compiled()
+    load_state(tmp_path / FILE).restore(resumed)
+    assert float(resumed.optimizer.dynamic_scale) == scale

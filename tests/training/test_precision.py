@@ -2,6 +2,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from convscope.graph import copied
@@ -32,9 +33,25 @@ def test_the_copy_computes_in_that_precision_and_gives_its_weights_back_in_float
     np.testing.assert_allclose(opened(x), copy(x), atol=0.02)
 
 
-def test_float32_is_the_model_itself() -> None:
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_model_is_saved_without_the_optimizer_that_trained_it(tmp_path: Path, precision: str) -> None:
     model = net()
-    assert in_precision(model, "float32") is model
+    trained = in_precision(model, precision)
+    Recipe().compile(trained, 1)
+    x = np.random.default_rng(0).uniform(0, 1, (4, 24, 24, 3)).astype(np.float32)
+    trained.train_on_batch(x, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
+    model.set_weights(trained.get_weights())
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    assert not opened.compiled
+    for ours, theirs in zip(opened.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_float32_trains_the_weights_of_the_model_itself() -> None:
+    model = net()
+    trained = in_precision(model, "float32")
+    assert all(weight is ours for weight, ours in zip(trained.weights, model.weights, strict=True))
 
 
 def test_trying_leaves_the_model_as_it_is_and_knows_what_there_is() -> None:
