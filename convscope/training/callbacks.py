@@ -103,6 +103,11 @@ class Watch(keras.callbacks.Callback):
         self.patience, self.plateau = patience, plateau
         self.best, self.waited = math.inf, 0
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether `patience` epochs have passed without a lower validation loss."""
+        return bool(self.patience and self.waited >= self.patience)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Count the epochs since the lowest loss."""
         loss = (logs or {}).get("val_loss", math.nan)
@@ -110,7 +115,7 @@ class Watch(keras.callbacks.Callback):
         self.best = min(self.best, loss) if not math.isnan(loss) else self.best
         if self.plateau and self.waited and self.waited % self.plateau == 0:
             self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 5
-        if self.patience and self.waited >= self.patience:
+        if self.is_exhausted:
             self.model.stop_training = True
 
 
