@@ -50,10 +50,24 @@ def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Random changes to training pictures; `seed` and the epoch determine all of them.
+
+    The order of the pictures is shuffled. `augment` changes each picture (see `convscope.data.augment`; None:
+    no change). `mixup` is alpha of the Beta distribution that mixes the pictures and labels of a batch
+    (H. Zhang et al., mixup: Beyond Empirical Risk Minimization, 2018; 0: no mixing).
+    """
+
+    seed: int
+    augment: Augment | None = None
+    mixup: float = 0.0
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of (pictures, labels): float32 (batch, height, width, 3) and one-hot (batch, classes).
 
-    Order and augmentation of an epoch depend on `seed` and `epoch` alone, not on the threads that make a
+    Order and augmentation of an epoch depend on seed and `epoch` alone, not on the threads that make a
     batch; the training loop sets `epoch` before each (`fit` fetches a batch ahead of the first, so counting
     inside would be off). One worker: Keras 3.15 with more feeds some samples twice and leaves others out.
     """
@@ -65,11 +79,9 @@ class Batches(keras.utils.PyDataset):
         size: tuple[int, int],
         preprocessing: Preprocessing,
         batch_size: int,
-        augment: Augment | None = None,
-        shuffle_seed: int | None = None,
-        threads: int | None = None,
         binary: bool = False,
-        mixup: float = 0.0,
+        randomness: Randomness | None = None,
+        threads: int | None = None,
     ):
         """Describe the batches.
 
@@ -78,29 +90,29 @@ class Batches(keras.utils.PyDataset):
             size: height and width of the model's input.
             preprocessing: the model's; it is applied here and nowhere else.
             batch_size: pictures a batch; the last one may be smaller.
-            augment: see `convscope.data.augment`; None leaves the pictures alone.
-            shuffle_seed: None keeps the order of `examples`.
-            threads: that make the pictures of a batch; None is one a core.
-            mixup: alpha of the Beta distribution by which pictures of a batch, and their labels, are mixed
-                (H. Zhang et al., mixup, 2018); 0 leaves them alone.
             binary: give labels as (batch, 1), 1 for the second class, instead of one-hot.
+            randomness: None keeps the order of `examples` and the pictures as they are.
+            threads: that make the pictures of a batch; None is one a core.
         """
         super().__init__(workers=1, max_queue_size=4)
         self.examples = examples
         self.size = size
         self.preprocessing = preprocessing
         self.batch_size = batch_size
-        self.augment = augment
-        self.shuffle_seed = shuffle_seed
+        self.randomness = randomness
         self.epoch = 0
         self.threads = threads or cores()
         self.binary = binary
-        self.mixup = mixup
         self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
 
     def __len__(self) -> int:
         return -(-len(self.examples.paths) // self.batch_size)
+
+    @property
+    def shuffle_seed(self) -> int | None:
+        """The seed of the order, None if the order is fixed."""
+        return self.randomness.seed if self.randomness else None
 
     def order(self, epoch: int) -> np.ndarray:
         """The indices of the examples in the order of that epoch."""
@@ -109,8 +121,12 @@ class Batches(keras.utils.PyDataset):
     @property
     def targets(self) -> np.ndarray:
         """What the model is to say of each example, float32: one-hot (n, classes), or (n, 1)."""
-        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels]
-        return labels[:, 1:] if self.binary else labels
+        return self._encoded(self.examples.labels)
+
+    def _encoded(self, labels: np.ndarray) -> np.ndarray:
+        """Return class indices (n,) as float32 one-hot vectors (n, classes), or as (n, 1) if `binary`."""
+        targets = (labels[:, None] == np.arange(len(self.examples.classes))).astype(np.float32)
+        return targets[:, 1:] if self.binary else targets
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
@@ -126,32 +142,39 @@ class Batches(keras.utils.PyDataset):
         except ConvscopeError as error:
             self.failure = error
             raise
-        labels = self.targets[chosen]
-        return self._mix(pictures, labels, index) if self.mixup else (pictures, labels)
-
-    def _mix(self, pictures: np.ndarray, labels: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Each picture a little of another; how much, and which, seed, epoch and batch decide."""
-        draw = np.random.default_rng([self.shuffle_seed or 0, self.epoch, index, len(pictures)])
-        share = draw.beta(self.mixup, self.mixup, len(pictures)).astype(np.float32)
-        other = draw.permutation(len(pictures))
-        of_picture, of_label = share[:, None, None, None], share[:, None]
-        return (
-            of_picture * pictures + (1 - of_picture) * pictures[other],
-            of_label * labels + (1 - of_label) * labels[other],
-        )
+        labels = self._encoded(self.examples.labels[chosen])
+        random = self.randomness
+        if random is None or not random.mixup:
+            return pictures, labels
+        generator = np.random.default_rng([random.seed, self.epoch, index, len(pictures)])
+        return _mix(pictures, labels, generator, random.mixup)
 
     def _picture(self, index: int) -> np.ndarray:
         read = decode.load_plain if self.examples.plain else decode.load
         pixels = images.resize(read(self.examples.paths[index]), *self.size)
-        if self.augment is None:
+        random = self.randomness
+        if random is None or random.augment is None:
             return pixels
-        seed = np.random.SeedSequence([self.shuffle_seed or 0, self.epoch, index])
-        return self.augment(pixels, int(seed.generate_state(1)[0]))
+        seed = np.random.SeedSequence([random.seed, self.epoch, index])
+        return random.augment(pixels, int(seed.generate_state(1)[0]))
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads)
         return self._pool
+
+
+def _mix(
+    pictures: np.ndarray, labels: np.ndarray, generator: np.random.Generator, alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each picture and its label, mixed with another picture of the batch in the same proportion."""
+    share = generator.beta(alpha, alpha, len(pictures)).astype(np.float32)
+    other = generator.permutation(len(pictures))
+    of_picture, of_label = share[:, None, None, None], share[:, None]
+    return (
+        of_picture * pictures + (1 - of_picture) * pictures[other],
+        of_label * labels + (1 - of_label) * labels[other],
+    )
 
 
 def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) -> None:

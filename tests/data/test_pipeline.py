@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -6,7 +7,7 @@ import pytest
 
 from convscope import decode
 from convscope.data.augment import Ranges, fast_augmentation
-from convscope.data.pipeline import Batches, LabelledImages, _encode, encode_photographs
+from convscope.data.pipeline import Batches, LabelledImages, Randomness, _encode, encode_photographs
 from convscope.images import save_png
 from convscope.preprocessing import by_name
 from convscope.training.callbacks import EpochOrder
@@ -21,6 +22,9 @@ def examples(tmp_path: Path) -> LabelledImages:
 
 
 def batches(examples: LabelledImages, **options: object) -> Batches:
+    random = {key: options.pop(key) for key in ("seed", "augment", "mixup") if key in options}
+    if random:
+        options["randomness"] = Randomness(**random)
     settings = {"size": (8, 8), "preprocessing": by_name("none"), "batch_size": 5} | options
     return Batches(examples, **settings)
 
@@ -52,7 +56,7 @@ class NewEpoch(keras.callbacks.Callback):
 def test_fit_sees_every_picture_once_an_epoch_in_the_order_of_seed_and_epoch(
     examples: LabelledImages,
 ) -> None:
-    data = batches(examples, shuffle_seed=3)
+    data = batches(examples, seed=3)
     model = Recorder()
     model.compile(run_eagerly=True)
     model.fit(data, epochs=4, verbose=0, shuffle=False, callbacks=[NewEpoch(), EpochOrder(data)])
@@ -88,7 +92,7 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
     augment = fast_augmentation(Ranges(rotation_range=30))
 
     def epoch(number: int) -> np.ndarray:
-        data = batches(examples, size=(16, 16), augment=augment, shuffle_seed=0)
+        data = batches(examples, size=(16, 16), augment=augment, seed=0)
         data.epoch = number
         return data[0][0]
 
@@ -97,7 +101,7 @@ def test_augmented_epochs_differ_and_repeat(tmp_path: Path) -> None:
 
 
 def test_mixup_mixes_pictures_and_labels_alike(examples: LabelledImages) -> None:
-    plain, mixed = batches(examples, shuffle_seed=1), batches(examples, shuffle_seed=1, mixup=0.4)
+    plain, mixed = batches(examples, seed=1), batches(examples, seed=1, mixup=0.4)
     (pictures, labels), (blends, shares) = plain[0], mixed[0]
     assert not np.array_equal(pictures, blends)
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
@@ -117,8 +121,8 @@ def test_mixup_mixes_pictures_and_labels_alike(examples: LabelledImages) -> None
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_the_number_of_threads_changes_nothing(examples: LabelledImages, threads: int) -> None:
     augment = fast_augmentation(Ranges(rotation_range=90, channel_shift_range=60))
-    one = batches(examples, augment=augment, shuffle_seed=3, threads=1)
-    many = batches(examples, augment=augment, shuffle_seed=3, threads=threads)
+    one = batches(examples, augment=augment, seed=3, threads=1)
+    many = batches(examples, augment=augment, seed=3, threads=threads)
     one.epoch = many.epoch = 5
     for index in range(len(one)):
         for ours, theirs in zip(one[index], many[index], strict=True):
@@ -149,3 +153,20 @@ def test_plain_files_are_read_alike_and_a_damaged_one_says_so(shared: Path, tmp_
     (tmp_path / "half.jpg").write_bytes(path.read_bytes()[:100])
     with pytest.raises(decode.DecodeError, match=r"half\.jpg"):
         decode.load_plain(tmp_path / "half.jpg")
+
+
+def test_a_batch_does_not_encode_the_labels_of_the_whole_data_set(examples: LabelledImages) -> None:
+    count, classes = 20_000, 500
+    many = LabelledImages(
+        examples.paths[:1] * count, np.arange(count) % classes, [str(name) for name in range(classes)]
+    )
+    data = batches(many, batch_size=4)
+    expected = data[1000][1]
+    tracemalloc.start()
+    labels = data[1000][1]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert labels.argmax(axis=1).tolist() == [0, 1, 2, 3]
+    assert labels.sum() == 4
+    np.testing.assert_array_equal(labels, expected)
+    assert peak < 4 * count * classes / 10  # bytes of a tenth of the matrix
