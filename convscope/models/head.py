@@ -1,4 +1,4 @@
-"""The head: from feature maps to classes, the same for every network."""
+"""The classification head: from feature maps to classes, the same for every network."""
 
 import keras
 
@@ -12,14 +12,17 @@ POOLINGS = {
 }
 
 
-POOLING_NAMES = ("average_pooling", "max_pooling", "flatten")  # of the layers that a head begins with
+POOLING_NAMES = ("average_pooling", "max_pooling", "flatten")  # names of the first layer of a head
 
 
 def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTensor:
-    """From (batch, height, width, channels) to (batch, classes), or to (batch, 1) for sigmoid.
+    """Add a head to feature maps (batch, height, width, channels).
+
+    Returns:
+        A tensor (batch, classes) for softmax, (batch, 1) for sigmoid.
 
     Raises:
-        ConvscopeError: there is no such pooling.
+        ConvscopeError: the pooling is unknown.
     """
     if head.pooling not in POOLINGS:
         raise unknown("pooling", head.pooling, POOLINGS)
@@ -31,16 +34,16 @@ def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTe
 
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a model's head, its pooling first."""
+    """Return the layers of a model's head; the first one is the pooling."""
     names = [layer.name for layer in model.layers]
     return model.layers[next(index for index, name in enumerate(names) if name in POOLING_NAMES) :]
 
 
 def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """A model with a head in two: pictures to pooled features, and features to classes.
+    """Split a model into a trunk (pictures to pooled features) and a head (features to classes).
 
-    The first has the model's own layers. The second has copies with the same weights, to be trained on
-    their own; `learn_from` brings back what they learned.
+    The trunk shares the layers of the model. The head has copies with the same weights, which can be trained
+    separately; `learn_from` copies the trained weights back.
     """
     pooling, *rest = head_layers(model)
     copies = [type(layer).from_config(layer.get_config()) for layer in rest]
@@ -52,12 +55,12 @@ def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def learn_from(model: keras.Model, head: keras.Model) -> None:
-    """Give the model's head the weights of its copy."""
+    """Copy the weights of a separate head into the head of the model."""
     for layer, copy in zip(head_layers(model)[1:], head.layers, strict=True):
         layer.set_weights(copy.get_weights())
 
 
 def add_output(features: keras.KerasTensor, classes: int, output: str) -> keras.KerasTensor:
-    """The last layer: (batch, classes) with softmax, or one sigmoid unit, (batch, 1)."""
+    """Add the output layer: (batch, classes) with softmax, or a single sigmoid unit, (batch, 1)."""
     units = 1 if output == "sigmoid" else classes
     return keras.layers.Dense(units, activation=output, name="predictions")(features)

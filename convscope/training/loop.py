@@ -1,4 +1,4 @@
-"""The training loop: fit, keep the best and the state, go on where a run was stopped."""
+"""The training loop: train, save the best model and the state, resume an interrupted run."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import keras
 
 from convscope.errors import ConvscopeError
 from convscope.training.callbacks import (
-    EpochOrder,
     FinishBatch,
     FiniteLoss,
     History,
     KeepBest,
-    KeepState,
+    PlateauMonitor,
     Progress,
-    Watch,
+    SaveState,
+    SetEpoch,
 )
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE, State, load_state
@@ -54,28 +54,28 @@ def fit(
         ConvscopeError: the loss is not finite, memory is exhausted, or the state belongs to another model.
     """
     recipe.compile(model, len(train))
-    history, watch = History(directory / "history.csv"), Watch(recipe.patience, recipe.plateau)
-    done = _resume(load_state(directory / FILE), model, best, watch, history, recipe.epochs)
-    bar, stop = Progress(recipe.epochs, len(train), done), FinishBatch()
+    history = History(directory / "history.csv")
+    plateau = PlateauMonitor(recipe.patience, recipe.plateau)
+    done = _resume(load_state(directory / FILE), model, best, plateau, history, recipe.epochs)
+    bar, interrupt = Progress(recipe.epochs, len(train), done), FinishBatch()
 
     def facts() -> dict[str, Any]:
-        return {"best": best.best, "watched": watch.best, "waited": watch.waited, "rows": history.rows}
+        return {"best": best.best, "watched": plateau.best, "waited": plateau.waited, "rows": history.rows}
 
-    keep = KeepState(directory / FILE, facts)
-    finite = FiniteLoss(recipe.learning_rate)
-    callbacks = [EpochOrder(train), finite, best, watch, history, *extra, bar, keep, stop]
+    save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
+    callbacks = [SetEpoch(train), finite, best, plateau, history, *extra, bar, save, interrupt]
     try:
         model.fit(
             train,
             validation_data=validation,
-            initial_epoch=recipe.epochs if watch.is_exhausted else done,
+            initial_epoch=recipe.epochs if plateau.is_exhausted else done,
             epochs=recipe.epochs,
             verbose=0,
             callbacks=callbacks,
             class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
             shuffle=False,  # Keras would shuffle whole batches; the data set has an order of its own
         )
-        if stop.asked:  # Ctrl-C during the last validation
+        if interrupt.requested:  # Ctrl-C during the last validation
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(history, best, recipe.epochs, directory)) from None
@@ -86,7 +86,7 @@ def fit(
         raise cause from None
     finally:
         bar.close()
-        stop.give_back()
+        interrupt.restore_handler()
     if best.best == math.inf:
         raise ConvscopeError(
             f"the validation loss was never finite in {recipe.epochs} epoch(s) with training.learning_rate="
@@ -102,24 +102,32 @@ def _interrupted(history: History, best: KeepBest, epochs: int, directory: Path)
 
 
 def _resume(
-    state: State | None, model: keras.Model, best: KeepBest, watch: Watch, history: History, epochs: int
+    state: State | None,
+    model: keras.Model,
+    best: KeepBest,
+    plateau: PlateauMonitor,
+    history: History,
+    epochs: int,
 ) -> int:
     """Restore a state and return the number of epochs that are done."""
     if state is None:
         return 0
     state.restore(model)
-    best.best, watch.best = state.facts["best"], state.facts["watched"]
-    watch.waited, history.rows = state.facts["waited"], state.facts["rows"]
+    best.best, plateau.best = state.facts["best"], state.facts["watched"]
+    plateau.waited, history.rows = state.facts["waited"], state.facts["rows"]
     print(f"resuming after epoch {state.epochs} of {epochs}")
     return state.epochs
 
 
 def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | None:
-    """What a user can mend, behind what Keras or TensorFlow raised; None if it is nothing known."""
+    """Return the error that the user can fix behind one of Keras or TensorFlow, None if there is none."""
     for batches in data:
         if failure := getattr(batches, "failure", None):  # an unreadable photograph
             return failure
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         size = getattr(data[0], "batch_size", 2)
-        return ConvscopeError(f"training.batch_size={size} does not fit into memory: try {max(1, size // 2)}")
+        return ConvscopeError(
+            f"training.batch_size={size} does not fit into memory: try "
+            f"training.batch_size={max(1, size // 2)}"
+        )
     return None

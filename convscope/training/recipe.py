@@ -1,4 +1,4 @@
-"""The recipe: how a model is optimised, apart from its data."""
+"""The recipe: settings of the optimization, and how to compile a model with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
