@@ -1,80 +1,35 @@
-"""Augmentation: what is sampled for a picture, and two engines that do it, Keras' own and a fast one.
+"""Augmentation: random parameters for a picture, and a fast engine (OpenCV) that applies them.
 
-The parameters are ImageDataGenerator's, and so is what is drawn for a seed: both engines do the same to the
-same picture, to the rounding of a grey level.
+The parameters, and the values sampled for a seed, are those of Keras' ImageDataGenerator. The engine agrees
+with it within one grey level. `augment_keras` is the engine that calls ImageDataGenerator itself.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-_OF_THREAD = threading.local()  # to seed a generator takes a microsecond, to make one a hundred
+from convscope.data.augmentation_settings import Ranges
+
+_THREAD_LOCAL = threading.local()  # seeding a generator takes 1 µs, creating one 100 µs
 
 Augment = Callable[[np.ndarray, int], np.ndarray]
 _BORDERS = {
     "nearest": cv2.BORDER_REPLICATE,
     "reflect": cv2.BORDER_REFLECT,
-    "constant": cv2.BORDER_REPLICATE,  # and then what lies outside is filled
+    "constant": cv2.BORDER_REPLICATE,  # pixels outside are filled afterwards
 }
 
 
 @dataclass(frozen=True)
-class Ranges:
-    """What augmentation draws from: ImageDataGenerator's parameters of those names.
-
-    `rotation_range` and `shear_range` are degrees to either side, shifts a fraction of the side or, from 1
-    up, pixels, `zoom_range` a fraction to either side of 1 or [lowest, highest], `brightness_range`
-    [lowest, highest] or empty, `channel_shift_range` grey levels; `cval` fills what lies outside the
-    picture with `fill_mode` "constant", else it is "nearest", "reflect" or "wrap".
-    """
-
-    rotation_range: float = 0.0
-    width_shift_range: float = 0.0
-    height_shift_range: float = 0.0
-    shear_range: float = 0.0
-    zoom_range: float | tuple[float, float] = 0.0
-    brightness_range: tuple[float, float] | tuple[()] = ()
-    channel_shift_range: float = 0.0
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-    fill_mode: str = "nearest"
-    cval: float = 0.0
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "Ranges":
-        """Those of `parameters` that are ranges; lists become tuples."""
-        known = {each.name for each in fields(cls)}
-        given: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & known}
-        given = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
-        return cls(**given)
-
-    @property
-    def does_nothing(self) -> bool:
-        """Whether every picture would stay as it is."""
-        still = (self.fill_mode, self.cval)
-        return self == Ranges(fill_mode=still[0], cval=still[1]) or self == Ranges(
-            zoom_range=(1.0, 1.0), fill_mode=still[0], cval=still[1]
-        )
-
-    @property
-    def zoom(self) -> tuple[float, float]:
-        """The lowest and the highest factor."""
-        if isinstance(self.zoom_range, tuple):
-            return self.zoom_range
-        return 1 - self.zoom_range, 1 + self.zoom_range
-
-
-@dataclass(frozen=True)
 class AffineParams:
-    """One sampled augmentation, in ImageDataGenerator's terms.
+    """The sampled parameters of one augmentation, named as in ImageDataGenerator.
 
-    `theta` and `shear` are degrees; a column of the result shows the one `tx` pixels to its right, a row the
-    one `ty` below; `zx` and `zy` zoom along rows and columns, above 1 outward. (`tx` is drawn from
-    `height_shift_range` all the same: Keras 3 swapped the axes when it warps, not when it draws.)
+    `theta` and `shear` are in degrees. `tx` and `ty` shift the picture by pixels to the left and up. `zx` and
+    `zy` zoom along rows and columns; a factor above 1 makes the picture smaller. `tx` is sampled from
+    `height_shift_range`: Keras 3.15 swaps the axes when it transforms a picture, not when it samples.
     """
 
     theta: float = 0.0
@@ -90,32 +45,32 @@ class AffineParams:
 
 
 def sample(ranges: Ranges, height: int, width: int, seed: int) -> AffineParams:
-    """Draw one augmentation: what ImageDataGenerator's `get_random_transform` draws with that seed."""
-    draw = _OF_THREAD.__dict__.setdefault("random", np.random.RandomState(0))
-    draw.seed(seed)
+    """Sample one augmentation: the values of ImageDataGenerator's `get_random_transform` for that seed."""
+    generator = _THREAD_LOCAL.__dict__.setdefault("random", np.random.RandomState(0))
+    generator.seed(seed)
 
     def within(limit: float) -> float:
-        return draw.uniform(-limit, limit) if limit else 0.0
+        return generator.uniform(-limit, limit) if limit else 0.0
 
     theta = within(ranges.rotation_range)
     tx = within(ranges.height_shift_range) * (height if ranges.height_shift_range < 1 else 1)
     ty = within(ranges.width_shift_range) * (width if ranges.width_shift_range < 1 else 1)
     shear = within(ranges.shear_range)
-    zx, zy = (1.0, 1.0) if ranges.zoom == (1, 1) else draw.uniform(*ranges.zoom, 2)
-    horizontal = bool(draw.random_sample() < 0.5) and ranges.horizontal_flip
-    vertical = bool(draw.random_sample() < 0.5) and ranges.vertical_flip
+    zx, zy = (1.0, 1.0) if ranges.zoom == (1, 1) else generator.uniform(*ranges.zoom, 2)
+    horizontal = bool(generator.random_sample() < 0.5) and ranges.horizontal_flip
+    vertical = bool(generator.random_sample() < 0.5) and ranges.vertical_flip
     shift = within(ranges.channel_shift_range) if ranges.channel_shift_range else None
-    brightness = draw.uniform(*ranges.brightness_range) if ranges.brightness_range else None
+    brightness = generator.uniform(*ranges.brightness_range) if ranges.brightness_range else None
     return AffineParams(theta, tx, ty, shear, float(zx), float(zy), horizontal, vertical, shift, brightness)
 
 
 def fast_augmentation(ranges: Ranges) -> Augment | None:
-    """A function of (pixels, seed) that augments a picture by OpenCV, or None if there is nothing to do.
+    """Return a function of (pixels, seed) that augments a picture with OpenCV, None for the identity.
 
-    It takes uint8 (height, width, channels) and returns as much, 0..255; the same seed does the same, in
-    whichever thread.
+    The function takes and returns uint8 (height, width, channels), 0 to 255. It is thread-safe, and the same
+    seed gives the same result.
     """
-    if ranges.does_nothing:
+    if ranges.is_identity:
         return None
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
@@ -128,35 +83,37 @@ def fast_augmentation(ranges: Ranges) -> Augment | None:
 def apply(
     pixels: np.ndarray, params: AffineParams, fill_mode: str = "nearest", cval: float = 0.0
 ) -> np.ndarray:
-    """What ImageDataGenerator's `apply_transform` does, within a grey level: one warp, then colours.
+    """Apply one augmentation: warp, then change colors; the result is uint8 (height, width, channels).
+
+    It agrees with ImageDataGenerator's `apply_transform` within one grey level.
 
     Args:
         pixels: uint8 (height, width, channels).
-        params: what is to be done.
-        fill_mode: what lies outside the picture: "nearest", "reflect", "wrap" or "constant".
-        cval: the grey level outside for "constant".
+        params: the sampled parameters.
+        fill_mode: how to fill pixels outside the picture: "nearest", "reflect", "wrap" or "constant".
+        cval: grey level of pixels outside the picture for "constant".
     """
     colors = params.channel_shift_intensity is not None or params.brightness is not None
     matrix, offset = _inverse(params, *pixels.shape[:2])
-    exact = pixels.astype(np.float32) if colors else pixels  # colours amplify what rounding takes
+    exact = pixels.astype(np.float32) if colors else pixels  # colors amplify rounding errors
     warped = _warp(exact, matrix, offset, fill_mode, cval)
     if not colors:
         return warped
     if params.channel_shift_intensity is not None:
         lowest, highest = warped.min(), warped.max()
         warped = np.clip(warped + np.float32(params.channel_shift_intensity), lowest, highest)
-    if params.brightness is not None:  # Pillow's, which cuts fractions off before and after
+    if params.brightness is not None:  # as in Pillow, which truncates before and after
         return np.clip(np.floor(warped.astype(np.uint8) * params.brightness), 0, 255).astype(np.uint8)
     return np.clip(np.rint(warped), 0, 255).astype(np.uint8)
 
 
 def _inverse(params: AffineParams, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """From (row, column) of the result to that of the picture: `matrix @ place + offset`, flips included."""
-    turn, lean = np.deg2rad(params.theta), np.deg2rad(params.shear)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shear = np.array([[1, -np.sin(lean)], [0, np.cos(lean)]])
+    """Return the map from output to input positions (row, column): `matrix @ position + offset`."""
+    theta, shear_angle = np.deg2rad(params.theta), np.deg2rad(params.shear)
+    rotation = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+    shear = np.array([[1, -np.sin(shear_angle)], [0, np.cos(shear_angle)]])
     linear = rotation @ shear @ np.diag([params.zx, params.zy])
-    # Keras centres by (height, width) and swaps the axes afterwards, whatever the picture's shape.
+    # Keras computes the center from (height, width) and swaps the axes afterwards, for any shape.
     center = np.array([height / 2 - 0.5, width / 2 - 0.5])
     shift = rotation @ [params.tx, params.ty] + center - linear @ center
     matrix, offset = linear[::-1, ::-1].copy(), shift[::-1].copy()
@@ -170,10 +127,10 @@ def _inverse(params: AffineParams, height: int, width: int) -> tuple[np.ndarray,
 def _warp(
     pixels: np.ndarray, matrix: np.ndarray, offset: np.ndarray, fill_mode: str, cval: float
 ) -> np.ndarray:
-    """Bilinear, uint8 or float32 in and out; what lies outside is as SciPy's `affine_transform` has it."""
+    """Warp bilinearly, uint8 or float32; fill pixels outside as SciPy's `affine_transform` does."""
     height, width = pixels.shape[:2]
     if fill_mode == "wrap":
-        rows, columns = _places(matrix, offset, height, width)
+        rows, columns = _positions(matrix, offset, height, width)
         rows, columns = _wrapped(rows, height), _wrapped(columns, width)
         warped = cv2.remap(
             pixels,
@@ -189,19 +146,21 @@ def _warp(
     warped = cv2.warpAffine(pixels, affine, (width, height), flags=flags, borderMode=_BORDERS[fill_mode])
     warped = warped.reshape(pixels.shape)
     if fill_mode == "constant":
-        rows, columns = _places(matrix, offset, height, width)
+        rows, columns = _positions(matrix, offset, height, width)
         warped[(rows < 0) | (rows > height - 1) | (columns < 0) | (columns > width - 1)] = cval
     return warped
 
 
-def _wrapped(places: np.ndarray, side: int) -> np.ndarray:
-    """Places outside 0..side - 1 with the period that SciPy has, side - 1."""
-    outside = (places < 0) | (places > side - 1)
-    return np.where(outside, places % max(side - 1, 1), places)
+def _wrapped(positions: np.ndarray, side: int) -> np.ndarray:
+    """Wrap positions outside 0..side - 1 with the period of SciPy, side - 1."""
+    outside = (positions < 0) | (positions > side - 1)
+    return np.where(outside, positions % max(side - 1, 1), positions)
 
 
-def _places(matrix: np.ndarray, offset: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The row and the column in the picture of each place of the result, (height, width) each."""
+def _positions(
+    matrix: np.ndarray, offset: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the input row and column of each output pixel, (height, width) each."""
     down, right = np.arange(height)[:, None], np.arange(width)
     rows = matrix[0, 0] * down + matrix[0, 1] * right + offset[0]
     columns = matrix[1, 0] * down + matrix[1, 1] * right + offset[1]

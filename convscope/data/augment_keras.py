@@ -1,32 +1,33 @@
-"""Augmentation by Keras' own ImageDataGenerator, one picture at a time and reproducible.
+"""Augmentation with Keras' ImageDataGenerator, one picture at a time, reproducible.
 
-The only place that imports ImageDataGenerator (deprecated, but what the book and the older projects
-use; it needs SciPy, and its sampling is global, so that it has one thread).
+ImageDataGenerator is deprecated, but the book and older projects use it. It needs SciPy. It samples from
+NumPy's global generator, so a lock protects the sampling.
 """
 
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
-from convscope.data.augment import AffineParams, Augment, Ranges
+from convscope.data.augment import AffineParams, Augment
+from convscope.data.augmentation_settings import Ranges
 
-_ONE_AT_A_TIME = threading.Lock()  # ImageDataGenerator draws from NumPy's global state
+_SAMPLING = threading.Lock()  # ImageDataGenerator samples from NumPy's global generator
 
 
 def keras_augmentation(ranges: Ranges) -> Augment | None:
-    """A function of (pixels, seed) that augments a picture by ImageDataGenerator, or None.
+    """Return a function of (pixels, seed) that augments with ImageDataGenerator, None for the identity.
 
-    It takes uint8 (height, width, channels) and returns float32 of that shape, 0..255; the same seed does
-    the same. None means that there is nothing to do.
+    The function takes uint8 (height, width, channels) and returns float32 of the same shape, 0 to 255. The
+    same seed gives the same result.
     """
-    if ranges.does_nothing:
+    if ranges.is_identity:
         return None
     generator = _generator(ranges)
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
-        with _ONE_AT_A_TIME:
+        with _SAMPLING:
             sampled = generator.get_random_transform(pixels.shape, seed=seed)
         warped = generator.apply_transform(pixels.astype(np.float32), sampled)
         return np.clip(warped, 0, 255).astype(np.float32, copy=False)
@@ -35,13 +36,15 @@ def keras_augmentation(ranges: Ranges) -> Augment | None:
 
 
 def keras_apply(pixels: np.ndarray, params: AffineParams, ranges: Ranges) -> np.ndarray:
-    """ImageDataGenerator's `apply_transform` for given parameters: float32, 0..255."""
+    """Apply ImageDataGenerator's `apply_transform` with these parameters; return float32, 0 to 255."""
     return np.clip(_generator(ranges).apply_transform(pixels.astype(np.float32), asdict(params)), 0, 255)
 
 
 def _generator(ranges: Ranges) -> Any:
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-    parameters = asdict(ranges) | {"zoom_range": ranges.zoom, "data_format": "channels_last"}
+    parameters: dict[str, Any] = {option.name: getattr(ranges, option.name) for option in fields(Ranges)}
+    parameters["fill_mode"] = str(ranges.fill_mode)
+    parameters["zoom_range"] = ranges.zoom
     parameters["brightness_range"] = ranges.brightness_range or None
-    return ImageDataGenerator(**parameters)
+    return ImageDataGenerator(**parameters, data_format="channels_last")

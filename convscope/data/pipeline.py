@@ -1,4 +1,4 @@
-"""Batches for Keras: decoded, resized, augmented, preprocessed, in an order that seed and epoch decide."""
+"""Batches for Keras: photographs decoded, resized, augmented and preprocessed, in a reproducible order."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +16,14 @@ from convscope.errors import ConvscopeError
 from convscope.parallel import cores
 from convscope.preprocessing import Preprocessing
 
-cv2.setNumThreads(1)  # the threads are ours: a picture each
+cv2.setNumThreads(1)  # Batches has its own threads, each with a picture of its own
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Labelled photographs: `paths`, `labels` as indices into `classes`.
+    """Labelled photographs: `paths`, and `labels` as indices into `classes`, int (n,).
 
-    `plain` says that all are upright 8-bit JPEG or PNG files in RGB or grey, as stage 1 writes them.
+    `plain`: all files are upright 8-bit JPEG or PNG files in RGB or grey, as stage 1 writes them.
     """
 
     paths: list[Path]
@@ -33,29 +33,45 @@ class LabelledImages:
 
 
 def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImages:
-    """The photographs of one split of the data set in `root`; raises ConvscopeError if there are none."""
+    """Return the photographs of a split of the data set in `root`; raise ConvscopeError if it has none."""
     records = manifest.of_split(split)
     if not records:
-        raise ConvscopeError(f"the data set at {root} has no images for {split}: make it again")
+        raise ConvscopeError(
+            f"the data set at {root} has no images for {split}: run create_train_val_test.py again"
+        )
     labels = [manifest.classes.index(record.label) for record in records]
     paths = [root / record.path for record in records]
-    plain = all(record.sha256 for record in records)  # it has looked at each
+    plain = all(record.sha256 for record in records)  # stage 1 has inspected every file
     return LabelledImages(paths, np.array(labels, np.int64), list(manifest.classes), plain)
 
 
 def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
-    """The indices of `count` examples in the order of that epoch; without a seed as they are."""
+    """Return the indices of `count` examples in the order of an epoch; ascending without a seed."""
     if seed is None:
         return np.arange(count)
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Random changes to training pictures; `seed` and the epoch determine all of them.
+
+    The order of the pictures is shuffled. `augment` changes each picture (see `convscope.data.augment`; None:
+    no change). `mixup` is alpha of the Beta distribution that mixes the pictures and labels of a batch
+    (H. Zhang et al., mixup: Beyond Empirical Risk Minimization, 2018; 0: no mixing).
+    """
+
+    seed: int
+    augment: Augment | None = None
+    mixup: float = 0.0
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of (pictures, labels): float32 (batch, height, width, 3) and one-hot (batch, classes).
 
-    Order and augmentation of an epoch depend on `seed` and `epoch` alone, not on the threads that make a
-    batch; the training loop sets `epoch` before each (`fit` fetches a batch ahead of the first, so counting
-    inside would be off). One worker: Keras 3.15 with more feeds some samples twice and leaves others out.
+    Order and augmentation depend only on the seed and on `epoch`, not on the threads. The training loop sets
+    `epoch` before each epoch. (Counting calls would be wrong: `fit` fetches a batch before the first epoch.)
+    There is one worker, because Keras 3.15 with several workers repeats some samples and omits others.
     """
 
     def __init__(
@@ -65,88 +81,84 @@ class Batches(keras.utils.PyDataset):
         size: tuple[int, int],
         preprocessing: Preprocessing,
         batch_size: int,
-        augment: Augment | None = None,
-        shuffle_seed: int | None = None,
-        threads: int | None = None,
         binary: bool = False,
-        mixup: float = 0.0,
+        randomness: Randomness | None = None,
+        threads: int | None = None,
     ):
         """Describe the batches.
 
         Args:
             examples: the photographs.
-            size: height and width of the model's input.
-            preprocessing: the model's; it is applied here and nowhere else.
-            batch_size: pictures a batch; the last one may be smaller.
-            augment: see `convscope.data.augment`; None leaves the pictures alone.
-            shuffle_seed: None keeps the order of `examples`.
-            threads: that make the pictures of a batch; None is one a core.
-            mixup: alpha of the Beta distribution by which pictures of a batch, and their labels, are mixed
-                (H. Zhang et al., mixup, 2018); 0 leaves them alone.
-            binary: give labels as (batch, 1), 1 for the second class, instead of one-hot.
+            size: height and width of the model's input, in pixels.
+            preprocessing: the preprocessing of the model.
+            batch_size: pictures per batch; the last batch may be smaller.
+            binary: return labels as (batch, 1), 1 for the second class, instead of one-hot.
+            randomness: random changes for training; None keeps order and pictures unchanged.
+            threads: the number of threads that load pictures; None: one per core.
         """
         super().__init__(workers=1, max_queue_size=4)
         self.examples = examples
         self.size = size
         self.preprocessing = preprocessing
         self.batch_size = batch_size
-        self.augment = augment
-        self.shuffle_seed = shuffle_seed
+        self.randomness = randomness
         self.epoch = 0
         self.threads = threads or cores()
         self.binary = binary
-        self.mixup = mixup
         self._pool: ThreadPoolExecutor | None = None
-        self.failure: ConvscopeError | None = None  # what TensorFlow would bury in a trace of its own
+        self.failure: ConvscopeError | None = None  # the original error; TensorFlow raises its own instead
 
     def __len__(self) -> int:
         return -(-len(self.examples.paths) // self.batch_size)
 
+    @property
+    def shuffle_seed(self) -> int | None:
+        """The seed of the order, None if the order is fixed."""
+        return self.randomness.seed if self.randomness else None
+
     def order(self, epoch: int) -> np.ndarray:
-        """The indices of the examples in the order of that epoch."""
+        """Return the indices of the examples in the order of an epoch."""
         return epoch_order(len(self.examples.paths), self.shuffle_seed, epoch)
 
     @property
     def targets(self) -> np.ndarray:
-        """What the model is to say of each example, float32: one-hot (n, classes), or (n, 1)."""
-        labels = np.eye(len(self.examples.classes), dtype=np.float32)[self.examples.labels]
-        return labels[:, 1:] if self.binary else labels
+        """The labels of all examples, float32: one-hot (n, classes), or (n, 1) if `binary`."""
+        return self._encoded(self.examples.labels)
+
+    def _encoded(self, labels: np.ndarray) -> np.ndarray:
+        """Return class indices (n,) as float32 one-hot vectors (n, classes), or as (n, 1) if `binary`."""
+        targets = (labels[:, None] == np.arange(len(self.examples.classes))).astype(np.float32)
+        return targets[:, 1:] if self.binary else targets
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
         pictures = np.empty(
             (len(chosen), *self.size, self.preprocessing.channels), np.float32
-        )  # a fresh array for every batch
+        )  # a new array: Keras may still use the previous one
 
-        def fill(place: int) -> None:
-            _encode(self._picture(int(chosen[place])), self.preprocessing, pictures[place])
+        def fill(row: int) -> None:
+            _encode(self._picture(int(chosen[row])), self.preprocessing, pictures[row])
 
         try:
             list(self._threads().map(fill, range(len(chosen))))
         except ConvscopeError as error:
             self.failure = error
             raise
-        labels = self.targets[chosen]
-        return self._mix(pictures, labels, index) if self.mixup else (pictures, labels)
-
-    def _mix(self, pictures: np.ndarray, labels: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Each picture a little of another; how much, and which, seed, epoch and batch decide."""
-        draw = np.random.default_rng([self.shuffle_seed or 0, self.epoch, index, len(pictures)])
-        share = draw.beta(self.mixup, self.mixup, len(pictures)).astype(np.float32)
-        other = draw.permutation(len(pictures))
-        of_picture, of_label = share[:, None, None, None], share[:, None]
-        return (
-            of_picture * pictures + (1 - of_picture) * pictures[other],
-            of_label * labels + (1 - of_label) * labels[other],
-        )
+        labels = self._encoded(self.examples.labels[chosen])
+        random = self.randomness
+        if random is None or not random.mixup:
+            return pictures, labels
+        generator = np.random.default_rng([random.seed, self.epoch, index, len(pictures)])
+        return _mix(pictures, labels, generator, random.mixup)
 
     def _picture(self, index: int) -> np.ndarray:
         read = decode.load_plain if self.examples.plain else decode.load
         pixels = images.resize(read(self.examples.paths[index]), *self.size)
-        if self.augment is None:
+        random = self.randomness
+        if random is None or random.augment is None:
             return pixels
-        seed = np.random.SeedSequence([self.shuffle_seed or 0, self.epoch, index])
-        return self.augment(pixels, int(seed.generate_state(1)[0]))
+        seed = np.random.SeedSequence([random.seed, self.epoch, index])
+        return random.augment(pixels, int(seed.generate_state(1)[0]))
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -154,16 +166,29 @@ class Batches(keras.utils.PyDataset):
         return self._pool
 
 
+def _mix(
+    pictures: np.ndarray, labels: np.ndarray, generator: np.random.Generator, alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each picture and its label, mixed with another picture of the batch in the same proportion."""
+    share = generator.beta(alpha, alpha, len(pictures)).astype(np.float32)
+    other = generator.permutation(len(pictures))
+    of_picture, of_label = share[:, None, None, None], share[:, None]
+    return (
+        of_picture * pictures + (1 - of_picture) * pictures[other],
+        of_label * labels + (1 - of_label) * labels[other],
+    )
+
+
 def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) -> None:
-    """Put a picture, 0..255, into `out` as the model's input; of uint8 by a table: the same, sooner."""
-    by_value = preprocessing.invertible and preprocessing.order != "grey"
-    if picture.dtype != np.uint8 or not by_value:
+    """Write a preprocessed picture (0 to 255) into `out`; a lookup table makes uint8 pictures faster."""
+    has_table = preprocessing.invertible and preprocessing.order != "grey"
+    if picture.dtype != np.uint8 or not has_table:
         out[...] = preprocessing.encode(picture)
         return
     table = preprocessing.table
     if preprocessing.order == "bgr":
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    if (table == table[..., :1]).all():  # the same for all channels, which takes half as long
+    if (table == table[..., :1]).all():  # one table for all channels takes half the time
         cv2.LUT(picture.reshape(len(picture), -1), table[0, :, 0], dst=out.reshape(len(picture), -1))
     else:
         cv2.LUT(picture, table, dst=out)
@@ -172,5 +197,5 @@ def _encode(picture: np.ndarray, preprocessing: Preprocessing, out: np.ndarray) 
 def encode_photographs(
     photographs: Sequence[np.ndarray], size: tuple[int, int], preprocessing: Preprocessing
 ) -> np.ndarray:
-    """Photographs of any size as a model's input, as training does it: float32 (n, height, width, 3 or 1)."""
+    """Return photographs of any size as the input of a model: float32 (n, height, width, 3 or 1)."""
     return preprocessing.encode(np.stack([images.resize(pixels, *size) for pixels in photographs]))

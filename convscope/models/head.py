@@ -1,27 +1,9 @@
-"""The head: from feature maps to classes, the same for every network."""
-
-from dataclasses import dataclass
+"""The classification head: from feature maps to classes, the same for every network."""
 
 import keras
 
 from convscope.errors import unknown
-
-
-@dataclass(frozen=True)
-class Head:
-    """What follows the trunk's feature maps.
-
-    `pooling` is "avg", "max" or "flatten"; a dense layer of `units` with `activation` comes next, none
-    if `units` is 0; `dropout` is the fraction of the last layer's inputs that training drops; `output` is
-    "softmax", or "sigmoid" for one unit that is the probability of the second of two classes.
-    """
-
-    pooling: str = "avg"
-    units: int = 256
-    activation: str = "relu"
-    dropout: float = 0.1
-    output: str = "softmax"
-
+from convscope.models.settings import Head
 
 POOLINGS = {
     "avg": lambda: keras.layers.GlobalAveragePooling2D(name="average_pooling"),
@@ -30,16 +12,14 @@ POOLINGS = {
 }
 
 
-POOLING_NAMES = ("average_pooling", "max_pooling", "flatten")  # of the layers that a head begins with
+POOLING_NAMES = ("average_pooling", "max_pooling", "flatten")  # names of the first layer of a head
 
 
 def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTensor:
-    """Return the output of a head on feature maps: (batch, classes), or (batch, 1) for sigmoid.
+    """Add a head to feature maps (batch, height, width, channels).
 
-    Args:
-        maps: (batch, height, width, channels).
-        classes: number of classes.
-        head: settings of the head.
+    Returns:
+        A tensor (batch, classes) for softmax, (batch, 1) for sigmoid.
 
     Raises:
         ConvscopeError: the pooling is unknown.
@@ -54,16 +34,16 @@ def add_head(maps: keras.KerasTensor, classes: int, head: Head) -> keras.KerasTe
 
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers of a model's head, beginning with the pooling."""
+    """Return the layers of a model's head; the first one is the pooling."""
     names = [layer.name for layer in model.layers]
     return model.layers[next(index for index, name in enumerate(names) if name in POOLING_NAMES) :]
 
 
 def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Return a model in two parts: from pictures to pooled features, and from features to classes.
+    """Split a model into a trunk (pictures to pooled features) and a head (features to classes).
 
-    The first part has the layers of the model. The second has copies with the same weights, for a training of
-    the head alone; `learn_from` copies its weights back.
+    The trunk shares the layers of the model. The head has copies with the same weights, which can be trained
+    separately; `learn_from` copies the trained weights back.
     """
     pooling, *rest = head_layers(model)
     copies = [type(layer).from_config(layer.get_config()) for layer in rest]
@@ -75,12 +55,12 @@ def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def learn_from(model: keras.Model, head: keras.Model) -> None:
-    """Copy the weights of a separate head to the model."""
+    """Copy the weights of a separate head into the head of the model."""
     for layer, copy in zip(head_layers(model)[1:], head.layers, strict=True):
         layer.set_weights(copy.get_weights())
 
 
 def add_output(features: keras.KerasTensor, classes: int, output: str) -> keras.KerasTensor:
-    """Return the output of the last layer: (batch, classes) with softmax, or (batch, 1) with sigmoid."""
+    """Add the output layer: (batch, classes) with softmax, or a single sigmoid unit, (batch, 1)."""
     units = 1 if output == "sigmoid" else classes
     return keras.layers.Dense(units, activation=output, name="predictions")(features)

@@ -1,4 +1,4 @@
-"""A small convnet: convolutions and pooling in turn, then two dense layers.
+"""The small convnet of the book: pairs of convolution and pooling, then two dense layers.
 
 F. Chollet, Deep Learning with Python (2017), listings 5.5 and 5.13.
 """
@@ -20,16 +20,16 @@ def build(
     batch_normalization: bool = False,
     output: str = "softmax",
 ) -> keras.Model:
-    """Return an untrained convnet: (batch, input_size, input_size, 3) to (batch, classes).
+    """Build an untrained convnet from (batch, input_size, input_size, 3) to (batch, classes).
 
     Args:
         classes: number of classes.
         input_size: height and width in pixels.
-        widths: number of filters of each 3×3 convolution; a 2×2 max pooling follows each.
-        units: units of the dense layer before the last one.
+        widths: number of filters of each 3x3 convolution; a 2x2 max pooling follows each.
+        units: units of the dense layer before the output layer.
         dropout: fraction of the flattened features that dropout sets to 0 in training.
-        batch_normalization: add batch normalization before each ReLU, which is then a separate layer.
-        output: "softmax", or "sigmoid" for one unit that is the probability of the second of two classes.
+        batch_normalization: add batch normalization before each ReLU; the ReLU is then a separate layer.
+        output: "softmax", or "sigmoid": a single unit, the probability of the second of two classes.
     """
     inputs = keras.Input((input_size, input_size, 3), name="pixels")
     x = inputs

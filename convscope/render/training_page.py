@@ -15,6 +15,7 @@ class RunReport:
     """What the report says.
 
     `facts` are (name, value); `scores` are those of `metrics.json`, by split; `charts` are (title, address);
+    `curves_precision` is the precision of the training, None for float32;
     of the split `shown`, `mistakes` are wrong ones, the surest first, `doubtful` those whose best probability
     is the least; `suspicions` are the first of `suspicious` images of all splits whose labels may be wrong.
     """
@@ -24,6 +25,7 @@ class RunReport:
     scores: Mapping[str, Mapping[str, Any]]
     shown: str
     charts: Sequence[tuple[str, str]]
+    curves_precision: str | None
     mistakes: Sequence[Thumbnail]
     doubtful: Sequence[Thumbnail]
     suspicions: Sequence[Thumbnail]

@@ -1,1 +1,1 @@
-"""Fitting and evaluating a model."""
+"""Training and evaluation of a model."""

@@ -1,4 +1,4 @@
-"""What happens around epochs and batches: order, best model, history, state, interruption, progress."""
+"""Callbacks of the training loop: order, best model, history, snapshots, state, interruption, progress."""
 
 import csv
 import io
@@ -17,25 +17,25 @@ from convscope.files import write_text
 from convscope.progress import progress
 from convscope.training.state import save_state
 
-_TIMED = 5  # batches
-_LONG = 20  # seconds that are worth announcing
+_TIMED_BATCHES = 5
+_LONG_TRAINING = 20  # seconds; the duration of a shorter training is not announced
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
-class EpochOrder(keras.callbacks.Callback):
-    """Tell the batches which epoch it is; see `convscope.data.pipeline.Batches`."""
+class SetEpoch(keras.callbacks.Callback):
+    """Set `batches.epoch` before each epoch; see `convscope.data.pipeline.Batches`."""
 
     def __init__(self, batches: keras.utils.PyDataset):
         super().__init__()
         self.batches = batches
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Before the first batch is fetched."""
+        """Set the epoch before the first batch is fetched."""
         self.batches.epoch = epoch
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Save the model whenever the validation loss is the lowest so far; `best` is that loss."""
+    """Call `save` whenever the validation loss is the lowest so far; `best` is that loss."""
 
     def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf):
         super().__init__()
@@ -43,7 +43,7 @@ class KeepBest(keras.callbacks.Callback):
         self.best = best
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """A loss that is not a number is never the best."""
+        """Compare the validation loss; NaN is never the lowest."""
         loss = (logs or {}).get("val_loss", math.nan)
         if loss < self.best:
             self.best = loss
@@ -51,10 +51,10 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Save the weights before the first step, after every `every` epochs, and after the last one.
+    """Save the weights before the first step, after every `every` epochs, and after the last epoch.
 
-    Of a training in two phases it is for the main phase only. A run that goes on writes what was still to
-    come: epoch 0 is the one before it, as Keras counts on from the epochs that are done.
+    It is used in the main phase only. A resumed run writes the remaining snapshots: Keras continues to count
+    the epochs, so that epoch 0 belongs to the first run.
     """
 
     def __init__(self, save: Callable[[keras.Model, int], None], every: int = 1):
@@ -62,19 +62,19 @@ class Snapshots(keras.callbacks.Callback):
         self.save, self.every = save, every
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Before the first step of all, the weights that training begins with."""
+        """Save the initial weights."""
         if epoch == 0:
             self.save(self.model, 0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """The last epoch may come early; `Watch`, which is called before, has then said so."""
+        """Save the weights; `PlateauMonitor`, which Keras calls first, may have made this the last epoch."""
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         if last or (epoch + 1) % self.every == 0:
             self.save(self.model, epoch + 1)
 
 
 class History(keras.callbacks.Callback):
-    """Write `history.csv` anew after each epoch; `rows` holds what it says."""
+    """Write `history.csv` after each epoch; `rows` holds its content."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -82,7 +82,7 @@ class History(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """One row an epoch, counted from 1; the learning rate is the one that it ended with."""
+        """Append one row: the epoch, counted from 1, its metrics, and the learning rate at its end."""
         measured = (logs or {}) | {"learning_rate": float(self.model.optimizer.learning_rate)}
         self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in COLUMNS[1:]})
         text = io.StringIO()
@@ -92,10 +92,10 @@ class History(keras.callbacks.Callback):
         write_text(self.path, text.getvalue())
 
 
-class Watch(keras.callbacks.Callback):
-    """End the run after `patience` epochs without a lower validation loss; lower the rate after `plateau`.
+class PlateauMonitor(keras.callbacks.Callback):
+    """Count epochs without a lower validation loss: stop after `patience`, lower the rate after `plateau`.
 
-    `best` and `waited` are what it knows.
+    `best` is the lowest validation loss, `waited` the number of epochs since then. 0 disables either action.
     """
 
     def __init__(self, patience: int, plateau: int):
@@ -103,31 +103,39 @@ class Watch(keras.callbacks.Callback):
         self.patience, self.plateau = patience, plateau
         self.best, self.waited = math.inf, 0
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether `patience` epochs have passed without a lower validation loss."""
+        return bool(self.patience and self.waited >= self.patience)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Count the epochs since the lowest loss."""
+        """Count the epoch, divide the learning rate by 5, or stop the training."""
         loss = (logs or {}).get("val_loss", math.nan)
         self.waited = 0 if loss < self.best else self.waited + 1
         self.best = min(self.best, loss) if not math.isnan(loss) else self.best
         if self.plateau and self.waited and self.waited % self.plateau == 0:
             self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 5
-        if self.patience and self.waited >= self.patience:
+        if self.is_exhausted:
             self.model.stop_training = True
 
 
-class KeepState(keras.callbacks.Callback):
-    """Write the state after every epoch; the last of the callbacks, so that it knows what they know."""
+class SaveState(keras.callbacks.Callback):
+    """Write the state after every epoch.
+
+    `facts` returns the state of the other callbacks, so Keras must call them first.
+    """
 
     def __init__(self, path: Path, facts: Callable[[], dict[str, Any]]):
         super().__init__()
         self.path, self.facts = path, facts
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Replace the state of the epoch before."""
+        """Replace the state of the previous epoch."""
         save_state(self.path, self.model, epoch + 1, self.facts())
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """End the run at the first loss that is no number: what follows could only be worse."""
+    """Stop at the first loss that is not finite: the weights are not finite from there on."""
 
     def __init__(self, learning_rate: float):
         super().__init__()
@@ -135,71 +143,72 @@ class FiniteLoss(keras.callbacks.Callback):
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remember which it is."""
+        """Store the number of the epoch for the error message."""
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Keras gives the mean of the epoch so far, which stays not-a-number from there on."""
+        """Raise ConvscopeError if the mean loss of the epoch so far is not finite."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise ConvscopeError(
-                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}: the likely cause is the "
-                f"learning rate of {self.learning_rate:g}, try a tenth of it (training.learning_rate, in a "
-                "first phase finetune.head_learning_rate), or training.clipnorm=1; the best model is kept"
+                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}; the best model is kept. "
+                f"Probably the learning rate of {self.learning_rate:g} is too high: try a tenth of it "
+                "(training.learning_rate, or finetune.head_learning_rate in the first phase), or "
+                "training.clipnorm=1"
             )
 
 
 class FinishBatch(keras.callbacks.Callback):
-    """At the first Ctrl-C the batch is finished, at the second everything stops at once."""
+    """Stop after the current batch at the first Ctrl-C, and at once at the second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = False
+        self.requested = False
         self.previous: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Take the signal over."""
-        self.previous = signal.signal(signal.SIGINT, self._note)
+        """Install the signal handler."""
+        self.previous = signal.signal(signal.SIGINT, self._request)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Stop here if it was asked for."""
-        if self.asked:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed during the batch."""
+        if self.requested:
             raise KeyboardInterrupt
 
-    def give_back(self) -> None:
-        """Let Ctrl-C do what it did before."""
+    def restore_handler(self) -> None:
+        """Restore the previous signal handler."""
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
 
 class Progress(keras.callbacks.Callback):
-    """One bar for the whole run: epoch, loss, accuracy, time left; and a line an epoch."""
+    """A progress bar for the whole run (epoch, loss, accuracy, remaining time), and a line per epoch."""
 
-    def __init__(self, epochs: int, steps: int, done: int = 0):
+    def __init__(self, epochs: int, steps: int, epochs_done: int = 0):
         super().__init__()
         self.epochs, self.steps = epochs, steps
         self.bar = progress(
-            total=epochs * steps, initial=done * steps, desc="training", unit="step", leave=False
+            total=epochs * steps, initial=epochs_done * steps, desc="training", unit="step", leave=False
         )
-        self.left = epochs - done
-        self.begun: float | None = None  # the end of the first batch, which builds the graph
+        self.remaining_epochs = epochs - epochs_done
+        self.started: float | None = None  # after the first batch, which builds the graph
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Show the epoch's means so far, and after some batches how long all will take."""
+        """Show the means of the epoch so far, and announce the duration of a long training once."""
         logs = logs or {}
-        if self.begun is None:
-            self.begun = time.perf_counter()
-        elif batch == _TIMED and self.left:
-            epoch = (time.perf_counter() - self.begun) / _TIMED * self.steps
-            if epoch * self.left > _LONG:
-                total = _duration(epoch * self.left)
-                self.bar.write(f"about {_duration(epoch)} an epoch, {total} in all, and validation")
-            self.left = 0
+        if self.started is None:
+            self.started = time.perf_counter()
+        elif batch == _TIMED_BATCHES and self.remaining_epochs:
+            epoch = (time.perf_counter() - self.started) / _TIMED_BATCHES * self.steps
+            if epoch * self.remaining_epochs > _LONG_TRAINING:
+                total = _duration(epoch * self.remaining_epochs)
+                self.bar.write(f"about {_duration(epoch)} per epoch, {total} in total, plus validation")
+            self.remaining_epochs = 0
         epoch = self.bar.n // self.steps + 1
         self.bar.set_description(f"epoch {min(epoch, self.epochs)}/{self.epochs}", refresh=False)
         shown = {name: f"{logs[name]:.3f}" for name in ("loss", "accuracy") if name in logs}
@@ -207,7 +216,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Leave a line behind."""
+        """Print the metrics of the epoch."""
         logs = logs or {}
         self.bar.write(
             f"epoch {epoch + 1:>3}/{self.epochs}  loss {logs['loss']:.4f}  accuracy "
@@ -216,12 +225,12 @@ class Progress(keras.callbacks.Callback):
         )
 
     def close(self) -> None:
-        """Take the bar away, after Ctrl-C too."""
+        """Remove the progress bar."""
         self.bar.close()
 
 
 def _duration(seconds: float) -> str:
-    """As a person says it: 12 s, 3 min 20 s, 2 h 5 min."""
+    """Format a duration: "12 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60) if seconds >= 600 else seconds / 60

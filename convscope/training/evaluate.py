@@ -1,4 +1,4 @@
-"""How good a model is: scores of its probabilities, from one pass over the data."""
+"""Scores of a classifier, computed from its probabilities in one pass over the data."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,78 +10,78 @@ from sklearn import metrics
 
 from convscope.graph import probabilities_of
 
-BINS = 15  # of confidence, for calibration: C. Guo et al. (2017) use as many
+BINS = 15  # of the confidence, as in C. Guo et al. (2017)
 RESAMPLINGS = 2000
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one pass over a split gave: `probabilities` float (n, classes), `labels` int (n,)."""
+    """The predictions for one split: `probabilities`, float (n, classes), and `labels`, int (n,)."""
 
     probabilities: np.ndarray
     labels: np.ndarray
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """The most probable class of each, int (n,)."""
+        """The most probable class of each example, int (n,)."""
         return self.probabilities.argmax(axis=1)
 
     @property
     def loss(self) -> float:
-        """The mean cross-entropy in nats; probabilities are kept at 1e-7 from 0 and 1, as Keras does."""
-        of_truth = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return float(-np.log(np.clip(of_truth, 1e-7, 1 - 1e-7)).mean())
+        """The mean cross-entropy in nats; probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras."""
+        true_class = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return float(-np.log(np.clip(true_class, 1e-7, 1 - 1e-7)).mean())
 
     @property
     def accuracy(self) -> float:
-        """The share that is right."""
+        """The fraction of correct predictions."""
         return float((self.predicted == self.labels).mean())
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
-        """The middle 95 % of the accuracies of 2,000 samples drawn from the examples with replacement.
+        """The 95 % bootstrap interval of the accuracy, from 2,000 samples with replacement and a fixed seed.
 
-        B. Efron, Bootstrap Methods (1979); always of the same random numbers.
+        B. Efron, Bootstrap Methods: Another Look at the Jackknife (1979).
         """
-        right = (self.predicted == self.labels).sum()
-        draws = np.random.default_rng(0).binomial(len(self.labels), right / len(self.labels), RESAMPLINGS)
+        correct = (self.predicted == self.labels).sum()
+        draws = np.random.default_rng(0).binomial(len(self.labels), correct / len(self.labels), RESAMPLINGS)
         low, high = np.quantile(draws / len(self.labels), [0.025, 0.975])
         return float(low), float(high)
 
     @property
     def confusion(self) -> np.ndarray:
-        """Counts, int (true, predicted)."""
+        """The confusion matrix: counts, int (true class, predicted class)."""
         classes = range(self.probabilities.shape[1])
         return metrics.confusion_matrix(self.labels, self.predicted, labels=classes)
 
-    def top(self, count: int) -> float:
-        """The share whose true class is among the `count` most probable."""
+    def top_accuracy(self, count: int) -> float:
+        """Return the fraction of examples whose true class is among the `count` most probable ones."""
         best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
         return float((best == self.labels[:, None]).any(axis=1).mean())
 
     def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean confidence, accuracy and count of the examples in each bin of confidence that has some."""
+        """Return mean confidence, accuracy and count of the examples in each non-empty confidence bin."""
         confidence = self.probabilities.max(axis=1)
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
         counts = np.bincount(bins, minlength=BINS)
-        sure = np.bincount(bins, confidence, BINS)
-        right = np.bincount(bins, self.predicted == self.labels, BINS)
-        some = counts > 0
-        return sure[some] / counts[some], right[some] / counts[some], counts[some]
+        confidences = np.bincount(bins, confidence, BINS)
+        correct = np.bincount(bins, self.predicted == self.labels, BINS)
+        filled = counts > 0
+        return confidences[filled] / counts[filled], correct[filled] / counts[filled], counts[filled]
 
     @property
     def calibration_error(self) -> float:
-        """The expected calibration error: how far confidence is from accuracy, bins weighed by their count.
+        """The expected calibration error: the mean of |confidence - accuracy| over bins, weighted by count.
 
         C. Guo et al., On Calibration of Modern Neural Networks (2017).
         """
         confidence, accuracy, counts = self.reliability()
         return float((np.abs(confidence - accuracy) * counts).sum() / counts.sum())
 
-    def of_classes(self, names: list[str]) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1, area under the ROC curve and average precision of each class.
+    def class_scores(self, names: list[str]) -> dict[str, dict[str, float]]:
+        """Return precision, recall, F1, support, ROC area and average precision of each class.
 
-        The last two are None for a class that no example, or every one, belongs to.
+        ROC area and average precision are None for a class without positive or without negative examples.
         """
         classes = range(len(names))
         precision, recall, f1, support = metrics.precision_recall_fscore_support(
@@ -103,32 +103,32 @@ class Evaluation:
         return result
 
     def summary(self, names: list[str]) -> dict[str, Any]:
-        """For `metrics.json`."""
-        wider = {f"top_{count}": self.top(count) for count in (2, 3, 5) if count < len(names)}
-        of_classes = self.of_classes(names)
+        """Return all scores as `metrics.json` stores them."""
+        top = {f"top_{count}": self.top_accuracy(count) for count in (2, 3, 5) if count < len(names)}
+        class_scores = self.class_scores(names)
         return {
             "loss": self.loss,
             "accuracy": self.accuracy,
             "accuracy_95": list(self.accuracy_interval),
-            **wider,
-            "macro_f1": float(np.mean([each["f1"] for each in of_classes.values()])),
+            **top,
+            "macro_f1": float(np.mean([scores["f1"] for scores in class_scores.values()])),
             "calibration_error": self.calibration_error,
             "images": len(self.labels),
-            "classes": of_classes,
+            "classes": class_scores,
         }
 
 
 def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
-    """Predict every example once.
+    """Predict every example once, and return the predictions with the labels.
 
     Args:
-        model: with a softmax output, or one sigmoid unit for the second of two classes.
-        batches: (pictures, labels) in any order, labels one-hot or, for sigmoid, (batch, 1).
+        model: a model with a softmax output, or a single sigmoid unit for the second of two classes.
+        batches: (pictures, labels) in any order; labels are one-hot or, for sigmoid, (batch, 1).
     """
     probabilities, labels = [], []
     for index in range(len(batches)):
-        pictures, wanted = batches[index]
+        pictures, targets = batches[index]
         probabilities.append(probabilities_of(model, pictures))
-        single = wanted.shape[1] == 1
-        labels.append(wanted[:, 0].astype(int) if single else wanted.argmax(axis=1))
+        binary = targets.shape[1] == 1
+        labels.append(targets[:, 0].astype(int) if binary else targets.argmax(axis=1))
     return Evaluation(np.concatenate(probabilities), np.concatenate(labels))

@@ -1,21 +1,22 @@
-"""The training loop: fit, keep the best and the state, go on where a run was stopped."""
+"""The training loop: train, save the best model and the state, resume an interrupted run."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from convscope.errors import ConvscopeError
 from convscope.training.callbacks import (
-    EpochOrder,
     FinishBatch,
     FiniteLoss,
     History,
     KeepBest,
-    KeepState,
+    PlateauMonitor,
     Progress,
-    Watch,
+    SaveState,
+    SetEpoch,
 )
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE, State, load_state
@@ -31,55 +32,53 @@ def fit(
     best: KeepBest,
     extra: Sequence[keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
-    """Train on the cross-entropy of the classes; with a state in `directory`, go on from there.
+    """Train a classifier, or resume its training if `directory` holds a state.
 
-    The state is written after every epoch, so that a run that is killed and goes on ends with the weights of
-    one that was not.
+    The loss is the cross-entropy. The state is written after every epoch. A resumed run ends with the same
+    weights as one without interruption.
 
     Args:
-        model: with a softmax output or one sigmoid unit; it is left as it is after the last epoch.
-        train: batches with an `epoch` that is set before each.
-        validation: batches, the same every epoch.
-        recipe: how.
-        directory: `history.csv` and the state are kept there.
+        model: a model with a softmax output or a single sigmoid unit; it keeps the weights of the last epoch.
+        train: batches with an attribute `epoch`, which is set before each epoch.
+        validation: batches, the same in every epoch.
+        recipe: the settings of the optimization.
+        directory: where `history.csv` and the state are written.
         best: saves the model whenever its validation loss is the lowest so far.
-        extra: callbacks of the caller's, called before the state is written.
+        extra: more callbacks; they are called before the state is written.
 
     Returns:
-        a row an epoch, as in the CSV.
+        One row per epoch, as in `history.csv`.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, after the batch; its text says what is kept.
-        ConvscopeError: the loss is no number, the memory does not suffice, or the state is another model's.
+        KeyboardInterrupt: after Ctrl-C, at the end of the batch; its text says what is kept.
+        ConvscopeError: the loss is not finite, memory is exhausted, or the state belongs to another model.
     """
     recipe.compile(model, len(train))
-    rows = History(directory / "history.csv")
-    watch, stop = Watch(recipe.patience, recipe.plateau), FinishBatch()
-    done = _go_on(load_state(directory / FILE), model, best, watch, rows, recipe.epochs)
-    bar = Progress(recipe.epochs, len(train), done)
-    keep = KeepState(
-        directory / FILE,
-        lambda: {"best": best.best, "watched": watch.best, "waited": watch.waited, "rows": rows.rows},
-    )
-    order = [EpochOrder(train), FiniteLoss(recipe.learning_rate), best, watch, rows, *extra, bar, keep, stop]
-    ended = bool(recipe.patience and watch.waited >= recipe.patience)
+    history = History(directory / "history.csv")
+    plateau = PlateauMonitor(recipe.patience, recipe.plateau)
+    done = _resume(load_state(directory / FILE), model, best, plateau, history, recipe.epochs)
+    bar, interrupt = Progress(recipe.epochs, len(train), done), FinishBatch()
+
+    def facts() -> dict[str, Any]:
+        return {"best": best.best, "watched": plateau.best, "waited": plateau.waited, "rows": history.rows}
+
+    save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
+    callbacks = [SetEpoch(train), finite, best, plateau, history, *extra, bar, save, interrupt]
     try:
         model.fit(
             train,
             validation_data=validation,
-            initial_epoch=recipe.epochs if ended else done,
+            initial_epoch=recipe.epochs if plateau.is_exhausted else done,
             epochs=recipe.epochs,
             verbose=0,
-            callbacks=order,
+            callbacks=callbacks,
             class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
-            shuffle=False,  # of whole batches, which is Keras' default; the order is the data's own
+            shuffle=False,  # Keras would shuffle whole batches; the data set has an order of its own
         )
-        if stop.asked:  # in the last validation
+        if interrupt.requested:  # Ctrl-C during the last validation
             raise KeyboardInterrupt
     except KeyboardInterrupt:
-        kept = f"{len(rows.rows)} of {recipe.epochs} epochs are done"
-        found = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
-        raise KeyboardInterrupt(f"interrupted: {kept}, {found} in {directory}") from None
+        raise KeyboardInterrupt(_interrupted(history, best, recipe.epochs, directory)) from None
     except Exception as error:
         cause = _cause(error, train, validation)
         if cause is None:
@@ -87,34 +86,48 @@ def fit(
         raise cause from None
     finally:
         bar.close()
-        stop.give_back()
+        interrupt.restore_handler()
     if best.best == math.inf:
         raise ConvscopeError(
-            f"the validation loss was never a finite number in {recipe.epochs} epoch(s) at "
-            f"training.learning_rate={recipe.learning_rate:g}: try a tenth of it"
+            f"the validation loss was never finite in {recipe.epochs} epoch(s) with training.learning_rate="
+            f"{recipe.learning_rate:g}: try a tenth of it"
         )
-    return rows.rows
+    return history.rows
 
 
-def _go_on(
-    state: State | None, model: keras.Model, best: KeepBest, watch: Watch, rows: History, epochs: int
+def _interrupted(history: History, best: KeepBest, epochs: int, directory: Path) -> str:
+    """Return what to say after Ctrl-C."""
+    saved = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
+    return f"interrupted: {len(history.rows)} of {epochs} epochs are done, {saved} in {directory}"
+
+
+def _resume(
+    state: State | None,
+    model: keras.Model,
+    best: KeepBest,
+    plateau: PlateauMonitor,
+    history: History,
+    epochs: int,
 ) -> int:
-    """Put back what a state knows; returns how many epochs are done."""
+    """Restore a state and return the number of epochs that are done."""
     if state is None:
         return 0
     state.restore(model)
-    best.best, watch.best = state.facts["best"], state.facts["watched"]
-    watch.waited, rows.rows = state.facts["waited"], state.facts["rows"]
-    print(f"going on after epoch {state.epochs} of {epochs}")
+    best.best, plateau.best = state.facts["best"], state.facts["watched"]
+    plateau.waited, history.rows = state.facts["waited"], state.facts["rows"]
+    print(f"resuming after epoch {state.epochs} of {epochs}")
     return state.epochs
 
 
 def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | None:
-    """What a user can mend, behind what Keras or TensorFlow raised; None if it is nothing known."""
+    """Return the error that the user can fix behind one of Keras or TensorFlow, None if there is none."""
     for batches in data:
         if failure := getattr(batches, "failure", None):  # an unreadable photograph
             return failure
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         size = getattr(data[0], "batch_size", 2)
-        return ConvscopeError(f"training.batch_size={size} does not fit into memory: try {max(1, size // 2)}")
+        return ConvscopeError(
+            f"training.batch_size={size} does not fit into memory: try "
+            f"training.batch_size={max(1, size // 2)}"
+        )
     return None

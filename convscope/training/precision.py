@@ -1,7 +1,7 @@
-"""Precision: what this very model trains fastest in here, found by trying; saved models are float32."""
+"""Precision of the training: measured to find the fastest for a model; saved models are float32."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,22 @@ import numpy as np
 from convscope.graph import copied
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
-FEWEST_STEPS = 200  # a shorter run is over before trying pays
-WORTH = 1.1  # how much faster another precision must be
+FEWEST_STEPS = 200  # a shorter run does not repay the measurement
+WORTH = 1.1  # required speed-up over float32
 _STEPS = 4
 
 Compile = Callable[[keras.Model], None]
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
-    """The model itself for float32, else a copy whose layers compute in that precision, but for the last.
+    """Return a model that trains in this precision and leaves `model` uncompiled.
 
-    The copy starts with the model's weights; `model.set_weights(copy.get_weights())` brings back what it
-    learned, in float32, which is how it is to be saved: one saved in bfloat16 comes back in bfloat16.
+    In float32 it has the layers of `model`. Otherwise it is a copy whose layers compute in that precision,
+    except the last one; `model.set_weights(copy.get_weights())` copies the trained weights back. Save `model`
+    and not the result: a compiled model is saved with its optimizer, and one in bfloat16 loads as bfloat16.
     """
     if precision == FLOAT32:
-        return model
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = copied(model, _clone)
     for layer in copy.layers[:-1]:
         layer.dtype_policy = precision
@@ -38,19 +39,19 @@ def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 class _Conv2D(keras.layers.Conv2D):
-    """A convolution whose bias learns.
+    """A convolution that sums the gradient of its bias in float32.
 
-    TensorFlow sums the gradient of a bias over all places in the precision of the layer. In bfloat16, which
-    cannot count beyond 256, it lost up to half of it, and the accuracy of a small convnet 2 %.
+    TensorFlow sums that gradient over all positions in the precision of the layer. bfloat16 cannot represent
+    257, so up to half of the sum was lost, and 2 % of the accuracy of a small convnet.
     """
 
     def call(self, inputs: Any) -> Any:
-        """As Keras' own."""
+        """Compute what `keras.layers.Conv2D` does."""
         return self.activation(_add_bias(self.convolution_op(inputs, self.kernel), self.bias))
 
 
 def _add_bias(maps: Any, bias: Any) -> Any:
-    """Add a bias to each channel; its gradient is a product with ones, which is summed up in float32."""
+    """Add a bias to each channel; its gradient is a product with ones, which accumulates in float32."""
     import tensorflow as tf
 
     @tf.custom_gradient
@@ -66,14 +67,14 @@ def _add_bias(maps: Any, bias: Any) -> Any:
 
 
 def on_graphics() -> bool:
-    """Whether a GPU does the work."""
+    """Return whether TensorFlow uses a GPU."""
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def known_to_hardware() -> list[str]:
-    """The precisions that have instructions of their own here, float32 first."""
+    """Return the precisions with native instructions on this machine, float32 first."""
     import tensorflow as tf
 
     if on_graphics():
@@ -95,15 +96,15 @@ def known_to_hardware() -> list[str]:
 def fastest(
     model: keras.Model, batch: tuple[np.ndarray, np.ndarray], compile_model: Compile
 ) -> tuple[str, dict[str, float]]:
-    """The precision in which a training step takes least, float32 if none is a tenth faster.
+    """Measure a training step in each precision; return the fastest, float32 if none is 10 % faster.
 
     Args:
-        model: it is left as it is.
-        batch: pictures and labels of the size that will be trained on.
+        model: it is not changed.
+        batch: pictures and labels, of the batch size of the training.
         compile_model: compiles a copy.
 
     Returns:
-        its name, and the seconds a step in each that was tried.
+        The name of the precision, and the seconds per step in each precision.
     """
     seconds = {}
     for precision in known_to_hardware():
@@ -116,5 +117,10 @@ def fastest(
             trial.train_on_batch(*batch)
             taken.append(time.perf_counter() - started)
         seconds[precision] = min(taken)
+    return choose(seconds), seconds
+
+
+def choose(seconds: Mapping[str, float]) -> str:
+    """Return the precision with the shortest step, float32 if it is not at least 10 % faster than that."""
     best = min(seconds, key=lambda name: seconds[name])
-    return (best if seconds[FLOAT32] >= WORTH * seconds[best] else FLOAT32), seconds
+    return best if seconds[FLOAT32] >= WORTH * seconds[best] else FLOAT32

@@ -1,4 +1,4 @@
-"""The recipe: how a model is optimised, apart from its data."""
+"""The recipe: settings of the optimization, and how to compile a model with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,46 +7,36 @@ from typing import Any
 import keras
 
 from convscope.errors import unknown
+from convscope.training.settings import OptimizationSettings
 
 OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
 SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is optimised.
+@dataclass
+class Recipe(OptimizationSettings):
+    """The settings of the optimization, and `class_weights`: factors of the loss by class index."""
 
-    `optimizer` and `schedule` are Keras' names; a schedule goes from `learning_rate` to zero over the whole
-    run (ExponentialDecay to a hundredth), CosineDecay after `warmup_epochs` that rise from zero.
-    `weight_decay` is AdamW's, `clipnorm` the largest norm of a variable's gradient, `label_smoothing` as in
-    C. Szegedy et al. (2016). Training stops after `patience` epochs without a lower validation loss, and
-    after `plateau` of them the learning rate falls to a fifth; 0 is never. `class_weights` are factors of the
-    loss by class.
-    """
-
-    epochs: int = 10
-    optimizer: str = "Adam"
-    learning_rate: float = 1e-3
-    weight_decay: float | None = None
-    momentum: float = 0.0
-    schedule: str | None = None
-    warmup_epochs: float = 0.0
-    clipnorm: float | None = None
-    label_smoothing: float = 0.0
-    patience: int = 0
-    plateau: int = 0
     class_weights: Mapping[int, float] | None = None
 
     def compile(self, model: keras.Model, steps: int) -> None:
-        """Compile the model for `steps` batches an epoch; raises ConvscopeError for names there are not."""
-        smoothing = {"label_smoothing": self.label_smoothing}
+        """Compile the model for `steps` batches per epoch.
+
+        The optimizer scales the loss if a layer computes in float16: small gradients would underflow.
+        Keras compiles the step with XLA on GPUs. It does not on CPUs, where XLA is several times slower.
+
+        Raises:
+            ConvscopeError: the optimizer or the schedule is unknown.
+        """
+        binary = model.output_shape[-1] == 1
+        loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
+        optimizer = self._optimizer(steps)
+        if any(layer.compute_dtype == "float16" for layer in model.layers):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(
-            optimizer=self._optimizer(steps),
-            loss=keras.losses.BinaryCrossentropy(**smoothing)
-            if model.output_shape[-1] == 1
-            else keras.losses.CategoricalCrossentropy(**smoothing),
-            metrics=["accuracy"],
-            jit_compile=False,  # XLA is several times slower on CPUs
+            optimizer=optimizer,
+            loss=loss(label_smoothing=self.label_smoothing),
+            metrics=[keras.metrics.MeanMetricWrapper(_same_side, "accuracy") if binary else "accuracy"],
         )
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
@@ -75,3 +65,8 @@ class Recipe:
         return schedules.CosineDecay(
             0.0, max(1, total - warmup), warmup_target=self.learning_rate, warmup_steps=warmup
         )
+
+
+def _same_side(labels: Any, probabilities: Any) -> Any:
+    """Return 1.0 where label and probability are on the same side of 0.5; mixed labels lie between."""
+    return keras.ops.cast(keras.ops.equal(labels > 0.5, probabilities > 0.5), "float32")

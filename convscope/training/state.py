@@ -1,4 +1,4 @@
-"""The state of a run after an epoch, on disk: all that a run needs to go on as if it had never stopped."""
+"""The state of a run after an epoch, on disk: everything that a resumed run needs."""
 
 import io
 import json
@@ -19,24 +19,24 @@ _FACTS = "facts"
 
 @dataclass(frozen=True)
 class State:
-    """What was read: `epochs` done, `facts` that callbacks want back, arrays of model and optimizer."""
+    """The number of `epochs` done, `facts` for the callbacks, and the arrays of model and optimizer."""
 
     epochs: int
     facts: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
     def restore(self, model: keras.Model) -> None:
-        """Put weights, optimizer and random generators back; the model must be compiled.
+        """Restore weights, optimizer and random generators of a compiled model.
 
         Raises:
-            ConvscopeError: they are another model's.
+            ConvscopeError: the state belongs to another model or optimizer.
         """
         variables = _variables(model)
-        if {name: tuple(each.shape) for name, each in variables.items()} != {
-            name: each.shape for name, each in self.arrays.items()
+        if {name: tuple(variable.shape) for name, variable in variables.items()} != {
+            name: array.shape for name, array in self.arrays.items()
         }:
             raise ConvscopeError(
-                f"{FILE} is of another model or optimizer: say overwrite=true, or choose another "
+                f"{FILE} belongs to another model or optimizer: set overwrite=true, or choose another "
                 "hydra.run.dir"
             )
         for name, variable in variables.items():
@@ -44,8 +44,8 @@ class State:
 
 
 def save_state(path: Path, model: keras.Model, epochs: int, facts: dict[str, Any]) -> None:
-    """Write the state after `epochs` epochs, whole or not at all."""
-    arrays: dict[str, Any] = {name: np.asarray(each) for name, each in _variables(model).items()}
+    """Write the state after `epochs` epochs atomically."""
+    arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     arrays[_FACTS] = np.array(json.dumps({"epochs": epochs, **facts}))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -53,7 +53,7 @@ def save_state(path: Path, model: keras.Model, epochs: int, facts: dict[str, Any
 
 
 def load_state(path: Path) -> State | None:
-    """The state in a file, None if there is none; raises ConvscopeError if it is damaged."""
+    """Read the state in a file; return None without a file, raise ConvscopeError for a damaged one."""
     if not path.is_file():
         return None
     try:
@@ -63,12 +63,17 @@ def load_state(path: Path) -> State | None:
             return State(int(facts.pop("epochs")), facts, arrays)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ConvscopeError(
-            f"cannot read {path} ({type(error).__name__}): say overwrite=true to begin anew"
+            f"cannot read {path} ({type(error).__name__}): set overwrite=true to start again"
         ) from None
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
-    """Everything that changes in training: weights, statistics, generators, the optimizer's moments."""
-    model.optimizer.build(model.trainable_variables)
-    both = {"model": model.variables, "optimizer": model.optimizer.variables}
-    return {f"{kind}.{index}": each for kind, all_ in both.items() for index, each in enumerate(all_)}
+    """Return all variables that training changes: weights, statistics, generators, optimizer moments."""
+    if not model.optimizer.built:  # LossScaleOptimizer.build adds its variables once more
+        model.optimizer.build(model.trainable_variables)
+    owners = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {
+        f"{owner}.{index}": variable
+        for owner, variables in owners.items()
+        for index, variable in enumerate(variables)
+    }

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from convscope.data.manifest import open_dataset
+from convscope.data.pipeline import Batches, labelled_images
 from convscope.images import resize
+from convscope.models.opening import open_checkpoint
+from convscope.training.evaluate import Evaluation, evaluate
+from convscope.training.precision import in_precision
 from tests.conftest import ROOT, Outcome
 
 Command = Callable[..., Outcome]
@@ -23,12 +30,11 @@ NET = ["model.widths=[4]", "model.units=4"]
 
 
 @pytest.fixture
-def two(command: Command, class_folders: Path) -> None:
-    """A data set of two classes in `data/two`."""
-    done = command(
-        "create_train_val_test", "dataset=folder", "dataset.name=two", f"dataset.source={class_folders}"
-    )
-    assert done.status == 0, done.err
+def two(tmp_path: Path, trained_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set of two classes in `data/two`, and a run that was trained on it in `donor`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "donor"):
+        shutil.copytree(trained_folder / name, tmp_path / name)
 
 
 def trained(command: Command, *arguments: str, run: str = "run") -> keras.Model:
@@ -60,7 +66,7 @@ def test_an_application_of_keras_brings_its_own_size_and_preprocessing(command: 
 
 @pytest.mark.usefixtures("two")
 def test_a_run_is_a_trunk_for_the_next_and_what_is_frozen_stays(command: Command) -> None:
-    donor = trained(command, *NET, run="donor")
+    donor = keras.saving.load_model("donor/model.keras")
     model = trained(command, "model=pretrained_file", "model.file=donor/model.keras", "model.trainable=head")
     assert json.loads(Path("run/model.json").read_text())["preprocessing"]["name"] == "unit_range"
     for ours, theirs in zip(
@@ -195,7 +201,7 @@ def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command
         again = running(run, "resume=true") if number == signal.SIGKILL else running(run)
         out = again.communicate()[0]
         assert again.returncode == 0
-        assert "going on after epoch" in out
+        assert "resuming after epoch" in out
         assert not Path(run, "state.npz").exists()
         assert said is not None
     assert whole.wait() == 0
@@ -249,10 +255,9 @@ def test_changed_data_are_refused_when_a_run_goes_on(command: Command) -> None:
 
 @pytest.mark.usefixtures("two")
 def test_predictions_scores_and_report_agree(command: Command) -> None:
-    trained(command, *NET)
-    with Path("run/predictions.csv").open(newline="") as file:
+    with Path("donor/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    metrics = json.loads(Path("run/metrics.json").read_text())
+    metrics = json.loads(Path("donor/metrics.json").read_text())
     for split in ("validation", "test"):
         of_split = [row for row in rows if row["split"] == split]
         assert len(of_split) == metrics[split]["images"]
@@ -262,8 +267,52 @@ def test_predictions_scores_and_report_agree(command: Command) -> None:
             assert Path(row["path"]).parent.name == row["true"]
             assert float(row["dark"]) + float(row["light"]) == pytest.approx(1, abs=1e-5)
             assert (float(row["dark"]) > float(row["light"])) == (row["predicted"] == "dark")
-    report = Path("run/report.html").read_text("utf-8")
+    report = Path("donor/report.html").read_text("utf-8")
     assert f"{metrics['test']['loss']:.4f}" in report
     assert report.count("data:image/png;base64,") == 5
     assert 'src="http' not in report
     assert "training.epochs=1" in report  # the command
+
+
+def evaluated_in(precision: str, run: str) -> Evaluation:
+    """Evaluate the saved model on the validation split in some precision."""
+    bundle = open_checkpoint(Path(run))
+    examples = labelled_images(Path("data/two"), open_dataset(Path("data/two")), "validation")
+    contract = bundle.contract
+    batches = Batches(examples, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=32)
+    return evaluate(in_precision(bundle.model, precision), batches)
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_curves_are_in_the_precision_of_training_and_scores_in_float32(
+    command: Command, precision: str
+) -> None:
+    trained(command, *NET, "training.epochs=2", f"training.precision={precision}")
+    with Path("run/history.csv").open(newline="") as file:
+        lowest = min(float(row["val_loss"]) for row in csv.DictReader(file))
+    loss = json.loads(Path("run/metrics.json").read_text())["validation"]["loss"]
+    assert evaluated_in(precision, "run").loss == pytest.approx(lowest, rel=1e-5)
+    assert evaluated_in("float32", "run").loss == pytest.approx(loss, rel=1e-5)
+    note = f"curves are computed in {precision}"
+    assert (note in Path("run/report.html").read_text("utf-8")) == (precision != "float32")
+    assert (loss != pytest.approx(lowest, rel=1e-5)) == (precision != "float32")
+
+
+@pytest.mark.usefixtures("two")
+def test_the_model_is_saved_without_its_optimizer() -> None:
+    assert not keras.saving.load_model("donor/model.keras").compiled
+
+
+@pytest.mark.usefixtures("two")
+def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
+    alone = trained(command, *NET, "training.deterministic=false")
+    sweep = ["-m", "training.deterministic=true,false", "hydra.sweep.dir=sweep"]
+    outcome = command("train", *TINY, *NET, *sweep)
+    assert outcome.status == 0, outcome.err
+    assert not is_op_determinism_enabled()
+    for job in ("0", "1"):
+        model = keras.saving.load_model(f"sweep/{job}/model.keras")
+        assert model.to_json() == alone.to_json()
+        for ours, theirs in zip(model.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

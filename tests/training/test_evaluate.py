@@ -16,30 +16,30 @@ THREE = Evaluation(
 )
 
 
-def test_scores_by_hand() -> None:
+def test_scores_equal_values_computed_by_hand() -> None:
     assert pytest.approx(-(np.log(0.5) + np.log(0.8) + np.log(0.3)) / 3) == THREE.loss
     assert THREE.accuracy == 2 / 3
     assert THREE.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
-    assert THREE.top(2) == 1
-    # confidences 0.5, 0.8 and 0.6 lie in three bins; right, right, wrong
+    assert THREE.top_accuracy(2) == 1
+    # the confidences 0.5, 0.8 and 0.6 are in three bins; correct, correct, wrong
     assert pytest.approx((0.5 + 0.2 + 0.6) / 3) == THREE.calibration_error
 
 
-def test_classes_by_hand() -> None:
-    of_classes = THREE.of_classes(["a", "b", "c"])
-    assert of_classes["a"]["precision"] == 0.5
-    assert of_classes["a"]["recall"] == 1
-    assert of_classes["b"]["precision"] == 1
-    assert of_classes["b"]["recall"] == 0.5
-    assert of_classes["b"]["f1"] == pytest.approx(2 / 3)
-    assert of_classes["b"]["roc_auc"] == 1  # 0.8 and 0.3 above 0.25
-    assert of_classes["a"]["roc_auc"] == 0.5  # 0.5 is above 0.1 and below 0.6
-    assert of_classes["c"] == {
+def test_class_scores_equal_values_computed_by_hand() -> None:
+    scores = THREE.class_scores(["a", "b", "c"])
+    assert scores["a"]["precision"] == 0.5
+    assert scores["a"]["recall"] == 1
+    assert scores["b"]["precision"] == 1
+    assert scores["b"]["recall"] == 0.5
+    assert scores["b"]["f1"] == pytest.approx(2 / 3)
+    assert scores["b"]["roc_auc"] == 1  # 0.8 and 0.3 above 0.25
+    assert scores["a"]["roc_auc"] == 0.5  # 0.5 is above 0.1 and below 0.6
+    assert scores["c"] == {
         "precision": 0, "recall": 0, "f1": 0, "support": 0, "roc_auc": None, "average_precision": None,
     }  # fmt: skip
 
 
-def test_the_interval_holds_the_accuracy_and_narrows_with_the_examples() -> None:
+def test_the_interval_contains_the_accuracy_and_shrinks_with_more_examples() -> None:
     widths = []
     for count in (100, 10_000):
         labels = np.zeros(count, int)
@@ -54,15 +54,15 @@ def test_the_interval_holds_the_accuracy_and_narrows_with_the_examples() -> None
 
 def test_a_calibrated_model_has_no_calibration_error() -> None:
     rng = np.random.default_rng(0)
-    sure = rng.uniform(0.5, 1, 200_000)
-    labels = (rng.uniform(size=len(sure)) > sure).astype(int)
-    honest = Evaluation(np.column_stack([sure, 1 - sure]), labels)
-    assert honest.calibration_error < 0.005
-    boastful = Evaluation(np.column_stack([np.ones_like(sure), np.zeros_like(sure)]), labels)
-    assert boastful.calibration_error == pytest.approx(0.25, abs=0.01)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    labels = (rng.uniform(size=len(confidence)) > confidence).astype(int)
+    calibrated = Evaluation(np.column_stack([confidence, 1 - confidence]), labels)
+    assert calibrated.calibration_error < 0.005
+    overconfident = Evaluation(np.column_stack([np.ones_like(confidence), np.zeros_like(confidence)]), labels)
+    assert overconfident.calibration_error == pytest.approx(0.25, abs=0.01)
 
 
-def test_it_agrees_with_keras(tmp_path: Path) -> None:
+def test_loss_and_accuracy_agree_with_keras(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for index in range(11):
         save_png(tmp_path / f"{index:02}.png", rng.integers(0, 255, (20, 20, 3)).astype(np.uint8))

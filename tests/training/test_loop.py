@@ -13,11 +13,11 @@ from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.loop import fit
 from convscope.training.precision import in_precision
 from convscope.training.recipe import Recipe
-from convscope.training.state import FILE, save_state
+from convscope.training.state import FILE, load_state, save_state
 
 
 class Points(keras.utils.PyDataset):
-    """Two clouds of points that a line tells apart; from epoch `spoil_at` on the labels are swapped."""
+    """Two clouds of points that a line separates; from epoch `spoil_at` on the labels are swapped."""
 
     def __init__(self, spoil_at: int = 10**9):
         super().__init__(workers=1)
@@ -36,7 +36,7 @@ class Points(keras.utils.PyDataset):
 
 
 class KilledError(Exception):
-    """Stands for SIGKILL, which the test of the whole command sends."""
+    """Simulates SIGKILL, which the test of the whole command sends."""
 
 
 def linear_model() -> keras.Model:
@@ -48,7 +48,7 @@ def options(tmp_path: Path, **recipe: object) -> dict:
     return {"recipe": Recipe(**{"epochs": 5, "learning_rate": 0.1} | recipe), "directory": tmp_path}
 
 
-def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
+def test_the_best_epoch_is_saved_not_the_last_one(tmp_path: Path) -> None:
     saved: list[np.ndarray] = []
     model = linear_model()
     rows = fit(
@@ -56,7 +56,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path) -> None:
         Points(spoil_at=3),
         Points(),
         **options(tmp_path),
-        best=KeepBest(lambda each: saved.append(each.get_weights()[0].copy())),
+        best=KeepBest(lambda best: saved.append(best.get_weights()[0].copy())),
     )
     losses = [row["val_loss"] for row in rows]
     assert 0 < int(np.argmin(losses)) == len(saved) - 1 < 4
@@ -77,8 +77,8 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first, second)
 
 
-def net_with_memory() -> keras.Model:
-    """Dropout has a random generator, batch normalisation has statistics, Adam has moments."""
+def stateful_net() -> keras.Model:
+    """A net with state: dropout has a random generator, batch normalization has statistics."""
     keras.utils.set_random_seed(0)
     return keras.Sequential(
         [
@@ -98,22 +98,24 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("plain", "float32"), ("cosine", "mixed_bfloat16"), ("plateau", "float32"), ("plain", "mixed_float16")],
+)
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_run(
     tmp_path: Path, name: str, precision: str
 ) -> None:
     settings = options(tmp_path / "whole", **RECIPES[name])
 
     def build() -> keras.Model:
-        return in_precision(net_with_memory(), precision)
+        return in_precision(stateful_net(), precision)
 
     whole = build()
     rows = fit(whole, Points(spoil_at=2), Points(), **settings, best=KeepBest(lambda _: None))
     settings["directory"] = tmp_path / "parts"
 
-    class Deadly(Points):
-        """Points that end the process, so to speak, in the middle of one more epoch each time."""
+    class KillingPoints(Points):
+        """Points that raise KilledError in the middle of an epoch, one epoch later each time."""
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             if self.epoch == stopped + 1 and index == 2 and stopped < 3:
@@ -121,18 +123,20 @@ def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
             return super().__getitem__(index)
 
     stopped = 0
-    again = None
-    while again is None:
+    resumed_rows = None
+    while resumed_rows is None:
         model = build()
-        keras.utils.set_random_seed(99 + stopped)  # whatever else that process has drawn
+        keras.utils.set_random_seed(99 + stopped)  # another process has another random state
         try:
-            again = fit(model, Deadly(spoil_at=2), Points(), **settings, best=KeepBest(lambda _: None))
+            resumed_rows = fit(
+                model, KillingPoints(spoil_at=2), Points(), **settings, best=KeepBest(lambda _: None)
+            )
         except Exception as error:  # TensorFlow wraps it
             if "KilledError" not in str(error) + type(error).__name__:
                 raise
             stopped += 1
     assert stopped == 3
-    assert again == rows
+    assert resumed_rows == rows
     for ours, theirs in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -142,11 +146,11 @@ def snapshots(directory: Path, every: int = 1) -> Snapshots:
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_snapshots_are_the_weights_before_the_first_step_and_after_epochs(
+def test_snapshots_hold_the_weights_before_the_first_step_and_after_epochs(
     tmp_path: Path, precision: str
 ) -> None:
-    model = in_precision(net_with_memory(), precision)
-    initial = [each.copy() for each in model.get_weights()]
+    model = in_precision(stateful_net(), precision)
+    initial = [weight.copy() for weight in model.get_weights()]
     fit(
         model,
         Points(),
@@ -156,18 +160,18 @@ def test_snapshots_are_the_weights_before_the_first_step_and_after_epochs(
         extra=[snapshots(tmp_path, every=2)],
     )
     found = find_snapshots(tmp_path)
-    assert [each.epoch for each in found] == [0, 2, 4, 5]
-    for each, expected in ((found[0], initial), (found[-1], model.get_weights())):
-        for ours, theirs in zip(each.weights(model), expected, strict=True):
+    assert [snapshot.epoch for snapshot in found] == [0, 2, 4, 5]
+    for snapshot, expected in ((found[0], initial), (found[-1], model.get_weights())):
+        for ours, theirs in zip(snapshot.weights(model), expected, strict=True):
             assert ours.dtype == np.float32
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_going_on_writes_the_snapshots_of_a_run_that_was_not_stopped_and_leaves_those_there(
+def test_a_resumed_run_writes_only_the_missing_snapshots(
     tmp_path: Path,
 ) -> None:
-    class Deadly(Points):
-        """Points that end the process, so to speak, in the third epoch."""
+    class KillingPoints(Points):
+        """Points that raise KilledError in the third epoch."""
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             if self.epoch == 2 and index == 2:
@@ -178,22 +182,26 @@ def test_going_on_writes_the_snapshots_of_a_run_that_was_not_stopped_and_leaves_
         directory = tmp_path / name
         extra = [snapshots(directory)]
         best = KeepBest(lambda _: None)
-        fit(net_with_memory(), points, Points(), **options(directory), best=best, extra=extra)
+        fit(stateful_net(), points, Points(), **options(directory), best=best, extra=extra)
 
     run("whole", Points())
     with pytest.raises(Exception, match="KilledError"):
-        run("parts", Deadly())
+        run("parts", KillingPoints())
     before = find_snapshots(tmp_path / "parts")
-    assert [each.epoch for each in before] == [0, 1, 2]
-    places = [each.path.stat().st_ino for each in before]  # a file that is written again has another
+    assert [snapshot.epoch for snapshot in before] == [0, 1, 2]
+    inodes = [
+        snapshot.path.stat().st_ino for snapshot in before
+    ]  # a file that is written again has a new one
     run("parts", Points())
-    assert [each.path.stat().st_ino for each in before] == places
+    assert [snapshot.path.stat().st_ino for snapshot in before] == inodes
     whole, parts = find_snapshots(tmp_path / "whole"), find_snapshots(tmp_path / "parts")
-    assert [each.epoch for each in parts] == [0, 1, 2, 3, 4, 5]
-    assert [each.path.read_bytes() for each in parts] == [each.path.read_bytes() for each in whole]
+    assert [snapshot.epoch for snapshot in parts] == [0, 1, 2, 3, 4, 5]
+    assert [snapshot.path.read_bytes() for snapshot in parts] == [
+        snapshot.path.read_bytes() for snapshot in whole
+    ]
 
 
-def test_the_last_snapshot_is_of_the_epoch_at_which_patience_ends(tmp_path: Path) -> None:
+def test_the_last_snapshot_is_of_the_epoch_at_which_patience_stops_the_run(tmp_path: Path) -> None:
     model = linear_model()
     rows = fit(
         model,
@@ -204,14 +212,14 @@ def test_the_last_snapshot_is_of_the_epoch_at_which_patience_ends(tmp_path: Path
         extra=[snapshots(tmp_path, every=100)],
     )
     found = find_snapshots(tmp_path)
-    assert [each.epoch for each in found] == [0, len(rows)]
+    assert [snapshot.epoch for snapshot in found] == [0, len(rows)]
     assert len(rows) < 20
     np.testing.assert_array_equal(found[-1].weights(model)[0], model.get_weights()[0])
 
 
-def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None:
+def test_ctrl_c_finishes_the_batch_and_reports_what_is_saved(tmp_path: Path) -> None:
     class Interrupting(Points):
-        """In the second epoch somebody types Ctrl-C."""
+        """Points that press Ctrl-C in the second epoch."""
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             if self.epoch == 1 and index == 1:
@@ -224,13 +232,13 @@ def test_ctrl_c_finishes_the_batch_and_says_what_is_kept(tmp_path: Path) -> None
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_loss_that_is_no_number_says_where_and_why(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     settings = options(tmp_path, learning_rate=float("inf"))
-    with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2: .*learning rate of inf.*clipnorm"):
+    with pytest.raises(ConvscopeError, match=r"in epoch 1, batch 2; .*learning rate of inf.*clipnorm"):
         fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None))
 
 
-def test_patience_ends_the_run_and_plateau_lowers_the_rate(tmp_path: Path) -> None:
+def test_patience_stops_the_run_and_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
     rows = fit(
         linear_model(),
         Points(spoil_at=2),
@@ -245,7 +253,7 @@ def test_patience_ends_the_run_and_plateau_lowers_the_rate(tmp_path: Path) -> No
     assert rates[-1] == pytest.approx(0.1 / 25)
 
 
-def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
+def test_class_weights_scale_the_loss(tmp_path: Path) -> None:
     weights = []
     for name, factors in (("a", None), ("b", {0: 1.0, 1: 1.0}), ("c", {0: 9.0, 1: 0.1})):
         model = linear_model()
@@ -258,7 +266,7 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
         )
         weights.append(model.get_weights()[1])
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)
-    assert weights[2][0] > weights[0][0]  # the first class pays nine times for a miss
+    assert weights[2][0] > weights[0][0]  # an error on the first class costs nine times as much
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
@@ -266,14 +274,14 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     Recipe().compile(model, 4)
     save_state(tmp_path / FILE, model, 1, {"best": 1.0, "waited": 0, "rows": []})
     with pytest.raises(ConvscopeError, match="another model"):
-        fit(net_with_memory(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
-    (tmp_path / FILE).write_bytes(b"PK no state")
-    with pytest.raises(ConvscopeError, match="overwrite=true to begin anew"):
+        fit(stateful_net(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
+    (tmp_path / FILE).write_bytes(b"PK damaged")
+    with pytest.raises(ConvscopeError, match="overwrite=true to start again"):
         fit(linear_model(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
 
 
-def test_patience_after_a_stop_counts_from_this_phases_own_best(tmp_path: Path) -> None:
-    """The best so far is the first phase's; nothing here reaches it, and yet there is progress."""
+def test_patience_of_a_resumed_run_ignores_the_best_of_the_first_phase(tmp_path: Path) -> None:
+    """The first phase has the lowest loss of all; the second phase improves on its own losses."""
     settings = options(tmp_path, patience=2, epochs=6, learning_rate=0.01)
 
     class Stop(keras.callbacks.Callback):
@@ -292,3 +300,22 @@ def test_patience_after_a_stop_counts_from_this_phases_own_best(tmp_path: Path) 
         )
     rows = fit(linear_model(), Points(), Points(), **settings, best=KeepBest(lambda _: None, 1e-9))
     assert len(rows) == 6
+
+
+def test_a_resumed_run_keeps_its_loss_scale(tmp_path: Path) -> None:
+    def compiled() -> keras.Model:
+        model = in_precision(stateful_net(), "mixed_float16")
+        Recipe(optimizer="SGD").compile(model, 4)
+        return model
+
+    model = compiled()
+    huge = np.full((2, 2), 6e4, np.float32)  # overflows float16 in the hidden layer's gradients
+    for _ in range(3):
+        model.train_on_batch(huge, np.eye(2, dtype=np.float32))
+    scale = float(model.optimizer.dynamic_scale)
+    assert scale < 2.0**15
+    save_state(tmp_path / FILE, model, 1, {})
+    save_state(tmp_path / FILE, model, 1, {})  # saving must not reset it
+    resumed = compiled()
+    load_state(tmp_path / FILE).restore(resumed)
+    assert float(resumed.optimizer.dynamic_scale) == scale

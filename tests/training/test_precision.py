@@ -2,11 +2,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from convscope.graph import copied
 from convscope.models import small_convnet
-from convscope.training.precision import fastest, in_precision, known_to_hardware
+from convscope.training.precision import choose, fastest, in_precision, known_to_hardware
 from convscope.training.recipe import Recipe
 
 
@@ -15,13 +16,14 @@ def net() -> keras.Model:
     return small_convnet.build(3, input_size=24, widths=(4, 6), units=5, batch_normalization=True)
 
 
-def test_the_copy_computes_in_that_precision_and_gives_its_weights_back_in_float32(tmp_path: Path) -> None:
+def test_the_copy_computes_in_the_precision_and_its_weights_are_saved_in_float32(tmp_path: Path) -> None:
     model = net()
     copy = in_precision(model, "mixed_bfloat16")
     x = np.random.default_rng(0).uniform(0, 1, (4, 24, 24, 3)).astype(np.float32)
     assert copy.get_layer("conv2d_1").compute_dtype == "bfloat16"
     assert copy.layers[-1].compute_dtype == "float32"
     np.testing.assert_allclose(copy(x), model(x), atol=0.02)
+    assert not np.array_equal(copy(x), model(x))  # bfloat16 rounds
     Recipe().compile(copy, 1)
     copy.train_on_batch(x, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
     model.set_weights(copy.get_weights())
@@ -32,25 +34,71 @@ def test_the_copy_computes_in_that_precision_and_gives_its_weights_back_in_float
     np.testing.assert_allclose(opened(x), copy(x), atol=0.02)
 
 
-def test_float32_is_the_model_itself() -> None:
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_model_is_saved_without_the_optimizer_that_trained_it(tmp_path: Path, precision: str) -> None:
     model = net()
-    assert in_precision(model, "float32") is model
+    trained = in_precision(model, precision)
+    Recipe().compile(trained, 1)
+    x = np.random.default_rng(0).uniform(0, 1, (4, 24, 24, 3)).astype(np.float32)
+    trained.train_on_batch(x, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
+    model.set_weights(trained.get_weights())
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    assert not opened.compiled
+    for ours, theirs in zip(opened.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-def test_trying_leaves_the_model_as_it_is_and_knows_what_there_is() -> None:
+def test_float32_trains_the_weights_of_the_model_itself() -> None:
     model = net()
-    before = [each.copy() for each in model.get_weights()]
+    trained = in_precision(model, "float32")
+    assert all(weight is ours for weight, ours in zip(trained.weights, model.weights, strict=True))
+
+
+def test_each_supported_precision_is_measured_without_changing_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = net()
+    before = [weight.copy() for weight in model.get_weights()]
     batch = np.zeros((2, 24, 24, 3), np.float32), np.eye(3, dtype=np.float32)[[0, 1]]
-    chosen, seconds = fastest(model, batch, lambda trial: Recipe().compile(trial, 1))
-    assert list(seconds) == known_to_hardware()
-    assert chosen in seconds
-    assert all(each > 0 for each in seconds.values())
+    supported = ["float32", "mixed_bfloat16", "mixed_float16"]  # on any machine, perhaps emulated
+    monkeypatch.setattr("convscope.training.precision.known_to_hardware", lambda: supported)
+    computed_in = []
+
+    def compile_and_record(trial: keras.Model) -> None:
+        computed_in.append(trial.get_layer("conv2d_1").compute_dtype)
+        Recipe().compile(trial, 1)
+
+    chosen, seconds = fastest(model, batch, compile_and_record)
+    assert computed_in == ["float32", "bfloat16", "float16"]
+    assert list(seconds) == supported
+    assert chosen == choose(seconds)
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
-def test_a_bias_learns_from_every_place() -> None:
-    """The gradient of the sum of all maps is, for a bias, the number of places: 9 pictures of 62 x 62."""
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({"float32": 1.0}, "float32"),
+        ({"float32": 1.0, "mixed_bfloat16": 0.5}, "mixed_bfloat16"),
+        ({"float32": 1.0, "mixed_bfloat16": 0.95}, "float32"),  # less than 10 % faster
+        ({"float32": 1.0, "mixed_float16": 0.4, "mixed_bfloat16": 0.5}, "mixed_float16"),
+        ({"float32": 1.0, "mixed_bfloat16": 2.0}, "float32"),
+    ],
+)
+def test_the_fastest_precision_is_chosen_if_it_is_a_tenth_faster(
+    seconds: dict[str, float], chosen: str
+) -> None:
+    assert choose(seconds) == chosen
+
+
+def test_float32_is_always_supported_and_first() -> None:
+    assert known_to_hardware()[0] == "float32"
+
+
+def test_the_gradient_of_a_bias_sums_over_all_positions() -> None:
+    """The gradient of the sum of all maps with respect to a bias is the number of positions, 9 x 62 x 62."""
     inputs = keras.Input((64, 64, 3))
     maps = keras.layers.Conv2D(4, 3, name="biased")(inputs)
     model = keras.Model(inputs, keras.layers.Flatten()(maps))
@@ -63,8 +111,8 @@ def test_a_bias_learns_from_every_place() -> None:
         np.testing.assert_allclose(bias, 9 * 62 * 62, rtol=0.01)
 
 
-def test_a_copy_normalises_with_what_the_model_was_adapted_to() -> None:
-    """As EfficientNet does with its ImageNet weights; `set_weights` alone leaves the copy at mean 0."""
+def test_a_copy_keeps_the_statistics_of_a_normalization_layer() -> None:
+    """EfficientNet has such a layer; `set_weights` alone leaves the mean of the copy at 0."""
     rng = np.random.default_rng(0)
     inputs = keras.Input((4, 4, 3))
     normal = keras.layers.Normalization()

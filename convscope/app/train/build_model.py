@@ -16,7 +16,6 @@ from convscope.errors import ConvscopeError
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
 from convscope.models.bundle import CONTRACT_FILE, read_contract
-from convscope.models.head import Head
 from convscope.preprocessing import Preprocessing, by_name, resolve_preprocessing
 
 
@@ -56,26 +55,20 @@ def build(config: ModelConfig, classes: int) -> BuiltModel:
             classes,
             input_size=config.input_size or wanted.input_size,
             weights=config.weights,
-            head=_head(config),
+            head=config,
         )
         preprocessing = by_name(config.preprocessing) if config.preprocessing else wanted.preprocessing
     else:
         assert isinstance(config, PretrainedFileConfig)
         path = Path(config.file).expanduser()
         preprocessing = _of_file(config, path)
-        model = pretrained.from_file(
-            path, classes, cut=config.cut, head=_head(config), input_size=config.input_size
-        )
+        model = pretrained.from_file(path, classes, cut=config.cut, head=config, input_size=config.input_size)
     if isinstance(config, PretrainedConfig):
         pretrained.set_trainable(model, config.trainable)
     _, height, width, _ = model.inputs[0].shape
     if height is None or width is None:
         raise ConvscopeError("the model leaves the size of its input open: say model.input_size=PIXELS")
     return BuiltModel(model, (height, width), preprocessing)
-
-
-def _head(config: PretrainedConfig) -> Head:
-    return Head(config.pooling.value, config.units, config.activation, config.dropout, config.output.value)
 
 
 def _of_file(config: PretrainedFileConfig, path: Path) -> Preprocessing:

@@ -15,11 +15,11 @@ from convscope.app.train.finetune import Features, compute_features, train_head
 from convscope.app.train.score import evaluate_run, open_data, predict_run, score
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
-from convscope.data.augment import Augment, Ranges, fast_augmentation
+from convscope.data.augment import Augment, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.dataset_statistics import channel_moments
 from convscope.data.manifest import Manifest, manifest_hash
-from convscope.data.pipeline import Batches, labelled_images
+from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.models.bundle import (
@@ -35,8 +35,10 @@ from convscope.progress import progress
 from convscope.render import figure
 from convscope.training import precision, state
 from convscope.training.callbacks import KeepBest, Snapshots
+from convscope.training.determinism import deterministic_ops
 from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
+from convscope.training.settings import OptimizationSettings
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,17 @@ class _Parts:
 
 
 def run(config: TrainConfig, directory: Path) -> None:
-    """Train, or with `config.evaluate` or `config.predict` use what was trained before."""
-    if config.predict:
-        predict_run(config, directory)
-    elif config.evaluate:
-        evaluate_run(config, directory)
-    else:
-        train(config, directory)
+    """Train, or with `config.evaluate` or `config.predict` use a trained model.
+
+    Afterwards Keras' global state and TensorFlow's determinism are reset: the next job of a sweep runs in the
+    same process.
+    """
+    stage = predict_run if config.predict else evaluate_run if config.evaluate else train
+    try:
+        with deterministic_ops(config.training.deterministic):
+            stage(config, directory)
+    finally:
+        keras.utils.clear_session()
 
 
 def train(config: TrainConfig, directory: Path) -> None:
@@ -77,8 +83,6 @@ def train(config: TrainConfig, directory: Path) -> None:
     """
     root, manifest = open_data(config.dataset)
     directory = run_directory.choose(config, directory)
-    if config.training.deterministic:
-        _be_deterministic()
     keras.utils.set_random_seed(config.seed)
     built = build(config.model, len(manifest.classes))
     built = replace(built, preprocessing=_normalised(config.augmentation, root, manifest, built))
@@ -160,25 +164,18 @@ def _first_phase(run: _Parts, features: Features, directory: Path) -> float:
     return lowest
 
 
-def _be_deterministic() -> None:
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
-
-
 def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltModel) -> dict[str, Batches]:
     result = {}
+    augment = _augmentation(config.augmentation)
+    randomness = Randomness(config.seed, augment, config.training.mixup)
     for split in ("train", "validation", "test"):
-        training = split == "train"
         result[split] = Batches(
             labelled_images(root, manifest, split),
             size=built.input_size,
             preprocessing=built.preprocessing,
             batch_size=config.training.batch_size,
-            augment=_augmentation(config.augmentation) if training else None,
-            shuffle_seed=config.seed if training else None,
-            mixup=config.training.mixup if training else 0.0,
             binary=config.model.output == "sigmoid",
+            randomness=randomness if split == "train" else None,
         )
     return result
 
@@ -207,12 +204,12 @@ def _normalised(
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:
     engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
-    return engine(Ranges.of(asdict(config)))
+    return engine(config)
 
 
 def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
-    given = asdict(config) | {"class_weights": _class_weights(manifest) if config.class_weights else None}
-    return Recipe(**{each.name: given[each.name] for each in fields(Recipe)})
+    shared = {option.name: getattr(config, option.name) for option in fields(OptimizationSettings)}
+    return Recipe(**shared, class_weights=_class_weights(manifest) if config.class_weights else None)
 
 
 def _class_weights(manifest: Manifest) -> dict[int, float]:

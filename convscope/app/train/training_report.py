@@ -16,6 +16,7 @@ from convscope.names import printable
 from convscope.render.thumbnail import Thumbnail, file_address
 from convscope.render.training_page import RunReport, write_run_report
 from convscope.training.evaluate import Evaluation
+from convscope.training.precision import FLOAT32
 
 FILE = "report.html"
 SHOWN = 28  # pictures a gallery
@@ -94,6 +95,7 @@ def write(
                 for name, title in CHARTS.items()
                 if (directory / name).is_file()
             ],
+            curves_precision=_curves_precision(directory, contract),
             suspicions=thumbnails(
                 [
                     (
@@ -115,3 +117,13 @@ def write(
 def _which(contract: Contract) -> str:
     digest = contract.dataset.get("manifest_sha256")
     return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"
+
+
+def _curves_precision(directory: Path, contract: Contract) -> str | None:
+    """Return the precision that the curves were computed in, None for float32 or without curves.
+
+    A first phase alone (`epochs` is 0) trains the head in float32.
+    """
+    precision = contract.training.get("precision", FLOAT32)
+    has_curves = contract.training.get("epochs") and (directory / "curves.png").is_file()
+    return str(precision) if has_curves and precision != FLOAT32 else None

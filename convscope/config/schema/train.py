@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from omegaconf import MISSING
 
 from convscope.config.schema.prepare import DatasetConfig
+from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
+from convscope.models.settings import Head, OutputSettings
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
+from convscope.training.settings import OptimizationSettings
 
 
 class Logger(StrEnum):
@@ -33,47 +35,20 @@ class Split(StrEnum):
     test = "test"
 
 
-class FillMode(StrEnum):
-    """What augmentation fills the places with that lie outside the picture."""
-
-    nearest = "nearest"
-    reflect = "reflect"
-    wrap = "wrap"
-    constant = "constant"
-
-
-class Output(StrEnum):
-    """The last layer."""
-
-    softmax = "softmax"
-    sigmoid = "sigmoid"
-
-
-class Pooling(StrEnum):
-    """How a head begins."""
-
-    avg = "avg"
-    max = "max"
-    flatten = "flatten"
-
-
 @dataclass
-class ModelConfig:
-    """A network: what every kind has."""
+class ModelConfig(OutputSettings):
+    """A network: the options that all kinds share."""
 
     input_size: int | None = option(None, "width and height of the input in pixels; null: the network's own")
     preprocessing: str | None = option(
         None, "none, unit_range, minus_one_to_one, caffe or torch; null: the network's own"
     )
-    dropout: float = option(MISSING, "fraction of the head's inputs that training drops")
-    output: Output = option(Output.softmax, "softmax, or sigmoid: one unit for two classes")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         if self.input_size is not None:
             check_range("model.input_size", self.input_size, 16, 2048)
-        if self.dropout != MISSING:
-            check_range("model.dropout", self.dropout, 0, 1, below=True)
         if self.preprocessing not in (None, "affine"):
             by_name(self.preprocessing)
 
@@ -107,18 +82,10 @@ class SmallConvnetConfig(ModelConfig):
 
 
 @dataclass
-class PretrainedConfig(ModelConfig):
-    """A trunk that is trained already, with a new head."""
+class PretrainedConfig(Head, ModelConfig):
+    """A pretrained trunk with a new head."""
 
-    pooling: Pooling = option(Pooling.avg, "how the head begins")
-    units: int = option(256, "units of the dense layer before the last; 0 leaves it out")
-    activation: str = option("relu", "of that layer, by Keras' names")
     trainable: str = option("all", "all, head, or the first layer that trains, by name")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        check_range("model.units", self.units, 0)
 
 
 @dataclass
@@ -153,44 +120,24 @@ class Engine(StrEnum):
 
 
 @dataclass
-class AugmentationConfig:
-    """What is done to training pictures, 0 to 255, before preprocessing: ImageDataGenerator's parameters."""
+class AugmentationConfig(Ranges):
+    """Augmentation of the training pictures (0 to 255, before preprocessing), as in ImageDataGenerator."""
 
-    engine: Engine = option(Engine.fast, "fast is OpenCV in threads, keras is ImageDataGenerator itself")
-    rotation_range: float = option(0.0, "degrees, to either side")
-    width_shift_range: float = option(0.0, "fraction of the side, or from 1 pixels, to either side")
-    height_shift_range: float = option(0.0, "fraction of the side, or from 1 pixels, to either side")
-    shear_range: float = option(0.0, "degrees")
-    zoom_range: Any = option(0.0, "fraction, in and out, or [lowest, highest] factor")
-    brightness_range: list[float] = option([], "[lowest, highest] factor; [] leaves it alone")
-    channel_shift_range: float = option(0.0, "grey levels, to either side")
-    horizontal_flip: bool = option(False, "mirror every other picture")
-    vertical_flip: bool = option(False, "turn every other picture upside down")
-    fill_mode: FillMode = option(FillMode.nearest, "what lies outside the picture")
-    cval: float = option(0.0, "the grey level outside with fill_mode=constant")
-    featurewise_center: bool = option(False, "with engine=keras: take each channel's mean over train away")
-    featurewise_std_normalization: bool = option(False, "and divide by its deviation; likewise")
-    samplewise_center: bool = option(False, "take each picture's own mean away; likewise")
-    samplewise_std_normalization: bool = option(False, "and divide by its own deviation; likewise")
+    engine: Engine = option(Engine.fast, "fast: OpenCV in threads; keras: ImageDataGenerator itself")
+    featurewise_center: bool = option(
+        False, "with engine=keras: subtract the mean of each channel over the training split"
+    )
+    featurewise_std_normalization: bool = option(
+        False, "with engine=keras: divide each channel by its standard deviation over the training split"
+    )
+    samplewise_center: bool = option(False, "with engine=keras: subtract the mean of each picture")
+    samplewise_std_normalization: bool = option(
+        False, "with engine=keras: divide each picture by its standard deviation"
+    )
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name in ("width_shift_range", "height_shift_range"):
-            check_range(f"augmentation.{name}", getattr(self, name), 0)
-        for name in ("rotation_range", "shear_range"):
-            check_range(f"augmentation.{name}", getattr(self, name), 0, 180)
-        for name in ("channel_shift_range", "cval"):
-            check_range(f"augmentation.{name}", getattr(self, name), 0, 255)
-        if isinstance(self.zoom_range, int | float) and not isinstance(self.zoom_range, bool):
-            check_range("augmentation.zoom_range", self.zoom_range, 0, 1, below=True)
-        elif not _is_range(self.zoom_range) or self.zoom_range[0] == 0:
-            raise ConvscopeError(
-                f"augmentation.zoom_range={self.zoom_range}: expected a fraction, or [lowest, highest]"
-            )
-        if self.brightness_range and not _is_range(self.brightness_range):
-            raise ConvscopeError(
-                f"augmentation.brightness_range={self.brightness_range}: expected [] or [lowest, highest]"
-            )
+        """Check the ranges and the combinations."""
+        super().__post_init__()
         self._check_normalisation()
 
     @property
@@ -209,15 +156,6 @@ class AugmentationConfig:
             raise ConvscopeError(
                 "augmentation normalises both featurewise and samplewise: expected one of the two"
             )
-
-
-def _is_range(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(each, int | float) for each in value)
-        and 0 <= value[0] <= value[1]
-    )
 
 
 @dataclass
@@ -245,40 +183,22 @@ class Precision(StrEnum):
 
 
 @dataclass
-class TrainingConfig:
-    """The loop."""
+class TrainingConfig(OptimizationSettings):
+    """The training loop."""
 
-    epochs: int = option(10, "passes over the training images; 0 only after finetune=two_phase")
-    batch_size: int = option(32, "images a step")
-    optimizer: str = option("Adam", "by Keras' name: Adam, AdamW, SGD, RMSprop, …")
-    learning_rate: float = option(1e-3, "of the optimizer, at its highest")
-    weight_decay: float | None = option(None, "a step, as AdamW has it; null: the optimizer's own")
-    momentum: float = option(0.0, "of SGD and RMSprop")
-    schedule: str | None = option(None, "CosineDecay, PolynomialDecay or ExponentialDecay; null: none")
-    warmup_epochs: float = option(0.0, "of rising learning rate before CosineDecay")
-    clipnorm: float | None = option(None, "the largest norm of a variable's gradient")
-    label_smoothing: float = option(0.0, "share of each label that goes to all classes")
-    class_weights: bool = option(False, "weigh the loss so that every class counts the same")
-    mixup: float = option(0.0, "alpha of the Beta distribution that pictures are mixed by; 0 is not at all")
-    patience: int = option(0, "end after so many epochs without a lower validation loss; 0: never")
-    plateau: int = option(0, "a fifth of the learning rate after so many; 0: never")
-    precision: Precision = option(Precision.auto, "auto tries what the hardware knows and takes the fastest")
-    deterministic: bool = option(False, "the same weights, bit for bit, on one machine; slower")
+    batch_size: int = option(32, "images per step")
+    class_weights: bool = option(False, "weight the loss so that all classes count the same")
+    mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
+    precision: Precision = option(
+        Precision.auto, "auto measures the precisions that the hardware supports and chooses the fastest"
+    )
+    deterministic: bool = option(False, "bitwise reproducible weights on the same machine; slower")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("training.epochs", self.epochs, 0)
+        super().__post_init__()
         check_range("training.batch_size", self.batch_size, 1)
-        check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
-        for name in ("learning_rate", "momentum", "warmup_epochs", "mixup", "patience", "plateau"):
-            check_range(f"training.{name}", getattr(self, name), 0)
-        for name in ("weight_decay", "clipnorm"):
-            if getattr(self, name) is not None:
-                check_range(f"training.{name}", getattr(self, name), 0)
-        if self.plateau and self.schedule:
-            raise ConvscopeError(
-                "training.plateau and training.schedule both set the learning rate: expected one"
-            )
+        check_range("training.mixup", self.mixup, 0)
 
 
 @dataclass

@@ -1,0 +1,46 @@
+"""Settings of the optimization: what the training loop needs, apart from the model and its data."""
+
+from dataclasses import dataclass
+
+from convscope.errors import ConvscopeError
+from convscope.options import check_range, option
+
+
+@dataclass
+class OptimizationSettings:
+    """How a model is optimized.
+
+    A schedule goes from `learning_rate` to zero over the whole run (ExponentialDecay: to a hundredth).
+    CosineDecay can start with a linear warmup from zero. Label smoothing: C. Szegedy et al., Rethinking the
+    Inception Architecture (2016).
+    """
+
+    epochs: int = option(10, "passes over the training images; 0 is possible with finetune=two_phase only")
+    optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …")
+    learning_rate: float = option(1e-3, "the highest learning rate of the run")
+    weight_decay: float | None = option(
+        None, "decoupled weight decay, as in AdamW; null: the optimizer's own"
+    )
+    momentum: float = option(0.0, "momentum of SGD or RMSprop")
+    schedule: str | None = option(None, "CosineDecay, PolynomialDecay or ExponentialDecay; null: constant")
+    warmup_epochs: float = option(0.0, "epochs of linear warmup before CosineDecay")
+    clipnorm: float | None = option(None, "maximum norm of the gradient of each variable; null: no clipping")
+    label_smoothing: float = option(0.0, "share of each label that is spread over all classes")
+    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never")
+    plateau: int = option(
+        0, "divide the learning rate by 5 after this many epochs without a lower validation loss; 0: never"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("training.epochs", self.epochs, 0)
+        check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
+        for name in ("learning_rate", "momentum", "warmup_epochs", "patience", "plateau"):
+            check_range(f"training.{name}", getattr(self, name), 0)
+        for name in ("weight_decay", "clipnorm"):
+            if getattr(self, name) is not None:
+                check_range(f"training.{name}", getattr(self, name), 0)
+        if self.plateau and self.schedule:
+            raise ConvscopeError(
+                "training.plateau and training.schedule both set the learning rate: expected one of them"
+            )
