@@ -1,11 +1,13 @@
 """What a user can get wrong: one line that says so, exit status 1, no traceback."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from convscope.images import save_png
 
@@ -93,6 +95,20 @@ def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class
     manifest = json.loads(Path("data/x/manifest.json").read_text())
     assert len(manifest["images"]) == 20
     assert manifest["rejected"][0]["source"].endswith("broken.jpg")
+
+
+def test_a_decompression_bomb_is_reported_without_a_warning_of_pillow(
+    command: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_png(class_folders / "dark" / "large.png", np.zeros((40, 40, 3), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        done = command(
+            "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
+        )
+    assert "1 decompression bomb" in done.out
+    assert [str(warning.message) for warning in caught if "Image size" in str(warning.message)] == []
 
 
 def test_stage_1_never_drops_a_class_without_a_word(command: Command, class_folders: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         run: the stage, which takes its config object and the run directory.
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
+    _configure_process()
     register()
     sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage])))
     failures: list[str] = []
@@ -110,6 +111,14 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(bool(failures))
+
+
+def _configure_process() -> None:
+    """Set what only a script may change: importing convscope leaves a user's process as it is."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # the threads are convscope's: one per picture
+    # convscope.decode refuses such pictures itself; Pillow's warning would be a second message.
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
 
 
 def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
