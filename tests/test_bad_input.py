@@ -69,12 +69,12 @@ def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: 
 def test_stage_1_folders(command: Command, class_folders: Path) -> None:
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     (class_folders / "empty").mkdir()
-    is_one_line(command("create_train_val_test", *prepare), "empty", "holds no images")
+    is_one_line(command("create_train_val_test", *prepare), "empty", "is empty")
     (class_folders / "empty" / "few.png").write_bytes((class_folders / "dark" / "0.png").read_bytes())
     is_one_line(command("create_train_val_test", *prepare), "'empty' has 1 usable", "at least 3")
     for label in ("empty", "light"):
         (class_folders / label).rename(class_folders.parent / label)
-    is_one_line(command("create_train_val_test", *prepare), "one class only, 'dark'")
+    is_one_line(command("create_train_val_test", *prepare), "only one class, 'dark'")
     outer = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders.parent / 'outer'}"]
     (class_folders.parent / "outer").mkdir()
     for label in ("empty", "light"):
@@ -82,7 +82,7 @@ def test_stage_1_folders(command: Command, class_folders: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         (class_folders.parent / label).rename(target)
     (class_folders.parent / "outer" / "zipped" / "light").rename(class_folders.parent / "light")
-    is_one_line(command("create_train_val_test", *outer), "one class only, 'empty'")
+    is_one_line(command("create_train_val_test", *outer), "only one class, 'empty'")
 
 
 def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class_folders: Path) -> None:
@@ -91,7 +91,7 @@ def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class
         "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
     )
     assert done.status == 0
-    assert "left out  1 not an image" in done.out
+    assert "left out    1 not an image" in done.out
     manifest = json.loads(Path("data/x/manifest.json").read_text())
     assert len(manifest["images"]) == 20
     assert manifest["rejected"][0]["source"].endswith("broken.jpg")
@@ -129,11 +129,9 @@ def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path)
     assert command("create_train_val_test", *prepare).status == 0
     manifest = Path("data/x/manifest.json")
     before = manifest.read_bytes(), manifest.stat().st_mtime_ns
-    assert "there already" in command("create_train_val_test", *prepare).out
+    assert "already exists" in command("create_train_val_test", *prepare).out
     other = [*prepare, "split.seed=1"]
-    is_one_line(
-        command("create_train_val_test", *other), "split.seed is 0 there and 1 here", "overwrite=true"
-    )
+    is_one_line(command("create_train_val_test", *other), "split.seed was 0 and is now 1", "overwrite=true")
     assert (manifest.read_bytes(), manifest.stat().st_mtime_ns) == before
     assert command("create_train_val_test", *other, "overwrite=true").status == 0
     assert manifest.read_bytes() != before[0]
