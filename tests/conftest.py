@@ -48,25 +48,51 @@ def command(
     monkeypatch.chdir(tmp_path)
 
     def run(script: str, *arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [f"{script}.py", *arguments])
-        GlobalHydra.instance().clear()
         capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
+        status = run_script(script, *arguments)
         captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
+        return Outcome(status, captured.out, captured.err)
 
     return run
+
+
+def run_script(script: str, *arguments: str) -> int:
+    """Run one of the three scripts in this process and return its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+        GlobalHydra.instance().clear()
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data set `data/two` and `donor`, a tiny run on it; tests work on copies of them."""
+    folder = tmp_path_factory.mktemp("trained")
+    source = write_class_folders(folder / "photos")
+    data = ["dataset=folder", "dataset.name=two"]
+    tiny = ["augmentation=none", "model.input_size=32", "model.widths=[4]", "model.units=4"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_script("create_train_val_test", *data, f"dataset.source={source}") == 0
+        assert run_script("train", *data, *tiny, "training.epochs=1", "hydra.run.dir=donor") == 0
+    return folder
 
 
 @pytest.fixture
 def class_folders(tmp_path: Path) -> Path:
     """A folder with ten pictures each of `dark` and `light`, told apart by their brightness."""
+    return write_class_folders(tmp_path / "photos")
+
+
+def write_class_folders(folder: Path) -> Path:
+    """Write ten pictures each of `dark` and `light` into `folder`; their brightness differs."""
     from convscope.images import save_png
 
     rng = np.random.default_rng(0)
     for label, low in (("dark", 0), ("light", 160)):
         for index in range(10):
             pixels = rng.integers(low, low + 90, (24, 32, 3)).astype(np.uint8)
-            save_png(tmp_path / "photos" / label / f"{index}.png", pixels)
-    return tmp_path / "photos"
+            save_png(folder / label / f"{index}.png", pixels)
+    return folder
