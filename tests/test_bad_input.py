@@ -1,4 +1,4 @@
-"""What a user can get wrong: one line that says so, exit status 1, no traceback."""
+"""Mistakes of users: each gives an error of one line, exit status 1 and no traceback."""
 
 import json
 import shutil
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.app.prepare import prepare as prepare_module
 from convscope.data import image_paths
 from convscope.images import save_png
 
@@ -48,7 +49,7 @@ def run_directory(trained_folder: Path, tmp_path: Path) -> Path:
         (["dataset=folder"], ["dataset.name is not given"]),
         (["dataset=folder", "dataset.name=x"], ["dataset.source is not given"]),
         (["dataset=folder", "dataset.name=x", "dataset.source=nowhere"], ["no folder at nowhere"]),
-        (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["no folder name"]),
+        (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["not a valid folder name"]),
         (["dataset=kaggle"], ["dataset.name is not given", "dataset.kaggle=OWNER/NAME"]),
         (["dataset=kaggle", "dataset.kaggle=../../etc"], ["expected OWNER/NAME"]),
         (["dataset=flower"], ["did you mean flowers"]),
@@ -85,7 +86,7 @@ def test_stage_1_folders(command: Command, class_folders: Path) -> None:
     is_one_line(command("create_train_val_test", *outer), "only one class, 'empty'")
 
 
-def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class_folders: Path) -> None:
+def test_stage_1_reports_files_that_are_not_images(command: Command, class_folders: Path) -> None:
     (class_folders / "dark" / "broken.jpg").write_bytes(b"not a photograph")
     done = command(
         "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
@@ -111,20 +112,20 @@ def test_a_decompression_bomb_is_reported_without_a_warning_of_pillow(
     assert [str(warning.message) for warning in caught if "Image size" in str(warning.message)] == []
 
 
-def test_stage_1_never_drops_a_class_without_a_word(command: Command, class_folders: Path) -> None:
+def test_stage_1_refuses_a_class_without_readable_images(command: Command, class_folders: Path) -> None:
     (class_folders / "third").mkdir()
     (class_folders / "third" / "broken.jpg").write_bytes(b"not a photograph")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     is_one_line(command("create_train_val_test", *prepare), "'third' has no readable image", "broken.jpg")
 
 
-def test_a_place_that_cannot_be_written_is_one_line(command: Command, class_folders: Path) -> None:
+def test_a_root_that_cannot_be_written_is_an_error_of_one_line(command: Command, class_folders: Path) -> None:
     Path("taken").write_text("a file where a folder should be")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}", "dataset.root=taken"]
     is_one_line(command("create_train_val_test", *prepare), "Not a directory: taken")
 
 
-def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path) -> None:
+def test_stage_1_overwrites_only_with_overwrite_true(command: Command, class_folders: Path) -> None:
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     assert command("create_train_val_test", *prepare).status == 0
     manifest = Path("data/x/manifest.json")
@@ -161,7 +162,7 @@ def test_a_photograph_damaged_after_the_split_is_named(command: Command, run_dir
     is_one_line(outcome, f"cannot read {damaged}")
 
 
-def test_a_sweep_goes_on_after_a_failing_job(command: Command, run_directory: Path) -> None:
+def test_a_sweep_continues_after_a_failed_job(command: Command, run_directory: Path) -> None:
     sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
     outcome = command("train", *sweep)
     assert outcome.status == 1
@@ -202,6 +203,17 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     is_one_line(command("visualize", *given), "input does not fit")
 
 
+def test_an_unexpected_error_asks_for_a_report(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "prepare", lambda _: 1 / 0)
+    outcome = command("create_train_val_test")
+    is_one_line(
+        outcome, "ZeroDivisionError: division by zero (internal error; please report it", "debug=true"
+    )
+    outcome = command("create_train_val_test", "debug=true")
+    assert "Traceback" in outcome.err
+    assert outcome.err.rstrip().endswith("(internal error; please report it)")
+
+
 def test_debug_shows_the_traceback(command: Command) -> None:
     outcome = command("train", "dataset=folder", "dataset.name=none", "debug=true")
     assert outcome.status == 1
@@ -239,7 +251,7 @@ def test_photographs_of_every_name_are_drawn(command: Command, run_directory: Pa
     assert len(list(Path("two/class_activation").glob("*/*_overlay.png"))) == 2
 
 
-def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Path) -> None:
+def test_a_page_is_overwritten_only_with_overwrite_true(command: Command, run_directory: Path) -> None:
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
     assert command("visualize", *draw).status == 0
     Path("drawn/notes.txt").write_text("mine")
@@ -251,7 +263,9 @@ def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Pat
     assert Path("drawn/notes.txt").read_text() == "mine"
 
 
-def test_a_photograph_of_the_data_set_is_known_by_its_bytes(command: Command, run_directory: Path) -> None:
+def test_a_photograph_of_the_data_set_is_recognized_by_its_bytes(
+    command: Command, run_directory: Path
+) -> None:
     original = run_directory.parent / "photos" / "light" / "3.png"
     Path("renamed.png").write_bytes(original.read_bytes())
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
