@@ -4,7 +4,6 @@ import io
 import re
 import stat
 import struct
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,9 +24,6 @@ ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _CUT_OFF = re.compile(r"truncated|unexpected end|not enough|EOF|end of (file|data)", re.IGNORECASE)
-
-# Sizes are checked here, and warnings.catch_warnings is not safe in threads.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Reason(StrEnum):

@@ -1,12 +1,14 @@
-"""Work on all cores: in threads where C code does it, in processes where Python has a large part."""
+"""Work on all cores: threads for C code that releases the GIL, processes for work that is mostly Python."""
 
-import ctypes
+import multiprocessing
 import os
 import signal
-import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from convscope.errors import ConvscopeError
@@ -16,33 +18,41 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """`map(work, items)`, a thread a core."""
+    """Yield the results of `map(work, items)`, computed in one thread per core."""
     return _map(ThreadPoolExecutor(cores()), work, items)
 
 
 def in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """`map(work, items)`, a process a core; `work`, items and results must be such as can be pickled.
+    """Yield the results of `map(work, items)`, computed in one process per core.
 
-    A single item is worked on here. Processes end with this one, however it ends.
+    A single item is computed in this process. The worker processes end with this process, even if it is
+    killed. They are started by a fork server, not by a fork of this process: a fork copies the locks that
+    other threads hold (TensorFlow starts such threads), and the copy can never be released.
+
+    Args:
+        work: a function that can be pickled.
+        items: its arguments, which can be pickled, as can the results.
+        workers: number of processes; None is one per core.
 
     Raises:
-        ConvscopeError: a process died.
+        ConvscopeError: a worker process died.
     """
     count = min(workers or cores(), len(items))
     if count <= 1:
         yield from map(work, items)
         return
+    context = multiprocessing.get_context("forkserver")
     try:
-        yield from _map(ProcessPoolExecutor(count, initializer=_follow_the_parent), work, items)
+        yield from _map(ProcessPoolExecutor(count, context, _start_worker), work, items)
     except BrokenProcessPool:
         raise ConvscopeError(
             "a worker process died: it ran out of memory, or a file crashed its decoder; try again, or "
@@ -51,16 +61,34 @@ def in_processes(
 
 
 def _map(pool: Executor, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """What is not begun when the caller stops, as by Ctrl-C, is dropped."""
+    """Yield the results; if the caller stops early (Ctrl-C), cancel the items that have not been started."""
     try:
-        yield from pool.map(work, items)
+        with _interrupts_blocked():
+            results = pool.map(work, items)
+        yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _follow_the_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed, which else would leave its pool behind."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in this thread while workers start: they inherit it, and no worker prints a traceback."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def _start_worker() -> None:
+    """Prepare a worker process: leave Ctrl-C to the parent process, end with it, and print no warnings."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # if an earlier caller started the fork server
+    warnings.simplefilter("ignore")  # a worker reports through its results
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,12 +1,17 @@
-"""What a user can get wrong: one line that says so, exit status 1, no traceback."""
+"""Mistakes of users: each gives an error of one line, exit status 1 and no traceback."""
 
 import json
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from convscope.app.prepare import prepare as prepare_module
+from convscope.data import image_paths
 from convscope.images import save_png
 
 Command = Callable[..., object]
@@ -25,13 +30,11 @@ def is_one_line(outcome: object, *parts: str) -> None:
 
 
 @pytest.fixture
-def run_directory(command: Command, class_folders: Path) -> Path:
-    """A data set of two classes and a tiny model trained on it."""
-    folder = f"dataset.source={class_folders}"
-    assert command("create_train_val_test", "dataset=folder", "dataset.name=two", folder).status == 0
-    outcome = command("train", "dataset=folder", "dataset.name=two", *TINY, "hydra.run.dir=run")
-    assert outcome.status == 0, outcome.err
-    return class_folders.parent / "run"
+def run_directory(trained_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the photographs, the data set and the run of `trained_folder`."""
+    for source, target in (("photos", "photos"), ("data", "data"), ("donor", "run")):
+        shutil.copytree(trained_folder / source, tmp_path / target)
+    return tmp_path / "run"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def run_directory(command: Command, class_folders: Path) -> Path:
         (["dataset=folder"], ["dataset.name is not given"]),
         (["dataset=folder", "dataset.name=x"], ["dataset.source is not given"]),
         (["dataset=folder", "dataset.name=x", "dataset.source=nowhere"], ["no folder at nowhere"]),
-        (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["no folder name"]),
+        (["dataset=folder", "dataset.name=../x", "dataset.source=."], ["not a valid folder name"]),
         (["dataset=kaggle"], ["dataset.name is not given", "dataset.kaggle=OWNER/NAME"]),
         (["dataset=kaggle", "dataset.kaggle=../../etc"], ["expected OWNER/NAME"]),
         (["dataset=flower"], ["did you mean flowers"]),
@@ -67,12 +70,12 @@ def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: 
 def test_stage_1_folders(command: Command, class_folders: Path) -> None:
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     (class_folders / "empty").mkdir()
-    is_one_line(command("create_train_val_test", *prepare), "empty", "holds no images")
+    is_one_line(command("create_train_val_test", *prepare), "empty", "is empty")
     (class_folders / "empty" / "few.png").write_bytes((class_folders / "dark" / "0.png").read_bytes())
     is_one_line(command("create_train_val_test", *prepare), "'empty' has 1 usable", "at least 3")
     for label in ("empty", "light"):
         (class_folders / label).rename(class_folders.parent / label)
-    is_one_line(command("create_train_val_test", *prepare), "one class only, 'dark'")
+    is_one_line(command("create_train_val_test", *prepare), "only one class, 'dark'")
     outer = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders.parent / 'outer'}"]
     (class_folders.parent / "outer").mkdir()
     for label in ("empty", "light"):
@@ -80,44 +83,56 @@ def test_stage_1_folders(command: Command, class_folders: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         (class_folders.parent / label).rename(target)
     (class_folders.parent / "outer" / "zipped" / "light").rename(class_folders.parent / "light")
-    is_one_line(command("create_train_val_test", *outer), "one class only, 'empty'")
+    is_one_line(command("create_train_val_test", *outer), "only one class, 'empty'")
 
 
-def test_stage_1_leaves_out_what_is_no_image_and_says_so(command: Command, class_folders: Path) -> None:
+def test_stage_1_reports_files_that_are_not_images(command: Command, class_folders: Path) -> None:
     (class_folders / "dark" / "broken.jpg").write_bytes(b"not a photograph")
     done = command(
         "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
     )
     assert done.status == 0
-    assert "left out  1 not an image" in done.out
+    assert "left out    1 not an image" in done.out
     manifest = json.loads(Path("data/x/manifest.json").read_text())
     assert len(manifest["images"]) == 20
     assert manifest["rejected"][0]["source"].endswith("broken.jpg")
 
 
-def test_stage_1_never_drops_a_class_without_a_word(command: Command, class_folders: Path) -> None:
+def test_a_decompression_bomb_is_reported_without_a_warning_of_pillow(
+    command: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_png(class_folders / "dark" / "large.png", np.zeros((40, 40, 3), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        done = command(
+            "create_train_val_test", "dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"
+        )
+    assert "1 decompression bomb" in done.out
+    assert [str(warning.message) for warning in caught if "Image size" in str(warning.message)] == []
+
+
+def test_stage_1_refuses_a_class_without_readable_images(command: Command, class_folders: Path) -> None:
     (class_folders / "third").mkdir()
     (class_folders / "third" / "broken.jpg").write_bytes(b"not a photograph")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     is_one_line(command("create_train_val_test", *prepare), "'third' has no readable image", "broken.jpg")
 
 
-def test_a_place_that_cannot_be_written_is_one_line(command: Command, class_folders: Path) -> None:
+def test_a_root_that_cannot_be_written_is_an_error_of_one_line(command: Command, class_folders: Path) -> None:
     Path("taken").write_text("a file where a folder should be")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}", "dataset.root=taken"]
     is_one_line(command("create_train_val_test", *prepare), "Not a directory: taken")
 
 
-def test_stage_1_never_overwrites_unasked(command: Command, class_folders: Path) -> None:
+def test_stage_1_overwrites_only_with_overwrite_true(command: Command, class_folders: Path) -> None:
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
     assert command("create_train_val_test", *prepare).status == 0
     manifest = Path("data/x/manifest.json")
     before = manifest.read_bytes(), manifest.stat().st_mtime_ns
-    assert "there already" in command("create_train_val_test", *prepare).out
+    assert "already exists" in command("create_train_val_test", *prepare).out
     other = [*prepare, "split.seed=1"]
-    is_one_line(
-        command("create_train_val_test", *other), "split.seed is 0 there and 1 here", "overwrite=true"
-    )
+    is_one_line(command("create_train_val_test", *other), "split.seed was 0 and is now 1", "overwrite=true")
     assert (manifest.read_bytes(), manifest.stat().st_mtime_ns) == before
     assert command("create_train_val_test", *other, "overwrite=true").status == 0
     assert manifest.read_bytes() != before[0]
@@ -147,7 +162,7 @@ def test_a_photograph_damaged_after_the_split_is_named(command: Command, run_dir
     is_one_line(outcome, f"cannot read {damaged}")
 
 
-def test_a_sweep_goes_on_after_a_failing_job(command: Command, run_directory: Path) -> None:
+def test_a_sweep_continues_after_a_failed_job(command: Command, run_directory: Path) -> None:
     sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
     outcome = command("train", *sweep)
     assert outcome.status == 1
@@ -183,9 +198,20 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     ):
         is_one_line(command("visualize", *given, wrong), part)
     assert not Path("drawn").exists()
-    contract = json.loads((run_directory / "model.json").read_text()) | {"input_size": [32, 32]}
+    contract = json.loads((run_directory / "model.json").read_text()) | {"input_size": [40, 40]}
     (run_directory / "model.json").write_text(json.dumps(contract))
     is_one_line(command("visualize", *given), "input does not fit")
+
+
+def test_an_unexpected_error_asks_for_a_report(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "prepare", lambda _: 1 / 0)
+    outcome = command("create_train_val_test")
+    is_one_line(
+        outcome, "ZeroDivisionError: division by zero (internal error; please report it", "debug=true"
+    )
+    outcome = command("create_train_val_test", "debug=true")
+    assert "Traceback" in outcome.err
+    assert outcome.err.rstrip().endswith("(internal error; please report it)")
 
 
 def test_debug_shows_the_traceback(command: Command) -> None:
@@ -212,24 +238,20 @@ def test_photographs_of_every_name_are_drawn(command: Command, run_directory: Pa
     for name in NAMES:
         save_png(Path("mine") / name, pixels)
     Path("list.txt").write_text("".join(f"{Path('mine') / name}\n" for name in NAMES))
-    views = "views=[activations,class_activation]"
-    drawn: dict[str, set[str]] = {}
-    for index, images in enumerate(("images=[mine]", "images=[@list.txt]", "images=mine/**")):
-        target = f"drawn{index}"
-        outcome = command(
-            "visualize", f"checkpoint={run_directory}", views, images, f"hydra.run.dir={target}"
-        )
-        assert outcome.status == 0, outcome.err
-        assert (Path(target) / "index.html").is_file()
-        drawn[images] = {path.name for path in (Path(target) / "activations").iterdir() if path.is_dir()}
-    expected = {"photo (1)", "photo (1)-2", "a=b", "it's", "grün", "花", "#1 50%", "&_b_"}
-    assert all(found == expected for found in drawn.values())
+    for pattern in ("mine", "@list.txt", "mine/**"):
+        assert set(image_paths.find([pattern])) == {Path("mine") / name for name in NAMES}
+    given = ["views=[activations,class_activation]", "images=mine/**", "hydra.run.dir=drawn"]
+    outcome = command("visualize", f"checkpoint={run_directory}", *given)
+    assert outcome.status == 0, outcome.err
+    assert Path("drawn/index.html").is_file()
+    drawn = {path.name for path in Path("drawn/activations").iterdir() if path.is_dir()}
+    assert drawn == {"photo (1)", "photo (1)-2", "a=b", "it's", "grün", "花", "#1 50%", "&_b_"}
     one = ["images=[mine/photo (1).png,mine/a=b.png]", "hydra.run.dir=two", "views=[class_activation]"]
     assert command("visualize", f"checkpoint={run_directory}", *one).status == 0
     assert len(list(Path("two/class_activation").glob("*/*_overlay.png"))) == 2
 
 
-def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Path) -> None:
+def test_a_page_is_overwritten_only_with_overwrite_true(command: Command, run_directory: Path) -> None:
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
     assert command("visualize", *draw).status == 0
     Path("drawn/notes.txt").write_text("mine")
@@ -241,7 +263,9 @@ def test_a_page_is_never_drawn_over_unasked(command: Command, run_directory: Pat
     assert Path("drawn/notes.txt").read_text() == "mine"
 
 
-def test_a_photograph_of_the_data_set_is_known_by_its_bytes(command: Command, run_directory: Path) -> None:
+def test_a_photograph_of_the_data_set_is_recognized_by_its_bytes(
+    command: Command, run_directory: Path
+) -> None:
     original = run_directory.parent / "photos" / "light" / "3.png"
     Path("renamed.png").write_bytes(original.read_bytes())
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]

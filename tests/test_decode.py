@@ -1,3 +1,5 @@
+import runpy
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,7 @@ def test_a_truncated_photograph_is_refused(tmp_path: Path) -> None:
         decode.load(tmp_path / "half.jpg")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images.save_png(tmp_path / "large.png", np.zeros((40, 40, 3), np.uint8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow itself refuses twice as many
@@ -62,3 +65,10 @@ def test_programs_are_not_run(tmp_path: Path) -> None:
     (tmp_path / "a.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     with pytest.raises(decode.DecodeError, match="PostScript"):
         decode.load(tmp_path / "a.eps")
+
+
+def test_importing_the_module_does_not_change_the_warning_filters() -> None:
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        runpy.run_path(decode.__file__)
+        assert warnings.filters == []

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,15 +10,17 @@ import pytest
 from convscope import files
 from convscope.errors import ConvscopeError
 
-# Replace a folder in a process that kills itself before its n-th call that changes the file system.
+# For every line N of standard input, replace a folder in a child process that kills itself before its N-th
+# call that changes the file system. Print the exit status of the child, which is its number of such calls.
 PROBE = """
 import os, signal, sys
 from pathlib import Path
 from convscope import files
 
-target, last, exchange = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "exchange"
+target, exchange = Path(sys.argv[1]), sys.argv[2] == "exchange"
 events = ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "shutil.rmtree", "ctypes.dlsym")
-count = 0
+count = last = 0
+armed = False
 
 def watch(event, arguments):
     global count
@@ -26,27 +30,44 @@ def watch(event, arguments):
         if count == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-armed = False
+def replace_folder():
+    global armed
+    with files.replacing(target) as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "new.txt").write_text("new")
+        (partial / "new.txt").write_text("new")
+        armed = True
+    armed = False
+
 sys.addaudithook(watch)
 if not exchange:
     files._exchange = lambda one, other: False
-with files.replacing(target) as partial:
-    (partial / "inner").mkdir()
-    (partial / "inner" / "new.txt").write_text("new")
-    (partial / "new.txt").write_text("new")
-    armed = True
-armed = False
-print(count)
+for line in sys.stdin:
+    last = int(line)
+    child = os.fork()
+    if not child:
+        replace_folder()
+        os._exit(count)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def run(target: Path, last: int, way: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROBE, str(target), str(last), way],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@contextmanager
+def probe(target: Path, way: str) -> Iterator[Callable[[int], int]]:
+    """Yield a function that replaces `target` in a process killed before call N and returns its status."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROBE, str(target), way],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def replace(last: int) -> int:
+        process.stdin.write(f"{last}\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    with process:
+        yield replace
+        process.stdin.close()
 
 
 def make_old(target: Path) -> None:
@@ -69,20 +90,19 @@ def test_a_kill_before_or_after_any_call_of_the_swap_leaves_the_old_folder_or_th
 ) -> None:
     target = tmp_path / "set"
     make_old(target)
-    done = run(target, 0, way)
-    calls = int(done.stdout)
-    assert calls >= 4, done.stderr
     seen = []
-    for last in range(1, calls + 2):  # before call n + 1 is after call n; the last run is not killed
-        make_old(target)
-        killed = run(target, last, way).returncode == -9
-        assert killed == (last <= calls)
-        if way == "exchange":  # at any moment; without it, once the next run has begun
-            assert contents(target) in (OLD, NEW)
-        with files.replacing(target):
-            assert contents(target) in (OLD, NEW)
-            seen.append(contents(target))
-        assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    with probe(target, way) as replace:
+        calls = replace(0)
+        assert calls >= 4
+        for last in range(1, calls + 2):  # before call n + 1 is after call n; the last run is not killed
+            make_old(target)
+            assert replace(last) == (-9 if last <= calls else calls)
+            if way == "exchange":  # at any moment; the other way needs the next run to repair the folder
+                assert contents(target) in (OLD, NEW)
+            with files.replacing(target):
+                assert contents(target) in (OLD, NEW)
+                seen.append(contents(target))
+            assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert seen[0] == OLD
     assert seen[-1] == NEW
 

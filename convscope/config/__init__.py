@@ -1,1 +1,1 @@
-"""The configuration: its schema, the command line, and the only package that imports Hydra."""
+"""The configuration: its schema and the command line; the only package that imports Hydra."""

@@ -1,4 +1,4 @@
-"""What `--help` prints: every key with its value and one line on it, read from the schema."""
+"""The text of `--help`: every key with its value and its description, read from the schema."""
 
 import shutil
 import textwrap
@@ -9,25 +9,25 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 FLAGS = """\
-Hydra's own: `-m` runs a sweep over comma-separated values, `hydra.run.dir=DIR` chooses where the
-output goes, `--cfg job` prints the configuration. Quote brackets: zsh refuses them bare."""
+Hydra options: `-m` runs a sweep over comma-separated values, `hydra.run.dir=DIR` sets the output folder,
+`--cfg job` prints the configuration. Quote arguments with brackets for zsh."""
 
 
 def render(config: DictConfig, groups: Mapping[str, Sequence[str]], about: str) -> str:
-    """The help text of a stage.
+    """Return the help text of a stage.
 
     Args:
-        config: the composed configuration, whose values are shown.
-        groups: the names of what can be swapped as a whole, and what there is to choose from.
-        about: what the stage does and how it is called, the script's docstring.
+        config: the composed configuration; its values are shown.
+        groups: the names of the config groups, each with its choices.
+        about: the docstring of the script: what the stage does, and examples.
     """
     keys = list(_keys(config))
     width = min(38, max(len(key) for key, _, _ in keys))
     lines = [about.strip(), ""]
     if groups:
         choices = [f"  {name + '=':<15} {' | '.join(names)}" for name, names in groups.items()]
-        lines += ["Swap whole groups:", *choices, ""]
-    lines += ["Keys, with the values that they have now:"]
+        lines += ["Groups and their choices:", *choices, ""]
+    lines += ["Keys and their current values:"]
     for key, value, text in keys:
         lines += _entry(f"{key}={value}", text, width + 14)
     return "\n".join([*lines, "", FLAGS])
@@ -43,20 +43,20 @@ def _entry(left: str, text: str, width: int) -> Sequence[str]:
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Every leaf of the configuration: its dotted key, its value, its help."""
+    """Yield every leaf of the configuration: its dotted key, its value, its description."""
     schema = OmegaConf.get_type(config)
     assert schema is not None
     assert is_dataclass(schema)
-    inner = []
-    for each in fields(schema):
-        node = config._get_node(each.name)
+    nested = []
+    for item in fields(schema):
+        node = config._get_node(item.name)
         if isinstance(node, DictConfig):
-            inner.append((node, f"{prefix}{each.name}."))
+            nested.append((node, f"{prefix}{item.name}."))
             continue
-        missing = OmegaConf.is_missing(config, each.name)
-        value = "???" if missing else _show(config[each.name])
-        yield f"{prefix}{each.name}", value, each.metadata.get("help", "")
-    for node, path in inner:
+        missing = OmegaConf.is_missing(config, item.name)
+        value = "???" if missing else _show(config[item.name])
+        yield f"{prefix}{item.name}", value, item.metadata.get("help", "")
+    for node, path in nested:
         yield from _keys(node, path)
 
 

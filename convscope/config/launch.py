@@ -1,10 +1,11 @@
-"""The outermost wrapper of every script: compose, run, turn failures into one line and a status."""
+"""The main function of every script: compose the configuration, run the stage, report errors in one line."""
 
 import os
 import shutil
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ GROUPS: dict[str, dict[str, type]] = {
 
 
 def register() -> None:
-    """Tell Hydra the schema of every stage and group: `schema_NAME` beside the YAML files."""
+    """Register the schema of every stage and group with Hydra, as `schema_NAME`."""
     store = ConfigStore.instance()
     for stage, schema in SCHEMAS.items():
         store.store(name=f"schema_{stage}", node=schema())
@@ -83,18 +84,18 @@ def register() -> None:
 
 
 def main(script: str, about: str | None, run: Stage) -> NoReturn:
-    """Run a stage as its script does, and end the process.
+    """Run a stage and exit.
 
-    The exit status is 0, 1 after an error (printed as one line; a traceback with `debug=true`), or 130
-    after Ctrl-C. In a sweep the jobs after a failing one still run.
+    The exit status is 0 on success, 1 after an error and 130 after Ctrl-C. An error is printed as one line,
+    with `debug=true` after a traceback. In a sweep, the jobs after a failed job still run.
 
     Args:
-        script: the script's `__file__`; its name is the stage, and `conf/` lies beside it.
-        about: the script's docstring, for `--help`.
-        run: the stage, which takes its config object and the run directory.
+        script: `__file__` of the script; its name is the stage, and the folder `conf/` is beside it.
+        about: docstring of the script, for `--help`.
+        run: the stage, a function of its config object and the run directory.
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us; we print them
+    _configure_process()
     register()
     sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
     failures: list[str] = []
@@ -104,9 +105,13 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         decorate(lambda config: _job(config, run, failures))()
-    except BrokenPipeError:  # such as `--help | head`
+    except BrokenPipeError:  # `--help | head` closes standard output early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (HydraException, OmegaConfBaseException, OSError) as error:  # such as of the run directory
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        OSError,
+    ) as error:  # for example: cannot create the run directory
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -114,25 +119,33 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     sys.exit(bool(failures))
 
 
+def _configure_process() -> None:
+    """Set what only a script may change: importing convscope leaves a user's process as it is."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # the threads are convscope's: one per picture
+    # convscope.decode refuses such pictures itself; Pillow's warning would be a second message.
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+
+
 def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """The keys whose values are lists, of a schema and of those in it: "views", "activations.layers"."""
-    for each in fields(node):
-        if get_origin(each.type) is list:
-            yield prefix + each.name
-        elif is_dataclass(each.type):
-            yield from list_keys(each.type, f"{prefix}{each.name}.")
+    """Yield the keys of a schema whose values are lists, for example "views" and "activations.layers"."""
+    for item in fields(node):
+        if get_origin(item.type) is list:
+            yield prefix + item.name
+        elif is_dataclass(item.type):
+            yield from list_keys(item.type, f"{prefix}{item.name}.")
 
 
 def to_yaml(config: Any) -> str:
-    """A config object as YAML, for the run directory."""
+    """Return a config object as YAML."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
 def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
-    """One job: an error is printed and noted, so that a sweep goes on."""
+    """Run one job; print an error and append it to `failures`, so that a sweep continues."""
     directory = Path(HydraConfig.get().runtime.output_dir)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
-        sys.argv[1:] = HydraConfig.get().overrides.task  # the command of this job alone
+        sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
             raise ConvscopeError(f"{key} is not given: add {key}=VALUE")
@@ -145,10 +158,8 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
         _report(failures[-1], debug=bool(config.debug))
     except Exception as error:
         failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
-        _report(
-            f"{failures[-1]} (not foreseen: a fault of convscope; debug=true shows where)",
-            debug=bool(config.debug),
-        )
+        hint = "" if config.debug else " with the output of debug=true"
+        _report(f"{failures[-1]} (internal error; please report it{hint})", debug=bool(config.debug))
     finally:
         _remove_if_empty(directory)
 
@@ -165,7 +176,7 @@ def _report(message: str, *, debug: bool) -> None:
 
 
 def _help(stage: str, folder: Path, about: str) -> str:
-    given = [each for each in sys.argv[1:] if "=" in each and not each.startswith("hydra")]
+    given = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("hydra")]
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
         config = hydra.compose(stage, overrides=given, return_hydra_config=True)

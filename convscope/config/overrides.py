@@ -1,8 +1,8 @@
-"""What people type as KEY=VALUE, made into what Hydra's grammar takes.
+"""Arguments KEY=VALUE, quoted where Hydra's grammar needs it.
 
-Hydra refuses `photo (1).jpg`, `~`, `#`, `'`, letters beyond ASCII and values with `=` unless they are
-quoted twice, once for the shell and once for Hydra. Here a value that does not parse is quoted, and a
-single value for a list becomes a list.
+Hydra rejects `photo (1).jpg`, `~`, `#`, `'`, non-ASCII letters and values with `=`, unless they are quoted
+twice: for the shell and for Hydra. This module quotes a value that Hydra cannot parse, and turns a single
+value of a list key into a list.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,12 +12,12 @@ from hydra.errors import HydraException
 
 
 def normalize(arguments: Sequence[str], list_keys: Collection[str]) -> list[str]:
-    """The command line's arguments with values quoted where Hydra could not read them.
+    """Return the arguments with those values quoted that Hydra cannot parse.
 
     Args:
-        arguments: `sys.argv[1:]`. Flags and what follows them are left alone.
-        list_keys: keys whose values are lists; `images=a.jpg` becomes `images=[a.jpg]`, unless a
-            sweep (`-m`) is asked for.
+        arguments: `sys.argv[1:]`. Arguments without `=` and flags are not changed.
+        list_keys: keys whose values are lists; `images=a.jpg` becomes `images=[a.jpg]`, except in a
+            sweep (`-m`).
     """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     return [_normalize(argument, () if sweep else list_keys) for argument in arguments]

@@ -21,6 +21,10 @@ class ArchiveError(ConvscopeError):
     """An archive that is damaged, or does what an archive of pictures has no need to."""
 
 
+class DamagedArchiveError(ArchiveError):
+    """An archive that cannot be read to its end: another download may be whole."""
+
+
 def unpack(archive: Path, target: Path, *, largest: int) -> None:
     """Unpack a zip file into `target`, and the zip files in it into folders of their own names.
 
@@ -58,7 +62,7 @@ class _Unpacking:
                 ) as bar:
                     inner = [self._member(opened, each, target, bar) for each in members]
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
-            raise ArchiveError(
+            raise DamagedArchiveError(
                 f"{self.outermost} is no zip file, or damaged ({archive.name}: {error})"
             ) from None
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:

@@ -12,7 +12,7 @@ from convscope.parallel import in_threads
 MOST = 1000  # images; more change the second decimal at most
 
 
-def channel_statistics(paths: Sequence[Path]) -> dict[str, Any]:
+def pixel_statistics(paths: Sequence[Path]) -> dict[str, Any]:
     """Mean and standard deviation of each channel over all pixels, 0 to 255.
 
     Args:

@@ -102,11 +102,11 @@ class Grouping:
     left_out: dict[int, tuple[str, ...]]
 
 
-def group(
+def group_duplicates(
     count: int,
     pairs: Iterable[Pair],
     *,
-    parts: Sequence[str | None] | None = None,
+    splits: Sequence[str | None] | None = None,
     fixed: Sequence[bool] | None = None,
     order: Sequence[int] | None = None,
 ) -> Grouping:
@@ -115,18 +115,18 @@ def group(
     Args:
         count: how many pictures there are.
         pairs: which of them belong together.
-        parts: the split that a picture is in already, or None.
+        splits: the split that a picture is in already, or None.
         fixed: whether a picture must be kept whatever it links.
         order: in which order they are joined. One that would link two splits is left out, so those that
             come early stay.
     """
-    parts = parts or [None] * count
+    splits = splits or [None] * count
     beside = defaultdict(list)
     for pair in pairs:
         beside[pair.first].append(pair.second)
         beside[pair.second].append(pair.first)
     parent = list(range(count))
-    part_of = list(parts)  # of the group, by its root
+    split_of = list(splits)  # of the group, by its root
     joined = [False] * count
     left_out = {}
 
@@ -138,16 +138,16 @@ def group(
 
     for index in order if order is not None else range(count):
         near = sorted({root(other) for other in beside[index] if joined[other]})
-        linked = {part for part in (part_of[index], *(part_of[each] for each in near)) if part}
+        linked = {split for split in (split_of[index], *(split_of[each] for each in near)) if split}
         if len(linked) > 1 and not (fixed and fixed[index]):
             left_out[index] = tuple(sorted(linked))
             continue
         joined[index] = True
         for other in near:
             a, b = root(index), root(other)
-            if part_of[a] and part_of[b] and part_of[a] != part_of[b]:
+            if split_of[a] and split_of[b] and split_of[a] != split_of[b]:
                 continue  # only between fixed ones
             low, high = min(a, b), max(a, b)
             parent[high] = low
-            part_of[low] = part_of[low] or part_of[high]
+            split_of[low] = split_of[low] or split_of[high]
     return Grouping([root(index) if joined[index] else -1 for index in range(count)], left_out)

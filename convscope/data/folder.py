@@ -5,7 +5,8 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from convscope import names
@@ -14,7 +15,7 @@ from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError, unknown
 
 NO_CLASS = "no class"
-PARTS = {
+SPLIT_OF_FOLDER = {
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -25,10 +26,18 @@ PARTS = {
     "testing": "test",
 }
 
-Found = tuple[list[Candidate], list[Rejected]]
+
+@dataclass(frozen=True)
+class _Listed:
+    """A file below the source: its relative path, its class or why it has none, its split in a table."""
+
+    path: str
+    label: str | None
+    fault: str = ""
+    split: str | None = None
 
 
-def find(
+def find_candidates(
     source: Path,
     *,
     class_pattern: str | None = None,
@@ -36,57 +45,55 @@ def find(
     classes: Sequence[str] = (),
     predefined: bool = False,
     origin: str | None = None,
-) -> Found:
-    """Every file under `source` that has a class, and those that have none.
+) -> tuple[list[Candidate], list[Rejected]]:
+    """Return the files below `source` that have a class, and those that have none.
 
-    Without `class_pattern` and `labels` the class is the name of a folder: the topmost on the way down to
-    the file that holds files with the ending of an image. Hidden files are passed over; links to
+    Without `class_pattern` and `labels`, the class is the name of a folder: on the path from `source` to the
+    file, the topmost folder that directly contains image files. Hidden files are ignored, and links to
     folders are not followed.
 
     Args:
         source: the folder.
-        class_pattern: a regular expression that is searched in the path relative to `source`, with
-            forward slashes; the class is its group named `class`, else its first, else all it matched.
-        labels: a CSV file with the columns `path`, relative to `source`, and `class`.
-        classes: only these; all if empty.
-        predefined: take the split of each file from a folder on its path (train, val, test, …), or from
-            the table's column `split`.
-        origin: what the manifest shall name instead of the folder, if it is not to stay.
+        class_pattern: a regular expression that is searched in the path relative to `source` (with forward
+            slashes). The class is its group named `class`, else its first group, else the whole match.
+        labels: a CSV file with the columns `path` (relative to `source`) and `class`.
+        classes: the classes to use; empty for all.
+        predefined: take the split of each file from a folder on its path (train, val, test, …), or from the
+            column `split` of the table.
+        origin: the address to record in the manifest instead of the folder.
 
     Raises:
-        ConvscopeError: no such folder or table, a pattern that is none or matches nothing, fewer than two
-            classes, folders of one name in several places, a class without files.
+        ConvscopeError: the folder or table does not exist; the pattern is invalid or matches nothing; there
+            are fewer than two classes; folders of the same name are in several folders; a class is empty.
     """
     if not source.is_dir():
         raise ConvscopeError(
-            f"no folder at {source}: give dataset.source= a folder that holds a folder of images "
-            "for each class"
+            f"no folder at {source}: set dataset.source to a folder that contains one folder of images per "
+            "class"
         )
     if labels is not None:
-        listed = _listed(source, labels)
+        listed = _from_table(source, labels)
     elif class_pattern is not None:
-        listed = _matching(source, class_pattern)
+        listed = _from_pattern(source, class_pattern)
     else:
-        listed = _in_class_folders(source)
-    found, rejected = [], []
-    for relative, label, part in listed:
-        named = names.printable(f"{origin}/{relative}" if origin else str((source / relative).absolute()))
-        if label is None:
-            rejected.append(Rejected(named, NO_CLASS, part or "it lies in no class folder"))
+        listed = _from_folders(source)
+    candidates, rejected = [], []
+    for file in listed:
+        path = source / file.path
+        name = names.printable(f"{origin}/{file.path}" if origin else str(path.absolute()))
+        if file.label is None:
+            rejected.append(Rejected(name, NO_CLASS, file.fault))
             continue
-        key = unicodedata.normalize("NFC", names.printable(relative))
-        part = (part or _part_of(relative)) if predefined else None
-        found.append(Candidate(source / relative, label, key, named, part=part))
-    _check(source, found, classes, predefined=predefined)
-    found = [each for each in found if not classes or each.label in classes]
-    return found, rejected
-
-
-Listed = Iterator[tuple[str, str | None, str | None]]  # path, class, split or why there is no class
+        key = unicodedata.normalize("NFC", names.printable(file.path))
+        split = (file.split or _split_of(file.path)) if predefined else None
+        candidates.append(Candidate(path, file.label, key, name, split=split))
+    _check(source, candidates, classes, predefined=predefined)
+    candidates = [candidate for candidate in candidates if not classes or candidate.label in classes]
+    return candidates, rejected
 
 
 def _walk(source: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
-    """Every folder below `source` that is not hidden, relative to it, with the names of its files; sorted."""
+    """Yield the folders below `source` that are not hidden, relative and sorted, with their file names."""
     for parent, folders, files in os.walk(source):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         inside = PurePosixPath(Path(parent).relative_to(source).as_posix())
@@ -97,92 +104,93 @@ def _is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def _in_class_folders(source: Path) -> Listed:
-    inside = dict(_walk(source))
-    holding = {folder for folder, files in inside.items() if any(map(_is_image_name, files))}
+def _from_folders(source: Path) -> Iterator[_Listed]:
+    files_of = dict(_walk(source))
+    with_images = {folder for folder, files in files_of.items() if any(map(_is_image_name, files))}
     top = PurePosixPath(".")
-    class_of: dict[PurePosixPath, PurePosixPath | None] = {top: None}
-    for folder in inside:
+    class_folder: dict[PurePosixPath, PurePosixPath | None] = {top: None}
+    for folder in files_of:
         if folder != top:
-            above = class_of[folder.parent]
-            class_of[folder] = above or (folder if folder in holding else None)
-    _check_places(source, {folder for folder in class_of.values() if folder})
-    _check_empty(source, inside, {folder for folder in class_of.values() if folder})
-    for folder, files in inside.items():
-        owner = class_of[folder]
+            inherited = class_folder[folder.parent]
+            class_folder[folder] = inherited or (folder if folder in with_images else None)
+    class_folders = {folder for folder in class_folder.values() if folder}
+    _check_depth(source, class_folders)
+    _check_empty(source, files_of, class_folders)
+    for folder, files in files_of.items():
+        owner = class_folder[folder]
         for name in files:
-            yield str(folder / name), owner.name if owner else None, None
+            yield _Listed(str(folder / name), owner.name if owner else None, "it is in no class folder")
 
 
-def _check_places(source: Path, class_folders: set[PurePosixPath]) -> None:
-    """Refuse cats/2019 beside dogs/2019, where the folder that holds the images is not the class."""
-    places = defaultdict(set)
+def _check_depth(source: Path, class_folders: Collection[PurePosixPath]) -> None:
+    """Refuse cats/2019 beside dogs/2019, where the folder that contains the images is not the class."""
+    parents_of = defaultdict(set)
     for folder in class_folders:
-        if _part_of(str(folder)) is None:
-            places[folder.name].add(folder.parent)
-    for name, parents in sorted(places.items()):
+        if _split_of(str(folder)) is None:
+            parents_of[folder.name].add(folder.parent)
+    for name, parents in sorted(parents_of.items()):
         depths = Counter(len(parent.parts) for parent in parents)
-        level = sorted(parent for parent in parents if depths[len(parent.parts)] > 1)
-        if level:
-            first, second = level[:2]
+        same_depth = sorted(parent for parent in parents if depths[len(parent.parts)] > 1)
+        if same_depth:
+            first, second = same_depth[:2]
             raise ConvscopeError(
-                f"{source} holds images in {first}/{name} and in {second}/{name}, so the folder may not be "
-                "the class: say which part of the path is, dataset.class_pattern='^([^/]+)/' for the topmost "
-                f"folder, dataset.class_pattern='([^/]+)/[^/]+$' for {name!r}"
+                f"{source} contains images in {first}/{name} and in {second}/{name}, so the folder name may "
+                "not be the class: set dataset.class_pattern='^([^/]+)/' to use the topmost folder, or "
+                f"dataset.class_pattern='([^/]+)/[^/]+$' to use {name!r}"
             )
 
 
 def _check_empty(
-    source: Path, inside: Mapping[PurePosixPath, list[str]], class_folders: set[PurePosixPath]
+    source: Path, files_of: Mapping[PurePosixPath, list[str]], class_folders: Collection[PurePosixPath]
 ) -> None:
-    """Refuse a folder without any file among the class folders: a class was meant."""
-    filled = {parent for folder, files in inside.items() if files for parent in (folder, *folder.parents)}
-    for folder in inside:
+    """Refuse an empty folder beside class folders: it is probably a class."""
+    filled = {parent for folder, files in files_of.items() if files for parent in (folder, *folder.parents)}
+    for folder in files_of:
         if folder not in filled and any(other.parent == folder.parent for other in class_folders):
-            raise ConvscopeError(f"class folder {source / folder} holds no images: put some in or remove it")
+            raise ConvscopeError(f"class folder {source / folder} is empty: add images or remove the folder")
 
 
-def _matching(source: Path, pattern: str) -> Listed:
+def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise ConvscopeError(
-            f"dataset.class_pattern={pattern!r} is no regular expression ({error}): expected one such as "
+            f"dataset.class_pattern={pattern!r} is not a regular expression ({error}): expected one such as "
             "'^([^/]+)/'"
         ) from None
     paths = [str(folder / name) for folder, files in _walk(source) for name in files]
     matches = [compiled.search(path) for path in paths]
     if paths and not any(matches):
         raise ConvscopeError(
-            f"dataset.class_pattern={pattern!r} matches no path in {source}, such as {paths[0]!r}: mend it"
+            f"dataset.class_pattern={pattern!r} matches no path in {source}, for example not {paths[0]!r}: "
+            "correct the pattern"
         )
     for path, match in zip(paths, matches, strict=True):
         if match is None:
-            yield path, None, f"its path does not match {pattern!r}"
+            yield _Listed(path, None, f"its path does not match {pattern!r}")
             continue
         label = match.group("class") if "class" in compiled.groupindex else match[1 if compiled.groups else 0]
-        yield path, label or None, None if label else "the pattern found an empty class"
+        yield _Listed(path, label or None, "the pattern matches an empty class name")
 
 
-def _listed(source: Path, table: Path) -> Listed:
-    rows = _read_table(table)
-    seen: dict[str, tuple[str, int]] = {}
-    for line, row in rows:
-        path, label = (row["path"] or "").strip(), (row["class"] or "").strip()
-        place = PurePosixPath(path)
-        if not path or place.is_absolute() or ".." in place.parts or "\\" in path or "\0" in path:
+def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
+    first_row: dict[str, tuple[str, int]] = {}
+    for line, row in _read_table(table):
+        text, label = (row["path"] or "").strip(), (row["class"] or "").strip()
+        path = PurePosixPath(text)
+        if not text or path.is_absolute() or ".." in path.parts or "\\" in text or "\0" in text:
             raise ConvscopeError(
-                f"{table} line {line} has the path {path!r}: expected one relative to {source}, and inside"
+                f"{table} line {line} has the path {text!r}: expected a relative path inside {source}"
             )
-        earlier = seen.setdefault(path, (label, line))
-        if earlier[0] != label:
+        other_label, other_line = first_row.setdefault(text, (label, line))
+        if other_label != label:
             raise ConvscopeError(
-                f"{table} gives {path!r} the class {earlier[0]!r} in line {earlier[1]} and {label!r} in line "
-                f"{line}: expected one class an image"
+                f"{table} gives {text!r} the class {other_label!r} in line {other_line} and {label!r} in "
+                f"line {line}: expected one class per image"
             )
-        if earlier[1] == line:
-            part = (row.get("split") or "").strip().lower()
-            yield str(place), label or None, PARTS.get(part) if label else "its class is empty in the table"
+        if other_line == line:
+            split = SPLIT_OF_FOLDER.get((row.get("split") or "").strip().lower())
+            yield _Listed(str(path), label or None, "its class is empty in the table", split)
 
 
 def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
@@ -204,22 +212,26 @@ def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
         ) from None
 
 
-def _part_of(relative: str) -> str | None:
+def _split_of(relative: str) -> str | None:
     folders = (part.lower() for part in PurePosixPath(relative).parts[:-1])
-    return next((PARTS[folder] for folder in folders if folder in PARTS), None)
+    return next((SPLIT_OF_FOLDER[folder] for folder in folders if folder in SPLIT_OF_FOLDER), None)
 
 
-def _check(source: Path, found: list[Candidate], classes: Sequence[str], *, predefined: bool) -> None:
-    known = sorted({each.label for each in found})
+def _check(
+    source: Path, candidates: Sequence[Candidate], classes: Sequence[str], *, predefined: bool
+) -> None:
+    known = sorted({candidate.label for candidate in candidates})
     for name in classes:
         if name not in known:
             raise unknown("class", name, known)
     labels = list(classes) or known
-    if predefined and not any(each.part for each in found):
+    if predefined and not any(candidate.split for candidate in candidates):
         raise ConvscopeError(
-            f"split=predefined, and {source} has no folders train, validation and test with classes in them, "
-            "nor a table with the column split: expected two or more of them; split=fractions divides it anew"
+            f"split=predefined, but {source} has no folders train, validation and test that contain classes, "
+            "and no table with the column split: add at least two of them, or use split=fractions"
         )
     if len(labels) < 2:
-        held = f"one class only, {labels[0]!r}" if labels else "no class folders with images"
-        raise ConvscopeError(f"{source} holds {held}: expected at least two classes, a folder of images each")
+        content = f"only one class, {labels[0]!r}" if labels else "no class folders with images"
+        raise ConvscopeError(
+            f"{source} contains {content}: expected at least two classes, one folder of images per class"
+        )

@@ -23,7 +23,7 @@ class Candidate:
     """A file that a source offers: where it is, its class, its key (a path relative to the source).
 
     `source` is what the manifest says of where it came from, `mask` the path of its ground-truth mask,
-    `part` the split that the source itself has it in, or None.
+    `split` the split that the source itself has it in, or None.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class Candidate:
     key: str
     source: str
     mask: Path | None = None
-    part: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.data.archive import ArchiveError, unpack
+from convscope.data.archive import ArchiveError, DamagedArchiveError, unpack
 from convscope.errors import ConvscopeError
 from convscope.files import locked, write_json
 
@@ -83,12 +83,12 @@ def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
             unpack(archive, unpacked, largest=largest)
         except ArchiveError as error:
             shutil.rmtree(unpacked, ignore_errors=True)
-            if "damaged" in str(error):
-                archive.unlink()
-                raise ArchiveError(
-                    f"{error}; it was removed, so that the next run downloads it anew"
-                ) from None
-            raise
+            if not isinstance(error, DamagedArchiveError):
+                raise
+            archive.unlink()
+            raise DamagedArchiveError(
+                f"{error}; it was removed, so that the next run downloads it anew"
+            ) from None
         shutil.rmtree(files, ignore_errors=True)
         unpacked.rename(files)
         write_json(marker, about)

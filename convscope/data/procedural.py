@@ -16,8 +16,8 @@ from convscope.data.procedural_flowers import (
     FLOWERS,
     LEAF_COLORS,
     PETAL_COLORS,
-    Field,
-    Layer,
+    Coordinates,
+    RgbaCanvas,
     edge,
     vary,
 )
@@ -31,14 +31,14 @@ SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 that are drawn
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnImage:
     """One drawn picture: `pixels` uint8 (size, size, 3); `mask` uint8 (size, size), 255 on the flower."""
 
     pixels: np.ndarray
     mask: np.ndarray
 
 
-def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42) -> Picture:
+def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42) -> DrawnImage:
     """Draw one picture of `flower` (a key of `FLOWERS`), `size` pixels wide and high.
 
     The same seed gives the same pixels. `difficulty`, from 0 to 1, is how much speaks against the
@@ -52,7 +52,7 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
     scene = _compose(scene, flower_layer)
     mask = flower_layer.alpha
     if rng.random() < 0.8 * difficulty:  # something stands before it
-        front = Layer((side, side))
+        front = RgbaCanvas((side, side))
         _paint_blade(front, rng)
         scene, mask = _compose(scene, front), mask * (1 - front.alpha)
     scene = _light(scene, rng, difficulty)
@@ -61,7 +61,7 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
     noise = rng.uniform(1, 2 + 20 * difficulty)
     pixels = pixels + rng.normal(0, noise, pixels.shape)
     covered = (_shrink(mask) > 0.25) * np.uint8(255)
-    return Picture(np.clip(np.round(pixels), 0, 255).astype(np.uint8), covered)
+    return DrawnImage(np.clip(np.round(pixels), 0, 255).astype(np.uint8), covered)
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def _shrink(picture: np.ndarray) -> np.ndarray:
     return blocks.mean(axis=(1, 3))
 
 
-def _compose(scene: np.ndarray, layer: Layer) -> np.ndarray:
+def _compose(scene: np.ndarray, layer: RgbaCanvas) -> np.ndarray:
     return scene + layer.alpha[..., None] * (layer.color - scene)
 
 
@@ -90,7 +90,7 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
     scene = hues[0] * (1 - ramp) + hues[1] * ramp
     clouds = ndimage.zoom(rng.normal(0, 26, (9, 9)), side / 9, order=1, grid_mode=True, mode="nearest")
     scene = (scene + clouds[..., None]).astype(np.float32)
-    layer = Layer((side, side))
+    layer = RgbaCanvas((side, side))
     for _ in range(
         rng.integers(2, 4 + round(8 * difficulty))
     ):  # blobs in the colours of petals: colour must not tell
@@ -105,7 +105,7 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
     return ndimage.gaussian_filter(scene, (blur, blur, 0))
 
 
-def _paint_blade(layer: Layer, rng: np.random.Generator) -> None:
+def _paint_blade(layer: RgbaCanvas, rng: np.random.Generator) -> None:
     """Paint a bent leaf or blade of grass across the picture."""
     side = layer.alpha.shape[0]
     x, y = _grid(side)
@@ -124,7 +124,7 @@ def _paint_blade(layer: Layer, rng: np.random.Generator) -> None:
 
 def _place_flower(
     flower: str, side: int, rng: np.random.Generator, difficulty: float
-) -> tuple[Layer, tuple[float, float, float]]:
+) -> tuple[RgbaCanvas, tuple[float, float, float]]:
     """The flower somewhere in the picture, and (centre x, centre y, direction of its stem)."""
     x, y = _grid(side)
     radius = rng.uniform(0.72 - 0.5 * difficulty, 0.82)
@@ -138,18 +138,18 @@ def _place_flower(
         u = dx * np.cos(slant) + dy * np.sin(slant)
         v = (dy * np.cos(slant) - dx * np.sin(slant)) * squeeze
         dx, dy = u * np.cos(slant) - v * np.sin(slant), u * np.sin(slant) + v * np.cos(slant)
-    field = Field(dx.astype(np.float32), dy.astype(np.float32), 2 / side / radius)
+    field = Coordinates(dx.astype(np.float32), dy.astype(np.float32), 2 / side / radius)
     return FLOWERS[flower](field, rng), (cx, cy, lean)
 
 
-def _stem(place: tuple[float, float, float], side: int, rng: np.random.Generator) -> Layer:
+def _stem(place: tuple[float, float, float], side: int, rng: np.random.Generator) -> RgbaCanvas:
     """A stem from the flower's centre down, thin and bent."""
     cx, cy, lean = place
     x, y = _grid(side)
     dx, dy = x - cx, y - cy
     dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
     dx = dx - rng.normal(0, 0.15) * dy**2
-    layer = Layer((side, side))
+    layer = RgbaCanvas((side, side))
     inside = np.where(dy > 0, rng.uniform(0.02, 0.05) - np.abs(dx), -1)
     layer.paint(vary(rng, LEAF_COLORS), edge(inside, 2 / side), 0.9 + 3 * dx)
     return layer

@@ -1,7 +1,7 @@
 """Five flowers as functions of the plane: what a procedural picture is drawn from.
 
-A flower is drawn on a `Field`: the coordinates of every pixel in the flower's own frame, in which it
-has radius 1, its centre at (0, 0) and its stem towards +y. Each function returns a `Layer`, which knows
+A flower is drawn on a `Coordinates`: the coordinates of every pixel in the flower's own frame, in which it
+has radius 1, its centre at (0, 0) and its stem towards +y. Each function returns a `RgbaCanvas`, which knows
 how it covers what lies beneath it. The classes differ in structure (how many petals, how they overlap,
 what sits in the middle) and share their colours, so that no colour gives a class away.
 """
@@ -28,7 +28,7 @@ LEAF_COLORS = np.array([[60, 110, 50], [90, 130, 60], [45, 90, 60], [110, 140, 8
 
 
 @dataclass(frozen=True)
-class Field:
+class Coordinates:
     """Pixel coordinates in a flower's own frame.
 
     `x`, `y`: float32 (height, width), in flower radii; `pixel`: the size of a pixel in flower radii.
@@ -49,7 +49,7 @@ class Field:
         return np.arctan2(self.y, self.x)
 
 
-class Layer:
+class RgbaCanvas:
     """A picture in progress: colour 0..255, float32 (h, w, 3), and coverage 0..1, float32 (h, w)."""
 
     def __init__(self, shape: tuple[int, int]):
@@ -82,8 +82,8 @@ def vary(rng: np.random.Generator, palette: np.ndarray, spread: float = 22.0) ->
 
 
 def _petal_ring(
-    layer: Layer,
-    field: Field,
+    layer: RgbaCanvas,
+    field: Coordinates,
     rng: np.random.Generator,
     *,
     count: int,
@@ -114,16 +114,16 @@ def _petal_ring(
     layer.paint(color, edge(distance, field.pixel), shade * (0.72 + 0.28 * inside) * ribs)
 
 
-def _disc(layer: Layer, field: Field, radius: float, color: np.ndarray, shade: np.ndarray) -> None:
+def _disc(layer: RgbaCanvas, field: Coordinates, radius: float, color: np.ndarray, shade: np.ndarray) -> None:
     """Paint the domed middle of a flower."""
     r = field.radius
     dome = np.sqrt(np.clip(1.15 - (r / radius) ** 2, 0, None))
     layer.paint(color, edge(radius - r, field.pixel), (0.45 + 0.6 * dome) * shade)
 
 
-def daisy(field: Field, rng: np.random.Generator) -> Layer:
+def daisy(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     """Twelve to twenty narrow, separate, round-tipped petals about a small, plain dome."""
-    layer = Layer(field.x.shape)
+    layer = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     count = int(rng.integers(12, 21))
     if rng.random() < 0.5:
@@ -134,9 +134,9 @@ def daisy(field: Field, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def sunflower(field: Field, rng: np.random.Generator) -> Layer:
+def sunflower(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     """Two rings of short pointed petals about a wide disc of seeds on crossing spirals."""
-    layer = Layer(field.x.shape)
+    layer = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     count, disc = int(rng.integers(16, 25)), rng.uniform(0.46, 0.6)
     for shade in (0.72, 1.0):
@@ -157,9 +157,9 @@ def sunflower(field: Field, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def dandelion(field: Field, rng: np.random.Generator) -> Layer:
+def dandelion(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     """A translucent globe of seeds: thin spokes from a small core, each ending in a star of hairs."""
-    layer = Layer(field.x.shape)
+    layer = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     core = rng.uniform(0.08, 0.14)
     radius, angle = field.radius, field.angle
@@ -188,9 +188,9 @@ def dandelion(field: Field, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def rose(field: Field, rng: np.random.Generator) -> Layer:
+def rose(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     """Whorls of broad overlapping petals, each with a lit rim, winding into a spiral."""
-    layer = Layer(field.x.shape)
+    layer = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     turn = rng.uniform(0, 2 * np.pi)
     for whorl, size in enumerate((1.0, 0.82, 0.64, 0.47, 0.32)):
@@ -212,9 +212,9 @@ def rose(field: Field, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def tulip(field: Field, rng: np.random.Generator) -> Layer:
+def tulip(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     """A cup from the side: pointed petals that overlap, a thick stem, leaves like blades."""
-    layer = Layer(field.x.shape)
+    layer = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     green = vary(rng, LEAF_COLORS, 12)
     x, y, pixel = field.x, field.y, field.pixel
@@ -246,7 +246,7 @@ def tulip(field: Field, rng: np.random.Generator) -> Layer:
     return layer
 
 
-FLOWERS: dict[str, Callable[[Field, np.random.Generator], Layer]] = {
+FLOWERS: dict[str, Callable[[Coordinates, np.random.Generator], RgbaCanvas]] = {
     "daisy": daisy,
     "dandelion": dandelion,
     "rose": rose,

@@ -1,4 +1,4 @@
-"""Who goes where: a stratified, seeded split of labelled images that keeps groups together."""
+"""A stratified, seeded split of labelled images that keeps groups of images together."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -6,24 +6,25 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
 
-Part = TypeVar("Part", bound=Hashable)
-PARTS = ("train", "validation", "test")
+Subset = TypeVar("Subset", bound=Hashable)  # the name of a split or the number of a fold
+Remaining = dict[str, dict[Subset, float]]  # by class: how many more images each subset should get
 
 
 def exact_counts(count: int, *, validation: float, test: float, of: str) -> dict[str, float]:
-    """How many of `count` images each part should have, not rounded.
+    """Return how many of `count` images each split should get, not rounded.
 
-    Validation gets `validation * count`; test its fraction of the total, or, with `of="remainder"`, of
-    what validation left.
+    Validation gets `validation * count`. Test gets its fraction of the total, or, with `of="remainder"`, of
+    the images that are not in validation.
     """
     for_validation = validation * count
     for_test = test * (count - for_validation if of == "remainder" else count)
     return {"train": count - for_validation - for_test, "validation": for_validation, "test": for_test}
 
 
-def assign(
+def assign_splits(
     labels: Sequence[str],
     keys: Sequence[str],
     groups: Sequence[int] | None = None,
@@ -32,66 +33,69 @@ def assign(
     test: float,
     of: str,
     seed: int,
-    placed: Sequence[str | None] | None = None,
-    parts: Sequence[str] = PARTS,
+    current: Sequence[str | None] | None = None,
+    splits: Sequence[str] = SPLITS,
 ) -> list[str]:
-    """The split of each image: "train", "validation" or "test".
+    """Return the split of each image: "train", "validation" or "test".
 
-    Each class is divided by itself, its groups as wholes: the counts lie within one group's size of the
-    exact fractions, and no part of a class is empty. The result depends on labels, keys and seed alone,
-    not on the order in which they come.
+    Each class is divided separately and its groups are not divided. The counts differ from the exact
+    fractions by at most the size of the largest group, and every split gets an image of every class. The
+    result depends on labels, keys and seed, not on the order of the images.
 
     Args:
         labels: the class of each image.
-        keys: a name of each image, unique, that is the same on every machine.
-        groups: images with the same number stay together; None parts them all.
+        keys: a unique name of each image that is the same on every machine.
+        groups: images with the same number stay together; None divides them all.
         validation: fraction of each class for validation.
-        test: fraction of each class for test, of the total or of what validation left.
+        test: fraction of each class for test, of the total or of the remainder.
         of: "remainder" or "total".
-        seed: decides which image goes where.
-        placed: where images are already; they stay, and their groups come to them.
-        parts: which there are to be, train among them; train has what another would have had.
+        seed: seed of the random order.
+        current: the split that an image already has, or None; it keeps this split, and so does its group.
+        splits: the splits to fill. They include "train", which gets the images of the splits left out.
 
     Raises:
-        ConvscopeError: a class has fewer than three images that are no duplicates.
+        ConvscopeError: a class has fewer groups than there are splits.
     """
     fractions = {
-        "validation": validation if "validation" in parts else 0.0,
-        "test": test if "test" in parts else 0.0,
+        "validation": validation if "validation" in splits else 0.0,
+        "test": test if "test" in splits else 0.0,
     }
     targets = {}
     for label, size in Counter(labels).items():
         exact = exact_counts(size, **fractions, of=of)
-        targets[label] = {part: exact[part] for part in parts}
-    return _deal(labels, _groups(labels, keys, groups, seed, placed), targets)
+        targets[label] = {split: exact[split] for split in splits}
+    return _distribute(labels, _groups(labels, keys, groups, seed, current), targets)
 
 
-def fold(
+def assign_folds(
     labels: Sequence[str],
     keys: Sequence[str],
     groups: Sequence[int] | None = None,
     *,
     folds: int,
     seed: int,
-    placed: Sequence[int | None] | None = None,
+    current: Sequence[int | None] | None = None,
 ) -> list[int]:
-    """The fold, 0 to `folds` - 1, in which each image is validated; stratified and grouped as by `assign`."""
+    """Return the fold of each image, 0 to `folds` - 1: the fold in which it is in the validation split.
+
+    Folds are stratified and keep groups together as `assign_splits` does.
+    """
     targets = {label: dict.fromkeys(range(folds), size / folds) for label, size in Counter(labels).items()}
-    return _deal(labels, _groups(labels, keys, groups, seed, placed), targets)
+    return _distribute(labels, _groups(labels, keys, groups, seed, current), targets)
 
 
 @dataclass
-class _Group(Generic[Part]):
-    """Images that stay together: their indices, how many of each class, where they go.
+class _Group(Generic[Subset]):
+    """Images that stay together: their indices, the number of each class, their subset.
 
-    `rank` shuffles groups, the same way on every machine: those of several classes first, as they are the
-    hardest to place, then the large ones.
+    `rank` is the order in which groups are distributed, the same on every machine. Groups of several classes
+    come first, because they are the hardest to place; then large groups; then a random order.
     """
 
     members: list[int]
     sizes: Counter[str]
     rank: tuple[int, int, bytes]
-    part: Any  # a Part, or None until it is dealt
+    subset: Any  # a Subset, or None until the group is distributed
     is_fixed: bool
 
 
@@ -100,88 +104,92 @@ def _groups(
     keys: Sequence[str],
     groups: Sequence[int] | None,
     seed: int,
-    placed: Sequence[Part | None] | None = None,
-) -> list[_Group[Part]]:
+    current: Sequence[Subset | None] | None = None,
+) -> list[_Group[Subset]]:
+    """Return the groups by rank."""
     members: dict[int, list[int]] = defaultdict(list)
     for index in range(len(labels)):
         members[groups[index] if groups else index].append(index)
-    result: list[_Group[Part]] = []
+    result: list[_Group[Subset]] = []
     for indices in members.values():
         sizes = Counter(labels[index] for index in indices)
         first = min(f"{labels[index]}/{keys[index]}" for index in indices)
         shuffle = hashlib.blake2b(f"{seed}/{first}".encode(), digest_size=8).digest()
-        part = (
-            next((placed[index] for index in indices if placed[index] is not None), None) if placed else None
-        )
+        given = [current[index] for index in indices if current[index] is not None] if current else []
         rank = (-len(sizes), -sizes.total(), shuffle)
-        result.append(_Group(indices, sizes, rank, part, part is not None))
+        result.append(_Group(indices, sizes, rank, given[0] if given else None, bool(given)))
     return sorted(result, key=lambda group: group.rank)
 
 
-def _deal(
-    labels: Sequence[str], groups: list[_Group[Part]], targets: Mapping[str, Mapping[Part, float]]
-) -> list[Part]:
-    """Give every group to the part that lacks most of its classes.
+def _distribute(
+    labels: Sequence[str], groups: list[_Group[Subset]], targets: Mapping[str, Mapping[Subset, float]]
+) -> list[Subset]:
+    """Give every group to the subset that still needs most images of its classes.
 
-    In the end no part lacks, or has over, more of a class than its largest group: whenever a part was
-    given a group it lacked more than any other, and all that the parts lack adds up to what is left.
-    (Proven for groups of one class; those of several are placed first, where there is most room.)
+    At the end the count of a class in a subset differs from its target by at most the largest group of the
+    class. Proof for groups of one class: the chosen subset needed at least as many images as any other
+    subset, and the needs of all subsets add up to the number of images that remain.
     """
-    lacks = {label: dict(parts) for label, parts in targets.items()}
+    remaining = {label: dict(subsets) for label, subsets in targets.items()}
     for group in groups:
-        if group.part is not None:
-            _take(lacks, group, group.part)
+        if group.subset is not None:
+            _add(group, group.subset, remaining)
     for group in groups:
-        if group.part is None:
-            wants = {
-                part: sum(size * lacks[label][part] for label, size in group.sizes.items())
-                for part in next(iter(lacks.values()))
+        if group.subset is None:
+            need = {
+                subset: sum(size * remaining[label][subset] for label, size in group.sizes.items())
+                for subset in next(iter(remaining.values()))
             }
-            group.part = max(wants, key=lambda part: wants[part])
-            _take(lacks, group, group.part)
+            group.subset = max(need, key=lambda subset: need[subset])
+            _add(group, group.subset, remaining)
     for label in sorted(targets):
-        _fill_empty_parts(label, groups, lacks)
-    result: dict[int, Part] = {}
+        _fill_empty_subsets(label, groups, remaining)
+    result: dict[int, Subset] = {}
     for group in groups:
-        assert group.part is not None
-        result |= dict.fromkeys(group.members, group.part)
+        assert group.subset is not None
+        result |= dict.fromkeys(group.members, group.subset)
     return [result[index] for index in range(len(labels))]
 
 
-def _take(lacks: dict[str, dict[Part, float]], group: _Group[Part], part: Part, sign: int = 1) -> None:
+def _add(group: _Group[Subset], subset: Subset, remaining: Remaining[Subset]) -> None:
     for label, size in group.sizes.items():
-        lacks[label][part] -= sign * size
+        remaining[label][subset] -= size
 
 
-def _fill_empty_parts(label: str, groups: list[_Group[Part]], lacks: dict[str, dict[Part, float]]) -> None:
-    """Move small groups of a class into the parts that have nothing of it."""
-    held = Counter((name, group.part) for group in groups for name in group.sizes)
-    for part in lacks[label]:
-        if held[label, part]:
+def _remove(group: _Group[Subset], remaining: Remaining[Subset]) -> None:
+    for label, size in group.sizes.items():
+        remaining[label][group.subset] += size
+
+
+def _fill_empty_subsets(label: str, groups: list[_Group[Subset]], remaining: Remaining[Subset]) -> None:
+    """Move small groups of a class into the subsets that have no image of it."""
+    counts = Counter((name, group.subset) for group in groups for name in group.sizes)
+    for subset in remaining[label]:
+        if counts[label, subset]:
             continue
-        spare = [
+        movable = [
             group
             for group in groups
             if label in group.sizes
             and not group.is_fixed
-            and all(held[name, group.part] > 1 for name in group.sizes)
+            and all(counts[name, group.subset] > 1 for name in group.sizes)
         ]
-        if not spare:
-            raise _too_few(label, groups, list(lacks[label]))
-        moved = min(spare, key=lambda group: (group.sizes.total(), lacks[label][group.part], group.rank))
+        if not movable:
+            raise _too_few(label, groups, list(remaining[label]))
+        moved = min(movable, key=lambda g: (g.sizes.total(), remaining[label][g.subset], g.rank))
         for name in moved.sizes:
-            held[name, moved.part] -= 1
-            held[name, part] += 1
-        _take(lacks, moved, moved.part, sign=-1)
-        _take(lacks, moved, part)
-        moved.part = part
+            counts[name, moved.subset] -= 1
+            counts[name, subset] += 1
+        _remove(moved, remaining)
+        _add(moved, subset, remaining)
+        moved.subset = subset
 
 
-def _too_few(label: str, groups: list[_Group[Part]], parts: list[Part]) -> ConvscopeError:
-    having = [group.sizes[label] for group in groups if label in group.sizes]
-    alike = f", of which {len(having)} differ" if len(having) < sum(having) else ""
-    where = f"the {len(parts)} folds" if 0 in parts else ", ".join(str(part) for part in parts)
+def _too_few(label: str, groups: list[_Group[Subset]], subsets: list[Subset]) -> ConvscopeError:
+    sizes = [group.sizes[label] for group in groups if label in group.sizes]
+    distinct = f" ({len(sizes)} without duplicates)" if len(sizes) < sum(sizes) else ""
+    names = f"the {len(subsets)} folds" if 0 in subsets else ", ".join(str(subset) for subset in subsets)
     return ConvscopeError(
-        f"class {label!r} has {sum(having)} usable image(s){alike}, expected at least {len(parts)}, one for "
-        f"each of {where}: add images or leave the class out"
+        f"class {label!r} has {sum(sizes)} usable image(s){distinct}, expected at least {len(subsets)}, one "
+        f"for each of {names}: add images or exclude the class"
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from convscope.data.duplicates import Pair, PerceptualHash, find_pairs, group, perceptual_hashes
+from convscope.data.duplicates import Pair, PerceptualHash, find_pairs, group_duplicates, perceptual_hashes
 from convscope.data.inspect import Candidate, Inspected, inspect
 from tests.data.corpus import encoded, scene
 
@@ -91,18 +91,18 @@ def linked(*pairs: tuple[int, int]) -> list[Pair]:
 
 
 def test_groups_are_what_is_linked_directly_or_not() -> None:
-    assert group(6, linked((0, 1), (1, 4), (2, 5))).group == [0, 0, 2, 3, 0, 2]
+    assert group_duplicates(6, linked((0, 1), (1, 4), (2, 5))).group == [0, 0, 2, 3, 0, 2]
 
 
 def test_an_image_that_links_two_splits_is_left_out_and_they_stay_apart() -> None:
     parts = ["train", "test", None, None]
-    result = group(4, linked((0, 2), (1, 2), (1, 3)), parts=parts)
+    result = group_duplicates(4, linked((0, 2), (1, 2), (1, 3)), splits=parts)
     assert result.group == [0, 1, -1, 1]
     assert result.left_out == {2: ("test", "train")}
 
 
 def test_in_predefined_splits_the_later_one_goes() -> None:
-    result = group(2, linked((0, 1)), parts=["train", "test"], order=[1, 0])
+    result = group_duplicates(2, linked((0, 1)), splits=["train", "test"], order=[1, 0])
     assert result.group == [-1, 1]
 
 
@@ -114,7 +114,7 @@ def test_no_group_ever_has_two_splits(data: st.DataObject) -> None:
     parts = data.draw(
         st.lists(st.sampled_from([None, None, "train", "test"]), min_size=count, max_size=count)
     )
-    result = group(count, pairs, parts=parts)
+    result = group_duplicates(count, pairs, splits=parts)
     for number in set(result.group) - {-1}:
         members = [each for each in range(count) if result.group[each] == number]
         assert len({parts[each] for each in members} - {None}) <= 1

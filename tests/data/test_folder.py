@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data.folder import find
+from convscope.data.folder import find_candidates
 from convscope.errors import ConvscopeError
 
 
@@ -15,7 +15,7 @@ def tree(root: Path, *paths: str) -> Path:
 
 
 def classes_of(root: Path, **options: object) -> dict[str, str]:
-    found, _ = find(root, **options)
+    found, _ = find_candidates(root, **options)
     return {each.key: each.label for each in found}
 
 
@@ -39,7 +39,7 @@ def test_kaggles_flowers_which_hold_themselves_again_have_five_classes(tmp_path:
 
 def test_what_lies_in_no_class_folder_is_reported_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.jpg", "b/2.jpg", "b/.DS_Store", "__MACOSX/b/._2.jpg", ".git/x.jpg", "README.md")
-    found, rejected = find(tmp_path)
+    found, rejected = find_candidates(tmp_path)
     assert sorted(each.key for each in found) == ["a/1.jpg", "b/2.jpg"]
     assert [(Path(each.source).name, each.reason) for each in rejected] == [("README.md", "no class")]
 
@@ -47,25 +47,25 @@ def test_what_lies_in_no_class_folder_is_reported_and_hidden_files_are_passed_ov
 def test_folders_of_one_name_side_by_side_are_asked_about(tmp_path: Path) -> None:
     tree(tmp_path, "cats/2019/1.jpg", "cats/2020/2.jpg", "dogs/2019/3.jpg")
     with pytest.raises(ConvscopeError, match=r"cats/2019 and in dogs/2019.*dataset\.class_pattern"):
-        find(tmp_path)
+        find_candidates(tmp_path)
     assert set(classes_of(tmp_path, class_pattern="^([^/]+)/").values()) == {"cats", "dogs"}
 
 
 def test_splits_of_the_source_are_kept_if_asked_for_and_merged_if_not(tmp_path: Path) -> None:
     tree(tmp_path, "set/Training/a/1.jpg", "set/Training/b/2.jpg", "set/valid/a/3.jpg", "set/Test/b/4.jpg")
-    found, _ = find(tmp_path, predefined=True)
-    assert {each.path.name: each.part for each in found} == {
+    found, _ = find_candidates(tmp_path, predefined=True)
+    assert {each.path.name: each.split for each in found} == {
         "1.jpg": "train",
         "2.jpg": "train",
         "3.jpg": "validation",
         "4.jpg": "test",
     }
-    assert {each.part for each in find(tmp_path)[0]} == {None}
+    assert {each.split for each in find_candidates(tmp_path)[0]} == {None}
 
 
 def test_no_split_to_keep_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match="split=predefined"):
-        find(tree(tmp_path, "a/1.jpg", "b/2.jpg"), predefined=True)
+        find_candidates(tree(tmp_path, "a/1.jpg", "b/2.jpg"), predefined=True)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,17 @@ def test_no_split_to_keep_is_an_error(tmp_path: Path) -> None:
 )
 def test_a_pattern_finds_the_class_in_the_path(tmp_path: Path, pattern: str, expected: list[str]) -> None:
     tree(tmp_path, "train/cat.0.jpg", "train/dog.1.jpg", "test1/1.jpg")
-    found, rejected = find(tmp_path, class_pattern=pattern)
+    found, rejected = find_candidates(tmp_path, class_pattern=pattern)
     assert sorted(each.label for each in found) == expected
     assert [each.reason for each in rejected] == ["no class"]
 
 
-@pytest.mark.parametrize(("pattern", "said"), [("(", "no regular expression"), ("bird", "matches no path")])
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("(", "not a regular expression"), ("bird", "matches no path")]
+)
 def test_a_pattern_that_cannot_work_is_one_line(tmp_path: Path, pattern: str, said: str) -> None:
     with pytest.raises(ConvscopeError, match=said):
-        find(tree(tmp_path, "cat.0.jpg"), class_pattern=pattern)
+        find_candidates(tree(tmp_path, "cat.0.jpg"), class_pattern=pattern)
 
 
 def test_a_table_gives_the_classes(tmp_path: Path) -> None:
@@ -97,13 +99,17 @@ def test_a_table_gives_the_classes(tmp_path: Path) -> None:
         'images/9.jpg,c,z,\nimages/1.jpg,"a, b",again,\n',
         "utf-8",
     )
-    found, _ = find(tmp_path, labels=table)
+    found, _ = find_candidates(tmp_path, labels=table)
     assert [(each.key, each.label) for each in found] == [
         ("images/1.jpg", "a, b"),
         ("images/ü 2.jpg", "c"),
         ("images/9.jpg", "c"),  # not there: inspection will say so
     ]
-    assert [each.part for each in find(tmp_path, labels=table, predefined=True)[0]] == ["train", "test", None]
+    assert [each.split for each in find_candidates(tmp_path, labels=table, predefined=True)[0]] == [
+        "train",
+        "test",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_a_table_gives_the_classes(tmp_path: Path) -> None:
         ("path,class\n../../etc/passwd,x\n", "inside"),
         ("path,class\n/etc/passwd,x\n", "inside"),
         ("path,class\na.jpg,x\na.jpg,y\n", "'x' in line 2 and 'y' in line 3"),
-        ("path,class\na.jpg,x\n", "one class only, 'x'"),
+        ("path,class\na.jpg,x\n", "only one class, 'x'"),
         (b"path,class\n\xff\xfe.jpg,x\n", "UTF-8"),
     ],
 )
@@ -122,14 +128,14 @@ def test_a_table_that_cannot_work_is_one_line(tmp_path: Path, content: str | byt
     table = tmp_path / "labels.csv"
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConvscopeError, match=re.escape(said)):
-        find(tmp_path, labels=table)
+        find_candidates(tmp_path, labels=table)
 
 
 def test_classes_can_be_picked_and_a_typing_error_names_its_neighbour(tmp_path: Path) -> None:
     tree(tmp_path, *(f"{name}/1.jpg" for name in ("daisy", "rose", "tulip")))
     assert set(classes_of(tmp_path, classes=["tulip", "rose"]).values()) == {"rose", "tulip"}
     with pytest.raises(ConvscopeError, match="did you mean tulip"):
-        find(tmp_path, classes=["tulpi", "rose"])
+        find_candidates(tmp_path, classes=["tulpi", "rose"])
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:

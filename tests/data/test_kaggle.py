@@ -190,6 +190,17 @@ def test_a_damaged_archive_is_removed_and_asked_for_again(server: Kaggle, tmp_pa
     assert len(list(fetch("owner/flowers", tmp_path, largest=ROOM).folder.rglob("*.jpg"))) == 12
 
 
+def test_an_archive_that_is_refused_is_kept_whatever_the_names_in_it(server: Kaggle, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("../damaged.jpg", b"")
+    server.archives["owner/flowers"] = buffer.getvalue()
+    for _ in range(2):
+        with pytest.raises(ConvscopeError, match="leads out"):
+            fetch("owner/flowers", tmp_path, largest=ROOM)
+    assert server.asked.count("GET from 0") == 1
+
+
 def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
 

@@ -4,34 +4,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convscope.data.split import assign, exact_counts, fold
+from convscope.data.manifest import SPLITS
+from convscope.data.split import assign_folds, assign_splits, exact_counts
 from convscope.errors import ConvscopeError
-
-PARTS = ("train", "validation", "test")
 
 
 def test_the_flowers_project_took_test_from_what_validation_left() -> None:
     # 1000 images: 150 for validation, then 20 % of 850 for test
     labels, keys = ["a"] * 1000, [str(index) for index in range(1000)]
     for of, expected in (("remainder", (680, 150, 170)), ("total", (650, 150, 200))):
-        counts = Counter(assign(labels, keys, validation=0.15, test=0.2, of=of, seed=0))
-        assert tuple(counts[part] for part in PARTS) == expected
+        counts = Counter(assign_splits(labels, keys, validation=0.15, test=0.2, of=of, seed=0))
+        assert tuple(counts[part] for part in SPLITS) == expected
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.0, 0.0), (0.9, 0.05), (0.15, 0.2)])
 def test_three_images_give_one_to_each_part(validation: float, test: float) -> None:
-    parts = assign(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
-    assert sorted(parts) == sorted(PARTS)
+    parts = assign_splits(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
+    assert sorted(parts) == sorted(SPLITS)
 
 
 def test_too_few_images_are_named() -> None:
     settings = {"validation": 0.2, "test": 0.2, "of": "total", "seed": 0}
     with pytest.raises(ConvscopeError, match="class 'rare' has 2 usable"):
-        assign(["rare"] * 2, ["a", "b"], **settings)
-    with pytest.raises(ConvscopeError, match=r"class 'rare' has 4 usable image.s., of which 2 differ"):
-        assign(["rare"] * 4, list("abcd"), [0, 1, 1, 1], **settings)
+        assign_splits(["rare"] * 2, ["a", "b"], **settings)
+    with pytest.raises(ConvscopeError, match=r"class 'rare' has 4 usable image.s. \(2 without duplicates\)"):
+        assign_splits(["rare"] * 4, list("abcd"), [0, 1, 1, 1], **settings)
     with pytest.raises(ConvscopeError, match="expected at least 5, one for each of the 5 folds"):
-        fold(["rare"] * 4, list("abcd"), folds=5, seed=0)
+        assign_folds(["rare"] * 4, list("abcd"), folds=5, seed=0)
 
 
 @st.composite
@@ -61,7 +60,7 @@ settings = st.fixed_dictionaries(
 
 def split(rows: list[tuple[str, str, int]], options: dict) -> dict[tuple[str, str, int], str]:
     labels, keys, groups = zip(*rows, strict=True)
-    return dict(zip(rows, assign(labels, keys, groups, **options), strict=True))
+    return dict(zip(rows, assign_splits(labels, keys, groups, **options), strict=True))
 
 
 @given(rows=datasets(mixed=False), options=settings, shuffler=st.randoms(use_true_random=False))
@@ -79,11 +78,11 @@ def test_a_split_is_stratified_grouped_and_blind_to_order(
     fractions_only = {name: value for name, value in options.items() if name != "seed"}
     for label in {row[0] for row in rows}:
         found = Counter(part for row, part in parts.items() if row[0] == label)
-        assert all(found[part] for part in PARTS)
+        assert all(found[part] for part in SPLITS)
         largest = max(Counter(row[2] for row in rows if row[0] == label).values())
         exact = exact_counts(found.total(), **fractions_only)
         if min(exact.values()) >= largest:  # else "none empty" may ask for more
-            for part in PARTS:
+            for part in SPLITS:
                 assert abs(found[part] - exact[part]) <= largest
 
 
@@ -100,14 +99,14 @@ def test_groups_of_several_classes_stay_together_too(rows: list, options: dict) 
         largest = max(Counter(row[2] for row in rows).values())
         exact = exact_counts(found.total(), **fractions_only)
         if min(exact.values()) >= largest:
-            for part in PARTS:
+            for part in SPLITS:
                 assert abs(found[part] - exact[part]) <= largest
 
 
 @given(rows=datasets(mixed=False), folds=st.integers(2, 5), seed=st.integers(0, 9))
 def test_folds_are_stratified_and_grouped(rows: list, folds: int, seed: int) -> None:
     labels, keys, groups = zip(*rows, strict=True)
-    numbers = fold(labels, keys, groups, folds=folds, seed=seed)
+    numbers = assign_folds(labels, keys, groups, folds=folds, seed=seed)
     assert len(set(zip(groups, numbers, strict=True))) == len(set(groups))
     for label in set(labels):
         found = Counter(number for name, number in zip(labels, numbers, strict=True) if name == label)
@@ -125,7 +124,7 @@ def test_adding_images_moves_none_and_keeps_the_fractions(rows: list, more: list
     ]
     labels, keys, groups = zip(*rows, *new, strict=True)
     placed = [*before.values(), *[None] * len(new)]
-    after = assign(labels, keys, groups, **options, placed=placed)
+    after = assign_splits(labels, keys, groups, **options, current=placed)
     assert after[: len(rows)] == list(before.values())
     fractions_only = {name: value for name, value in options.items() if name != "seed"}
     for label in set(labels):
@@ -133,14 +132,14 @@ def test_adding_images_moves_none_and_keeps_the_fractions(rows: list, more: list
         exact = exact_counts(found.total(), **fractions_only)
         largest = max(Counter(g for name, g in zip(labels, groups, strict=True) if name == label).values())
         if min(exact_counts(Counter(r[0] for r in rows)[label], **fractions_only).values()) >= largest:
-            for part in PARTS:  # what was off before, and a group more
+            for part in SPLITS:  # what was off before, and a group more
                 assert abs(found[part] - exact[part]) <= 2 * largest
 
 
 def test_another_seed_is_another_split() -> None:
     keys = [str(index) for index in range(100)]
     first, second = (
-        assign(["a"] * 100, keys, validation=0.2, test=0.2, of="total", seed=seed) for seed in (0, 1)
+        assign_splits(["a"] * 100, keys, validation=0.2, test=0.2, of="total", seed=seed) for seed in (0, 1)
     )
     assert first != second
     assert Counter(first) == Counter(second)

@@ -1,4 +1,4 @@
-"""The schema of stage 1: data sets, and how they are split."""
+"""The schema of stage 1: the data set, its inspection and its split."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,14 +9,14 @@ from convscope.options import check_range, option
 
 
 class SplitOf(StrEnum):
-    """What the fraction for the test split is a fraction of."""
+    """The whole of which `split.test` is a fraction."""
 
     remainder = "remainder"
     total = "total"
 
 
 class Link(StrEnum):
-    """How an image that can be used as it is gets into the data set."""
+    """How the data set refers to an image file that needs no conversion."""
 
     auto = "auto"
     copy = "copy"
@@ -26,30 +26,32 @@ class Link(StrEnum):
 
 @dataclass
 class DatasetConfig:
-    """A data set: what every kind of source has."""
+    """The settings that every data set has."""
 
-    name: str | None = option(None, "its folder under dataset.root; null is the source's own name")
-    root: str = option("data", "where data sets are kept")
-    classes: list[str] = option([], "stage 1: these only, in this order; [] is all, sorted")
-    fold: int | None = option(None, "stage 2: which of split.folds to validate on, from 0")
+    name: str | None = option(None, "name of its folder below dataset.root; null: the name of the source")
+    root: str = option("data", "folder that contains the data sets")
+    classes: list[str] = option([], "stage 1: the classes to use, in this order; []: all, sorted")
+    fold: int | None = option(None, "stage 2: the fold to validate on, 0 to split.folds - 1")
 
     def __post_init__(self) -> None:
-        """Refuse names that lead out of the root, and classes that are named twice."""
+        """Refuse names that are not folder names, and classes that are listed twice."""
         if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0")):
             raise ConvscopeError(
-                f"dataset.name={self.name!r} is no folder name: expected one without / or \\"
+                f"dataset.name={self.name!r} is not a valid folder name: expected one without / and \\"
             )
         if self.name is not None and self.name.startswith("."):
-            raise ConvscopeError(f"dataset.name={self.name!r} would be hidden: expected one without a dot")
-        twice = [name for name in self.classes if self.classes.count(name) > 1]
-        if twice:
-            raise ConvscopeError(f"dataset.classes names {twice[0]!r} twice: expected each class once")
+            raise ConvscopeError(
+                f"dataset.name={self.name!r} is a hidden folder: expected a name without a leading dot"
+            )
+        repeated = [name for name in self.classes if self.classes.count(name) > 1]
+        if repeated:
+            raise ConvscopeError(f"dataset.classes lists {repeated[0]!r} twice: expected each class once")
 
     def _name_after(self, key: str, source: str | None, last: str) -> None:
-        """Take the source's name if none is given; raises ConvscopeError if there is no source either."""
+        """Use `last`, the name of the source, if no name is given; raise ConvscopeError without a source."""
         self.name = self.name or (last if source else None)
         if self.name is None:
-            raise ConvscopeError(f"dataset.name is not given: add dataset.name=NAME, or {key} in stage 1")
+            raise ConvscopeError(f"dataset.name is not given: add dataset.name=NAME (or {key} in stage 1)")
         DatasetConfig.__post_init__(self)
 
 
@@ -57,10 +59,12 @@ class DatasetConfig:
 class ProceduralConfig(DatasetConfig):
     """Pictures of five flowers, drawn by code."""
 
-    images_per_class: int = option(300, "pictures of each of the flowers")
+    images_per_class: int = option(300, "number of pictures of each flower")
     image_size: int = option(128, "width and height in pixels")
-    difficulty: float = option(0.42, "0 to 1: how small, aslant, cluttered and noisy")
-    seed: int = option(0, "the same seed draws the same bytes")
+    difficulty: float = option(
+        0.42, "0 to 1: larger values give smaller, tilted, cluttered and noisy flowers"
+    )
+    seed: int = option(0, "random seed; the same seed gives the same files")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -73,15 +77,15 @@ class ProceduralConfig(DatasetConfig):
 
 @dataclass
 class PhotographsConfig(DatasetConfig):
-    """Photographs from elsewhere: how their class is told."""
+    """Photographs and the source of their class: folder, pattern or table."""
 
     class_pattern: str | None = option(
-        None, "a regular expression; its first group in a path is the class; null: the folder"
+        None, "regular expression on the path; its first group is the class; null: the folder is the class"
     )
-    labels: str | None = option(None, "a CSV file with the columns path and class, instead")
+    labels: str | None = option(None, "CSV file with the columns path and class")
 
     def __post_init__(self) -> None:
-        """Refuse two ways of telling the class at once."""
+        """Refuse two sources of the class."""
         super().__post_init__()
         if self.class_pattern is not None and self.labels is not None:
             raise ConvscopeError(
@@ -93,7 +97,7 @@ class PhotographsConfig(DatasetConfig):
 class FolderConfig(PhotographsConfig):
     """Any folder of photographs."""
 
-    source: str | None = option(None, "stage 1: the folder; below it, a folder of images for each class")
+    source: str | None = option(None, "stage 1: the folder; it contains one folder of images per class")
 
     def __post_init__(self) -> None:
         """Name the data set after the folder."""
@@ -105,13 +109,13 @@ class FolderConfig(PhotographsConfig):
 
 @dataclass
 class KaggleConfig(PhotographsConfig):
-    """A data set or competition of Kaggle's."""
+    """A Kaggle data set or competition."""
 
-    kaggle: str | None = option(None, "stage 1: OWNER/NAME of a data set, NAME of a competition")
-    max_gigabytes: float = option(100.0, "refuse what unpacks to more")
+    kaggle: str | None = option(None, "stage 1: OWNER/NAME of a data set, or NAME of a competition")
+    max_gigabytes: float = option(100.0, "largest size of the unpacked archive")
 
     def __post_init__(self) -> None:
-        """Name the data set after Kaggle's."""
+        """Name the data set after the Kaggle data set."""
         super().__post_init__()
         check_range("dataset.max_gigabytes", self.max_gigabytes, 0)
         self._name_after("dataset.kaggle=OWNER/NAME", self.kaggle, (self.kaggle or "").rsplit("/")[-1])
@@ -119,11 +123,11 @@ class KaggleConfig(PhotographsConfig):
 
 @dataclass
 class InspectConfig:
-    """What is left out, and what counts as the same picture."""
+    """The limits for rejected images and for near duplicates."""
 
-    min_size: int = option(16, "the least width and height in pixels")
+    min_size: int = option(16, "smallest accepted width and height in pixels")
     near: int = option(
-        6, "of 64 bits of their pHash, how many may tell near duplicates apart; -1 is bytes only"
+        6, "near duplicates differ in at most this many of 64 bits of their pHash; -1: equal files only"
     )
 
     def __post_init__(self) -> None:
@@ -134,58 +138,62 @@ class InspectConfig:
 
 @dataclass
 class SplitConfig:
-    """How images are divided."""
+    """The settings that every split has."""
 
-    link: Link = option(Link.auto, "auto is a hard link where the file system has them, else a copy")
+    link: Link = option(Link.auto, "auto: a hard link if the file system supports it, else a copy")
 
 
 @dataclass
 class FractionsConfig(SplitConfig):
-    """Stratified by class, groups of duplicates kept together."""
+    """A random split by fractions, stratified by class; duplicates stay in one split."""
 
     validation: float = option(0.15, "fraction of each class for validation")
-    test: float = option(0.2, "fraction of each class for test, of what `of` says")
-    of: SplitOf = option(SplitOf.remainder, "test is a fraction of the remainder or of the total")
-    seed: int = option(0, "decides which image goes where")
-    folds: int = option(0, "also write K folds of all but test, for train.py dataset.fold=0 to K-1")
+    test: float = option(0.2, "fraction of each class for test, see split.of")
+    of: SplitOf = option(
+        SplitOf.remainder, "split.test is a fraction of the total, or of the remainder after validation"
+    )
+    seed: int = option(0, "random seed of the split")
+    folds: int = option(0, "also write K cross-validation folds without test; train.py dataset.fold=0 to K-1")
 
     def __post_init__(self) -> None:
-        """Check that something is left to train on."""
+        """Check the ranges; some images must remain for training."""
         check_range("split.validation", self.validation, 0, 1, below=True)
         check_range("split.test", self.test, 0, 1, below=True)
         check_range("split.seed", self.seed, 0)
         check_range("split.folds", self.folds, 0, 100)
         if self.folds == 1:
-            raise ConvscopeError("split.folds=1 leaves nothing to train on: expected 0, or 2 and more")
+            raise ConvscopeError("split.folds=1 leaves no images for training: expected 0, or at least 2")
         if self.of is SplitOf.total and self.validation + self.test >= 1:
             raise ConvscopeError(
-                f"split.validation={self.validation} and split.test={self.test} leave nothing to "
-                "train on: expected a sum below 1"
+                f"split.validation={self.validation} and split.test={self.test} leave no images "
+                "for training: expected a sum below 1"
             )
 
 
 @dataclass
 class PredefinedConfig(FractionsConfig):
-    """As the source has it: folders train, validation and test; one that it lacks is taken from train."""
+    """The split of the source: its folders train, validation, test. A missing one is taken from train."""
 
     def __post_init__(self) -> None:
         """Refuse folds."""
         super().__post_init__()
         if self.folds:
-            raise ConvscopeError(f"split.folds={self.folds} needs split=fractions: expected 0 here")
+            raise ConvscopeError(
+                f"split.folds={self.folds} needs split=fractions: expected 0 with split=predefined"
+            )
 
 
 @dataclass
 class ExtendConfig(SplitConfig):
-    """Add the source's new images to a data set that is there; those in it stay where they are."""
+    """New images of the source are added to an existing data set, whose images keep their splits."""
 
 
 @dataclass
 class PrepareConfig:
-    """Stage 1."""
+    """The configuration of stage 1."""
 
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     inspect: InspectConfig = field(default_factory=InspectConfig)
-    overwrite: bool = option(False, "replace a data set of the same name and other settings")
-    debug: bool = option(False, "show a traceback with an error")
+    overwrite: bool = option(False, "replace a data set that has the same name and other settings")
+    debug: bool = option(False, "print a traceback with every error")

@@ -1,0 +1,80 @@
+"""The data set that already exists under the configured name, and whether it can stay."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
+from convscope.data.manifest import FILE, Manifest, open_dataset
+from convscope.errors import ConvscopeError
+
+
+def manifest_settings(config: PrepareConfig) -> dict[str, Any]:
+    """Return the settings that decide the contents of a data set, as the manifest stores them."""
+    dataset = asdict(config.dataset)
+    for name in ("root", "name", "fold"):
+        del dataset[name]
+    for name in ("source", "labels"):
+        if dataset.get(name):
+            dataset[name] = str(Path(dataset[name]).expanduser().resolve())
+    settings = {
+        "origin": {"kind": _kind(config.dataset), **dataset},
+        "split": {"kind": _kind(config.split), **asdict(config.split)},
+        "inspect": asdict(config.inspect),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def _kind(config: Any) -> str:
+    return type(config).__name__.removesuffix("Config").lower()
+
+
+def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
+    """Return the manifest of the data set at `target` to keep or to extend; None if it is to be made.
+
+    Raises:
+        ConvscopeError: `target` contains something that may not be replaced.
+    """
+    extend = isinstance(config.split, ExtendConfig)
+    if not target.exists():
+        if extend:
+            raise ConvscopeError(
+                f"split=extend, but there is no data set at {target}: make it with split=fractions first"
+            )
+        return None
+    if not (target / FILE).is_file():
+        raise ConvscopeError(
+            f"{target} exists and was not made by convscope (it has no {FILE}): choose another "
+            "dataset.name, or move the folder away"
+        )
+    if config.overwrite and not extend:
+        return None
+    manifest = open_dataset(target)
+    _check_images_exist(manifest, target)
+    if not extend:
+        _check_same_settings(manifest, manifest_settings(config), target)
+    return manifest
+
+
+def _check_images_exist(manifest: Manifest, target: Path) -> None:
+    missing = sum(not (target / image.path).exists() for image in manifest.images)
+    if missing:
+        raise ConvscopeError(
+            f"{missing} of the {len(manifest.images)} images of {target} are missing: set overwrite=true to "
+            "make it again"
+        )
+
+
+def _check_same_settings(manifest: Manifest, settings: dict[str, Any], target: Path) -> None:
+    changes = [
+        f"{group}.{key} was {getattr(manifest, group).get(key)!r} and is now {value!r}"
+        for group, values in settings.items()
+        for key, value in values.items()
+        if getattr(manifest, group).get(key) != value
+    ]
+    if changes:
+        raise ConvscopeError(
+            f"{target} exists with other settings ({'; '.join(changes)}): set overwrite=true to "
+            "replace it, or choose another dataset.name"
+        )
