@@ -1,4 +1,4 @@
-# convscope: `make help` lists what there is.
+# convscope. `make help` lists the targets.
 PYTHON ?= python3
 GPU ?=
 DEVICE := $(if $(GPU),gpu,cpu)
@@ -10,50 +10,53 @@ COMPILE := $(BIN)/uv --quiet pip compile --universal --fork-strategy fewest --no
 DEMO := outputs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format lock clean
+.PHONY: help setup demo figures test test-all lint format lock clean
 
-help: ## list these targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.$(DEVICE) ## make .venv from the lock file (GPU=1: with CUDA)
+setup: .venv/.$(DEVICE) ## install into .venv from the lock file (GPU=1: with CUDA)
 
-demo: setup ## the three stages on the embedded data set, then the path of the page
+demo: setup ## run the three stages on the built-in data set, and print the path of the page
 	$(BIN)/python create_train_val_test.py dataset=procedural
 	$(BIN)/python train.py experiment=demo overwrite=true hydra.run.dir=$(DEMO)/train
 	$(BIN)/python visualize.py checkpoint=$(DEMO)/train filters.limit=32 overwrite=true hydra.run.dir=$(DEMO)/visualize
 	@echo $(DEMO)/visualize/index.html
 
-test: .venv/.dev ## run the tests (under ten minutes)
+figures: setup ## draw the pictures of README.md and docs/ again
+	$(BIN)/python docs/figures.py
+
+test: .venv/.dev ## run the tests, without the slow ones (less than ten minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/.dev ## run the tests, the slow ones too
+test-all: .venv/.dev ## run all tests
 	$(BIN)/python -m pytest
 
-lint: .venv/.dev ## ruff, ruff-format and mypy
+lint: .venv/.dev ## check the code with ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: .venv/.dev ## let ruff mend what it can
+format: .venv/.dev ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: .venv/.uv ## write the lock files again from pyproject.toml
+lock: .venv/.uv ## update the lock files from pyproject.toml
 	$(COMPILE) pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
 
-clean: ## remove .venv and the tools' caches; data/ and outputs/ stay
+clean: ## remove .venv and the caches of the tools, but not data/ and outputs/
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.uv:
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "convscope needs CPython 3.11 to 3.13, this is %s: say make setup PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "error: this is Python %s, expected CPython 3.11 to 3.13: run make setup PYTHON=python3.12" % sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
 	@touch $@
 
 .venv/.$(DEVICE): .venv/.uv requirements/$(DEVICE).txt pyproject.toml
-	@if [ -e .venv/.$(OTHER) ]; then echo "error: .venv holds the $(OTHER) build, and the two cannot be mixed; run 'make clean' first" >&2; exit 1; fi
+	@if [ -e .venv/.$(OTHER) ]; then echo "error: .venv contains the $(OTHER) build, expected the $(DEVICE) build or no .venv: run 'make clean' first" >&2; exit 1; fi
 	$(UV) install --compile-bytecode -r requirements/$(DEVICE).txt
 	$(UV) install --no-deps --editable .
 	@touch $@

@@ -1,0 +1,160 @@
+"""Draw the pictures of README.md and docs/ into docs/images/; `make figures` runs this script.
+
+The pictures show flowers drawn by code, the network of the demo, and EfficientNet-Lite0 (Apache 2.0). Its
+weights are read from ../shared/weights, or from $CONVSCOPE_SHARED/weights. If the weights or Chromium are
+missing, the script prints one line about it and makes the other pictures.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convscope import names
+from convscope.data import procedural
+from convscope.images import save_png
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs/images"
+WORK = ROOT / "outputs/figures"
+LITE0 = (
+    Path(os.environ.get("CONVSCOPE_SHARED", ROOT.parent / "shared"))
+    / "weights/efficientnet_lite0_imagenet.keras"
+)
+DAISIES = (3, 2, 4)  # seeds of three daisies that EfficientNet-Lite0 recognizes
+WINDOW = (1200, 1120)  # pixels of the browser window
+BUDGET = 1.5e6  # bytes of all pictures together
+
+
+def main() -> None:
+    """Run the three stages, then copy the pictures, with at most 256 colours each."""
+    IMAGES.mkdir(exist_ok=True)
+    draw_demo()
+    draw_comparison()
+    if LITE0.is_file():
+        draw_efficientnet()
+    else:
+        print(f"filters.png and class_activation.png stay as they are: {LITE0} is missing")
+    photograph_page()
+    total = sum(file.stat().st_size for file in IMAGES.iterdir())
+    print(f"{total / 1e6:.2f} MB in {IMAGES}")
+    if total > BUDGET:
+        sys.exit(f"error: docs/images/ has {total / 1e6:.2f} MB, expected at most {BUDGET / 1e6} MB")
+
+
+def draw_demo() -> None:
+    """Train the network of the demo, and draw feature maps, examples and evolution."""
+    run("create_train_val_test.py", "dataset=procedural")
+    run("train.py", "experiment=demo", "callbacks=[snapshots]", directory="train")
+    run(
+        "visualize.py",
+        f"checkpoint={WORK / 'train'}",
+        "views=[layers,class_activation,activations,evolution,filters,examples]",
+        "filters.limit=16",
+        "examples.layers=[conv2d_4]",
+        "examples.limit=5",
+        "evolution.layers=[conv2d_2]",
+        "evolution.animate=[]",
+        directory="demo",
+    )
+    keep("feature_maps", "demo/activations/sunflower_*/*_conv2d_2.png")
+    keep("examples", "demo/examples/*_conv2d_4.png")
+    keep("evolution", "demo/evolution/sunflower_*/*_conv2d_2.png")
+
+
+def draw_comparison() -> None:
+    """Draw the network of the demo before and after its training, side by side."""
+    before = WORK / "train/snapshots/epoch_000.weights.npz"
+    run(
+        "visualize.py",
+        f"compare=[{before},{WORK / 'train'}]",
+        "views=[activations]",
+        "activations.layers=[conv2d_2]",
+        "comparison.channels=8",
+        "comparison.normalize=channel",
+        directory="comparison",
+    )
+    keep("comparison", "comparison/**/sunflower_*/*_conv2d_2.png")
+
+
+def draw_efficientnet() -> None:
+    """Draw filter patterns and Grad-CAM of EfficientNet-Lite0."""
+    flowers = [WORK / f"flowers/daisy_{seed}.png" for seed in DAISIES]
+    flowers[0].parent.mkdir(parents=True, exist_ok=True)
+    for seed, file in zip(DAISIES, flowers, strict=True):
+        save_png(file, procedural.draw("daisy", 320, (seed,), difficulty=0.25).pixels)
+    labels = json.loads((ROOT / "convscope/models/imagenet_classes.json").read_text("utf-8"))
+    (WORK / "imagenet.txt").write_text("\n".join(names.unique(labels)) + "\n", "utf-8")
+    run(
+        "visualize.py",
+        f"checkpoint={LITE0}",
+        "preprocessing=affine",
+        "scale=[0.0078125]",  # (pixel - 127) / 128
+        "offset=[-0.9921875]",
+        f"class_names=@{WORK / 'imagenet.txt'}",
+        f"images=[{','.join(map(str, flowers))}]",
+        "views=[filters,class_activation]",
+        "filters.layers=[block5_project_conv]",
+        "filters.limit=16",
+        "class_activation.class_name=daisy",
+        directory="efficientnet",
+    )
+    keep("filters", "efficientnet/filters/block5_project_conv.png")
+    pairs = []
+    for file in flowers:
+        pairs += [file, match(f"efficientnet/class_activation/{file.stem}/daisy_overlay.png")]
+    row = Image.new("RGB", (len(pairs) * 200, 200))
+    for column, file in enumerate(pairs):
+        row.paste(Image.open(file).convert("RGB").resize((200, 200)), (column * 200, 0))
+    shrink(row, "class_activation")
+
+
+def photograph_page() -> None:
+    """Save the upper part of the demo's page as a browser shows it."""
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, browsers)), None)
+    if browser is None:
+        print(f"page.png stays as it is: none of {', '.join(browsers)} is on PATH")
+        return
+    screenshot = WORK / "page.png"
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+    size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
+    page = (WORK / "demo/index.html").as_uri()
+    command = [browser, *options, size, f"--screenshot={screenshot}", page]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
+    keep("page", "page.png")
+
+
+def run(script: str, *settings: str, directory: str | None = None) -> None:
+    """Run one of the three scripts, with its output in `outputs/figures/DIRECTORY`."""
+    output = [f"hydra.run.dir={WORK / directory}", "overwrite=true"] if directory else []
+    command = [sys.executable, str(ROOT / script), *settings, *output]
+    subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603  # no shell, fixed arguments
+
+
+def match(pattern: str) -> Path:
+    """Return the first file in `outputs/figures` that matches a pattern."""
+    return min(WORK.glob(pattern))
+
+
+def keep(name: str, pattern: str) -> None:
+    """Copy a picture of `outputs/figures` to `docs/images/NAME.png`."""
+    shrink(Image.open(match(pattern)), name)
+
+
+def shrink(picture: Image.Image, name: str) -> None:
+    """Save a picture as `docs/images/NAME.png` with a palette, without its metadata."""
+    if picture.mode != "P":
+        pixels = picture.convert("RGB")
+        palette = pixels.quantize(256, kmeans=1)
+        picture = pixels.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    picture.save(IMAGES / f"{name}.png", optimize=True, pnginfo=PngInfo())
+
+
+if __name__ == "__main__":
+    main()
