@@ -37,7 +37,7 @@ class Excited:
     @property
     def silent(self) -> np.ndarray:
         """Which examples say nothing, bool (channels, k): zeros after a ReLU, or as all the others are."""
-        nothing = np.broadcast_to(self.top.same[:, None], self.top.value.shape).copy()
+        nothing = np.broadcast_to(self.top.constant[:, None], self.top.value.shape).copy()
         if self.seen == 1:
             nothing[:] = False  # a single photograph is as all are
         if self.rectifies:
