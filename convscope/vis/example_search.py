@@ -50,6 +50,16 @@ class Top:
         equal = (self.value == self.value[:, :1]).sum(axis=1) > 1
         return equal & (self.before[:, 0] > self.value[:, 0])
 
+    def strongest(self, count: int) -> np.ndarray:
+        """Return the channels with the highest values, int64 (count,) in ascending order; 0 is all.
+
+        Of equal values those count that are higher before the activation, then the first channels; channels
+        that have the same value for all examples come last.
+        """
+        before = self.value if self.before is None else self.before
+        order = np.lexsort((-before[:, 0], -self.value[:, 0], self.constant))
+        return np.sort(order[: count or None])
+
     def of_channels(self, channels: np.ndarray) -> "Top":
         """Return the same for some of the channels, int (n,)."""
         return Top(

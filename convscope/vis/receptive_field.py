@@ -10,6 +10,7 @@ from typing import Any
 
 from convscope.graph import Layer
 from convscope.vis.operation_window import IN_PLACE, Axis, keras_class, window_of
+from convscope.vis.tensor_graph import call_of
 
 __all__ = ["Axis", "ReceptiveField", "receptive_fields"]
 
@@ -43,7 +44,7 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
     for layer in layers:
         waiting = [layer.output]
         while waiting:
-            missing = [tensor for tensor in _call_of(waiting[-1]).input_tensors if id(tensor) not in fields]
+            missing = [tensor for tensor in call_of(waiting[-1]).input_tensors if id(tensor) not in fields]
             if missing:
                 waiting += missing
             else:
@@ -54,7 +55,7 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
 
 def _field(tensor: Any, fields: dict[int, ReceptiveField | None]) -> ReceptiveField | None:
     """Return the field of a tensor, given those of the tensors that it is computed from."""
-    call = _call_of(tensor)
+    call = call_of(tensor)
     if len(tensor.shape) != 4 or any(len(each.shape) != 4 for each in call.input_tensors):
         return None
     if not call.input_tensors:  # the picture
@@ -92,9 +93,3 @@ def _without_gates(call: Any, output: Any) -> list[Any]:
     if keras_class(call.operation) != "Multiply" or tuple(output.shape[1:3]) == (1, 1):
         return inputs
     return [tensor for tensor in inputs if tuple(tensor.shape[1:3]) != (1, 1)] or inputs
-
-
-def _call_of(tensor: Any) -> Any:
-    """Return the call that gives a tensor, as Keras keeps it: operation, arguments, input tensors."""
-    operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index]

@@ -10,6 +10,7 @@ from convscope.decode import load
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.vis.example_search import ExampleSearch, Top
+from convscope.vis.excited import excited
 from convscope.vis.extractor import Extractor
 from tests.vis import nets
 
@@ -154,3 +155,32 @@ def test_saturated_channels_of_efficientnet_are_ranked(shared: Path) -> None:
     np.testing.assert_allclose(
         np.take_along_axis(highest, top.example, axis=1), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_the_strongest_channels_by_hand() -> None:
+    """Highest values 5, 6, 0, 6, 3 and 9; the last channel is the same for both examples."""
+    value = np.float32([[5, 1], [6, 6], [0, 0], [6, 6], [3, 0], [9, 9]])
+    before = np.float32([[5, 1], [7, 6], [-1, -2], [8, 7], [3, 0], [9, 9]])
+    none = np.zeros((6, 2), np.int64)
+    lowest = np.float32([1, 0, 0, 0, 0, 9])
+    top = Top(value, none, none, none, lowest, before)
+    assert [top.strongest(count).tolist() for count in (1, 2, 3, 5, 0)] == [
+        [3], [1, 3], [0, 1, 3], [0, 1, 3, 4, 5], [0, 1, 2, 3, 4, 5],
+    ]  # fmt: skip
+    without = Top(value, none, none, none, lowest)
+    assert without.strongest(1).tolist() == [1]  # equal values: the first channel
+    some = top.of_channels(top.strongest(2))
+    assert (some.value[:, 0].tolist(), some.before[:, 0].tolist()) == ([6, 6], [7, 8])
+
+
+def test_excited_keeps_the_strongest_channels_and_their_numbers() -> None:
+    graph = flatten(nets.two_channels(activation="relu"))
+    search = ExampleSearch(graph.model, graph.layers[1:], top=2)
+    pictures = nets.photograph().repeat(2, axis=0)
+    pictures[1] /= 2
+    search.add(pictures)  # red minus green reaches 2, blue plus one reaches 5
+    (kept,) = excited(search, graph.layers, limit=1)
+    assert kept.channels.tolist() == [1]
+    assert kept.top.value.tolist() == [[5, 3]]
+    assert kept.tie_break == ""
+    assert [found.channels.tolist() for found in excited(search, graph.layers)] == [[0, 1]]
