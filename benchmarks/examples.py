@@ -20,7 +20,7 @@ from convscope.quiet import import_tensorflow
 
 import_tensorflow()
 
-from convscope.data import photographs  # noqa: E402
+from convscope.data import image_paths  # noqa: E402
 from convscope.data.pipeline import Batches, LabelledImages  # noqa: E402
 from convscope.graph import flatten  # noqa: E402
 from convscope.images import save_png  # noqa: E402
@@ -53,7 +53,7 @@ def main() -> None:
 
 def _photographs(folder: Path, count: int, scratch: Path) -> list[Path]:
     if folder.is_dir():
-        paths = photographs.find([str(folder)])
+        paths = image_paths.find([str(folder)])
         step = max(1, len(paths) // count) if count else 1  # of every class
         return paths[::step][: count or None]
     rng = np.random.default_rng(0)

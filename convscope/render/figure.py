@@ -22,7 +22,9 @@ TRAIN_COLOR, VALIDATION_COLOR = "#8a8f98", "#c2410c"
 LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b08a2e")
 
 
-def learning_curves(path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf) -> None:
+def learning_curves(
+    path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf
+) -> Figure:
     """Loss and accuracy by epoch, for training and validation; the kept epoch is marked.
 
     Args:
@@ -53,10 +55,10 @@ def learning_curves(path: Path, history: Sequence[Mapping[str, float]], *, earli
         axes.margins(0.05, 0.08)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False)
-    _save(path, figure)
+    return _save(path, figure)
 
 
-def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], title: str) -> None:
+def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """Counts by true (row) and predicted (column) class, coloured by the share of the row.
 
     `confusion` is int (classes, classes).
@@ -76,12 +78,12 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
             color = "white" if share[row, column] > 0.55 else "#222222"
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=color)
     figure.colorbar(picture, label="share of the true class", shrink=0.8)
-    _save(path, figure)
+    return _save(path, figure)
 
 
 def reliability(
     path: Path, confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, error: float
-) -> None:
+) -> Figure:
     """Accuracy against confidence, bin by bin; the area of a point is its share of the examples."""
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
@@ -96,10 +98,10 @@ def reliability(
     axes.set_title(f"reliability: expected calibration error {error:.3f}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    _save(path, figure)
+    return _save(path, figure)
 
 
-def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> None:
+def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figure:
     """ROC and precision-recall curves of each class against the others.
 
     Args:
@@ -129,10 +131,10 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
         _legend(axes, axes.get_lines(), labels, loc="lower center")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    _save(path, figure)
+    return _save(path, figure)
 
 
-def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> None:
+def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> Figure:
     """A bar a unit, float (units,); lying, with a name each, where `labels` are given."""
     if labels is None:
         figure = Figure(figsize=(10, 2.6), layout="constrained")
@@ -147,26 +149,54 @@ def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | Non
         axes.invert_yaxis()
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
-    _save(path, figure)
+    return _save(path, figure)
 
 
-def shares_by_depth(path: Path, layers: Sequence[str], shares: Mapping[str, Sequence[float]]) -> None:
-    """Shares from 0 to 1 of each layer, in the order of the graph, a line for each of up to three names.
+def shares_by_depth(
+    path: Path,
+    layers: Sequence[str],
+    shares: Mapping[str, Sequence[float]],
+    *,
+    rectified: Sequence[bool] | None = None,
+) -> Figure:
+    """Draw shares of each layer from 0 to 1, in the order of the graph, for up to three names.
 
-    A share that is not known is NaN, and left out.
+    Layers whose values are cut off at zero and layers whose values are not lie on lines of their own, as the
+    type of a layer decides such a share before its depth does.
+
+    Args:
+        path: of the PNG file.
+        layers: their names.
+        shares: by name, a share for each layer; one that is not known is NaN, and left out.
+        rectified: for each layer, whether its values are cut off at zero; None draws one line a name.
     """
-    figure = Figure(figsize=(min(4 + 0.22 * len(layers), 18), 4.2), layout="constrained")
+    everywhere = list(range(len(layers)))
+    series = [("", "-", "", everywhere)]  # the end of a label, the line, the marker's face, the layers
+    if rectified is not None and len(set(rectified)) == 2:
+        series = [
+            (", rectified layers", "-", "", [index for index in everywhere if rectified[index]]),
+            (", other layers", ":", "white", [index for index in everywhere if not rectified[index]]),
+        ]
+    width = min(4 + 0.22 * len(layers), 18) + (2.6 if len(series) > 1 else 0)
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots()
     for (name, values), color in zip(
         shares.items(), (VALIDATION_COLOR, TRAIN_COLOR, "#222222"), strict=False
     ):
-        axes.plot(range(len(layers)), values, "o-", color=color, markersize=4, label=name)
+        for label, style, face, indices in series:
+            of_series = [values[index] for index in indices]
+            if len(series) == 1 or np.isfinite(of_series).any():
+                options: dict[str, Any] = {"color": color, "markersize": 4, "markerfacecolor": face or color}
+                axes.plot(indices, of_series, f"o{style}", label=name + label, **options)
     _name_layers(axes, layers)
     axes.set(ylim=(-0.03, 1.03), ylabel="share", title="by depth, mean of the photographs")
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    if len(series) == 1:
+        axes.legend(frameon=False)
+    else:
+        figure.legend(loc="outside right upper", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    _save(path, figure)
+    return _save(path, figure)
 
 
 def differences_by_depth(
@@ -175,7 +205,7 @@ def differences_by_depth(
     charts: Mapping[str, Mapping[str, Sequence[float]]],
     *,
     logarithmic: Sequence[str] = (),
-) -> None:
+) -> Figure:
     """Charts below each other of numbers of each layer, in the order of the graph.
 
     Args:
@@ -209,7 +239,7 @@ def differences_by_depth(
     columns = max(1, min(3, most // (max(map(len, labels)) + 6)))
     handles = several[0].get_lines()[: len(labels)]
     _legend(figure, handles, labels, loc="outside upper left", ncols=columns)
-    _save(path, figure)
+    return _save(path, figure)
 
 
 def distributions(
@@ -217,7 +247,7 @@ def distributions(
     names: Sequence[str],
     histograms: Sequence[tuple[np.ndarray, np.ndarray]],
     zeros: Sequence[float],
-) -> None:
+) -> Figure:
     """A small histogram a layer, in the order of the graph, of the values that are not zero.
 
     Args:
@@ -250,7 +280,7 @@ def distributions(
             axes.plot([zero, zero], [floor, floor + 0.5], color="#222222", linewidth=0.5)
         axes.text(left, floor - 0.03, f"{edges[0]:.2g}", fontsize=5.5, va="top")
         axes.text(left + 0.88, floor - 0.03, f"{edges[-1]:.2g}", fontsize=5.5, va="top", ha="right")
-    _save(path, figure)
+    return _save(path, figure)
 
 
 def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
@@ -279,7 +309,8 @@ def _legend(place: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str]
         text.set_text(label)
 
 
-def _save(path: Path, figure: Figure) -> None:
+def _save(path: Path, figure: Figure) -> Figure:
+    """Write a figure as PNG, whole or not at all; returns it with the positions that it was drawn with."""
     FigureCanvasAgg(figure)
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # names may hold dollars
@@ -288,3 +319,4 @@ def _save(path: Path, figure: Figure) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="png", dpi=120, metadata={"Software": "convscope"})
     write_bytes(path, buffer.getvalue())
+    return figure

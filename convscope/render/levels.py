@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DEVIATIONS = 2.0  # what the ends of the colour scale stand for where each channel has its own
+DIVERGING = "RdBu_r"  # the colour map of levels with zero in the middle: blue, white, red
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,15 @@ class Levels:
 
     `values` is uint8 (channels, height, width); `silent`, bool (channels,), says which channels show nothing,
     as they are the same everywhere (of a single place: zero); `labels` are what the low end, the middle and
-    the high end of the scale stand for; `meaning` says it in words.
+    the high end of the scale stand for; `meaning` says it in words. `diverging` says that zero is in the
+    middle of the scale, which takes the colour map `DIVERGING`.
     """
 
     values: np.ndarray
     silent: np.ndarray
     labels: tuple[str, str, str]
     meaning: str
+    diverging: bool = False
 
 
 def standardize(maps: np.ndarray) -> Levels:
@@ -71,6 +74,22 @@ def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
     values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
     meaning = f"each channel from 0 to {end}"
     return Levels(values, _silent(channels), ("0", "half", "99.5 %"), meaning)
+
+
+def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
+    """Each channel from minus to plus a value of its own, with zero in the middle of the scale.
+
+    Args:
+        maps: float (height, width, channels), finite.
+        bound: float (channels,), 0 or more, the magnitude at either end; a channel with 0 is in the middle.
+        end: what the bounds are, in words.
+    """
+    channels = _channels_first(maps)
+    bounds = bound[:, None, None]
+    share = np.where(bounds > 0, channels / np.where(bounds > 0, bounds, 1), 0)
+    values = np.clip(np.round((share + 1) * 127.5), 0, 255).astype(np.uint8)
+    meaning = f"each channel from minus to plus {end}, zero in the middle"
+    return Levels(values, _silent(channels), ("−max", "0", "max"), meaning, diverging=True)
 
 
 def _channels_first(maps: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ class ChannelStatistics:
 
     `high` is float (channels,); `dead` is bool (channels,), or None where it cannot be told: the output is
     not followed by a rectifier, or fewer than 1,000 pictures were seen. `zeros` is the share of values that
-    are zero (below 2 to the -40), and `histogram` that of all channels together, as of `bars`.
+    are zero (below 2 to the -40), and `histogram` that of all channels together, as of `bars`. `low` is the
+    0.5th percentile of each channel, float (channels,), or None where it was not measured.
     """
 
     pictures: int
@@ -34,6 +35,23 @@ class ChannelStatistics:
     dead: np.ndarray | None
     zeros: float
     histogram: tuple[np.ndarray, np.ndarray]
+    low: np.ndarray | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether the layer has negative values: some channel's 0.5th percentile is below zero.
+
+        The values decide, not the type of the layer: a linear convolution is signed, and so are ELU and
+        swish. Negative values of less than a millionth of the largest percentile count as rounding.
+        """
+        if self.low is None:
+            return False
+        return bool(self.low.min() < -1e-6 * np.abs(self.bound).max())
+
+    @property
+    def bound(self) -> np.ndarray:
+        """The larger magnitude of the two percentiles of each channel, float (channels,)."""
+        return np.abs(self.high) if self.low is None else np.maximum(np.abs(self.low), np.abs(self.high))
 
 
 def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
@@ -119,6 +137,7 @@ def channel_statistics(
             each.highest <= 0 if each.cut and pictures >= FEWEST else None,
             float(each.counts[:, _ONE_SIGN].sum(dtype=np.int64) / max(1, each.counts.sum(dtype=np.int64))),
             bars(each.counts.sum(axis=0, dtype=np.int64)),
+            _quantile(each.counts, 1 - QUANTILE),
         )
         for each in seen
     }

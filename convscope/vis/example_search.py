@@ -9,18 +9,25 @@ import numpy as np
 from keras import ops
 
 from convscope.errors import ConvscopeError
-from convscope.graph import Layer
+from convscope.graph import Layer, before_activation
+
+# Activations with an upper end, at which examples are equal in float32.
+_BOUNDED = ("relu6", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "sparse_sigmoid")
 
 
 @dataclass(frozen=True)
 class Top:
     """The k examples with the highest values of each channel of a layer, the highest first.
 
-    An example's value in a channel is the highest in its feature map, and its place is where that is, the
-    first in reading order; so it is there once a channel. Equal values come in the order of the examples.
+    The value of an example in a channel is the highest value of its feature map; its position is where that
+    value is. An example occurs once in a channel. Examples with equal values are ranked by the value before
+    the activation, where the activation has an upper end, and else by their order; the same holds for equal
+    values at several positions, whose order is the reading order.
 
     `value`, float32, and `example`, `row`, `column`, int64, are (channels, k), where k is at most the number
-    of examples; `lowest`, float32 (channels,), is the lowest value of all examples.
+    of examples; `lowest`, float32 (channels,), is the lowest value of all examples; `before`, float32
+    (channels, k), is the value before the activation at the position, None if the activation has no upper
+    end.
     """
 
     value: np.ndarray
@@ -28,11 +35,41 @@ class Top:
     row: np.ndarray
     column: np.ndarray
     lowest: np.ndarray
+    before: np.ndarray | None = None
 
     @property
-    def same(self) -> np.ndarray:
-        """Which channels tell no two examples apart: bool (channels,)."""
+    def constant(self) -> np.ndarray:
+        """The channels that have the same value for all examples: bool (channels,)."""
         return self.value[:, 0] == self.lowest
+
+    @property
+    def saturated(self) -> np.ndarray:
+        """The channels where several examples reach the activation's upper end: bool (channels,)."""
+        if self.before is None:
+            return np.zeros(len(self.value), bool)
+        equal = (self.value == self.value[:, :1]).sum(axis=1) > 1
+        return equal & (self.before[:, 0] > self.value[:, 0])
+
+    def strongest(self, count: int) -> np.ndarray:
+        """Return the channels with the highest values, int64 (count,) in ascending order; 0 is all.
+
+        Of equal values those count that are higher before the activation, then the first channels; channels
+        that have the same value for all examples come last.
+        """
+        before = self.value if self.before is None else self.before
+        order = np.lexsort((-before[:, 0], -self.value[:, 0], self.constant))
+        return np.sort(order[: count or None])
+
+    def of_channels(self, channels: np.ndarray) -> "Top":
+        """Return the same for some of the channels, int (n,)."""
+        return Top(
+            self.value[channels],
+            self.example[channels],
+            self.row[channels],
+            self.column[channels],
+            self.lowest[channels],
+            None if self.before is None else self.before[channels],
+        )
 
 
 class ExampleSearch:
@@ -53,7 +90,13 @@ class ExampleSearch:
         self.layers = list(layers)
         self.top = top
         self.seen = 0  # examples until now
-        peaks = [_Peaks(limit, name=f"peaks_{layer.index}")(layer.output) for layer in self.layers]
+        self._saturates = [_saturates(layer.keras_layer) for layer in self.layers]
+        peaks = [
+            _Peaks(limit, name=f"peaks_{layer.index}")(
+                [layer.output, before_activation(layer.output)] if saturates else [layer.output]
+            )
+            for layer, saturates in zip(self.layers, self._saturates, strict=True)
+        ]
         self._model = keras.Model(model.inputs[0], peaks) if peaks else None
         self._found: list[Top | None] = [None] * len(self.layers)
 
@@ -69,8 +112,8 @@ class ExampleSearch:
         if self._model is None or not len(inputs):
             return
         outputs = [np.asarray(each) for each in keras.tree.flatten(self._model.predict_on_batch(inputs))]
-        for place, layer in enumerate(self.layers):
-            value, row, column, total = outputs[4 * place :][:4]
+        for index, layer in enumerate(self.layers):
+            value, row, column, total, before = outputs[_PARTS * index :][:_PARTS]
             if not (np.isfinite(total).all() and np.isfinite(value).all()):
                 raise ConvscopeError(
                     f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "
@@ -83,8 +126,9 @@ class ExampleSearch:
                 row.T.astype(np.int64),
                 column.T.astype(np.int64),
                 value.min(axis=0),
+                before.T if self._saturates[index] else None,
             )
-            self._found[place] = _best(self._found[place], batch, self.top)
+            self._found[index] = _best(self._found[index], batch, self.top)
         self.seen += len(inputs)
 
     @property
@@ -95,53 +139,81 @@ class ExampleSearch:
         }
 
 
-class _Peaks(keras.layers.Layer):
-    """Of maps (batch, height, width, channels): the maximum, its row and column, the sum; (batch, channels).
+_PARTS = 5  # outputs of a layer of peaks
 
-    The sum shows what is not finite, which a maximum may pass over.
+
+class _Peaks(keras.layers.Layer):
+    """The maximum of maps (batch, height, width, channels), its row and column, the sum, and a tie-break.
+
+    Each of the five outputs is (batch, channels). The sum shows values that are not finite, which a maximum
+    may pass over. The tie-break is the maximum itself, or, where the input is a pair, what the second of the
+    pair, the maps before the activation, has at the position; of several maxima the one that is highest there
+    is taken.
     """
 
     def __init__(self, limit: int, **options: Any):
         super().__init__(**options)
         self.limit = limit
 
-    def call(self, maps: Any) -> list[Any]:
-        """The maximum by columns first: argmax over all places at once takes several times as long."""
-        if self.limit and self.limit < maps.shape[-1]:
-            maps = maps[..., : self.limit]
-        _, height, width, channels = ops.shape(maps)
-        of_rows = ops.max(maps, axis=2)
-        row = ops.argmax(of_rows, axis=1)
-        across = ops.arange(width)[None, :, None] * channels + ops.arange(channels)
-        at = ops.cast(row, "int32")[:, None] * (width * channels) + ops.cast(across, "int32")
-        line = ops.take_along_axis(
-            ops.reshape(maps, (-1, height * width * channels)),
-            ops.reshape(at, (-1, width * channels)),
-            axis=1,
-        )
-        column = ops.argmax(ops.reshape(line, (-1, width, channels)), axis=1)
-        return [ops.max(of_rows, axis=1), row, column, ops.sum(maps, axis=(1, 2))]
+    def call(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the five outputs."""
+        cut = slice(self.limit or None)
+        maps = inputs[0][..., cut]
+        if len(inputs) == 1:
+            highest, row, column = _maximum(maps)
+            return [highest, row, column, ops.sum(maps, axis=(1, 2)), highest]
+        highest = ops.max(maps, axis=(1, 2), keepdims=True)
+        before, row, column = _maximum(ops.where(maps == highest, inputs[1][..., cut], -np.inf))
+        return [highest[:, 0, 0], row, column, ops.sum(maps, axis=(1, 2)), before]
 
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
-        """Four times (batch, channels)."""
-        channels = min(shape[-1] or 0, self.limit) if self.limit else shape[-1]
-        return [(shape[0], channels)] * 4
+    def compute_output_shape(self, shapes: Sequence[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
+        """Return (batch, channels) for each output."""
+        batch, *_, channels = shapes[0]
+        return [(batch, min(channels or 0, self.limit) if self.limit else channels)] * _PARTS
+
+
+def _maximum(maps: Any) -> tuple[Any, Any, Any]:
+    """Return the maximum, its row and its column, by columns first.
+
+    The argument of the maximum over all positions at once takes several times as long.
+    """
+    _, height, width, channels = ops.shape(maps)
+    of_rows = ops.max(maps, axis=2)
+    row = ops.argmax(of_rows, axis=1)
+    across = ops.arange(width)[None, :, None] * channels + ops.arange(channels)
+    at = ops.cast(row, "int32")[:, None] * (width * channels) + ops.cast(across, "int32")
+    line = ops.take_along_axis(
+        ops.reshape(maps, (-1, height * width * channels)),
+        ops.reshape(at, (-1, width * channels)),
+        axis=1,
+    )
+    column = ops.argmax(ops.reshape(line, (-1, width, channels)), axis=1)
+    return ops.max(of_rows, axis=1), row, column
+
+
+def _saturates(layer: keras.layers.Layer) -> bool:
+    """Whether the layer's activation has an upper end."""
+    activation = layer if isinstance(layer, keras.layers.ReLU) else getattr(layer, "activation", None)
+    if isinstance(activation, keras.layers.ReLU):
+        return activation.max_value is not None
+    return getattr(activation, "__name__", "") in _BOUNDED
 
 
 def _best(before: Top | None, batch: Top, count: int) -> Top:
-    """The best of both; what is in `before` comes first among equals."""
+    """Return the best of both; examples of `before` come first among equals."""
     both = [batch] if before is None else [before, batch]
-    value = np.concatenate([each.value for each in both], axis=1)
-    order = np.argsort(-value, axis=1, kind="stable")[:, :count]
 
-    def chosen(name: str) -> np.ndarray:
-        values = np.concatenate([getattr(each, name) for each in both], axis=1)
-        return np.take_along_axis(values, order, axis=1)
+    def joined(name: str) -> np.ndarray | None:
+        values = [getattr(top, name) for top in both]
+        return None if values[0] is None else np.concatenate(values, axis=1)
 
+    parts = {name: joined(name) for name in ("value", "example", "row", "column", "before")}
+    keys = [-part for part in (parts["before"], parts["value"]) if part is not None]  # the last one decides
+    order = np.lexsort(keys, axis=1)[:, :count]
     return Top(
-        np.take_along_axis(value, order, axis=1),
-        chosen("example"),
-        chosen("row"),
-        chosen("column"),
-        np.min([each.lowest for each in both], axis=0),
+        lowest=np.min([top.lowest for top in both], axis=0),
+        **{
+            name: None if part is None else np.take_along_axis(part, order, axis=1)
+            for name, part in parts.items()
+        },  # type: ignore[arg-type]
     )

@@ -19,7 +19,8 @@ Window = tuple[float, float, float, float]
 class Excited:
     """A layer, what a place of it sees (None: all, or not known), and what excites its channels most.
 
-    `rectifies` says that its output is cut off at zero; `seen` is how many photographs were looked at.
+    `rectifies` says that its output is cut off at zero; `seen` is how many photographs were looked at;
+    `channels`, int64 (channels,), are the channels that the rows of `top` belong to.
     """
 
     layer: Layer
@@ -27,6 +28,15 @@ class Excited:
     top: Top
     rectifies: bool
     seen: int
+    channels: np.ndarray
+
+    @property
+    def tie_break(self) -> str:
+        """How equal values are ranked, for a caption; empty if no channel has equal highest values."""
+        count = int(self.top.saturated.sum())
+        if not count:
+            return ""
+        return f"{count} saturated, their examples ranked by the value before the activation"
 
     def window(self, channel: int, rank: int) -> Window | None:
         """Top, left, bottom and right, in pixels of the model's input, of what the place sees."""
@@ -37,7 +47,7 @@ class Excited:
     @property
     def silent(self) -> np.ndarray:
         """Which examples say nothing, bool (channels, k): zeros after a ReLU, or as all the others are."""
-        nothing = np.broadcast_to(self.top.same[:, None], self.top.value.shape).copy()
+        nothing = np.broadcast_to(self.top.constant[:, None], self.top.value.shape).copy()
         if self.seen == 1:
             nothing[:] = False  # a single photograph is as all are
         if self.rectifies:
@@ -77,13 +87,29 @@ class Excited:
         return max(12, round(height * factor)), max(12, round(width * factor))
 
 
-def excited(search: ExampleSearch, layers: Sequence[Layer]) -> list[Excited]:
-    """What a search found, for each layer of it; `layers` are all of the model."""
+def excited(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -> list[Excited]:
+    """What a search found, for each layer of it.
+
+    Args:
+        search: that has seen all examples; it must have searched all channels if `limit` is given.
+        layers: all of the model.
+        limit: channels a layer, the strongest ones (see `Top.strongest`); 0 is all that were searched.
+    """
     fields, found = receptive_fields(layers), search.found
-    return [
-        Excited(layer, fields[layer.index], found[layer.path], rectified(layers, layer) is layer, search.seen)
-        for layer in search.layers
-    ]
+    result = []
+    for layer in search.layers:
+        channels = found[layer.path].strongest(limit)
+        result.append(
+            Excited(
+                layer,
+                fields[layer.index],
+                found[layer.path].of_channels(channels),
+                rectified(layers, layer) is layer,
+                search.seen,
+                channels,
+            )
+        )
+    return result
 
 
 def layers_to_search(

@@ -45,6 +45,47 @@ def _followed(layer: Layer, wanted: Sequence[int]) -> Followed:
     return Followed(layer, list(wanted) or list(range(min(FIRST, layer.channels))))
 
 
+def most_changed(first: np.ndarray, last: np.ndarray, count: int = FIRST) -> list[int]:
+    """Return the channels that change most between two states, in ascending order.
+
+    The change of a channel is the root mean square of the difference of its maps. Of equal changes the first
+    channels are taken.
+
+    Args:
+        first: maps in the first state, float (..., channels): of one photograph or of several.
+        last: the same in the last state.
+        count: how many channels, at most.
+    """
+    difference = last.astype(np.float64) - first
+    change = np.sqrt((difference**2).mean(axis=tuple(range(difference.ndim - 1))))
+    return sorted(int(channel) for channel in np.argsort(-change, kind="stable")[:count])
+
+
+def follow_most_changed(
+    extract: Extractor, followed: Sequence[Followed], inputs: np.ndarray, states: Iterable[object]
+) -> list[Followed]:
+    """Return the same layers with the eight channels of each that change most from first to last state.
+
+    Args:
+        extract: of the followed layers.
+        followed: the layers; their channels are replaced.
+        inputs: preprocessed pictures, float32 (batch, height, width, channels), which all count alike.
+        states: iterating over it changes the model's weights; the last ones stay.
+
+    Raises:
+        ConvscopeError: a layer puts out values that are not finite.
+    """
+    first: dict[str, np.ndarray] | None = None
+    for _ in states:
+        first = first or extract(inputs)
+    if first is None:
+        raise ConvscopeError("no states to compare: expected the weights of two epochs or more")
+    last = extract(inputs)
+    return [
+        Followed(each.layer, most_changed(first[each.layer.path], last[each.layer.path])) for each in followed
+    ]
+
+
 def maps_of_states(
     extract: Extractor, followed: Sequence[Followed], inputs: np.ndarray, states: Iterable[object]
 ) -> dict[str, np.ndarray]:

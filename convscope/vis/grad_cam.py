@@ -11,6 +11,7 @@ import numpy as np
 
 from convscope.graph import Layer, before_activation
 from convscope.vis.gradients import value_and_gradient
+from convscope.vis.tensor_graph import others_needed
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,17 @@ class ClassActivation:
 
 
 class GradCam:
-    """Grad-CAM for one model and layer; the graph is cut in two once and used for every photograph."""
+    """Grad-CAM for one model and layer; the graph is cut in two once and used for every photograph.
+
+    The layer may be inside of a branch: what the other branches put out is computed once and held fixed.
+    """
 
     def __init__(self, model: keras.Model, layer: Layer):
         """Cut the model at `layer`: up to its maps, and from there to the logits."""
         logits = before_activation(model.outputs[0])
-        maps = layer.output
-        self._trunk = keras.Model(model.inputs[0], maps)
-        self._head = keras.Model(maps, logits)
+        cut = [layer.output, *others_needed(layer.output, logits)]
+        self._trunk = keras.Model(model.inputs[0], cut)
+        self._head = keras.Model(cut, logits)
         self._sigmoid = model.output_shape[-1] == 1
 
     def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
@@ -47,12 +51,12 @@ class GradCam:
         """
 
         def score(maps: keras.KerasTensor) -> keras.KerasTensor:
-            logits = self._head(maps, training=False)
+            logits = self._head([maps, *others], training=False)
             if self._sigmoid:
                 return logits[:, 0] * (1.0 if class_index == 1 else -1.0)
             return logits[:, class_index]
 
-        maps = self._trunk(inputs, training=False)
+        maps, *others = keras.tree.flatten(self._trunk(inputs, training=False))
         value, gradient = value_and_gradient(score, maps)
         weights = np.asarray(gradient, np.float64).mean(axis=(1, 2))[0]
         weighted = np.asarray(maps, np.float64)[0] @ weights

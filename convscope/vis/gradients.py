@@ -16,7 +16,7 @@ def value_and_gradient(function: Callable[[Any], Any], point: Any) -> tuple[Any,
     Returns:
         the function's result, and a tensor of `point`'s shape.
     """
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:  # gradients of weights are not needed
         tape.watch(point)
         value = function(point)
     return value, tape.gradient(value, point)

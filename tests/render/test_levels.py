@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from convscope.render.levels import from_zero, of_channels, on_one_scale, standardize
+from convscope.images import in_rgb
+from convscope.render.levels import DIVERGING, around_zero, from_zero, of_channels, on_one_scale, standardize
+from convscope.render.mosaic import HEADER, Layout, Scale, map_tiles, sheet
 
 
 def test_standardize_by_hand() -> None:
@@ -72,6 +74,29 @@ def test_from_zero_makes_a_faint_response_look_faint() -> None:
     assert levels.values[:, 0].tolist() == [[128, 255], [32, 64], [0, 0]]
     assert levels.silent.tolist() == [False, False, False]
     assert levels.meaning == "each channel from 0 to its own"
+
+
+def test_around_zero_keeps_negative_values_by_hand() -> None:
+    """A share s of the bound is at 127.5 (1 + s): -1, -1/2, 0 and beyond 1."""
+    maps = np.float32([[[-4, 3, 0], [-2, -3, 0], [0, 0, 0], [9, 1.5, 0]]])
+    levels = around_zero(maps, np.array([4.0, 3.0, 0.0]), "its own")
+    assert levels.values[:, 0].tolist() == [[0, 64, 128, 255], [255, 0, 128, 191], [128] * 4]
+    assert levels.silent.tolist() == [False, False, True]
+    assert levels.diverging
+    assert levels.labels[1] == "0"
+    assert not from_zero(maps, np.array([4.0, 3.0, 1.0]), "its own").diverging
+
+
+def test_zero_is_the_lightest_color_of_the_diverging_map() -> None:
+    """On a sheet, too, which keeps 224 of the 256 colours."""
+    levels = around_zero(np.linspace(-1, 1, 201)[None, :, None], np.array([1.0]), "one")
+    tiles = map_tiles(levels, layout=Layout(max_tile=402))
+    sheet_ = in_rgb(sheet(tiles, "layer", "x", Scale(DIVERGING, levels.labels)))
+    row = sheet_[HEADER, -12 - 402 : -12].astype(int)
+    lightness = row.sum(axis=1)
+    assert abs(int(lightness.argmax()) // 2 - 100) <= 1
+    assert row[0, 2] > row[0, 0] + 50  # blue
+    assert row[-1, 0] > row[-1, 2] + 50  # red
 
 
 def test_maps_of_a_single_place_are_told_apart() -> None:

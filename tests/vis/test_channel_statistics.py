@@ -6,7 +6,14 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
-from convscope.vis.channel_statistics import _histograms, _quantile, bars, channel_statistics, rectified
+from convscope.vis.channel_statistics import (
+    ChannelStatistics,
+    _histograms,
+    _quantile,
+    bars,
+    channel_statistics,
+    rectified,
+)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
@@ -102,6 +109,28 @@ def test_dead_is_what_a_thousand_pictures_leave_at_zero() -> None:
     assert ends[[0, -1]] == pytest.approx([-4.99, 0.99], abs=0.02)
     both = np.concatenate([pixels.ravel() - 5, pixels.ravel()])
     assert counts == pytest.approx(np.histogram(both, ends)[0], abs=0.07 * counts.max())
+
+
+def test_a_linear_layer_is_signed_and_a_rectified_one_is_not() -> None:
+    graph = flatten(net())
+    shown = [layer for layer in graph.layers if layer.path in ("conv", "rectifier")]
+    found = channel_statistics(graph.model, graph.layers, shown, batches(1000))
+    low, high = np.quantile(np.stack(batches(1000)), [0.005, 0.995])  # the convolution adds -5 and 0
+    assert found["conv"].low == pytest.approx([low - 5, low], rel=1 / 16)
+    assert found["conv"].bound == pytest.approx([5 - low, high], rel=1 / 16)
+    assert found["conv"].signed
+    assert found["rectifier"].low.tolist() == [0, pytest.approx(low, rel=1 / 16)]
+    assert not found["rectifier"].signed
+
+
+def test_a_rounding_error_below_zero_is_no_sign() -> None:
+    def seen(low: list[float]) -> ChannelStatistics:
+        nothing = (np.zeros(1), np.zeros(2))
+        return ChannelStatistics(9, np.array([8.0, 2.0]), None, 0.0, nothing, np.array(low))
+
+    assert not seen([0, -7e-6]).signed
+    assert seen([0, -9e-6]).signed
+    assert not ChannelStatistics(9, np.array([8.0]), None, 0.0, (np.zeros(1), np.zeros(2))).signed
 
 
 def test_fewer_pictures_call_nothing_dead() -> None:

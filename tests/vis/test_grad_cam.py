@@ -1,7 +1,9 @@
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
-from convscope.graph import flatten
+from convscope.graph import before_activation, flatten
 from convscope.vis.grad_cam import GradCam, relative
 from convscope.vis.layer_selection import last_maps, select
 from tests.vis.nets import classifier, photograph
@@ -68,3 +70,60 @@ def test_it_is_the_gradient_by_finite_differences() -> None:
     result = GradCam(graph.model, layer)(picture, 2)
     np.testing.assert_allclose(result.heat, expected, atol=1e-4 * expected.max())
     assert abs(result.score - logit(maps)) < 1e-5
+
+
+def with_branches(merge: keras.layers.Layer) -> keras.Model:
+    """The maps red minus green and blue plus one, then a branch with twice the first and the second.
+
+    The branch, `inside`, is merged with the maps themselves; average pooling and a dense head follow.
+    """
+    trunk = classifier(np.eye(2), "linear").get_layer("maps")
+    inputs = keras.Input((3, 3, 3))
+    maps = trunk(inputs)
+    inside = keras.layers.Conv2D(2, 1, activation="relu", name="inside")(maps)
+    after = keras.layers.Conv2D(2, 1, name="after")(inside)
+    merged = merge([maps, after])
+    pooled = keras.layers.GlobalAveragePooling2D()(merged)
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax", use_bias=False)(pooled))
+    model.get_layer("inside").set_weights([np.diag([2.0, 1.0])[None, None], np.zeros(2)])
+    model.get_layer("after").set_weights([np.array([[1.0, 3.0], [0.0, -1.0]])[None, None], np.zeros(2)])
+    return model
+
+
+@pytest.mark.parametrize("merge", [keras.layers.Add(), keras.layers.Concatenate()])
+def test_a_layer_inside_of_a_branch_by_hand(merge: keras.layers.Layer) -> None:
+    """The branch puts out i0 and 3 i0 - i1, where i are its maps.
+
+    With the weights 5 and 1 of class 0 on these two, and average pooling over 9 positions, the gradient is
+    (5 + 3) / 9 for the first map of `inside` and -1 / 9 for the second.
+    """
+    model = with_branches(merge)
+    head = np.array([[5.0, 0.0], [1.0, 2.0]], np.float32)
+    head = np.concatenate([np.float32([[7, 8], [9, 10]]), head])[-len(model.layers[-1].get_weights()[0]) :]
+    model.layers[-1].set_weights([head])
+    graph = flatten(model)
+    result = GradCam(graph.model, select(graph.layers, ["inside"])[0])(photograph(), 0)
+    np.testing.assert_allclose(result.heat, np.maximum(8 * 2 * RED - BLUE, 0) / 9, rtol=1e-6)
+    logits = keras.Model(model.inputs[0], model.layers[-2].output)(photograph()) @ head
+    assert result.score == pytest.approx(float(logits[0, 0]), rel=1e-6)
+
+
+def test_a_layer_inside_of_a_residual_block_has_the_gradient_of_one_model() -> None:
+    """The reference differentiates a model that returns the maps and the logits in one pass."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=4)
+    graph = flatten(model)
+    layer = select(graph.layers, ["block_5_expand_relu"])[0]
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    both = keras.Model(graph.model.inputs[0], [layer.output, before_activation(graph.model.outputs[0])])
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(picture)
+        tape.watch(inputs)
+        maps, logits = both(inputs, training=False)
+        logit = logits[:, 2]
+    gradient = np.asarray(tape.gradient(logit, maps), np.float64)[0]
+    expected = np.maximum(np.asarray(maps, np.float64)[0] @ gradient.mean(axis=(0, 1)), 0)
+    result = GradCam(graph.model, layer)(picture, 2)
+    assert expected.max() > 0
+    np.testing.assert_allclose(result.heat, expected, atol=1e-6 * expected.max())
+    assert result.score == pytest.approx(float(logits[0, 2]), abs=1e-6)

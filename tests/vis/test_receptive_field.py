@@ -1,10 +1,13 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
 from convscope.graph import flatten
 from convscope.vis.gradients import value_and_gradient
-from convscope.vis.receptive_field import receptive_fields
+from convscope.vis.receptive_field import Axis, ReceptiveField, receptive_fields
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,14 @@ def test_they_are_those_that_araujo_and_others_give(name: str, layer: str, size:
     field = receptive_fields(layers)[place]
     assert (field.height.size, field.width.size) == (size, size)
     assert (field.height.stride, field.width.stride) == (stride, stride)
+
+
+@keras.saving.register_keras_serializable()
+class SummedConv2D(keras.layers.Conv2D):
+    """A convolution with a call of its own."""
+
+    def call(self, maps: Any) -> Any:
+        return keras.ops.conv(maps, 2 * self.kernel, list(self.strides), self.padding)
 
 
 def plain() -> keras.Model:
@@ -49,7 +60,31 @@ def upwards() -> keras.Model:
     return keras.Model(inputs, keras.layers.Conv2D(1, 1)(x))
 
 
-@pytest.mark.parametrize("make", [plain, branched, upwards])
+def of_operations() -> keras.Model:
+    """Windows of `keras.ops`: a convolution, a pooling, a depthwise convolution, and what acts in place."""
+    inputs = keras.Input((41, 37, 1))
+    x = keras.ops.conv(inputs, np.ones((3, 5, 1, 2), np.float32), strides=(2, 1), padding="same")
+    x = keras.ops.concatenate([keras.ops.relu(x), 2 * x + 1], axis=-1)
+    x = keras.ops.average_pool(x, (3, 2), strides=2, padding="same")
+    x = keras.layers.Conv2D(2, (2, 3))(x)
+    x = keras.ops.depthwise_conv(x, np.ones((2, 2, 2, 1), np.float32))
+    return keras.Model(inputs, keras.layers.Activation("linear")(x))
+
+
+def residual() -> keras.Model:
+    """A block with a strided shortcut and a convolution with a call of its own.
+
+    The side is odd: TensorFlow 2.21's gradient of a 1x1 convolution with stride 2 on an even one corrupts
+    memory on some CPUs.
+    """
+    inputs = keras.Input((41, 41, 1))
+    x = keras.layers.Conv2D(2, 3, strides=2, padding="same")(inputs)
+    x = SummedConv2D(2, 3, padding="same")(x)
+    shortcut = keras.layers.Conv2D(2, 1, strides=2, padding="same")(inputs)
+    return keras.Model(inputs, keras.layers.Conv2D(1, 2)(keras.layers.Add()([x, shortcut])))
+
+
+@pytest.mark.parametrize("make", [plain, branched, upwards, of_operations, residual])
 def test_what_a_place_sees_is_where_the_gradient_is(make: object) -> None:
     """All kernels positive, nothing cut off: a pixel has a gradient exactly if it is seen."""
     model = make()
@@ -76,3 +111,107 @@ def test_behind_the_head_a_place_sees_everything() -> None:
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(inputs))
     layers = flatten(keras.Model(inputs, keras.layers.Dense(2)(x))).layers
     assert receptive_fields(layers)[2:] == [None, None]
+
+
+def last_field(model: keras.Model) -> ReceptiveField | None:
+    return receptive_fields(flatten(model).layers)[-1]
+
+
+@keras.saving.register_keras_serializable()
+class Unknown(keras.layers.Layer):
+    """A layer of a package that convscope does not know."""
+
+    def call(self, maps: Any) -> Any:
+        return keras.ops.flip(maps, axis=1)
+
+
+@keras.saving.register_keras_serializable()
+class StandardizedConv2D(keras.layers.Conv2D):
+    """A convolution with a call of its own, which sees what a convolution sees."""
+
+    def call(self, maps: Any) -> Any:
+        kernel = self.kernel - keras.ops.mean(self.kernel, axis=(0, 1, 2))
+        return keras.ops.conv(maps, kernel, list(self.strides), self.padding)
+
+
+@keras.saving.register_keras_serializable()
+class CenteredConv2D(keras.layers.Conv2D):
+    """A convolution with a call of its own, which sees the whole map."""
+
+    def call(self, maps: Any) -> Any:
+        return super().call(maps - keras.ops.mean(maps, axis=(1, 2), keepdims=True))
+
+
+@pytest.mark.parametrize(
+    "merge", [keras.layers.Add(), keras.layers.Concatenate(), keras.layers.Multiply(), keras.ops.add]
+)
+def test_an_unknown_branch_makes_the_field_unknown(merge: Any) -> None:
+    inputs = keras.Input((16, 16, 3))
+    conv = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    branches = [conv, Unknown()(conv)]
+    merged = merge(*branches) if merge is keras.ops.add else merge(branches)
+    assert last_field(keras.Model(inputs, keras.layers.ReLU()(merged))) is None
+
+
+def test_a_layer_after_an_unknown_one_has_an_unknown_field() -> None:
+    inputs = keras.Input((16, 16, 3))
+    assert last_field(keras.Model(inputs, keras.layers.Conv2D(4, 3)(Unknown()(inputs)))) is None
+
+
+def test_an_operation_between_layers_is_counted() -> None:
+    inputs = keras.Input((20, 20, 3))
+    pooled = keras.ops.max_pool(keras.layers.Conv2D(4, 3)(inputs), 2)
+    field = last_field(keras.Model(inputs, keras.layers.Conv2D(4, 3)(pooled)))
+    assert field == ReceptiveField(Axis(0, 8, 2), Axis(0, 8, 2))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda maps: keras.ops.flip(maps, axis=1),
+        lambda maps: keras.ops.softmax(maps, axis=1),
+        lambda maps: keras.ops.roll(maps, 3, axis=2),
+        lambda maps: maps - keras.ops.mean(maps, axis=(1, 2), keepdims=True),
+        lambda maps: keras.ops.concatenate([maps, maps], axis=1),
+        lambda maps: keras.ops.transpose(maps, (0, 2, 1, 3)),
+    ],
+)
+def test_operations_that_move_or_mix_positions_are_unknown(operation: Callable[[Any], Any]) -> None:
+    inputs = keras.Input((12, 12, 3))
+    maps = operation(keras.layers.Conv2D(4, 3)(inputs))
+    assert last_field(keras.Model(inputs, keras.layers.Conv2D(4, 3)(maps))) is None
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Concatenate(axis=1),
+        keras.layers.Softmax(axis=(1, 2)),
+        keras.layers.Permute((2, 1, 3)),
+        keras.layers.Activation(lambda maps: keras.ops.flip(maps, axis=1)),
+        keras.layers.Conv2D(4, 3, activation=lambda maps: keras.ops.flip(maps, axis=1)),
+        CenteredConv2D(4, 3),
+    ],
+)
+def test_layers_that_move_or_mix_positions_are_unknown(layer: keras.layers.Layer) -> None:
+    inputs = keras.Input((12, 12, 3))
+    maps = keras.layers.Conv2D(4, 3)(inputs)
+    maps = layer([maps, maps] if isinstance(layer, keras.layers.Concatenate) else maps)
+    assert last_field(keras.Model(inputs, maps)) is None
+
+
+def test_a_global_branch_that_is_added_makes_the_field_the_whole_picture() -> None:
+    """A gate only scales channels; a sum carries the values of all positions."""
+    inputs = keras.Input((12, 12, 3))
+    maps = keras.layers.Conv2D(4, 3)(inputs)
+    context = keras.layers.GlobalAveragePooling2D(keepdims=True)(maps)
+    assert last_field(keras.Model(inputs, keras.layers.Multiply()([maps, context]))).height.size == 3
+    assert last_field(keras.Model(inputs, keras.layers.Add()([maps, context]))) is None
+
+
+@pytest.mark.parametrize("kind", [StandardizedConv2D, type("WSConv", (keras.layers.Conv2D,), {})])
+def test_a_subclass_of_a_convolution_is_one_if_its_gradient_agrees(kind: type) -> None:
+    inputs = keras.Input((24, 24, 3))
+    maps = kind(4, 5, strides=2, padding="same", activation=lambda maps: maps * 2)(inputs)
+    field = last_field(keras.Model(inputs, kind(4, 3)(maps)))
+    assert (field.height.start, field.height.size, field.height.stride) == (-1, 9, 2)
