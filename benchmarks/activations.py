@@ -25,11 +25,11 @@ from convscope.quiet import import_tensorflow
 import_tensorflow()
 
 import keras  # noqa: E402
-
 from convscope.app.visualize.activations import ActivationDrawing  # noqa: E402
 from convscope.app.visualize.file_names import FileNames  # noqa: E402
 from convscope.config.schema.activations import ActivationsConfig  # noqa: E402
 from convscope.config.schema.files import FilesConfig  # noqa: E402
+
 from convscope.graph import Layer  # noqa: E402
 from convscope.images import save_png  # noqa: E402
 from convscope.models.bundle import ModelBundle, save_model  # noqa: E402

@@ -36,8 +36,8 @@ class Models(Sequence[ModelState]):
             sizes = [shape_text(state.bundle.contract.input_size) for state in (first, other)]
             if sizes[0] != sizes[1]:
                 raise ConvscopeError(
-                    f"{first.title} takes pictures of {sizes[0]} pixels, {other.title} of {sizes[1]}: "
-                    "expected models of one input size in compare"
+                    f"compare: {first.title} has an input of {sizes[0]} pixels, {other.title} of {sizes[1]}; "
+                    "expected models with the same input size"
                 )
 
     @overload
@@ -130,14 +130,14 @@ def _counterparts(layers: Sequence[Layer], first: ModelState, other: ModelState,
         match = matches.get(layer.path)
         if match is None:
             raise ConvscopeError(
-                f"layer {layer.path} of {first.title} is not in {other.title}: choose layers that both "
-                f"have in {key}"
+                f"{other.title} has no layer that matches {layer.path} of {first.title}: choose layers of "
+                f"both models in {key}"
             )
         if not same_type_and_shape(match, layer):
             raise ConvscopeError(
                 f"layer {layer.path} is {layer.kind} {shape_text(layer.shape)} in {first.title}, "
-                f"{match.kind} {shape_text(match.shape)} in {other.title}: choose layers that are alike in "
-                f"{key}"
+                f"{match.kind} {shape_text(match.shape)} in {other.title}: choose layers with the same "
+                f"type and shape in {key}"
             )
     return [matches[layer.path] for layer in layers]
 

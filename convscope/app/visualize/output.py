@@ -35,7 +35,7 @@ class Output:
         """
         if (directory / PAGE).exists() and not config.overwrite:
             raise ConvscopeError(
-                f"{directory} holds a page: say overwrite=true to draw anew into it, or choose another "
+                f"{directory} has a page already: set overwrite=true to replace it, or choose another "
                 "hydra.run.dir"
             )
         self.directory, self.config = directory, config
@@ -57,12 +57,10 @@ class Output:
         """
         folder = path.partition("/")[0].casefold()
         if "/" in path and folder != view and folder in {PHOTOGRAPHS, *VIEWS}:
-            raise ConvscopeError(
-                f"{what}: {path} would be among the {folder} of the run, expected another folder"
-            )
+            raise ConvscopeError(f"{what}: {path} is in the folder of {folder}; expected another folder")
         with self._lock:
             if path.casefold() in self._reserved:
-                raise ConvscopeError(f"{what}: two pictures would be called {path}, expected {expected}")
+                raise ConvscopeError(f"{what}: two files would have the name {path}; expected {expected}")
             self._reserved.add(path.casefold())
         return path
 
@@ -113,7 +111,7 @@ def _remove_earlier_run(directory: Path) -> None:
         listed: list[Any] = content["files"] + content.get("tables", [])
         paths = [(directory / entry["path"]).resolve() for entry in listed]
     except (ValueError, KeyError, TypeError):
-        raise ConvscopeError(f"malformed {manifest}: choose another hydra.run.dir") from None
+        raise ConvscopeError(f"malformed {manifest}: delete it, or choose another hydra.run.dir") from None
     for path in [*paths, manifest, directory / PAGE, directory / CONFIG]:
         if path.is_relative_to(directory.resolve()):
             path.unlink(missing_ok=True)
@@ -126,6 +124,6 @@ def _refuse_unlisted_files(directory: Path, patterns: Iterable[str]) -> None:
         name = path.relative_to(directory).as_posix()
         if path.is_file() and any(fnmatchcase(name.casefold(), pattern) for pattern in own):
             raise ConvscopeError(
-                f"{directory} holds {name}, which no finished run of visualize.py lists and this one might "
-                "overwrite: choose another hydra.run.dir, or move it away"
+                f"{directory} has a file {name} that is in no manifest of visualize.py; this run could "
+                "overwrite it: move the file, or choose another hydra.run.dir"
             )

@@ -81,7 +81,7 @@ def _title(run: Run) -> str:
 def _facts(run: Run) -> list[tuple[str, str]]:
     if len(run.models) == 1:
         return _facts_of(run.models.first)
-    facts = [("network", run.models.first.contract.name), ("seed of what is random", str(run.config.seed))]
+    facts = [("network", run.models.first.contract.name), ("seed", str(run.config.seed))]
     for state in run.models[:]:
         contract = state.bundle.contract
         facts += [
@@ -102,7 +102,7 @@ def _facts_of(bundle: ModelBundle) -> list[tuple[str, str]]:
         ("input", f"{contract.input_size[0]}×{contract.input_size[1]} pixels"),
         ("preprocessing", contract.preprocessing.name),
         ("classes", ", ".join(contract.class_names)),
-        ("trained on", str(contract.dataset.get("name") or "not known")),
+        ("trained on", str(contract.dataset.get("name") or "unknown")),
         ("file", str(bundle.path)),
         ("SHA-256", bundle.sha256),
     ]

@@ -81,8 +81,8 @@ def open_photographs(
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"no images are given, and the data set that the model was trained on is not there ({root}): "
-            "give images=FILES"
+            f"no photographs: images=[] selects test images of the training data, which are not at {root}; "
+            "set images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}
@@ -109,5 +109,5 @@ def open_photographs(
         )
     if errors:
         more = f", and {len(errors) - 1} more cannot be read" if len(errors) > 1 else ""
-        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: leave what is damaged out of images")
+        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: remove damaged files from images")
     return photographs

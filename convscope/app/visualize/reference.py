@@ -36,7 +36,7 @@ def training_data(bundle: ModelBundle) -> TrainingData:
     except ConvscopeError:
         return TrainingData(root, None)
     if manifest_hash(root, fold) != about.get("manifest_sha256"):
-        print(f"note: {root} has changed since the model was trained; its test images may not be unseen")
+        print(f"note: {root} has changed since the training; the model may have seen its test images")
     return TrainingData(root, manifest)
 
 
@@ -58,7 +58,7 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
     for entry in others:
         near = difflib.get_close_matches(entry, SPLITS, n=1)
         if near and not Path(entry).expanduser().exists():
-            raise ConvscopeError(f"splits={entry}: no split, folder or photograph, did you mean {near[0]}?")
+            raise ConvscopeError(f"splits={entry}: no such split, folder or file; did you mean {near[0]}?")
     if others:
         known = {path.resolve() for part in parts for path in part.paths}
         paths = [path for path in find(others) if path.resolve() not in known]
@@ -74,7 +74,7 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
 def _split(name: str, data: TrainingData) -> LabelledImages:
     if data.manifest is None:
         raise ConvscopeError(
-            f"splits={name}: the data set that the model was trained on is not there ({data.root}): say "
-            "splits=FOLDER with photographs"
+            f"splits={name}: the data set of the training is not at {data.root}; set splits=FOLDER with "
+            "photographs"
         )
     return labelled_images(data.root, data.manifest, name)

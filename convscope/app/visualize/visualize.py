@@ -20,7 +20,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
 
     Raises:
         ConvscopeError: a model, a photograph or a setting does not fit, or `directory` has a page already.
-        KeyboardInterrupt: Ctrl-C; the page shows what was drawn until then.
+        KeyboardInterrupt: Ctrl-C; the page shows the pictures drawn so far.
     """
     run = Run(config, Output(directory, config))
     views = [make_view(settings, run) for settings in config.drawn_views()]
@@ -30,7 +30,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     try:
         _draw(run, views, scores)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows what was drawn until then") from None
+        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows the pictures drawn so far") from None
     finally:
         run.output.artifacts.sort(key=lambda artifact: _order(run, artifact))
         run.output.write_manifest(page.manifest_models(run))

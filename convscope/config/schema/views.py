@@ -65,9 +65,11 @@ class ClassActivationConfig(ViewConfig):
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivation"
 
-    layer: str | None = option(None, "null is the last feature maps before the head")
-    class_name: str | None = option(None, "the class to explain; null is the predicted one")
-    color_map: str = option("inferno", "a colour map of Matplotlib's")
+    layer: str | None = option(
+        None, "the layer to explain; null selects the last feature maps before the head"
+    )
+    class_name: str | None = option(None, "the class to explain; null selects the predicted class")
+    color_map: str = option("inferno", "a colour map of Matplotlib")
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap over the photograph",
@@ -91,13 +93,14 @@ class ActivationsConfig(ViewConfig):
 
     layers: list[str] = option(
         [],
-        "paths, globs, type:Conv2D, places, slices, last_conv, every:10; [] is all convolutions, poolings, "
-        "dense layers",
+        "paths, globs, type:Conv2D, indices, slices, last_conv, every:10; [] selects all convolutions, "
+        "poolings and dense layers",
     )
     normalize: Normalize = option(
         Normalize.channel,
-        "channel: each its mean ± 2 deviations; layer: one scale for all; dataset: each from 0 to its 99.5th "
-        "percentile over splits; range: the one below",
+        "channel: each channel from its mean - 2 to its mean + 2 standard deviations; layer: one scale for "
+        "all channels; dataset: each channel from 0 to its 99.5th percentile over splits (symmetric around 0 "
+        "if the layer has negative values); range: the option range",
         single=True,
     )
     range: list[float] = option(
@@ -105,48 +108,49 @@ class ActivationsConfig(ViewConfig):
     )
     statistics: Statistics = option(
         Statistics.photographs,
-        "split: also find dead channels, over 1,000 pictures of splits or more",
+        "split: also find dead channels, over 1,000 images of splits or more",
         single=True,
     )
     order: Order = option(
-        Order.channel, "of the tiles: by channel, or by mean, the highest first", single=True
+        Order.channel, "order of the tiles: by channel, or by mean with the highest first", single=True
     )
     before_activation: bool = option(
         False,
-        "also what layers with an activation inside, such as Conv2D(activation=relu), have before it",
+        "also draw the values before an activation inside a layer, as in Conv2D(activation=relu)",
         single=True,
     )
-    channels: bool = option(False, "also a picture of each channel", single=True)
+    channels: bool = option(False, "also draw each channel as a picture of its own", single=True)
     animate: list[Animation] = option(
         [],
-        "gif, mp4: also the grids in order of depth; with channels=true the channels of each layer, too",
+        "gif, mp4: also animate the grids by depth and, with channels=true, the channels of each layer",
         single=True,
     )
-    rate: float = option(2, "frames a second; of channels ten times as many, at most 50", single=True)
+    rate: float = option(2, "frames per second; ten times as many for channels, at most 50", single=True)
     batch: int = option(
-        1, "photographs in one forward pass: more are no faster without an accelerator, and take more memory"
+        1, "photographs in one forward pass; more need more memory and are not faster on a CPU"
     )
     save_arrays: Arrays | None = option(
-        None, "float16 or float32: also the maps themselves, as maps.npz", single=True
+        None, "float16 or float32: also save the feature maps as maps.npz", single=True
     )
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     columns: int | None = option(
-        None, "tiles a row; null: 16 or 8, or with canvas what fills it best", single=True
+        None, "tiles in a row; null: 16 or 8, or the number that fills canvas best", single=True
     )
     canvas: list[int] = option(
-        [], "[width] or [width,height] of a grid in pixels; [] as the tiles want it", single=True
+        [], "[width] or [width,height] of a grid in pixels; [] fits the tiles", single=True
     )
-    channel_canvas: list[int] = option([], "[width,height] of a channel's picture", single=True)
-    color_map: str = option("viridis", "a colour map of Matplotlib's")
+    channel_canvas: list[int] = option(
+        [], "[width,height] of the picture of one channel in pixels; [] fits the map", single=True
+    )
+    color_map: str = option("viridis", "a colour map of Matplotlib")
     file: str = option(
         "activations/{photograph}/{index}_{layer}.png",
-        "file name of a layer's channels; also {place} and {number}, among the layers that are drawn, from 0 "
-        "and from 01; .jpg makes a JPEG",
+        "file name of a grid; {place} and {number} count drawn layers from 0 and from 01; .jpg writes JPEG",
         placeholders=_OF_LAYER,
     )
     channel_file: str = option(
         "activations/{photograph}/channels/{index}--{channel}.png",
-        "file name of one channel; placeholders as in file",
+        "file name of one channel; placeholders as in file, and {channel}",
         placeholders=(*_OF_LAYER, "channel"),
         single=True,
     )
@@ -171,7 +175,7 @@ class ActivationsConfig(ViewConfig):
 
 def _check_canvas(key: str, canvas: list[int], lengths: tuple[int, ...], *, narrowest: int) -> None:
     if len(canvas) not in lengths:
-        raise ConvscopeError(f"{key}={canvas}: expected [width,height] in pixels, or [] for as it comes")
+        raise ConvscopeError(f"{key}={canvas}: expected [width,height] in pixels, or []")
     for side, least in zip(canvas, (narrowest, 100), strict=False):
         check_range(key, side, least, 10_000)
 
@@ -184,15 +188,15 @@ class EvolutionConfig(ViewConfig):
     title = "Evolution"
     drawn_by = f"{_VIEWS}.evolution:Evolution"
     intro = (
-        "What chosen channels put out for a photograph, before the first step (epoch 0; after a first phase, "
-        "where there was one) and after its epochs, the same scale throughout. Hatched: the same everywhere."
+        "Feature maps of some channels after each epoch, all on one scale. Epoch 0 is before the first step "
+        "of the main phase. Hatched: the same value at every position."
     )
     max_models = 1
 
-    layers: list[str] = option([], "as in activations.layers; [] is last_conv")
-    channels: list[int] = option([], "which, from 0; [] is the first 8")
-    animate: list[Animation] = option([Animation.gif, Animation.mp4], "gif, mp4; [] is the strip alone")
-    rate: float = option(2, "snapshots a second")
+    layers: list[str] = option([], "as in activations.layers; [] selects last_conv")
+    channels: list[int] = option([], "indices from 0; [] selects the 8 channels that change most")
+    animate: list[Animation] = option([Animation.gif, Animation.mp4], "gif, mp4; [] draws only the strip")
+    rate: float = option(2, "snapshots per second")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -212,16 +216,17 @@ class FiltersConfig(ViewConfig):
     title = "Filters"
     drawn_by = f"{_VIEWS}.filters:Filters"
     intro = (
-        "Each picture began as faint noise and was changed, step by step, so that one filter responds more. "
-        "Hatched: the filter stayed silent."
+        "Kernels of the first convolution, and patterns. Each pattern began as faint noise; gradient ascent "
+        "changed it so that one filter responds more. Hatched: all weights of the kernel are 0, or the "
+        "filter does not respond to the pattern."
     )
 
-    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
-    limit: int = option(64, "filters a layer, the first ones; 0 draws all")
+    layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
+    limit: int = option(64, "filters of each layer, the first ones; 0 draws all")
     size: int = option(128, "width and height of a pattern in pixels")
     steps: int = option(64, "steps of gradient ascent")
     file: str = option(
-        "filters/{layer}.png", "file name of a layer's patterns", placeholders=("layer", "index")
+        "filters/{layer}.png", "file name of the patterns of a layer", placeholders=("layer", "index")
     )
 
     def __post_init__(self) -> None:
@@ -234,22 +239,22 @@ class FiltersConfig(ViewConfig):
 
 @dataclass
 class ExamplesConfig(ViewConfig):
-    """Parts of the photographs that excite a channel most."""
+    """Crops of the photographs that activate a channel most."""
 
     name = "examples"
     title = "Examples"
     drawn_by = f"{_VIEWS}.examples:Examples"
     intro = (
-        "The parts of photographs that excite a channel most, a row a channel, the strongest first; the "
-        "number below the channel's is the highest value. A part is what the place sees; light grey lies "
-        "outside the photograph. Where a place sees all of it, an outline is around the place. Hatched: "
-        "nothing excites the channel, or all photographs do alike."
+        "Each row shows the photographs that activate a channel most, the strongest first. The small number "
+        "is the highest activation. A crop shows the receptive field of the strongest position; light grey "
+        "is outside the photograph. If the receptive field covers the whole photograph, an outline marks the "
+        "position. Hatched: no photograph activates the channel, or all activate it equally."
     )
     max_models = 1
 
-    layers: list[str] = option([], "names or globs; [] is four convolutions across the depth")
-    top: int = option(9, "photographs a channel")
-    limit: int = option(32, "channels a layer, the first ones; 0 looks at all")
+    layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
+    top: int = option(9, "photographs for each channel")
+    limit: int = option(32, "channels of each layer, the strongest ones; 0 draws all")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -266,19 +271,20 @@ class ComparisonConfig(ViewConfig):
     title = "Differences by layer"
     drawn_by = f"{_VIEWS}.comparison:Comparison"
     intro = (
-        "Correlation: of the maps that a channel has in the one model and in the other, over all places of "
-        "the photographs, the mean of the channels; 1 is the same but for a factor. Kernel change: the "
-        "length of the difference of a layer's kernels, as a share of the length of the first one's; 0 is "
-        "inherited as it was, and unrelated kernels of one length are at 1.41. The numbers are in "
-        "comparison/summary.csv."
+        "Correlation: Pearson's correlation between the feature maps of a channel in both models, over all "
+        "positions of all photographs, averaged over channels. It is 1 if the maps differ only by a positive "
+        "factor and an offset. Kernel change: norm of the difference of the kernels, divided by the norm of "
+        "the kernels in the first model. It is 0 for equal kernels, and 1.41 for unrelated kernels of equal "
+        "norm. All numbers are in comparison/summary.csv."
     )
     min_models = 2
     leads_page = True
 
-    channels: int = option(32, "of a layer, the first ones; 0 draws all")
+    channels: int = option(32, "channels of each layer, the first ones; 0 draws all")
     normalize: Normalize = option(
         Normalize.layer,
-        "layer: one scale for all models and channels; channel: each map its own mean ± 2 deviations",
+        "layer: one scale for all models and channels; channel: each map from its mean - 2 to its mean + 2 "
+        "standard deviations",
     )
 
     def __post_init__(self) -> None:

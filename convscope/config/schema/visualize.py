@@ -41,24 +41,25 @@ class VisualizeConfig(CheckpointConfig):
     """Settings of stage 3. `visualize_schema` adds a group of options for each view."""
 
     images: list[str] = option(
-        [], "photographs, folders, globs, @LIST.txt; [] is one test image of each class"
+        [], "photographs, folders, globs, @LIST.txt; [] selects one test image of each class"
     )
     splits: list[str] = option(
         ["train"],
-        "what examples, activations.normalize=dataset and activations.statistics=split look at: train, "
-        "validation, test of the model's data set, or photographs, folders, globs, @LIST.txt",
+        "reference images, for the view examples, activations.normalize=dataset and "
+        "activations.statistics=split: train, validation, test of the model's data set, or files, folders, "
+        "globs, @LIST.txt",
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
-        "what to draw; also examples, and evolution of a run with callbacks=[snapshots]",
+        "what to draw; also examples, and evolution for a run with callbacks=[snapshots]",
     )
     compare: list[str] = option(
         [],
-        "instead of one model, several side by side: runs, files, snapshots of a run, application (the one "
-        "above), random (untrained weights for the first of the others)",
+        "several models side by side instead of one: runs, files, snapshots of a run, application (the one "
+        "of the option application), random (untrained weights for the first of the others)",
     )
-    seed: int = option(0, "of the noise that gradient ascent starts from, and of random weights")
-    overwrite: bool = option(False, "draw again into a run directory that holds a page")
+    seed: int = option(0, "seed of the noise that gradient ascent starts from, and of random weights")
+    overwrite: bool = option(False, "replace the page in an existing run directory")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
@@ -70,9 +71,9 @@ class VisualizeConfig(CheckpointConfig):
             if name not in choices:
                 raise unknown("view", name, choices)
         if not self.views:
-            raise ConvscopeError(f"views=[] draws nothing: expected some of {', '.join(choices)}")
+            raise ConvscopeError(f"views=[]: expected at least one of {', '.join(choices)}")
         if not self.splits:
-            raise ConvscopeError("splits=[] holds no examples: expected train, validation, test, or folders")
+            raise ConvscopeError("splits=[]: expected train, validation, test, or folders")
         if self.compare:
             self._check_models()
             self._check_options()
@@ -96,7 +97,7 @@ class VisualizeConfig(CheckpointConfig):
         trained = [entry for entry in self.compare if entry != RANDOM]
         if len(self.compare) < 2 or not trained:
             raise ConvscopeError(
-                f"{given}: expected two models or more, one of them not random, such as "
+                f"{given}: expected at least two models, one of them not random, such as "
                 f"compare=[random,{self.checkpoint or 'RUN'}]"
             )
         if (self.application is None) == (APPLICATION in trained):
@@ -106,8 +107,7 @@ class VisualizeConfig(CheckpointConfig):
             )
         if self.checkpoint and Path(self.checkpoint) not in map(Path, trained):
             raise ConvscopeError(
-                f"{given} draws the models that it lists, and checkpoint={self.checkpoint} is none of them: "
-                "add it to the list, or leave checkpoint out"
+                f"checkpoint={self.checkpoint} is not in {given}: add it to the list, or remove checkpoint"
             )
 
     def _check_options(self) -> None:
@@ -120,9 +120,7 @@ class VisualizeConfig(CheckpointConfig):
                     f"views among {', '.join(several)}"
                 )
         for key, value in self._not_for_several():
-            raise ConvscopeError(
-                f"{key}={value} applies to one model only: leave it out, or leave compare out"
-            )
+            raise ConvscopeError(f"{key}={value} applies to one model only: remove it, or remove compare")
 
     def _not_for_several(self) -> Iterator[tuple[str, Any]]:
         for name in VIEWS:

@@ -58,7 +58,7 @@ def animate(
             yield Artifact(
                 path=path,
                 title=title,
-                caption=f"{caption}, {actual:.3g} a second",
+                caption=f"{caption}, {actual:.3g} per second",
                 view=view.settings.name,
                 photograph=photograph.key,
                 role=gif_role if kind is Animation.gif else Role.link,

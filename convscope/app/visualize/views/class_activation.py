@@ -75,11 +75,11 @@ class ClassActivation(View[ClassActivationConfig]):
         heat = images.stretch(relative(activation.heat), *small.shape[:2])
         strongest = float(activation.heat.max())
         height, width = activation.heat.shape
-        caption = f"Grad-CAM at {self.layer.path}, {height}×{width} places; score {activation.score:.2f}. "
+        caption = f"Grad-CAM at {self.layer.path}, {height}×{width} positions; logit {activation.score:.2f}. "
         if strongest > 0:
-            caption += f"The brightest place stands for {strongest:.3g}."
+            caption += f"Maximum: {strongest:.3g} (logit)."
         else:
-            caption += "Nothing in this layer speaks for it: the map is zero everywhere."
+            caption += "No positive evidence for this class: the map is zero."
         about = self._about(label, "own maximum", strongest) | {"score": activation.score}
         pictures = {
             "overlay_file": images.overlay(small, heat, color_map),
@@ -116,8 +116,8 @@ class ClassActivation(View[ClassActivationConfig]):
         ]
         how = "chosen" if self.settings.class_name else f"predicted by {titles[-1]}"
         subtitle = (
-            f"{label} ({how}): Grad-CAM at {self.layer.path}, all models on one scale; below each title "
-            "the probability and the highest value"
+            f"{label} ({how}): Grad-CAM at {self.layer.path}, all models on one scale. Below each title: "
+            "probability and maximum of the map"
         )
         tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in pictures]
         scale = Scale(color_map, ("0", f"{highest / 2:.3g}", f"{highest:.3g}"))
@@ -147,13 +147,13 @@ def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
     selected = select(layers, [name]) if name else [last]
     if len(selected) > 1:
         raise ConvscopeError(
-            f"class_activation.layer={name} means {len(selected)} layers: expected one, such as {last.path}"
+            f"class_activation.layer={name} selects {len(selected)} layers: expected one, such as {last.path}"
         )
     layer = selected[0]
     if not layer.has_maps:
         raise ConvscopeError(
-            f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: choose "
-            f"a convolution in class_activation.layer, such as {last.path}"
+            f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: set "
+            f"class_activation.layer to a convolution, such as {last.path}"
         )
     return layer
 
@@ -166,6 +166,6 @@ def _check_classes(states: Sequence[ModelState], class_name: str | None) -> None
             raise unknown("class" if len(states) == 1 else f"class of {state.title}", class_name, classes)
         if class_name is None and set(classes) != set(states[-1].bundle.contract.class_names):
             raise ConvscopeError(
-                f"{state.title} and {states[-1].title} tell different classes apart: say one that all know "
-                "in class_activation.class_name, or leave class_activation out of views"
+                f"{state.title} and {states[-1].title} have different classes: set "
+                "class_activation.class_name to a class of both, or remove class_activation from views"
             )

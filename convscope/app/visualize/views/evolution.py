@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from convscope import names
-from convscope.app.visualize.models import MapsOfModels
+from convscope.app.visualize.models import MapsOfModels, Models
 from convscope.app.visualize.photographs import Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
@@ -16,9 +16,11 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
 from convscope.render.levels import on_one_scale
 from convscope.render.strip import Strip, strip_frames
-from convscope.vis.followed_channels import Followed, follow
+from convscope.vis.followed_channels import Followed, follow, most_changed
 
 COLOR_MAP = "viridis"
+MAX_PHOTOGRAPHS = 8  # by which channels are chosen
+_KEY = "evolution.layers"
 _TILE, _SMALL_TILE, _FEW_EPOCHS = 96, 48, 16  # pixels of a tile; of a tile in the strip of more epochs
 
 
@@ -33,11 +35,13 @@ class Evolution(View[EvolutionConfig]):
         self.epochs = [int(title) for title in self.snapshots.titles]
         self.followed = follow(self.snapshots.first.layers, settings.layers, settings.channels)
         layers = [followed.layer for followed in self.followed]
-        self._maps = MapsOfModels(self.snapshots, layers, "evolution.layers")
+        self._maps = MapsOfModels(self.snapshots, layers, _KEY)
         self.photographs = run.photographs
 
     def draw(self) -> Iterator[Artifact]:
         """Yield the strip and the animations of each photograph and layer."""
+        if not self.settings.channels:
+            self.followed = self._most_changed()
         for photograph in progress(self.photographs, desc="evolution", unit="photograph"):
             maps = self.maps(photograph)
             for followed in self.followed:
@@ -51,6 +55,14 @@ class Evolution(View[EvolutionConfig]):
                 path = followed.layer.path
                 epochs[path].append(maps[path][0][..., followed.channels])
         return {path: np.stack(of_epochs) for path, of_epochs in epochs.items()}
+
+    def _most_changed(self) -> list[Followed]:
+        """Return, for each layer, the channels that change most from the first to the last snapshot."""
+        ends = Models([self.snapshots[0], self.snapshots[-1]])
+        layers = [followed.layer for followed in self.followed]
+        photographs = self.photographs[:MAX_PHOTOGRAPHS]
+        first, last = MapsOfModels(ends, layers, _KEY)(lambda bundle: encode(photographs, bundle))
+        return [Followed(layer, most_changed(first[layer.path], last[layer.path])) for layer in layers]
 
     def _of_layer(self, photograph: Photograph, followed: Followed, maps: np.ndarray) -> Iterator[Artifact]:
         layer, count = followed.layer, len(self.epochs)

@@ -49,10 +49,10 @@ class Examples(View[ExamplesConfig]):
             preprocessing=bundle.contract.preprocessing,
             batch_size=BATCH,
         )
-        search = ExampleSearch(bundle.model, self.layers, top=self.settings.top, limit=self.settings.limit)
+        search = ExampleSearch(bundle.model, self.layers, top=self.settings.top)
         for index in progress(range(len(batches)), desc="examples", unit="batch"):
             search.add(batches[index][0])
-        return excited(search, bundle.layers)
+        return excited(search, bundle.layers, limit=self.settings.limit)
 
     def _rows(self, results: list[Excited]) -> Iterator[tuple[str | int, ...]]:
         """Yield the lines of the table; windows are in pixels of the input."""
@@ -63,21 +63,26 @@ class Examples(View[ExamplesConfig]):
                 path = names.printable(str(self.images.paths[top.example[at]]))
                 window = (f"{side:g}" for side in result.window(*at) or ())
                 yield (
-                    result.layer.path, channel, rank + 1, path, f"{top.value[at]:.7g}", int(top.row[at]),
-                    int(top.column[at]), *window,
+                    result.layer.path, int(result.channels[channel]), rank + 1, path,
+                    f"{top.value[at]:.7g}", int(top.row[at]), int(top.column[at]), *window,
                 )  # fmt: skip
 
     def _sheet(self, result: Excited) -> Artifact:
         layer, value, silent = result.layer, result.top.value, result.silent
         count, across = value.shape
         total = len(self.images.paths)
-        caption = f"{count} of {layer.channels} channels, the {across} strongest of {total:,} photographs"
+        caption = f"{count} of {layer.channels} channels, the strongest; "
+        if count == layer.channels:
+            caption = f"all {count} channels; "
+        caption += f"the {across} strongest of {total:,} photographs"
         if silent.all(axis=1).any():
-            caption += f"; hatched: {int(silent.all(axis=1).sum())} that nothing excites"
+            caption += f"; hatched: {int(silent.all(axis=1).sum())} that no photograph activates"
+        if result.tie_break:
+            caption += f"; {result.tie_break}"
         drawn = rows.Rows(
             self._crops(result),
             silent,
-            [str(channel) for channel in range(count)],
+            [str(channel) for channel in result.channels],
             [f"{highest:.3g}" for highest in value[:, 0]],
         )
         return self.picture(
@@ -87,7 +92,8 @@ class Examples(View[ExamplesConfig]):
             caption=caption,
             about={
                 "layer": layer.path,
-                "channels": [0, count - 1],
+                "channels": [int(result.channels[0]), int(result.channels[-1])],
+                "chosen": result.channels.tolist(),
                 "value_range": [float(value.min()), float(value.max())],
                 "splits": list(self.run.config.splits),
                 "photographs": total,

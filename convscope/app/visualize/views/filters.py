@@ -95,7 +95,7 @@ class Filters(View[FiltersConfig]):
             return strip_picture(self, path, strip, None, about)
         (single,) = tiles
         if single.silent.any():
-            caption += f"; hatched: {int(single.silent.sum())} that nothing made respond"
+            caption += f"; hatched: {int(single.silent.sum())} without a response after {steps} steps"
         sheet = mosaic.sheet(single, layer.path, caption, layout=mosaic.Layout(gap=MARGIN))
         return self.picture(path, sheet, title=layer.path, caption=caption, about=about)
 
@@ -123,7 +123,7 @@ class Filters(View[FiltersConfig]):
         path = self.reserve(f"filters/kernels_{names.file_name(layer.path)}.png", title)
         if end is not None:
             caption = (
-                f"{count} of {layer.channels} kernels, {height}×{width}, all on one scale: grey is 0, "
+                f"{count} of {layer.channels} kernels, {height}×{width}, all on one scale, grey is 0, "
                 f"the ends are ±{end:.3g}"
             )
             about |= {
@@ -133,7 +133,7 @@ class Filters(View[FiltersConfig]):
             }
             return strip_picture(self, path, Strip(tiles, models.titles, title, caption, None), None, about)
         caption = (
-            f"{count} kernels, {height}×{width}, each on its own scale: no weight is grey; hatched: all zero"
+            f"{count} kernels, {height}×{width}, each on its own scale, grey is 0; hatched: all weights are 0"
         )
         about |= {
             "value_range": [float(weights[0].min()), float(weights[0].max())],

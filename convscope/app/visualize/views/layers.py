@@ -38,7 +38,7 @@ class Layers(View[LayersConfig]):
         if len(rows) <= MAX_PRINTED or self.run.config.views == [self.settings.name]:
             print(aligned([COLUMNS, *([str(cell) for cell in row] for row in rows)], left=(1, 2)))
         for path in graph.opaque:
-            print(f"note: what is inside {path} cannot be reached: it is a subclassed model")
+            print(f"note: the layers inside {path} are not listed: it is a subclassed model")
         boxes = [
             Box(layer.path, layer.kind, shape_text(layer.shape), _role(layer), layer.sources)
             for layer in graph.layers

@@ -34,6 +34,6 @@ def _check(name: str, values: np.ndarray, dtype: np.dtype) -> None:
     if highest > limit:
         larger = "float32" if dtype == np.float16 else "null"
         raise ConvscopeError(
-            f"layer {name} has values up to {highest:.3g}, {dtype} holds {limit:.6g}: "
-            f"say activations.save_arrays={larger}"
+            f"layer {name} has values up to {highest:.3g}, the maximum of {dtype} is {limit:.6g}: "
+            f"set activations.save_arrays={larger}"
         )

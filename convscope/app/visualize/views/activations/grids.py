@@ -9,11 +9,11 @@ import numpy as np
 
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.views.activations.summary import LayerSummary
-from convscope.config.schema.views import Normalize, Order, Statistics
+from convscope.config.schema.views import ActivationsConfig, Normalize, Order, Statistics
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.artifact import Artifact, Role
-from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
+from convscope.render.levels import Levels, around_zero, from_zero, of_channels, on_one_scale
 from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.extractor import BEFORE
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convscope.app.visualize.views.activations.view import Activations
 
 MAX_BARS = 40
+DIVERGING = "RdBu_r"
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Grids:
         order = _order(maps, settings.order)
         caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
         if settings.order is Order.mean:
-            caption += "; the highest mean first"
+            caption += "; sorted by mean, highest first"
             about = about | {"order": order.tolist()}
         if silent:
             caption += f"; hatched: {silent} silent on this photograph"
@@ -76,17 +77,18 @@ class Grids:
             about = about | {"dead": np.flatnonzero(dead).tolist()}
             if dead.any():
                 images = self.statistics[layer.path].pictures
-                caption += f"; framed: {int(dead.sum())} dead on {images:,} pictures"
+                caption += f"; framed: {int(dead.sum())} dead on {images:,} images"
         layout = _layout(settings.canvas, settings.max_tile, settings.columns)
         tiles = mosaic.map_tiles(levels, order=order, layout=layout, dead=dead)
-        scale = mosaic.Scale(settings.color_map, levels.labels)
+        color_map = self._color_map(levels)
+        scale = mosaic.Scale(color_map, levels.labels)
         return self.view.picture(
             self.view.file_name("file", **self.view.placeholders(photograph, layer)),
             mosaic.sheet(tiles, layer.path, caption, scale, layout),
             title=layer.path,
             caption=caption,
             photograph=photograph,
-            about=about | {"color_map": settings.color_map, "silent": silent, "normalize": levels.meaning},
+            about=about | {"color_map": color_map, "silent": silent, "normalize": levels.meaning},
         )
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
@@ -96,10 +98,20 @@ class Grids:
             return on_one_scale(maps, *settings.range)
         if settings.normalize is Normalize.dataset:
             seen = self.statistics[layer.path]
-            return from_zero(maps, seen.high, f"its 99.5th percentile on {seen.pictures:,} pictures")
+            images = f"on {seen.pictures:,} images"
+            if seen.signed:
+                return around_zero(
+                    maps, seen.bound, f"the larger of its 0.5th and 99.5th percentile {images}"
+                )
+            return from_zero(maps, seen.high, f"its 99.5th percentile {images}")
         if settings.normalize is Normalize.layer:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
         return of_channels(maps)
+
+    def _color_map(self, levels: Levels) -> str:
+        """Return the colour map: a diverging one for signed values, unless another one was chosen."""
+        chosen = self.view.settings.color_map
+        return DIVERGING if levels.diverging and chosen == ActivationsConfig().color_map else chosen
 
     def _channels(
         self, photograph: Photograph, layer: Layer, maps: np.ndarray, levels: Levels
@@ -116,7 +128,7 @@ class Grids:
                 values,
                 hatched=bool(levels.silent[channel]),
                 caption=f"{title}, {size}",
-                color_map=settings.color_map,
+                color_map=self._color_map(levels),
                 layout=_layout(settings.channel_canvas),
             )
             yield self.view.picture(
@@ -130,7 +142,7 @@ class Grids:
                     "layer": layer.path,
                     "channels": [channel, channel],
                     "value_range": [float(own.min()), float(own.max())],
-                    "color_map": settings.color_map,
+                    "color_map": self._color_map(levels),
                     "silent": int(levels.silent[channel]),
                     "normalize": levels.meaning,
                 },

@@ -94,16 +94,18 @@ class LayerSummary:
     ) -> Artifact:
         shares = {"silent channels": _means(layers, "silent_share"), "zeros": _means(layers, "zeros_share")}
         caption = (
-            "share of channels that are the same everywhere on a photograph, and of values that are zero"
+            "share of channels with the same value at every position of a photograph, and share of zeros"
         )
         dead = [rows[0]["dead_share"] for rows in layers.values()]
         if any(share != "" for share in dead):
             shares["dead channels"] = [math.nan if share == "" else float(share) for share in dead]
             images = next(iter(statistics.values())).pictures
-            caption += f"; of channels that are zero after their activation on {images:,} pictures"
+            caption += f"; share of channels that are zero after their activation on {images:,} images"
+
+        rectified = [min(float(row["lowest"]) for row in rows) >= 0 for rows in layers.values()]
 
         def draw(path: Path) -> None:
-            figure.shares_by_depth(path, list(layers), shares)
+            figure.shares_by_depth(path, list(layers), shares, rectified=rectified)
 
         return self.view.chart(BY_DEPTH, draw, title="by depth", caption=caption, about=about)
 
@@ -112,17 +114,17 @@ class LayerSummary:
     ) -> Artifact:
         """Return the histograms of the reference images or, without them, of the photographs."""
         paths = list(layers)
-        caption = "how often values occur that are not zero; the share of zeros beside the layer's name"
+        caption = "histogram of the nonzero values; the share of zeros is beside the name of the layer"
         if statistics:
             histograms = [statistics[path].histogram for path in paths]
             zeros = [statistics[path].zeros for path in paths]
             images = statistics[paths[0]].pictures
-            caption += f"; on the {images:,} pictures of splits"
+            caption += f"; of the {images:,} images of splits"
             about = {**about, "pictures": images}
         else:
             histograms = [_histogram(np.concatenate(self.samples[path])) for path in paths]
             zeros = _means(layers, "zeros_share")
-            caption += "; a sample of what is there for the photographs"
+            caption += "; from a sample of the values for the photographs"
 
         def draw(path: Path) -> None:
             figure.distributions(path, paths, histograms, zeros)

@@ -173,8 +173,8 @@ class Activations(View[ActivationsConfig]):
         )
         if self.settings.statistics is Statistics.split and len(images.paths) < FEWEST:
             print(
-                f"note: no channel is called dead over {len(images.paths)} pictures: expected "
-                f"{FEWEST:,} or more in splits"
+                f"note: {len(images.paths)} images are too few to find dead channels: expected at least "
+                f"{FEWEST:,} in splits"
             )
         return statistics
 
@@ -196,13 +196,13 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
         if not drawable:
             raise ConvscopeError(
                 f"layer {selected[0].path} ({selected[0].kind}) has no feature maps, its output is "
-                f"{selected[0].shape}: compare draws convolutions or poolings of activations.layers"
+                f"{selected[0].shape}: with compare, choose convolutions or poolings in activations.layers"
             )
         return drawable
     if not selected:
         raise ConvscopeError(
-            f"activations.layers=[{','.join(patterns)}] has neither feature maps nor units to draw: expected "
-            "convolutions, poolings or dense layers"
+            f"activations.layers=[{','.join(patterns)}] selects no layer with feature maps or units: "
+            "expected convolutions, poolings or dense layers"
         )
     for layer in selected:
         if not layer.has_maps and not layer.has_units:
