@@ -198,10 +198,10 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare=[one]"], "expected two models or more"),
+        (["compare=[one]"], "expected at least two models"),
         (["compare=[random,random]"], "one of them not random"),
         (["compare=[one,nowhere]"], "no checkpoint at nowhere"),
-        (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is none of them"),
+        (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is not in compare=[one,two]"),
         (["compare=[one,application]"], "neither"),
         (["compare=[one,two]", "application=VGG16"], "neither"),
         (
@@ -211,17 +211,17 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
         (
             ["compare=[one,two]", "activations.channel_file={layer}.png"],
-            "activations.channel_file={layer}.png applies to one model only: leave it out",
+            "activations.channel_file={layer}.png applies to one model only: remove it",
         ),
         (["compare=[one,two]", "examples.top=3"], "examples.top=3 applies to one model only"),
         (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
         (["compare=[one,two]", "splits=[test]"], "splits=['test'] applies to one model only"),
         (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
         (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
-        (["compare=[one,large]"], "one takes pictures of 3×3 pixels, large of 4×4"),
+        (["compare=[one,large]"], "one has an input of 3×3 pixels, large of 4×4"),
         (["compare=[one,wide]"], "layer maps is Conv2D 3×3×2 in one, Conv2D 3×3×5 in wide"),
-        (["compare=[one,other]"], "layer maps of one is not in other"),
-        (["compare=[one,others]", "views=[class_activation]"], "tell different classes apart"),
+        (["compare=[one,other]"], "other has no layer that matches maps of one"),
+        (["compare=[one,others]", "views=[class_activation]"], "one and others have different classes"),
         (
             ["compare=[one,others]", "views=[class_activation]", "class_activation.class_name=dark"],
             "no class of others 'dark'",

@@ -85,7 +85,7 @@ def test_the_table_has_what_the_maps_have_and_the_crop_shows_the_patch(
     sheet = load_png(Path("out", first["path"])).astype(int)
     red = (sheet == (255, 0, 0)).all(axis=-1)
     assert red.sum() == 72 * 72  # the first crop, all of it, and nothing else
-    assert "1 that nothing excites" in first["caption"]
+    assert "1 that no photograph activates" in first["caption"]
     assert second["path"] == "examples/02_whole.png"
 
 
@@ -99,7 +99,7 @@ def test_a_later_run_removes_the_table_of_an_earlier_one(command: Command, folde
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "splits=train: the data set that the model was trained on is not there"),
+        ([], "splits=train: the data set of the training is not at"),
         (["splits=nowhere"], "no image at nowhere"),
         (["splits=bad"], "cannot read bad/x.jpg: not an image"),
         (["splits=photos", "examples.layers=[mean]"], "choose convolutions in examples.layers"),

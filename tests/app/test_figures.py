@@ -113,11 +113,11 @@ def test_the_flowers_figures(command: Command, photographs: str) -> None:
 def test_two_pictures_are_never_given_one_name(command: Command, photographs: str) -> None:
     cats_and_dogs().save("theirs.keras")
     for pattern, said in (
-        ("activations.file=x.png", "two pictures would be called x.png"),
-        ("activations.file={layer}.png", "two pictures would be called"),
+        ("activations.file=x.png", "two files would have the name x.png"),
+        ("activations.file={layer}.png", "two files would have the name"),
         (
             "activations.file=Photographs/{layer}.png",
-            "among the photographs of the run, expected another folder",
+            "is in the folder of photographs; expected another folder",
         ),
         (
             "activations.channel_file={photograph}/{layer}.png",
@@ -125,7 +125,7 @@ def test_two_pictures_are_never_given_one_name(command: Command, photographs: st
         ),
         (
             "class_activation.heatmap_file={photograph}.png",
-            "class_activation.heatmap_file={photograph}.png: two pictures would be called cat.png",
+            "class_activation.heatmap_file={photograph}.png: two files would have the name cat.png",
         ),
     ):
         outcome = command(

@@ -103,7 +103,7 @@ def test_the_options_of_a_new_view_are_checked_and_explained(command: Command) -
         ("brightness.side=65", "brightness.side=65 is out of range: expected at least 1 and at most 64"),
         ("brightness.sde=1", "no key 'brightness.sde': did you mean brightness.side"),
         ("views=[brightnes]", "no view 'brightnes': did you mean brightness"),
-        ("activations.file=brightness/{layer}.png", "would be among the brightness of the run"),
+        ("activations.file=brightness/{layer}.png", "is in the folder of brightness"),
     ):
         views = [] if given.startswith("views") else ["views=[brightness,activations]"]
         done = command("visualize", "checkpoint=one", *GIVEN[:1], *views, given, "hydra.run.dir=out")
@@ -127,7 +127,7 @@ def test_a_view_for_one_model_is_refused_with_several(
 def test_what_a_new_view_drew_is_kept_after_an_interrupt(command: Command) -> None:
     done = command("visualize", "checkpoint=one", *GIVEN, "brightness.interrupt=true")
     assert done.status == 130
-    assert "shows what was drawn until then" in done.err
+    assert "shows the pictures drawn so far" in done.err
     assert [path for path in listed() if path.startswith("brightness/")] == ["brightness/bright.png"]
     page = Path("out/index.html").read_text("utf-8")
     assert 'src="brightness/bright.png"' in page

@@ -158,9 +158,9 @@ def test_values_that_float16_cannot_hold_are_refused(command: Command, photograp
     model.save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]"]
     outcome = command("visualize", *arguments, "activations.save_arrays=float16")
-    assert "float16 holds 65504: say activations.save_arrays=float32" in outcome.err
+    assert "the maximum of float16 is 65504: set activations.save_arrays=float32" in outcome.err
     with (
-        pytest.raises(ConvscopeError, match=r"float32 holds 3\.40282e\+38: .*save_arrays=null"),
+        pytest.raises(ConvscopeError, match=r"the maximum of float32 is 3\.40282e\+38: .*save_arrays=null"),
         saving(Path("maps.npz"), "float32") as add,
     ):
         add({"double": np.array([1e39])})
@@ -194,9 +194,9 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     entries = {entry["layer"]: entry for entry in files if "layer" in entry}
     assert entries["trunk/first"]["dead"] == [1]
     assert "dead" not in entries["trunk/second"]  # no rectifier cuts it off
-    assert "framed: 1 dead on 1,000 pictures" in entries["trunk/first"]["caption"]
+    assert "framed: 1 dead on 1,000 images" in entries["trunk/first"]["caption"]
     assert (
-        entries["trunk/pool"]["normalize"] == "each channel from 0 to its 99.5th percentile on 1,000 pictures"
+        entries["trunk/pool"]["normalize"] == "each channel from 0 to its 99.5th percentile on 1,000 images"
     )
     with Path("out/activations/summary.csv").open(newline="") as file:
         dead = {row["layer"]: (row["dead"], row["dead_share"]) for row in csv.DictReader(file)}
@@ -210,16 +210,16 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     assert (first["split_pictures"], first["layer"]) == ("1000", "trunk/first")
     assert float(first["split_zeros_share"]) == pytest.approx((maps == 0).mean(), abs=1e-3)
     (chart,) = [each for each in files if each["path"].endswith("distributions.png")]
-    assert chart["caption"].endswith("on the 1,000 pictures of splits")
+    assert chart["caption"].endswith("of the 1,000 images of splits")
     outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
-    assert "no channel is called dead over 111 pictures: expected 1,000 or more in splits" in outcome.out
+    assert "111 images are too few to find dead channels: expected at least 1,000 in splits" in outcome.out
 
 
 def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
     assert outcome.status == 1
-    assert "say splits=FOLDER" in outcome.err.strip().splitlines()[-1]
+    assert "set splits=FOLDER" in outcome.err.strip().splitlines()[-1]
 
 
 def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: str) -> None:
@@ -371,12 +371,12 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
     [
         (
             ["views=[examples]", "splits=[trian]"],
-            "splits=trian: no split, folder or photograph, did you mean",
+            "splits=trian: no such split, folder or file; did you mean",
         ),
         (["images=photos"], "cannot read photos/b.jpg: not an image (expected"),
-        (["images=photos"], ", and 1 more cannot be read, of 3: leave what is damaged out of images"),
+        (["images=photos"], ", and 1 more cannot be read, of 3: remove damaged files from images"),
         (["images=empty"], "no images in folder empty"),
-        (["activations.layers=type:GlobalAveragePooling2D"], "has neither feature maps nor units to draw"),
+        (["activations.layers=type:GlobalAveragePooling2D"], "selects no layer with feature maps or units"),
         (["hydra.run.dir=m.keras/out"], "m.keras"),
     ],
 )
@@ -424,7 +424,7 @@ def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command,
         for overwrite in ("false", "true"):
             outcome = command("visualize", *arguments, *given, f"overwrite={overwrite}")
             assert outcome.status == 1
-            assert f"out holds {name}, which no finished run" in outcome.err.strip().splitlines()[-1]
+            assert f"out has a file {name} that is in no manifest" in outcome.err.strip().splitlines()[-1]
             assert theirs.read_text() == "mine"
         theirs.unlink()
     Path("out/notes.txt").write_text("mine")
