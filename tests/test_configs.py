@@ -20,8 +20,8 @@ from convscope.config.schema.prepare import (
     SplitOf,
 )
 from convscope.config.schema.train import AugmentationConfig, SmallConvnetConfig, TrainConfig, TrainingConfig
-from convscope.config.schema.views import ActivationsConfig, Normalize
-from convscope.config.schema.visualize import CheckpointConfig, ExamplesConfig, VisualizeConfig
+from convscope.config.schema.views import ActivationsConfig, ExamplesConfig, Normalize
+from convscope.config.schema.visualize import CheckpointConfig, VisualizeConfig, visualize_schema
 from convscope.errors import ConvscopeError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,7 +160,7 @@ def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
     [("animate=gif,mp4", ["gif", "mp4"]), ("animate=mp4", ["mp4"]), ("layers=:50", [":50"])],
 )
 def test_a_list_in_a_group_of_keys_needs_no_brackets(given: str, expected: list[str]) -> None:
-    keys = list(launch.list_keys(VisualizeConfig))
+    keys = list(launch.list_keys(visualize_schema()))
     (argument,) = overrides.normalize([f"activations.{given}"], keys)
     config = compose("visualize", argument)
     assert getattr(config.activations, given.partition("=")[0]) == expected

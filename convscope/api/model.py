@@ -15,15 +15,15 @@ from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
-from convscope.models.epochs import Epochs
 from convscope.models.opening import bundle_of, open_checkpoint
 from convscope.models.reading import Reading
+from convscope.models.states import open_snapshots
 from convscope.render import rows
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
 from convscope.vis.example_search import ExampleSearch
 from convscope.vis.excited import Excited, excited, layers_to_search
 from convscope.vis.extractor import Extractor
-from convscope.vis.followed_channels import follow, maps_of_states
+from convscope.vis.followed_channels import Followed, follow, most_changed
 from convscope.vis.layer_selection import select
 
 Photograph = str | Path | np.ndarray | Image.Image
@@ -40,13 +40,15 @@ class LayerExamples:
     `value`, float32 (channels, k): the maximum of the feature map. `photograph`, int64 (channels, k): the
     index of the photograph. `crops`, uint8 (channels, k, height, width, 3): the receptive field of the
     maximum, or the whole photograph with an outline around it. `silent`, bool (channels, k): the value has no
-    meaning, because nothing excites the channel, or all photographs do equally.
+    meaning, because nothing excites the channel, or all photographs do equally. `channels`, int64
+    (channels,): the index of each channel.
     """
 
     value: np.ndarray
     photograph: np.ndarray
     crops: np.ndarray
     silent: np.ndarray
+    channels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class OpenModel:
             photographs: see `encode`; any number, they are processed in batches.
             layers: see `activations`; if empty, four convolutions across the depth, after their activation.
             top: photographs per channel, at least 1.
-            limit: channels per layer, the first ones; 0 is all.
+            limit: channels per layer, the strongest ones; 0 is all.
 
         Raises:
             ConvscopeError: no layer matches, a layer has no feature maps, values are not finite, or `top` or
@@ -158,12 +160,12 @@ class OpenModel:
             raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
         photographs = _several(photographs)
         selected = layers_to_search(self.layers, layers, "layers")
-        search = ExampleSearch(self.bundle.model, selected, top=top, limit=limit)
+        search = ExampleSearch(self.bundle.model, selected, top=top)
         for batch in self._batches(photographs):
             search.add(batch)
         return {
             result.layer.path: self._with_crops(result, photographs)
-            for result in excited(search, self.layers)
+            for result in excited(search, self.layers, limit=limit)
         }
 
     def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
@@ -193,7 +195,7 @@ class OpenModel:
                 window, mark = result.seen_part(channel, rank, input_size)
                 crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
                 crops[channel, rank] = crop
-        return LayerExamples(top.value, top.example, crops, result.silent)
+        return LayerExamples(top.value, top.example, crops, result.silent, result.channels)
 
 
 def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
@@ -246,17 +248,33 @@ def evolution(
         run: the run directory of train.py.
         photograph: see `OpenModel.encode`.
         layers: see `OpenModel.activations`; if empty, last_conv.
-        channels: indices of channels, from 0; if empty, the first 8.
+        channels: indices of channels, from 0; if empty, the 8 channels that change most.
         allow_code: see `open_model`.
 
     Raises:
         ConvscopeError: the run has no snapshots, or a layer or channel does not exist.
     """
-    model = open_model(run, allow_code=allow_code)
-    epochs = Epochs(Path(model.bundle.path), allow_code=allow_code)
-    followed = follow(epochs.graph.layers, layers, channels)
-    extract = Extractor(epochs.graph.model, [entry.layer for entry in followed])
-    return Evolution(epochs.numbers, maps_of_states(extract, followed, model.encode([photograph]), epochs))
+    directory = Path(run).expanduser()
+    states = open_snapshots(directory, allow_code=allow_code)
+    network = states[0].bundle
+    followed = follow(network.layers, layers, channels)
+    extract = Extractor(network.model, [entry.layer for entry in followed])
+    inputs = OpenModel(network).encode(photograph)
+    outputs = []
+    for state in states:
+        state.load_weights()
+        outputs.append(extract(inputs))
+    if not channels:
+        first, last = outputs[0], outputs[-1]
+        followed = [
+            Followed(entry.layer, most_changed(first[entry.layer.path], last[entry.layer.path]))
+            for entry in followed
+        ]
+    maps = {
+        entry.layer.path: np.stack([maps[entry.layer.path][0][..., entry.channels] for maps in outputs])
+        for entry in followed
+    }
+    return Evolution([int(state.title) for state in states], maps)
 
 
 def _several(photographs: Photographs) -> Sequence[Photograph]:

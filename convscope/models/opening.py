@@ -17,7 +17,6 @@ from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBu
 from convscope.models.load import SUFFIXES, load_model
 from convscope.models.pretrained import load_weights, renumber_names
 from convscope.models.reading import Reading
-from convscope.models.snapshots import snapshot_at
 
 _IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
 
@@ -40,7 +39,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
             f"no checkpoint at {path}: expected a run directory of train.py, or a file {', '.join(SUFFIXES)}"
         )
     contract_path = path.parent / CONTRACT_FILE
-    if of_run(checkpoint):
+    if is_run_directory(checkpoint):
         contract = read_contract(contract_path)
         if reading.described():
             raise ConvscopeError(
@@ -53,25 +52,10 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
     return bundle_of(model, reading, path=str(path), digest=sha256(path), contract=contract)
 
 
-def of_run(checkpoint: Path) -> bool:
+def is_run_directory(checkpoint: Path) -> bool:
     """Return whether a path is a run directory of `train.py`, or its `model.keras` with the `model.json`."""
     has_contract = (checkpoint.parent / CONTRACT_FILE).is_file()
     return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and has_contract)
-
-
-def open_snapshot(path: Path, *, allow_code: bool = False) -> ModelBundle:
-    """Open the model of a run with the weights of a snapshot, `RUN/snapshots/epoch_NNN.weights.npz`.
-
-    Raises:
-        ConvscopeError: the file is missing, it is not in a run, or it does not fit the model of the run.
-    """
-    if not path.is_file():
-        raise ConvscopeError(f"no snapshot at {path}: expected RUN/snapshots/epoch_NNN.weights.npz")
-    run = path.parent.parent
-    contract = read_contract(run / CONTRACT_FILE)
-    model = load_model(run / MODEL_FILE, allow_code=allow_code)
-    model.set_weights(snapshot_at(path).weights(model))
-    return bundle_of(model, _NO_OPTIONS, path=str(path), digest=sha256(path), contract=contract)
 
 
 def with_fresh_weights(bundle: ModelBundle, seed: int) -> ModelBundle:

@@ -10,8 +10,9 @@ from convscope.errors import ConvscopeError
 from convscope.files import sha256
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, ModelBundle, read_contract
 from convscope.models.load import load_model
-from convscope.models.opening import Reading, bundle_of
-from convscope.models.snapshots import Snapshot
+from convscope.models.opening import bundle_of
+from convscope.models.reading import Reading
+from convscope.models.snapshots import Snapshot, find_snapshots
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,22 @@ class ModelState:
     title: str
     bundle: ModelBundle
     load: Callable[[], None] | None = None
+
+    def load_weights(self) -> None:
+        """Make the network compute with the weights of this state."""
+        if self.load:
+            self.load()
+
+
+def open_snapshots(run: Path, *, allow_code: bool = False) -> list[ModelState]:
+    """Open all snapshots of a run directory; the titles are the epochs.
+
+    Raises:
+        ConvscopeError: there are none, or one does not fit the model of the run.
+    """
+    snapshots = find_snapshots(run)
+    titles = [str(snapshot.epoch) for snapshot in snapshots]
+    return snapshot_states(run, snapshots, titles, allow_code=allow_code)
 
 
 def snapshot_states(

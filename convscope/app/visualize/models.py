@@ -7,14 +7,19 @@ from typing import Any, overload
 import numpy as np
 
 from convscope import names
-from convscope.app.visualize.checkpoint import open_model, reading_of
 from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
-from convscope.models.bundle import MODEL_FILE, ModelBundle
+from convscope.models.bundle import MODEL_FILE, ModelBundle, find_last_run
 from convscope.models.layer_table import shape_text
 from convscope.models.matching import matching_layers, same_type_and_shape
-from convscope.models.opening import Reading, of_run, open_checkpoint, with_fresh_weights
+from convscope.models.opening import (
+    is_run_directory,
+    open_application,
+    open_checkpoint,
+    with_fresh_weights,
+)
+from convscope.models.reading import Reading
 from convscope.models.snapshots import Snapshot, is_snapshot, snapshot_at
 from convscope.models.states import ModelState, snapshot_states
 from convscope.vis.extractor import Extractor
@@ -52,8 +57,7 @@ class Models(Sequence[ModelState]):
 
     def __iter__(self) -> Iterator[ModelState]:
         for state in self._states:
-            if state.load:
-                state.load()
+            state.load_weights()
             yield state
 
     @property
@@ -149,7 +153,7 @@ def open_models(config: VisualizeConfig) -> Models:
         ConvscopeError: a model cannot be opened, or they take photographs of different sizes.
     """
     if not config.compare:
-        bundle = open_model(config)
+        bundle = _open_one(config)
         return Models([ModelState(bundle.contract.name, bundle)])
     titles = names.unique(_title(entry, config) for entry in config.compare)
     states: dict[str, ModelState] = {}  # by title
@@ -161,12 +165,20 @@ def open_models(config: VisualizeConfig) -> Models:
         else:
             states[title] = ModelState(title, _open(entry, config))
     for run, entries in snapshots.items():
-        of_run_titles, of_run_snapshots = zip(*entries, strict=True)
-        opened = snapshot_states(run, of_run_snapshots, of_run_titles, allow_code=config.allow_code)
+        run_titles, run_snapshots = zip(*entries, strict=True)
+        opened = snapshot_states(run, run_snapshots, run_titles, allow_code=config.allow_code)
         states |= {state.title: state for state in opened}
     models = Models([states[title] for title in titles])
     _note_preprocessing(models)
     return models
+
+
+def _open_one(config: VisualizeConfig) -> ModelBundle:
+    """Open the model of `application`, of `checkpoint`, or of the last run under `outputs/`."""
+    if config.application:
+        return open_application(config.application, config.weights, config)
+    checkpoint = Path(config.checkpoint).expanduser() if config.checkpoint else find_last_run(Path("outputs"))
+    return open_checkpoint(checkpoint, config)
 
 
 def _snapshot(path: Path) -> Snapshot:
@@ -177,7 +189,7 @@ def _snapshot(path: Path) -> Snapshot:
 
 def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
     if entry == APPLICATION:
-        return open_model(config)
+        return _open_one(config)
     if entry == RANDOM:  # of the first model with trained weights, opened once more
         trained = next(other for other in config.compare if other != RANDOM)
         path = Path(trained).expanduser()
@@ -185,9 +197,9 @@ def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
             trained = str(path.parent.parent / MODEL_FILE)
         return with_fresh_weights(_open(trained, config), config.seed)
     path = Path(entry).expanduser()
-    reading = reading_of(config)
+    reading: Reading = config
     others = [Path(other).expanduser() for other in config.compare if other not in (RANDOM, APPLICATION)]
-    if of_run(path) and (config.application or not all(map(of_run, others))):
+    if is_run_directory(path) and (config.application or not all(map(is_run_directory, others))):
         reading = Reading(allow_code=config.allow_code)  # the options describe the models that are not runs
     return open_checkpoint(path, reading)
 
@@ -201,7 +213,9 @@ def _title(entry: str, config: VisualizeConfig) -> str:
     path = Path(entry).expanduser().absolute()
     if is_snapshot(path):
         return f"{names.printable(path.parent.parent.name)} epoch {snapshot_at(path).epoch}"
-    return names.printable(path.parent.name if path.name == MODEL_FILE and of_run(path) else path.name)
+    return names.printable(
+        path.parent.name if path.name == MODEL_FILE and is_run_directory(path) else path.name
+    )
 
 
 def _note_preprocessing(models: Models) -> None:

@@ -12,8 +12,7 @@ from convscope.data.pipeline import LabelledImages
 from convscope.errors import ConvscopeError
 from convscope.graph import probabilities_of
 from convscope.models.bundle import MODEL_FILE, ModelBundle
-from convscope.models.snapshots import find_snapshots
-from convscope.models.states import snapshot_states
+from convscope.models.states import open_snapshots
 from convscope.vis.model_difference import MapCorrelation
 
 
@@ -66,9 +65,7 @@ class Run:
                 f"{path} belongs to no training run with snapshots: train with "
                 "'train.py callbacks=[snapshots]', and set checkpoint to that run"
             )
-        snapshots = find_snapshots(path.parent)
-        titles = [str(snapshot.epoch) for snapshot in snapshots]
-        return Models(snapshot_states(path.parent, snapshots, titles, allow_code=self.config.allow_code))
+        return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
 
     def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
         """Return the probability of each class in one model, whose weights must be loaded."""

@@ -80,8 +80,7 @@ class Comparison(View[ComparisonConfig]):
 
 def _kernels(state: ModelState) -> dict[str, list[np.ndarray]]:
     """Return copies of the kernels of each layer by its path."""
-    if state.load:
-        state.load()
+    state.load_weights()
     return {layer.path: kernels(layer.keras_layer) for layer in state.bundle.layers}
 
 
