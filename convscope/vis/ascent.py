@@ -1,13 +1,13 @@
-"""Activation maximization: the picture that raises a filter's mean response most, by gradient ascent.
+"""Activation maximization: gradient ascent to a picture that raises the mean response of a filter.
 
-Four ideas that stay apart (C. Olah, A. Mordvintsev, L. Schubert, Feature Visualization, Distill 2017):
-the objective (a filter's mean positive response), the parametrization (a Fourier spectrum with even
-weight on all scales, in decorrelated colours), the transform (jitter, against high-frequency noise), and
-the optimizer (Adam).
+Four parts are independent of each other (C. Olah, A. Mordvintsev, L. Schubert, Feature Visualization,
+Distill 2017): the objective (the mean positive response of a filter), the parametrization (a Fourier spectrum
+with even weight on all scales, in decorrelated colours), the transform (jitter, against high-frequency noise)
+and the optimizer (Adam).
 
-Why the positive response: the mean of a linear response does not depend on any pattern, only on the
-mean of what comes in. Cutting it at zero, as the ReLU that follows does, is what makes a grating better
-than a flat colour. A small slope is left below zero, so that a silent filter has a gradient to follow.
+Why the positive response: the mean of a linear response depends only on the mean of the input, not on any
+pattern. After a cut at zero, as by the ReLU that follows, a grating is better than a flat colour. A small
+slope remains below zero, so that a silent filter has a gradient.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ from convscope.graph import Layer, at_size, before_activation
 from convscope.preprocessing import Preprocessing
 from convscope.vis.gradients import compiled, value_and_gradient
 
-# The square root of the covariance of colours in natural pictures (ImageNet), scaled to norm 1: what a
-# step in decorrelated colour is in RGB. From google/lucid, optvis/param/color.py.
+# The square root of the covariance of colours in natural pictures (ImageNet), scaled to norm 1. It maps a
+# step in decorrelated colours to RGB. From google/lucid, optvis/param/color.py.
 _COLOR_SVD = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
-BATCH = 32  # pictures that climb together
+BATCH = 32  # pictures that are optimized together
 LEARNING_RATE = 0.1
 SLOPE = 0.1  # of the response below zero, during ascent
 COLORS = _COLOR_SVD / np.linalg.norm(_COLOR_SVD, axis=0).max()
@@ -34,11 +34,10 @@ COLORS = _COLOR_SVD / np.linalg.norm(_COLOR_SVD, axis=0).max()
 
 @dataclass(frozen=True)
 class Patterns:
-    """What ascent found for some filters of a layer.
+    """The patterns of some filters of a layer.
 
-    `pictures` is uint8 (filters, size, size, 3); `before` and `after` are the filters' mean positive
-    responses (after ReLU, 0 or more) to the noise at the start and to the pictures as they are
-    returned, float32 (filters,).
+    `pictures` is uint8 (filters, size, size, 3). `before` and `after`, float32 (filters,), are the mean
+    positive responses of the filters (after ReLU, 0 or more) to the noise at the start and to the pictures.
     """
 
     pictures: np.ndarray
@@ -57,43 +56,43 @@ def maximize_filters(
     seed: int,
     on_step: Callable[[int], Any] | None = None,
 ) -> Patterns:
-    """For each filter, a picture that raises its mean positive response.
+    """Return a picture for each filter that raises the mean positive response of the filter.
 
     Args:
         model: a functional model with one picture as input.
-        layer: one that puts out feature maps.
-        filters: channels of that layer.
-        preprocessing: the model's: pictures are kept within 0..255 and encoded by it.
-        size: height and width of the pictures.
-        steps: of gradient ascent.
-        seed: of the starting noise and the jitter.
-        on_step: called after each step with the number of filters that took it, for a progress bar.
+        layer: a layer with feature maps.
+        filters: channels of the layer.
+        preprocessing: of the model. Pixels stay within 0..255 and are encoded by it.
+        size: height and width of the pictures in pixels.
+        steps: number of steps of gradient ascent.
+        seed: of the noise at the start and of the jitter.
+        on_step: a function that is called after each step with the number of filters, for a progress bar.
 
     Raises:
-        ConvscopeError: nothing of pictures of this size is left at the layer.
+        ConvscopeError: the pictures are too small for the layer.
     """
     rng = np.random.default_rng(seed)
     batch = min(BATCH, len(filters))
-    climb = _Climb(_response_of(model, layer, preprocessing, size), batch, size)
+    ascent = _Ascent(_response_of(model, layer, preprocessing, size), batch, size)
     results = []
     for start in range(0, len(filters), batch):
         chosen = list(filters[start : start + batch])
         padded = chosen + chosen[-1:] * (batch - len(chosen))
         one_each = tf.constant(np.eye(layer.channels, dtype=np.float32)[padded])
-        climb.begin(rng)
-        before = climb.response(climb.pictures(), one_each)
+        ascent.restart(rng)
+        before = ascent.response(ascent.pictures(), one_each)
         for _ in range(steps):
-            climb.step(one_each, rng)
+            ascent.step(one_each, rng)
             if on_step:
                 on_step(len(chosen))
-        pictures = np.round(np.asarray(climb.pictures())).astype(np.uint8)
-        after = climb.response(tf.constant(pictures, tf.float32), one_each)
-        results.append([np.asarray(each)[: len(chosen)] for each in (pictures, before, after)])
-    return Patterns(*(np.concatenate(each) for each in zip(*results, strict=True)))
+        pictures = np.round(np.asarray(ascent.pictures())).astype(np.uint8)
+        after = ascent.response(tf.constant(pictures, tf.float32), one_each)
+        results.append([np.asarray(values)[: len(chosen)] for values in (pictures, before, after)])
+    return Patterns(*(np.concatenate(batches) for batches in zip(*results, strict=True)))
 
 
-class _Climb:
-    """A batch of pictures on its way up; its graph is traced once and serves every batch."""
+class _Ascent:
+    """The optimization of a batch of pictures; its graph is traced once and used for every batch."""
 
     def __init__(self, response: Callable[..., Any], batch: int, size: int):
         self.response = response
@@ -103,20 +102,20 @@ class _Climb:
         self._optimizer = keras.optimizers.Adam(LEARNING_RATE)
         self._optimizer.build([self._spectrum])
         self._fresh = [variable.numpy() for variable in self._optimizer.variables]
-        self._step = compiled(self._take_step)
+        self._step = compiled(self._ascend)
 
-    def begin(self, rng: np.random.Generator) -> None:
-        """Start from faint noise, with an optimizer that remembers nothing."""
+    def restart(self, rng: np.random.Generator) -> None:
+        """Start from faint noise with a new state of the optimizer."""
         self._spectrum.assign(rng.normal(0, 0.01, self._spectrum.shape))
         for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
             variable.assign(value)
 
     def pictures(self) -> Any:
-        """Pixels 0..255, float32 (batch, size, size, 3)."""
+        """Return the pixels, 0..255, float32 (batch, size, size, 3)."""
         return self._decode(self._spectrum)
 
     def step(self, one_each: Any, rng: np.random.Generator) -> None:
-        """One step up, with the pictures moved by a random shift: a mean has no preferred place."""
+        """Take one step with randomly shifted pictures: the mean response does not depend on the position."""
         self._step(one_each, tf.constant(rng.integers(0, self._size, 2), tf.int32))
 
     def _decode(self, spectrum: Any) -> Any:
@@ -125,7 +124,7 @@ class _Climb:
         values = tf.transpose(values, [0, 2, 3, 1]) @ tf.constant(COLORS.T)
         return 255 * tf.sigmoid(values / 4)
 
-    def _take_step(self, one_each: Any, shift: Any) -> None:
+    def _ascend(self, one_each: Any, shift: Any) -> None:
         def objective(spectrum: Any) -> Any:
             return self.response(tf.roll(self._decode(spectrum), shift, [1, 2]), one_each, SLOPE)
 
@@ -136,10 +135,10 @@ class _Climb:
 def _response_of(
     model: keras.Model, layer: Layer, preprocessing: Preprocessing, size: int
 ) -> Callable[..., Any]:
-    """A function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
+    """Return a function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
 
-    It gives the mean response of filter i to picture i, (n,); below zero it counts `slope` times. Up to
-    its feature maps a convnet takes pictures of any size: its layers are called again for that.
+    The function returns the mean response of filter i to picture i, (n,), where negative values are
+    multiplied by `slope`. The layers up to the feature maps are called again on pictures of the given size.
     """
     fixed = keras.Model(model.inputs[0], before_activation(layer.output))
     channels = model.inputs[0].shape[-1]
@@ -147,8 +146,8 @@ def _response_of(
         trunk = at_size(fixed, (size, size, channels))
     except ValueError as error:
         raise ConvscopeError(
-            f"pictures of {size}×{size} pixels are too small for {layer.path}: expected larger ones, up to "
-            "the model's input"
+            f"pictures of {size}×{size} pixels are too small for {layer.path}: expected a larger size, "
+            "at most that of the model's input"
         ) from error
 
     def response(pictures: Any, one_each: Any, slope: float = 0.0) -> Any:
@@ -160,7 +159,7 @@ def _response_of(
 
 
 def _even_scales(size: int) -> np.ndarray:
-    """What a coefficient of the spectrum weighs: 1 / frequency, so that every scale moves alike."""
+    """Return the weights of the coefficients of the spectrum, 1 / frequency: all scales change alike."""
     vertical = np.fft.fftfreq(size)[:, None]
     horizontal = np.fft.rfftfreq(size)[None, :]
     frequency = np.hypot(vertical, horizontal)

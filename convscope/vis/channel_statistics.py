@@ -1,4 +1,4 @@
-"""What channels do over many pictures: how strong their strong responses are, and which never respond."""
+"""Statistics of channels over many pictures: percentiles, dead channels, zeros and histograms."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from convscope.errors import ConvscopeError
 from convscope.graph import Layer, activation_of
 
 QUANTILE = 0.995
-FEWEST = 1000  # pictures, before a channel is called dead
-_PLACES = 32  # along a side of a map that are looked at for the quantile, about
-BARS = 40  # of a histogram that is drawn
-_STEPS = 16  # bins an octave: each is a sixteenth of its power of two wide
-_LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; what is below counts as zero
+FEWEST = 1000  # pictures that are needed to call a channel dead
+_POSITIONS = 32  # of a side of a map that are used for the quantile, about
+BARS = 40  # of a drawn histogram
+_STEPS = 16  # bins of an octave: each is as wide as a sixteenth of its power of two
+_LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; smaller ones count as zero
 _ONE_SIGN = _OCTAVES * _STEPS
 _BINS = 2 * _ONE_SIGN + 1
 _PASSED = ("BatchNormalization", "Dropout", "SpatialDropout2D")
@@ -22,12 +22,13 @@ _PASSED = ("BatchNormalization", "Dropout", "SpatialDropout2D")
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Of one layer: `pictures` seen, the 99.5th percentile of each channel, and which of them are dead.
+    """Statistics of one layer over a number of `pictures`.
 
-    `high` is float (channels,); `dead` is bool (channels,), or None where it cannot be told: the output is
-    not followed by a rectifier, or fewer than 1,000 pictures were seen. `zeros` is the share of values that
-    are zero (below 2 to the -40), and `histogram` that of all channels together, as of `bars`. `low` is the
-    0.5th percentile of each channel, float (channels,), or None where it was not measured.
+    `high`, float (channels,), is the 99.5th percentile of each channel, and `low`, float (channels,), the
+    0.5th percentile, None if it was not measured. `dead`, bool (channels,), marks the channels that are zero
+    for all pictures; it is None if the output is not followed by a rectifier, or if there were fewer than
+    1,000 pictures. `zeros` is the share of values that are zero (below 2 to the -40). `histogram` is the one
+    of all channels together, as `bars` returns it.
     """
 
     pictures: int
@@ -55,16 +56,16 @@ class ChannelStatistics:
 
 
 def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
-    """Where the layer's channels are cut off at zero: in itself, or by what follows through normalisation.
+    """Return the layer that cuts off the channels of a layer at zero: itself, or a later one.
 
-    None if its output is used otherwise before (added, pooled), or its activation passes negative values:
-    such channels cannot be dead.
+    Normalisation and dropout may lie between the two. The result is None if the output is used otherwise
+    before (added, pooled), or if its activation passes negative values: such channels cannot be dead.
     """
     if activation_of(layer.output) in ("relu", "relu6"):
         return None if _leaks(layer) else layer
     if activation_of(layer.output) not in ("linear", None) or layer.kind == "InputLayer":
         return None
-    users = [each for each in layers if layer.index in each.sources]
+    users = [user for user in layers if layer.index in user.sources]
     if len(users) != 1 or users[0].input is not layer.output:
         return None
     if users[0].kind in _PASSED:
@@ -79,7 +80,7 @@ def _leaks(layer: Layer) -> bool:
 
 @dataclass
 class _Seen:
-    """What was seen of one layer so far."""
+    """The counts of one layer until now."""
 
     layer: Layer
     counts: np.ndarray
@@ -90,19 +91,19 @@ class _Seen:
 def channel_statistics(
     model: keras.Model, layers: Sequence[Layer], shown: Sequence[Layer], batches: Iterable[np.ndarray]
 ) -> dict[str, ChannelStatistics]:
-    """Look at what layers put out over many pictures, a batch at a time.
+    """Compute the statistics of layers over many pictures, batch by batch.
 
-    Whether a channel is dead is told from every value. The percentile is that of the values at about 32 x 32
-    places of each map, at even distances, and exact to a sixteenth.
+    All values decide whether a channel is dead. The percentiles use the values at about 32 x 32 evenly spaced
+    positions of each map; their relative error is at most a sixteenth.
 
     Args:
-        model: the flat one.
-        layers: all of it.
-        shown: those that are looked at: with feature maps or units.
+        model: the flat model.
+        layers: all layers of the model.
+        shown: the layers to look at, with feature maps or units.
         batches: preprocessed pictures, float32 (batch, height, width, channels).
 
     Returns:
-        by the layer's path.
+        the statistics by layer path.
 
     Raises:
         ConvscopeError: a layer puts out values that are not finite.
@@ -113,21 +114,21 @@ def channel_statistics(
     ]
     if not seen:
         return {}
-    outputs = [_thinned(each.layer) for each in seen]
-    cuts = [each for each in seen if each.cut]
-    outputs += [_highest(each.cut.output) for each in cuts if each.cut]
+    outputs = [_thinned(counts.layer) for counts in seen]
+    cuts = [counts for counts in seen if counts.cut]
+    outputs += [_highest(counts.cut.output) for counts in cuts if counts.cut]
     look = keras.Model(model.inputs[0], outputs)
     pictures = 0
     for batch in batches:
-        found = [np.asarray(each) for each in keras.tree.flatten(look.predict_on_batch(batch))]
-        for each, values in zip(seen, found, strict=False):
+        maps = [np.asarray(output) for output in keras.tree.flatten(look.predict_on_batch(batch))]
+        for each, values in zip(seen, maps, strict=False):
             if not np.isfinite(values).all():
                 raise ConvscopeError(
-                    f"layer {each.layer.path} puts out values that are not finite: the checkpoint is from "
-                    "a training that diverged"
+                    f"layer {each.layer.path} puts out values that are not finite: the training "
+                    "of the checkpoint diverged"
                 )
             each.counts += _histograms(values.reshape(-1, values.shape[-1])).astype(np.int32)
-        for each, highest in zip(cuts, found[len(seen) :], strict=True):
+        for each, highest in zip(cuts, maps[len(seen) :], strict=True):
             each.highest = np.maximum(each.highest, highest.max(axis=0))
         pictures += len(batch)
     return {
@@ -144,42 +145,45 @@ def channel_statistics(
 
 
 def _thinned(layer: Layer) -> object:
-    """The layer's output at places that are at even distances."""
+    """Return the layer's output at evenly spaced positions."""
     if not layer.has_maps:
         return layer.output
-    steps = [max(1, round((side or _PLACES) / _PLACES)) for side in layer.shape[:2]]
+    steps = [max(1, round((side or _POSITIONS) / _POSITIONS)) for side in layer.shape[:2]]
     return layer.output[:, :: steps[0], :: steps[1]]
 
 
 def _highest(output: object) -> object:
-    """Of each picture and channel."""
-    places = tuple(range(1, len(output.shape) - 1))  # type: ignore[attr-defined]
-    return keras.ops.max(output, axis=places) if places else output
+    """Return the maximum of each picture and channel."""
+    axes = tuple(range(1, len(output.shape) - 1))  # type: ignore[attr-defined]
+    return keras.ops.max(output, axis=axes) if axes else output
 
 
 def _histograms(values: np.ndarray) -> np.ndarray:
-    """How many of a channel's values, float32 (n, channels), are in each bin: int (channels, bins).
+    """Count the values of each channel, float32 (n, channels), in bins: int (channels, bins).
 
-    The middle bin has zero; from it outwards bins grow with the magnitude, as the leading bits of a float do.
+    The middle bin holds zero. The width of the others grows with the magnitude, like the steps between the
+    leading bits of a float.
     """
     channels = values.shape[1]
     leading = np.abs(values).astype(np.float32).view(np.int32) >> (23 - _STEPS.bit_length() + 1)
     magnitude = np.clip(leading - (127 + _LOWEST) * _STEPS + 1, 0, _ONE_SIGN)
-    place = np.where(values < 0, _ONE_SIGN - magnitude, _ONE_SIGN + magnitude)
-    place += np.arange(channels) * _BINS
-    return np.bincount(place.ravel(), minlength=channels * _BINS).reshape(channels, _BINS)
+    index = np.where(values < 0, _ONE_SIGN - magnitude, _ONE_SIGN + magnitude)
+    index += np.arange(channels) * _BINS
+    return np.bincount(index.ravel(), minlength=channels * _BINS).reshape(channels, _BINS)
 
 
 def bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A histogram in 40 equal steps, of values that are not zero, from one whose bins grow.
+    """Return a histogram of the values that are not zero in 40 equal steps.
 
-    It goes from their 0.5th to their 99.5th percentile; the values of a bin are taken to be spread evenly.
+    It reaches from their 0.5th to their 99.5th percentile. The values of a bin are assumed to be spread
+    evenly.
 
     Args:
-        counts: int (bins,), of `_histograms`, one channel's or the sum of several.
+        counts: int (bins,) of `_histograms`, of one channel or the sum of several.
 
     Returns:
-        how many values each step has, float (40,), and the steps' ends, float (41,), as of `numpy.histogram`.
+        the number of values of each step, float (40,), and the ends of the steps, float (41,), as
+        `numpy.histogram` does.
     """
     others = counts.astype(np.int64)
     others[_ONE_SIGN] = 0
@@ -193,20 +197,20 @@ def bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _edges() -> np.ndarray:
-    """The magnitudes between which the bins of one sign are: float (bins of a sign + 1,)."""
+    """Return the edges of the bins of one sign: float (bins of a sign + 1,)."""
     octave, step = np.divmod(np.arange(_ONE_SIGN + 1), _STEPS)
     return 2.0 ** (octave + _LOWEST) * (1 + step / _STEPS)
 
 
 def _quantile(counts: np.ndarray, share: float) -> np.ndarray:
-    """The value below which a share of each channel's values is, from its histogram: float (channels,)."""
+    """Return the quantile of each channel from its histogram: float (channels,)."""
     edges = _edges()
     low = np.concatenate([-edges[:0:-1], [0.0], edges[:-1]])
     high = np.concatenate([-edges[-2::-1], [0.0], edges[1:]])
     cumulative = counts.cumsum(axis=1, dtype=np.int64)
     wanted = share * cumulative[:, -1]
-    found = (cumulative < wanted[:, None]).sum(axis=1)
+    bins = (cumulative < wanted[:, None]).sum(axis=1)
     rows = np.arange(len(counts))
-    before = cumulative[rows, found] - counts[rows, found]
-    inside = (wanted - before) / np.maximum(counts[rows, found], 1)
-    return low[found] + inside * (high[found] - low[found])
+    before = cumulative[rows, bins] - counts[rows, bins]
+    inside = (wanted - before) / np.maximum(counts[rows, bins], 1)
+    return low[bins] + inside * (high[bins] - low[bins])

@@ -1,4 +1,4 @@
-"""The examples of a data set that excite each channel most, found in one pass that keeps only the best."""
+"""The examples of a data set with the highest values of each channel, found in one pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,19 +73,19 @@ class Top:
 
 
 class ExampleSearch:
-    """Looks through a data set batch by batch; what it keeps does not grow with it.
+    """A search through a data set, batch by batch; its memory does not grow with the data set.
 
-    Its graph is built once; maxima and places are computed in it, so that no maps leave it.
+    Its graph is built once and computes maxima and positions, so that no maps leave it.
     """
 
     def __init__(self, model: keras.Model, layers: Sequence[Layer], *, top: int, limit: int = 0):
         """Cut the flat model at the layers.
 
         Args:
-            model: of `layers`.
-            layers: with feature maps.
-            top: how many examples a channel, at most.
-            limit: channels a layer, the first ones; 0 all.
+            model: the flat model that the layers belong to.
+            layers: layers with feature maps.
+            top: examples for each channel, at most.
+            limit: channels of each layer, the first ones; 0 is all.
         """
         self.layers = list(layers)
         self.top = top
@@ -101,7 +101,7 @@ class ExampleSearch:
         self._found: list[Top | None] = [None] * len(self.layers)
 
     def add(self, inputs: np.ndarray) -> None:
-        """Look at the next examples.
+        """Search the next examples.
 
         Args:
             inputs: preprocessed pictures, float32 (batch, height, width, channels).
@@ -111,13 +111,13 @@ class ExampleSearch:
         """
         if self._model is None or not len(inputs):
             return
-        outputs = [np.asarray(each) for each in keras.tree.flatten(self._model.predict_on_batch(inputs))]
+        outputs = [np.asarray(output) for output in keras.tree.flatten(self._model.predict_on_batch(inputs))]
         for index, layer in enumerate(self.layers):
             value, row, column, total, before = outputs[_PARTS * index :][:_PARTS]
             if not (np.isfinite(total).all() and np.isfinite(value).all()):
                 raise ConvscopeError(
-                    f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "
-                    "training that diverged, or the input does not suit it"
+                    f"layer {layer.path} puts out values that are not finite: the training of the "
+                    "checkpoint diverged, or the input has the wrong preprocessing"
                 )
             example = np.arange(self.seen, self.seen + len(value))[:, None]
             batch = Top(
@@ -133,7 +133,7 @@ class ExampleSearch:
 
     @property
     def found(self) -> dict[str, Top]:
-        """What was found until now, by the layer's path."""
+        """The best examples until now, by layer path."""
         return {
             layer.path: top for layer, top in zip(self.layers, self._found, strict=True) if top is not None
         }

@@ -1,4 +1,4 @@
-"""What excites the channels of a layer most: where, and how much of the picture is seen from there."""
+"""The examples that excite the channels of a layer most, and the receptive field of each position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ Window = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Excited:
-    """A layer, what a place of it sees (None: all, or not known), and what excites its channels most.
+    """A layer, its receptive field, and the examples that excite its channels most.
 
-    `rectifies` says that its output is cut off at zero; `seen` is how many photographs were looked at;
-    `channels`, int64 (channels,), are the channels that the rows of `top` belong to.
+    `field` is None if a position depends on the whole picture, or if the field is not known. `rectifies` says
+    that the output is cut off at zero. `seen` is the number of photographs of the search. `channels`, int64
+    (channels,), are the numbers of the channels in the rows of `top`.
     """
 
     layer: Layer
@@ -39,17 +40,17 @@ class Excited:
         return f"{count} saturated, their examples ranked by the value before the activation"
 
     def window(self, channel: int, rank: int) -> Window | None:
-        """Top, left, bottom and right, in pixels of the model's input, of what the place sees."""
+        """Return top, left, bottom and right of the receptive field, in pixels of the model's input."""
         if self.field is None:
             return None
         return self.field.window(int(self.top.row[channel, rank]), int(self.top.column[channel, rank]))
 
     @property
     def silent(self) -> np.ndarray:
-        """Which examples say nothing, bool (channels, k): zeros after a ReLU, or as all the others are."""
+        """The examples without a meaning, bool (channels, k): zeros after a ReLU, or equal values for all."""
         nothing = np.broadcast_to(self.top.constant[:, None], self.top.value.shape).copy()
         if self.seen == 1:
-            nothing[:] = False  # a single photograph is as all are
+            nothing[:] = False  # the value of a single photograph equals that of all
         if self.rectifies:
             nothing |= self.top.value <= 0
         return nothing
@@ -57,11 +58,12 @@ class Excited:
     def seen_part(
         self, channel: int, rank: int, input_size: tuple[int, int]
     ) -> tuple[Window | None, Window | None]:
-        """What the place sees and, where that is all of the picture, the place itself.
+        """Return the receptive field of an example, or, if it covers the picture, the position itself.
 
         Returns:
-            top, left, bottom and right, as fractions of the picture; None where it sees all. The second is
-            None where it does not, or how many places there are is open.
+            two windows: top, left, bottom and right as fractions of the picture. The first is None if the
+            field covers the whole picture. The second is None if it does not, or if the size of the maps is
+            not known.
         """
         height, width = input_size
         window = self.window(channel, rank)
@@ -76,9 +78,9 @@ class Excited:
         return None, (row / down, column / across, (row + 1) / down, (column + 1) / across)
 
     def tile_size(self, input_size: tuple[int, int], longest: int) -> tuple[int, int]:
-        """The aspect of what is seen, the longer side `longest`: (height, width) in pixels."""
-        places = np.ndindex(*self.top.value.shape)
-        parts = [self.seen_part(channel, rank, input_size)[0] for channel, rank in places]
+        """Return height and width of a crop in pixels: the aspect of the field, the longer side `longest`."""
+        ranks = np.ndindex(*self.top.value.shape)
+        parts = [self.seen_part(channel, rank, input_size)[0] for channel, rank in ranks]
         if self.field is None or not any(parts):
             height, width = map(float, input_size)
         else:
@@ -88,12 +90,12 @@ class Excited:
 
 
 def excited(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -> list[Excited]:
-    """What a search found, for each layer of it.
+    """Return the result of a search for each of its layers.
 
     Args:
-        search: that has seen all examples; it must have searched all channels if `limit` is given.
-        layers: all of the model.
-        limit: channels a layer, the strongest ones (see `Top.strongest`); 0 is all that were searched.
+        search: a search that has seen all examples, and all channels if `limit` is given.
+        layers: all layers of the model.
+        limit: channels of each layer, the strongest ones (see `Top.strongest`); 0 is all that were searched.
     """
     fields, found = receptive_fields(layers), search.found
     result = []
@@ -115,16 +117,17 @@ def excited(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -
 def layers_to_search(
     layers: Sequence[Layer], patterns: Sequence[str], key: str = "examples.layers"
 ) -> list[Layer]:
-    """The layers that are chosen, or four across the depth, after the activation that follows them.
+    """Return the chosen layers, or four convolutions across the depth, each after its activation.
 
-    Before it a channel's strongest response may be what normalisation with a negative factor puts last.
+    Before the activation, a normalisation with a negative factor may turn the strongest response into the
+    weakest.
 
     Raises:
-        ConvscopeError: there is none, or one has no feature maps.
+        ConvscopeError: a pattern matches no layer, a layer has no feature maps, or there is no convolution.
     """
     chosen = with_filters(layers, patterns, key)
     if not patterns:
         chosen = [rectified(layers, layer) or layer for layer in chosen]
     if not chosen:
-        raise ConvscopeError("examples: the model has no convolution, expected one to search")
+        raise ConvscopeError("examples: the model has no convolution: expected a convolutional network")
     return chosen

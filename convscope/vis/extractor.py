@@ -1,4 +1,4 @@
-"""Feature maps: what the layers put out for a photograph."""
+"""Feature maps: the outputs of layers for photographs."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ BEFORE = " before activation"  # after a layer's path
 
 
 def before_and_after(layer: Layer) -> list[Layer]:
-    """The layer, and ahead of it what it has before the activation that is inside it, if there is one."""
+    """Return the layer, and before it the layer without its own activation, if it has one."""
     inside = getattr(layer.keras_layer, "activation", None)
     if layer.kind == "Activation" or inside in (None, keras.activations.linear):
         return [layer]
@@ -24,10 +24,10 @@ def before_and_after(layer: Layer) -> list[Layer]:
 def in_groups(
     layers: Sequence[Layer], *, pictures: int, size: tuple[int, int], limit: int
 ) -> list[list[Layer]]:
-    """Layers, in order, in groups whose outputs for so many pictures take `limit` bytes at most.
+    """Return the layers, in order, in groups whose outputs for so many pictures take at most `limit` bytes.
 
-    One that takes more by itself is a group by itself. A side that the model leaves open counts as that of
-    the input, `size`: (height, width).
+    A layer that takes more is a group of its own. A side that the model leaves open is assumed to be as long
+    as that of the input, `size`: (height, width).
     """
     groups: list[list[Layer]] = []
     taken = 0
@@ -43,7 +43,7 @@ def in_groups(
 
 
 class Extractor:
-    """The outputs of several layers from one forward pass; its graph is built once, for all photographs."""
+    """A model that returns the outputs of several layers from one forward pass."""
 
     def __init__(self, model: keras.Model, layers: Sequence[Layer]):
         """Cut the flat model at the layers."""
@@ -52,13 +52,13 @@ class Extractor:
         self._model = keras.Model(model.inputs[0], outputs) if outputs else None
 
     def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """What the layers put out.
+        """Return the outputs of the layers.
 
         Args:
             inputs: preprocessed pictures, float32 (batch, height, width, channels).
 
         Returns:
-            float32 (batch, height, width, channels), or (batch, units), by the layer's path.
+            float32 (batch, height, width, channels), or (batch, units), by layer path.
 
         Raises:
             ConvscopeError: a layer puts out values that are not finite.
@@ -71,8 +71,8 @@ class Extractor:
             maps = np.asarray(output, np.float32)
             if not np.isfinite(maps).all():
                 raise ConvscopeError(
-                    f"layer {layer.path} puts out values that are not finite: the checkpoint is from a "
-                    "training that diverged, or the input does not suit it"
+                    f"layer {layer.path} puts out values that are not finite: the training of the "
+                    "checkpoint diverged, or the input has the wrong preprocessing"
                 )
             result[layer.path] = maps
         return result

@@ -1,4 +1,4 @@
-"""Feature maps as a training changes them: chosen channels, state by state of one model."""
+"""Feature maps during a training: chosen channels of a model with the weights of several epochs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,28 +10,31 @@ from convscope.graph import Layer
 from convscope.vis.extractor import Extractor
 from convscope.vis.layer_selection import select
 
-FIRST = 8  # channels that are followed unless others are chosen
+FIRST = 8  # channels that are followed by default
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A layer and those of its channels that are followed."""
+    """A layer and the numbers of the channels that are followed."""
 
     layer: Layer
     channels: list[int]
 
 
 def follow(layers: Sequence[Layer], patterns: Sequence[str], channels: Sequence[int]) -> list[Followed]:
-    """The layers that `patterns` mean (none: last_conv) with feature maps, and their channels (none: 8).
+    """Return the layers with feature maps that match `patterns`, and their channels.
+
+    The default of `patterns` is last_conv, that of `channels` the first eight.
 
     Raises:
-        ConvscopeError: a pattern means nothing, no layer has feature maps, or one lacks a channel.
+        ConvscopeError: a pattern matches no layer, no layer has feature maps, or a channel does not exist.
     """
-    found = select(layers, patterns or ["last_conv"])
-    chosen = [layer for layer in found if layer.has_maps]
+    selected = select(layers, patterns or ["last_conv"])
+    chosen = [layer for layer in selected if layer.has_maps]
     if not chosen:
+        first = selected[0]
         raise ConvscopeError(
-            f"layer {found[0].path} ({found[0].kind}) has no feature maps, its output is {found[0].shape}: "
+            f"layer {first.path} ({first.kind}) has no feature maps, its output is {first.shape}: "
             "choose convolutions or poolings to see their evolution"
         )
     return [_followed(layer, channels) for layer in chosen]
@@ -67,10 +70,10 @@ def follow_most_changed(
     """Return the same layers with the eight channels of each that change most from first to last state.
 
     Args:
-        extract: of the followed layers.
+        extract: the extractor of the followed layers.
         followed: the layers; their channels are replaced.
         inputs: preprocessed pictures, float32 (batch, height, width, channels), which all count alike.
-        states: iterating over it changes the model's weights; the last ones stay.
+        states: an iterable that sets the weights of the model; the last ones stay.
 
     Raises:
         ConvscopeError: a layer puts out values that are not finite.
@@ -89,23 +92,23 @@ def follow_most_changed(
 def maps_of_states(
     extract: Extractor, followed: Sequence[Followed], inputs: np.ndarray, states: Iterable[object]
 ) -> dict[str, np.ndarray]:
-    """What followed channels put out for one picture in each state.
+    """Return the maps of the followed channels for one picture in each state of a model.
 
     Args:
-        extract: of the followed layers.
-        followed: what is kept.
+        extract: the extractor of the followed layers.
+        followed: the layers and channels to keep.
         inputs: one preprocessed picture, float32 (1, height, width, channels).
-        states: iterating over it changes the model's weights.
+        states: an iterable that sets the weights of the model.
 
     Returns:
-        float32 (states, height, width, channels), by the layer's path.
+        float32 (states, height, width, channels), by layer path.
 
     Raises:
         ConvscopeError: a layer puts out values that are not finite.
     """
     maps: dict[str, list[np.ndarray]] = {each.layer.path: [] for each in followed}
     for _ in states:
-        found = extract(inputs)
+        outputs = extract(inputs)
         for each in followed:
-            maps[each.layer.path].append(found[each.layer.path][0][..., each.channels])
+            maps[each.layer.path].append(outputs[each.layer.path][0][..., each.channels])
     return {path: np.stack(of_states) for path, of_states in maps.items()}

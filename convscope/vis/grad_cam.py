@@ -1,4 +1,4 @@
-"""Grad-CAM: which places of a photograph speak for a class.
+"""Grad-CAM: the positions of a photograph that are evidence for a class.
 
 R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization (2017).
@@ -18,7 +18,7 @@ from convscope.vis.tensor_graph import others_needed
 class ClassActivation:
     """`heat`: float32 (height, width) of the layer's maps, 0 or more, in logits; `score`: the logit.
 
-    The heat is the map's own unit: the sum of the class's weighted activations at a place, after ReLU.
+    The heat is the weighted sum of the activations at a position, after ReLU.
     """
 
     heat: np.ndarray
@@ -28,7 +28,7 @@ class ClassActivation:
 class GradCam:
     """Grad-CAM for one model and layer; the graph is cut in two once and used for every photograph.
 
-    The layer may be inside of a branch: what the other branches put out is computed once and held fixed.
+    The layer may be inside of a branch. The outputs of the other branches are then held fixed.
     """
 
     def __init__(self, model: keras.Model, layer: Layer):
@@ -42,12 +42,12 @@ class GradCam:
     def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
         """Explain the score of one class for one photograph.
 
-        The maps are weighted by the mean gradient of the class's logit over their places, summed, and
-        cut at zero. With one sigmoid unit, class 0's score is minus the logit: both directions count.
+        Each map is weighted by the mean of the gradient of the class's logit over its positions. The sum of
+        the weighted maps is cut off at zero. With one sigmoid unit, the score of class 0 is minus the logit.
 
         Args:
             inputs: one preprocessed picture, float32 (1, height, width, channels).
-            class_index: which class.
+            class_index: the index of the class.
         """
 
         def score(maps: keras.KerasTensor) -> keras.KerasTensor:
@@ -64,6 +64,6 @@ class GradCam:
 
 
 def relative(heat: np.ndarray) -> np.ndarray:
-    """The heat as a share of its own maximum, 0..1; all zero where nothing speaks for the class."""
+    """Return the heat as a share of its maximum, 0..1; all zero if there is no evidence for the class."""
     highest = float(heat.max())
     return heat / highest if highest > 0 else np.zeros_like(heat)

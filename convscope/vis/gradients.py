@@ -1,4 +1,4 @@
-"""Gradients: the one place that knows how the backend takes them."""
+"""Gradients of the TensorFlow backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ import tensorflow as tf
 
 
 def value_and_gradient(function: Callable[[Any], Any], point: Any) -> tuple[Any, Any]:
-    """The function's value at `point`, and the gradient of that value's sum.
+    """Return the value of a function at `point`, and the gradient of the sum of that value.
 
     Args:
-        function: of a tensor; its result has any shape.
+        function: a function of a tensor; its result may have any shape.
         point: a tensor.
 
     Returns:
@@ -23,5 +23,5 @@ def value_and_gradient(function: Callable[[Any], Any], point: Any) -> tuple[Any,
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a graph (not by XLA, which is several times slower on CPUs here)."""
+    """Return the function as a graph, without XLA, which is several times slower on CPUs here."""
     return tf.function(function, jit_compile=False, reduce_retracing=True)

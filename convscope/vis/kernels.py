@@ -1,4 +1,4 @@
-"""The kernels of the first convolution, which can be looked at as pictures: they weigh pixels."""
+"""The kernels of the first convolution as pictures: their weights belong to pixels."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from convscope.graph import Layer
 
 
 def first_kernels(layers: Sequence[Layer]) -> Layer | None:
-    """The first convolution, if it weighs the channels of a picture: one or three of them."""
+    """Return the first convolution, if its input has one or three channels, as a picture has."""
     for layer in layers:
         if isinstance(layer.keras_layer, keras.layers.Conv2D) and layer.is_convolution:
             return layer if layer.keras_layer.kernel.shape[2] in (1, 3) else None
@@ -19,12 +19,12 @@ def first_kernels(layers: Sequence[Layer]) -> Layer | None:
 def kernel_pictures(
     kernel: np.ndarray, *, order: str = "rgb", end: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each kernel as a picture: no weight is middle grey, its own largest weight is at an end.
+    """Return each kernel as a picture: zero is middle grey, the largest weight is black or white.
 
     Args:
         kernel: float (height, width, 1 or 3, filters).
         order: of its channels, "rgb" or "bgr"; the pictures are RGB.
-        end: the weight that is at an end, instead of each kernel's own largest; no weight is larger.
+        end: the weight at an end of the scale for all kernels; None is the largest weight of each.
 
     Returns:
         uint8 (filters, height, width, 3), and the largest absolute weight of each, float (filters,).

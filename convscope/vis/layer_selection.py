@@ -1,4 +1,4 @@
-"""Which layers of a model are meant: by path, glob, type, place or distance, or by what they are."""
+"""The selection of layers: by path, glob, type, index or distance, or by their role."""
 
 import fnmatch
 import re
@@ -14,12 +14,12 @@ _POOLINGS = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
 )
-# What stands between the last feature maps and the head, and adds nothing to see.
+# Layers between the last feature maps and the head that add nothing to look at.
 _PASSED_OVER = (*_POOLINGS, keras.layers.Dropout, keras.layers.SpatialDropout2D)
 
 
 def with_maps(layers: Sequence[Layer]) -> list[Layer]:
-    """The convolution and pooling layers among them."""
+    """Return the convolution and pooling layers."""
     return [
         layer
         for layer in layers
@@ -28,29 +28,28 @@ def with_maps(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool = False) -> list[Layer]:
-    """The layers that some pattern means, in graph order.
+    """Return the layers that match one of the patterns, in graph order.
 
     Args:
-        layers: of a model, all of them.
-        patterns: each a path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of names (`mixed*`);
-            `type:Conv2D`; a place in the list from 0 (`7`, `-1`) or a slice of it (`:50`, `3:20:2`);
-            `last_conv`; or `every:10`, each tenth of the layers with feature maps, from the last one back.
-        drawable: pass over layers that have neither feature maps nor units, unless they are meant by path or
-            place.
+        layers: all layers of a model.
+        patterns: each is a path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of names
+            (`mixed*`); `type:Conv2D`; an index from 0 (`7`, `-1`) or a slice (`:50`, `3:20:2`); `last_conv`;
+            or `every:10`, every tenth of the layers with feature maps, from the last one back.
+        drawable: skip layers without feature maps and units, unless a path or an index selects them.
 
     Raises:
-        ConvscopeError: a pattern means nothing, with near matches.
+        ConvscopeError: a pattern matches no layer; the message lists similar names.
     """
     chosen: set[int] = set()
     for pattern in patterns:
-        found = _one(layers, pattern)
-        if drawable and (len(found) > 1 or "*" in pattern or pattern.startswith("type:")):
-            found = [each for each in found if each.has_maps or each.has_units]
-        chosen |= {each.index for each in found}
+        matches = _matches(layers, pattern)
+        if drawable and (len(matches) > 1 or "*" in pattern or pattern.startswith("type:")):
+            matches = [layer for layer in matches if layer.has_maps or layer.has_units]
+        chosen |= {layer.index for layer in matches}
     return [layer for layer in layers if layer.index in chosen]
 
 
-def _one(layers: Sequence[Layer], pattern: str) -> list[Layer]:
+def _matches(layers: Sequence[Layer], pattern: str) -> list[Layer]:
     by_path = [layer for layer in layers if layer.path == pattern]
     if by_path:
         return by_path
@@ -63,33 +62,33 @@ def _one(layers: Sequence[Layer], pattern: str) -> list[Layer]:
     if re.fullmatch(r"-?\d+", pattern):
         return [_at(layers, int(pattern))]
     if re.fullmatch(r"(-?\d+)?:(-?\d+)?(:-?[1-9]\d*)?", pattern):
-        bounds = [int(each) if each else None for each in pattern.split(":")]
-        if found := list(layers)[slice(*bounds)]:
-            return sorted(found, key=lambda layer: layer.index)
-        raise ConvscopeError(f"no layers in {pattern}: the model has those from 0 to {len(layers) - 1}")
+        bounds = [int(bound) if bound else None for bound in pattern.split(":")]
+        if selected := list(layers)[slice(*bounds)]:
+            return sorted(selected, key=lambda layer: layer.index)
+        raise ConvscopeError(f"no layers in {pattern}: expected indices from 0 to {len(layers) - 1}")
     inner = "/" not in pattern
-    found = [
+    matches = [
         layer
         for layer in layers
         if fnmatch.fnmatchcase(layer.path, pattern)
         or (inner and fnmatch.fnmatchcase(layer.path.rpartition("/")[2], pattern))
     ]
-    if not found:
+    if not matches:
         raise unknown("layer", pattern, [layer.path for layer in layers])
-    return found
+    return matches
 
 
 def _of_type(layers: Sequence[Layer], kind: str) -> list[Layer]:
-    found = [layer for layer in layers if layer.kind == kind]
-    if not found:
+    matches = [layer for layer in layers if layer.kind == kind]
+    if not matches:
         raise unknown("type of layer", kind, sorted({layer.kind for layer in layers}))
-    return found
+    return matches
 
 
-def _at(layers: Sequence[Layer], place: int) -> Layer:
-    if not -len(layers) <= place < len(layers):
-        raise ConvscopeError(f"no layer {place}: expected {-len(layers)} to {len(layers) - 1}")
-    return layers[place]
+def _at(layers: Sequence[Layer], index: int) -> Layer:
+    if not -len(layers) <= index < len(layers):
+        raise ConvscopeError(f"no layer {index}: expected {-len(layers)} to {len(layers) - 1}")
+    return layers[index]
 
 
 def _last_convolution(layers: Sequence[Layer]) -> Layer:
@@ -100,20 +99,20 @@ def _last_convolution(layers: Sequence[Layer]) -> Layer:
 
 
 def spread(layers: Sequence[Layer], count: int) -> list[Layer]:
-    """`count` of the convolutions, evenly across the depth, the last among them."""
+    """Return `count` convolutions, spread evenly over the depth, the last one included."""
     convolutions = [layer for layer in layers if layer.is_convolution and layer.has_maps]
     steps = min(count, len(convolutions))
     return [convolutions[len(convolutions) * (step + 1) // steps - 1] for step in range(steps)]
 
 
 def last_maps(layers: Sequence[Layer]) -> Layer:
-    """The last feature maps before the head: pooling and dropout at the end are passed over.
+    """Return the layer with the last feature maps before the head; pooling and dropout are skipped.
 
-    They are what Grad-CAM weighs (Selvaraju et al. 2017: the last convolutional layer): the last
+    Grad-CAM weighs these maps (Selvaraju et al. 2017: the last convolutional layer): the last
     convolution after its activation in a small convnet, `mixed10` in InceptionV3.
 
     Raises:
-        ConvscopeError: no layer puts out feature maps.
+        ConvscopeError: no layer has feature maps.
     """
     candidates = [
         layer
@@ -126,10 +125,12 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
 
 
 def with_filters(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:
-    """The layers that `key=patterns` means, or four convolutions across the depth.
+    """Return the layers that match `patterns`, or four convolutions across the depth.
+
+    `key` is the name of the setting in error messages.
 
     Raises:
-        ConvscopeError: a pattern means nothing, or a layer that has no feature maps.
+        ConvscopeError: a pattern matches no layer, or a layer has no feature maps.
     """
     if not patterns:
         return spread(layers, DEFAULT_LAYERS)

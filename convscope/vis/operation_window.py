@@ -179,7 +179,7 @@ def _convolved(operation: Any, kernel: Sequence[int], axis: int, shape: Sequence
 
 
 def _windowed(window: int, step: int, padding: str, side: int | None) -> Axis:
-    """A window that moves over the map in steps; `same` pads more after the map than before it."""
+    """Return a window that moves over the map in steps; `same` pads more after the map than before it."""
     before = 0
     if padding == "same":
         if side is None:  # as for a side that the step divides
@@ -191,7 +191,7 @@ def _windowed(window: int, step: int, padding: str, side: int | None) -> Axis:
 
 
 def _transposed(layer: keras.layers.Conv2DTranspose, axis: int) -> Axis:
-    """The inputs whose windows reach an output position, at most so many."""
+    """Return the inputs whose windows reach an output position, or more of them."""
     window, step = layer.kernel_size[axis], layer.strides[axis]
     reach = math.ceil(window / step) - 1
     before = max(window - step, 0) // 2 if layer.padding == "same" else 0

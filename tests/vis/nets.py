@@ -1,4 +1,4 @@
-"""Networks small enough to work out by hand."""
+"""Networks that are small enough for values by hand."""
 
 import keras
 import numpy as np

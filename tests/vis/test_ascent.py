@@ -18,7 +18,7 @@ def network() -> keras.Model:
 
 
 @pytest.mark.parametrize("layer", ["conv2d_1", "conv2d_2"])
-def test_it_raises_every_filters_mean_response_half_as_much_again(layer: str) -> None:
+def test_ascent_raises_the_mean_response_of_every_filter_by_half(layer: str) -> None:
     """From what it is for noise, in 80 steps; most rise far more, from next to nothing."""
     model = network()
     graph = flatten(model)
@@ -29,7 +29,7 @@ def test_it_raises_every_filters_mean_response_half_as_much_again(layer: str) ->
     assert (patterns.after > 1.5 * patterns.before).all()
 
 
-def test_the_response_is_that_of_the_picture_that_is_shown() -> None:
+def test_the_responses_are_those_of_the_returned_pictures() -> None:
     """What is reported is measured on the pictures as written, by the model itself."""
     model = network()
     graph = flatten(model)
@@ -40,7 +40,7 @@ def test_the_response_is_that_of_the_picture_that_is_shown() -> None:
     np.testing.assert_allclose(patterns.after, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_filter_for_stripes_finds_stripes_and_nearly_the_highest_response() -> None:
+def test_the_pattern_of_a_filter_for_stripes_is_nearly_optimal() -> None:
     """A kernel that takes right from left, over three channels in [0, 1].
 
     Stripes of two pixels black and two white give 6, 0, 0, 0 and so on: 1.5 on average, and stripes of
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_pixels() -> None:
     np.testing.assert_array_equal(first.pictures, again.pictures)
 
 
-def test_the_model_is_left_as_it_was() -> None:
+def test_ascent_does_not_change_the_model() -> None:
     model = network()
     before = [weight.copy() for weight in model.get_weights()]
     names = [layer.name for layer in model.layers]
@@ -76,7 +76,7 @@ def test_the_model_is_left_as_it_was() -> None:
     assert [layer.path for layer in graph.layers] == names
 
 
-def test_pictures_of_which_nothing_is_left_are_refused() -> None:
+def test_pictures_that_are_too_small_are_refused() -> None:
     model = keras.Sequential(
         [keras.Input((64, 64, 3)), keras.layers.MaxPooling2D(16), keras.layers.Conv2D(2, 3, name="deep")]
     )

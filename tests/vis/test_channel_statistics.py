@@ -17,7 +17,7 @@ from convscope.vis.channel_statistics import (
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
-def test_quantiles_are_numpys_to_a_sixteenth(scale: float) -> None:
+def test_quantiles_agree_with_numpy_to_a_sixteenth(scale: float) -> None:
     values = (np.random.default_rng(0).normal(0.3, 1, (50_000, 3)) * scale).astype(np.float32)
     values[:, 2] = np.maximum(values[:, 2], 0)
     for share in (0.02, 0.5, 0.995):
@@ -38,7 +38,7 @@ def test_every_value_is_in_the_bin_of_its_magnitude() -> None:
     assert counts[-1] == 1
 
 
-def test_bars_are_numpys_histogram_of_what_is_not_zero() -> None:
+def test_bars_agree_with_the_numpy_histogram_of_nonzero_values() -> None:
     values = np.random.default_rng(0).normal(0.3, 1, (100_000, 1)).astype(np.float32)
     values[:25_000] = 0
     counts, ends = bars(_histograms(values)[0])
@@ -94,7 +94,7 @@ def batches(count: int) -> list[np.ndarray]:
     return list(np.random.default_rng(1).random((count // 50, 50, 8, 8, 1)).astype(np.float32))
 
 
-def test_dead_is_what_a_thousand_pictures_leave_at_zero() -> None:
+def test_channels_that_are_zero_for_1000_pictures_are_dead() -> None:
     graph = flatten(net())
     shown = [layer for layer in graph.layers if layer.path in ("conv", "before_leaky")]
     found = channel_statistics(graph.model, graph.layers, shown, batches(1000))
@@ -133,7 +133,7 @@ def test_a_rounding_error_below_zero_is_no_sign() -> None:
     assert not ChannelStatistics(9, np.array([8.0]), None, 0.0, (np.zeros(1), np.zeros(2))).signed
 
 
-def test_fewer_pictures_call_nothing_dead() -> None:
+def test_fewer_than_1000_pictures_leave_dead_unknown() -> None:
     graph = flatten(net())
     shown = [layer for layer in graph.layers if layer.path == "conv"]
     assert channel_statistics(graph.model, graph.layers, shown, batches(950))["conv"].dead is None

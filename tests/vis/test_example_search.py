@@ -43,7 +43,7 @@ def check_equal(found: Top, expected: Top) -> None:
 
 
 @pytest.mark.parametrize(("batch", "limit"), [(4, 0), (5, 3), (23, 0)])
-def test_the_best_are_those_of_brute_force_however_the_data_are_cut(batch: int, limit: int) -> None:
+def test_the_search_agrees_with_brute_force_for_any_batch_size(batch: int, limit: int) -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -62,7 +62,7 @@ def test_the_best_are_those_of_brute_force_however_the_data_are_cut(batch: int, 
         check_equal(top, brute_force(maps[path][..., : limit or None], 4))
 
 
-def test_of_equal_values_the_first_place_and_the_first_example_are_taken() -> None:
+def test_equal_values_take_the_first_position_and_the_first_example() -> None:
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 2, (40, 3, 3, 3)).astype(np.float32)  # ties everywhere
     model = nets.two_channels()
@@ -76,7 +76,7 @@ def test_of_equal_values_the_first_place_and_the_first_example_are_taken() -> No
             assert len(set(found.example[channel])) == 9
 
 
-def test_fewer_examples_than_asked_for_and_a_channel_that_tells_none_apart() -> None:
+def test_fewer_examples_than_top_and_a_constant_channel() -> None:
     pictures = nets.photograph().repeat(2, axis=0)
     pictures[1] *= [1, 1, 0]  # the second channel is blue plus one
     pictures[..., 0] = pictures[..., 1] = 0

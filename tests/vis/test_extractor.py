@@ -20,7 +20,7 @@ def test_two_channels_by_hand(activation: str | None) -> None:
     np.testing.assert_array_equal(maps[0, :, :, 1], [[1, 1, 5]] * 3)
 
 
-def test_one_pass_gives_what_a_model_for_each_layer_gives() -> None:
+def test_one_pass_equals_one_model_for_each_layer() -> None:
     model = small_convnet.build(3, input_size=40, widths=(4, 6))
     x = np.random.default_rng(0).uniform(size=(2, 40, 40, 3)).astype(np.float32)
     graph = flatten(model)
@@ -33,7 +33,7 @@ def test_one_pass_gives_what_a_model_for_each_layer_gives() -> None:
         np.testing.assert_array_equal(maps, alone.predict_on_batch(x))
 
 
-def test_groups_of_layers_stay_below_the_limit_in_order() -> None:
+def test_groups_of_layers_stay_below_the_limit_and_in_order() -> None:
     graph = flatten(small_convnet.build(3, input_size=12, widths=(4, 6)))
     layers = with_maps(graph.layers)
     assert [layer.shape for layer in layers] == [(10, 10, 4), (5, 5, 4), (3, 3, 6), (1, 1, 6)]
@@ -50,7 +50,7 @@ def test_groups_of_layers_stay_below_the_limit_in_order() -> None:
         assert [layer for group in groups for layer in group] == layers
 
 
-def test_a_side_that_is_open_counts_as_that_of_the_input() -> None:
+def test_an_open_side_counts_as_long_as_that_of_the_input() -> None:
     inputs = keras.Input((None, None, 3))
     graph = flatten(keras.Model(inputs, keras.layers.Conv2D(2, 3, padding="same")(inputs)))
     needs = 4 * (5 * 7 * 3 + 5 * 7 * 2)
@@ -58,7 +58,7 @@ def test_a_side_that_is_open_counts_as_that_of_the_input() -> None:
     assert len(in_groups(graph.layers, pictures=1, size=(5, 7), limit=needs - 1)) == 2
 
 
-def test_a_diverged_checkpoint_is_named() -> None:
+def test_values_that_are_not_finite_name_the_layer() -> None:
     model = two_channels()
     model.set_weights([np.full((1, 1, 3, 2), np.nan, np.float32), np.zeros(2, np.float32)])
     graph = flatten(model)

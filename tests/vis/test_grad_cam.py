@@ -24,7 +24,7 @@ def test_grad_cam_by_hand() -> None:
     assert first.score == np.float32(3 * RED.mean() + BLUE.mean())
 
 
-def test_both_directions_of_a_sigmoid() -> None:
+def test_grad_cam_explains_both_classes_of_a_sigmoid() -> None:
     model = classifier(np.array([[3.0], [-1.0]]), "sigmoid")
     graph = flatten(model)
     grad_cam = GradCam(graph.model, last_maps(graph.layers))
@@ -34,14 +34,14 @@ def test_both_directions_of_a_sigmoid() -> None:
     assert for_zero.score == -for_one.score
 
 
-def test_nothing_that_speaks_for_a_class_is_zero_and_no_nan() -> None:
+def test_no_evidence_gives_zeros_and_no_nan() -> None:
     model = classifier(np.array([[-1.0, 1.0], [-1.0, 1.0]]), "softmax")
     graph = flatten(model)
     heat = GradCam(graph.model, last_maps(graph.layers))(photograph(), 0).heat
     np.testing.assert_array_equal(relative(heat), np.zeros((3, 3)))
 
 
-def test_it_is_the_gradient_by_finite_differences() -> None:
+def test_grad_cam_agrees_with_finite_differences() -> None:
     """Behind the maps comes what has no kinks, so that a difference over a step is the derivative."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((12, 12, 3))

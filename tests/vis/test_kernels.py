@@ -23,7 +23,7 @@ def test_a_grey_kernel_is_grey() -> None:
     assert pictures[0, 0].tolist() == [[255, 255, 255], [0, 0, 0]]
 
 
-def test_only_a_convolution_of_pixels_is_drawn() -> None:
+def test_only_a_convolution_of_pixels_has_kernels_as_pictures() -> None:
     inputs = keras.Input((8, 8, 3))
     first = keras.layers.Conv2D(4, 3, name="first")(keras.layers.Rescaling(2.0)(inputs))
     model = keras.Model(inputs, keras.layers.Conv2D(4, 3)(first))

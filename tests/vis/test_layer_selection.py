@@ -18,13 +18,13 @@ def paths(layers: list) -> list[str]:
     return [layer.path for layer in layers]
 
 
-def test_layers_are_chosen_by_path_and_glob_in_graph_order() -> None:
+def test_paths_and_globs_select_layers_in_graph_order() -> None:
     graph = flatten(CONVNET)
     layers = graph.layers
     assert paths(select(layers, ["conv2d_3", "max_*_1", "conv2d_3"])) == ["max_pooling2d_1", "conv2d_3"]
 
 
-def test_an_unknown_layer_lists_near_ones() -> None:
+def test_an_unknown_layer_lists_similar_names() -> None:
     graph = flatten(CONVNET)
     with pytest.raises(ConvscopeError, match=r"no layer 'conv2d_9': did you mean conv2d_"):
         select(graph.layers, ["conv2d_9"])
@@ -57,7 +57,7 @@ def nested() -> keras.Model:
         ("every:3", ["adapt", "trunk/conv2d_2", "trunk/max_pooling2d_3"]),
     ],
 )
-def test_layers_are_chosen_by(pattern: str, expected: list[str]) -> None:
+def test_patterns_select_layers(pattern: str, expected: list[str]) -> None:
     """The list: pixels, adapt, trunk/(conv2d_1, max_pooling2d_1, … 3), pool, out.
 
     Seven have maps, adapt and those of the trunk; each third from the last back is the 7th, 4th and 1st.
@@ -66,7 +66,7 @@ def test_layers_are_chosen_by(pattern: str, expected: list[str]) -> None:
     assert paths(select(layers, [pattern])) == expected
 
 
-def test_what_cannot_be_drawn_is_passed_over_unless_it_is_named() -> None:
+def test_layers_that_cannot_be_drawn_are_skipped_unless_named() -> None:
     layers = flatten(nested()).layers
     assert paths(select(layers, ["-3:"], drawable=True)) == ["trunk/max_pooling2d_3", "out"]
     assert paths(select(layers, ["*o*"], drawable=True))[-2:] == ["trunk/max_pooling2d_3", "out"]
@@ -79,11 +79,11 @@ def test_what_cannot_be_drawn_is_passed_over_unless_it_is_named() -> None:
         ("trunk/conv2d_9", "no layer 'trunk/conv2d_9': did you mean trunk/conv2d_"),
         ("type:Conv3D", "no type of layer 'Conv3D': did you mean Conv2D"),
         ("99", "no layer 99: expected -10 to 9"),
-        ("50:", "no layers in 50:: the model has those from 0 to 9"),
+        ("50:", "no layers in 50:: expected indices from 0 to 9"),
         ("-:5", "no layer '-:5'"),
     ],
 )
-def test_an_unknown_one_says_what_there_is(pattern: str, said: str) -> None:
+def test_a_pattern_without_match_lists_what_is_expected(pattern: str, said: str) -> None:
     with pytest.raises(ConvscopeError, match=re.escape(said)):
         select(flatten(nested()).layers, [pattern])
 
@@ -104,7 +104,7 @@ def test_the_last_maps_are_before_pooling_and_head() -> None:
     assert last_maps(flatten(inception).layers).path == "mixed10"
 
 
-def test_dropout_after_the_last_convolution_is_passed_over() -> None:
+def test_dropout_after_the_last_convolution_is_skipped() -> None:
     inputs = keras.Input((9, 9, 3))
     x = keras.layers.Conv2D(2, 3, name="wanted")(inputs)
     x = keras.layers.Dropout(0.5)(keras.layers.MaxPooling2D()(x))
@@ -123,7 +123,7 @@ def test_before_activation_gives_the_linear_output(activation: str) -> None:
     np.testing.assert_allclose(keras.activations.get(activation)(linear), model(x), rtol=1e-6, atol=6e-8)
 
 
-def test_an_activation_of_its_own_is_passed_over() -> None:
+def test_before_activation_skips_an_activation_layer() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Dense(3, name="logits")(inputs)))
     assert before_activation(model.outputs[0]) is model.get_layer("logits").output

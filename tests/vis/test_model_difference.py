@@ -7,7 +7,7 @@ import pytest
 from convscope.vis.model_difference import MapCorrelation, kernels, relative_change
 
 
-def test_the_correlation_of_three_values_worked_out_by_hand() -> None:
+def test_the_correlation_of_four_values_by_hand() -> None:
     correlation = MapCorrelation()
     one = np.array([0.0, 1, 2, 5]).reshape(1, 4, 1)  # around the mean: -2, -1, 0, 3; squares 14
     other = np.array([1.0, 0, 3, 8]).reshape(1, 4, 1)  # -2, -3, 0, 5; squares 38; products 4 + 3 + 15 = 22
@@ -15,7 +15,7 @@ def test_the_correlation_of_three_values_worked_out_by_hand() -> None:
     assert correlation.mean == pytest.approx(22 / math.sqrt(14 * 38), rel=1e-12)
 
 
-def test_photographs_count_as_one_set_of_places() -> None:
+def test_photographs_count_as_one_set_of_positions() -> None:
     rng = np.random.default_rng(0)
     one = 1e3 + rng.normal(size=(3, 4, 5, 6)).cumsum(axis=0)  # means that differ, and are large
     other = one * rng.uniform(-1, 1, 6) + rng.normal(size=one.shape)
@@ -27,7 +27,7 @@ def test_photographs_count_as_one_set_of_places() -> None:
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_model_agrees_with_itself_and_with_twice_itself() -> None:
+def test_scaled_maps_have_the_correlation_one() -> None:
     maps = np.random.default_rng(0).normal(size=(5, 5, 3)).astype(np.float32)
     for factor, expected in ((1, 1), (2, 1), (-0.5, -1)):
         correlation = MapCorrelation()
@@ -35,7 +35,7 @@ def test_a_model_agrees_with_itself_and_with_twice_itself() -> None:
         np.testing.assert_allclose(correlation.of_channels, expected, rtol=1e-12)
 
 
-def test_channels_that_are_the_same_everywhere_are_left_out() -> None:
+def test_constant_channels_are_left_out() -> None:
     maps = np.random.default_rng(0).normal(size=(5, 5, 3))
     other = maps.copy()
     other[..., 1] = 0.1
@@ -48,7 +48,7 @@ def test_channels_that_are_the_same_everywhere_are_left_out() -> None:
     assert (silent.channels, math.isnan(silent.mean)) == (0, True)
 
 
-def test_the_change_of_kernels_worked_out_by_hand() -> None:
+def test_the_change_of_kernels_by_hand() -> None:
     before, after = [np.array([[3.0, 0], [0, 4]])], [np.array([[3.0, 3], [4, 4]])]
     assert relative_change(before, after) == 1  # 5 of 5
     assert relative_change(before, before) == 0

@@ -18,11 +18,11 @@ from convscope.vis.receptive_field import Axis, ReceptiveField, receptive_fields
         ("VGG16", "block5_pool", 212, 32),
     ],
 )
-def test_they_are_those_that_araujo_and_others_give(name: str, layer: str, size: int, stride: int) -> None:
+def test_receptive_fields_agree_with_araujo_and_others(name: str, layer: str, size: int, stride: int) -> None:
     model = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(224, 224, 3))
     layers = flatten(model).layers
-    (place,) = [each.index for each in layers if each.path == layer]
-    field = receptive_fields(layers)[place]
+    (index,) = [found.index for found in layers if found.path == layer]
+    field = receptive_fields(layers)[index]
     assert (field.height.size, field.width.size) == (size, size)
     assert (field.height.stride, field.width.stride) == (stride, stride)
 
@@ -85,8 +85,8 @@ def residual() -> keras.Model:
 
 
 @pytest.mark.parametrize("make", [plain, branched, upwards, of_operations, residual])
-def test_what_a_place_sees_is_where_the_gradient_is(make: object) -> None:
-    """All kernels positive, nothing cut off: a pixel has a gradient exactly if it is seen."""
+def test_the_field_is_where_the_gradient_is_not_zero(make: object) -> None:
+    """All kernels are positive and nothing is cut off: the gradient is zero exactly outside of the field."""
     model = make()
     model.set_weights([np.abs(each) + 0.1 for each in model.get_weights()])
     graph = flatten(model)
@@ -97,7 +97,7 @@ def test_what_a_place_sees_is_where_the_gradient_is(make: object) -> None:
         _, gradient = value_and_gradient(lambda x, r=row, c=column: graph.model(x)[0, r, c, 0], picture)
         rows, columns = np.nonzero(np.asarray(gradient)[0, :, :, 0])
         top, left, bottom, right = field.window(row, column)
-        if make is upwards:  # two places share what they see: between them starts are halves
+        if make is upwards:  # two positions share a field, so that every second start is a half
             top, left = np.floor([top, left] - np.array(field.height.stride * (np.array([row, column]) % 2)))
             bottom, right = top + field.height.size, left + field.width.size
         assert rows.min() == max(0, top)
@@ -106,7 +106,7 @@ def test_what_a_place_sees_is_where_the_gradient_is(make: object) -> None:
         assert columns.max() == min(picture.shape[2], right) - 1
 
 
-def test_behind_the_head_a_place_sees_everything() -> None:
+def test_the_field_of_the_head_is_the_whole_picture() -> None:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(inputs))
     layers = flatten(keras.Model(inputs, keras.layers.Dense(2)(x))).layers
