@@ -61,7 +61,7 @@ def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
     assert type(config) is launch.SCHEMAS[stage]
 
 
-def test_the_flowers_projects_recipe_is_the_default() -> None:
+def test_the_default_is_the_recipe_of_the_flowers_project() -> None:
     config = compose("train")
     assert (config.augmentation.rotation_range, config.augmentation.width_shift_range) == (20, 0.2)
     assert config.augmentation.horizontal_flip
@@ -72,20 +72,23 @@ def test_the_flowers_projects_recipe_is_the_default() -> None:
 
 
 def all_schemas() -> Iterator[type]:
-    nodes = [*launch.SCHEMAS.values(), *(each for group in launch.GROUPS.values() for each in group.values())]
+    nodes = [
+        *launch.SCHEMAS.values(),
+        *(schema for group in launch.GROUPS.values() for schema in group.values()),
+    ]
     seen: set[type] = set()
     while nodes:
         node = nodes.pop()
         if is_dataclass(node) and node not in seen:
             seen.add(node)
             yield node
-            nodes += [each.type for each in fields(node) if isinstance(each.type, type)]
+            nodes += [key.type for key in fields(node) if isinstance(key.type, type)]
 
 
-def test_every_key_has_its_line_of_help() -> None:
+def test_every_key_has_a_help_text() -> None:
     for node in all_schemas():
-        for each in fields(node):
-            assert is_dataclass(each.type) or each.metadata.get("help"), f"{node.__name__}.{each.name}"
+        for key in fields(node):
+            assert is_dataclass(key.type) or key.metadata.get("help"), f"{node.__name__}.{key.name}"
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -105,8 +108,8 @@ def test_help_shows_every_key_and_never_imports_tensorflow(stage: str) -> None:
         if status:
             assert len(done.stderr.strip().splitlines()) == 1
     help_text = subprocess.run([sys.executable, script, "-h"], capture_output=True, text=True, check=True)
-    for each in fields(launch.SCHEMAS[stage]):
-        assert f"{each.name}=" in help_text.stdout or f"{each.name}." in help_text.stdout
+    for key in fields(launch.SCHEMAS[stage]):
+        assert f"{key.name}=" in help_text.stdout or f"{key.name}." in help_text.stdout
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,7 @@ def test_help_shows_every_key_and_never_imports_tensorflow(stage: str) -> None:
         ("--multirun", "--multirun"),
     ],
 )
-def test_values_are_quoted_where_hydra_cannot_read_them(given: str, expected: str) -> None:
+def test_values_that_hydra_cannot_parse_are_quoted(given: str, expected: str) -> None:
     assert overrides.normalize([given], ["images"]) == [expected]
 
 
@@ -150,7 +153,7 @@ def test_values_are_quoted_where_hydra_cannot_read_them(given: str, expected: st
         '"q".jpg',
     ],
 )
-def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
+def test_any_file_name_reaches_the_stage_unchanged(name: str) -> None:
     (argument,) = overrides.normalize([f"images=[{name}]"], ["images"])
     assert compose("visualize", argument).images == [name]
 
@@ -159,14 +162,14 @@ def test_any_file_name_reaches_the_stage_as_it_is(name: str) -> None:
     ("given", "expected"),
     [("animate=gif,mp4", ["gif", "mp4"]), ("animate=mp4", ["mp4"]), ("layers=:50", [":50"])],
 )
-def test_a_list_in_a_group_of_keys_needs_no_brackets(given: str, expected: list[str]) -> None:
+def test_a_list_in_a_nested_key_needs_no_brackets(given: str, expected: list[str]) -> None:
     keys = list(launch.list_keys(visualize_schema()))
     (argument,) = overrides.normalize([f"activations.{given}"], keys)
     config = compose("visualize", argument)
     assert getattr(config.activations, given.partition("=")[0]) == expected
 
 
-def test_a_sweep_over_a_list_key_is_left_alone() -> None:
+def test_a_sweep_over_a_list_key_is_not_changed() -> None:
     given = ["-m", "views=[filters],[activations]"]
     assert overrides.normalize(given, ["views"]) == given
 
@@ -204,8 +207,8 @@ def test_values_out_of_range_are_refused(node: Callable[[], object]) -> None:
         node()
 
 
-def test_help_may_be_piped_into_what_reads_a_line_of_it() -> None:
-    """Its reader has gone before it is printed, as after `--help | head -1`."""
+def test_help_can_be_piped_into_a_command_that_exits_early() -> None:
+    """The reader has exited before the help is printed, as in `--help | head -1`."""
     read, write = os.pipe()
     os.close(read)
     script = str(ROOT / "visualize.py")

@@ -1,4 +1,4 @@
-"""The report on a training run: one HTML file with its charts and galleries inside."""
+"""The report of a training run: one HTML file that contains its charts and galleries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from convscope.render.thumbnail import Thumbnail
 
 @dataclass(frozen=True)
 class RunReport:
-    """What the report says.
+    """The content of the report.
 
-    `facts` are (name, value); `scores` are those of `metrics.json`, by split; `charts` are (title, address);
-    `curves_precision` is the precision of the training, None for float32;
-    of the split `shown`, `mistakes` are wrong ones, the surest first, `doubtful` those whose best probability
-    is the least; `suspicions` are the first of `suspicious` images of all splits whose labels may be wrong.
+    `facts` are pairs (name, value); `scores` are those of `metrics.json`, by split; `charts` are pairs
+    (title, address); `curves_precision` is the precision of the training, None for float32. The galleries
+    show the split `shown`: `mistakes` are its wrong predictions, the most confident first, and
+    `least_certain` those with the lowest confidence. `suspicions` are the first of `suspicion_count` images
+    of all splits whose labels may be wrong.
     """
 
     title: str
@@ -27,12 +28,12 @@ class RunReport:
     charts: Sequence[tuple[str, str]]
     curves_precision: str | None
     mistakes: Sequence[Thumbnail]
-    doubtful: Sequence[Thumbnail]
+    least_certain: Sequence[Thumbnail]
     suspicions: Sequence[Thumbnail]
-    suspicious: int
+    suspicion_count: int
     command: str
 
 
 def write_run_report(path: Path, report: RunReport) -> None:
-    """Write the report; names in it are escaped."""
+    """Write the report; the template escapes all names."""
     write_text(path, templates.render("training_page.html.j2", report=report))

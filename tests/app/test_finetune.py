@@ -1,4 +1,4 @@
-"""Fine-tuning in two phases, and what is done with a trained model later, by the real commands."""
+"""Fine-tuning in two phases, evaluation and prediction with a trained model, by the real commands."""
 
 import csv
 import json
@@ -43,18 +43,18 @@ def losses(path: str) -> list[float]:
 
 
 @pytest.mark.usefixtures("donor")
-def test_the_first_phase_trains_the_head_and_the_second_goes_on_from_its_best(command: Command) -> None:
+def test_the_first_phase_trains_the_head_and_the_second_starts_from_its_best_epoch(command: Command) -> None:
     first = command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=first")
     assert first.status == 0, first.err
     np.testing.assert_array_equal(kernel("first", "conv2d_1"), kernel("donor", "conv2d_1"))
     (features,) = Path("data/.features").glob("*.npy")
-    made = features.stat().st_mtime_ns
+    written = features.stat().st_mtime_ns
     metrics = json.loads(Path("first/metrics.json").read_text())
     assert metrics["validation"]["loss"] == pytest.approx(min(losses("first/history.csv")), rel=1e-4)
 
     both = command("train", *DATA, *TWO, "training.epochs=2", "hydra.run.dir=both")
     assert both.status == 0, both.err
-    assert [path.stat().st_mtime_ns for path in Path("data/.features").glob("*.npy")] == [made]
+    assert [path.stat().st_mtime_ns for path in Path("data/.features").glob("*.npy")] == [written]
     assert losses("both/head/history.csv") == losses("first/history.csv")
     assert not np.array_equal(kernel("both", "conv2d_1"), kernel("donor", "conv2d_1"))
     lowest = min(losses("both/head/history.csv") + losses("both/history.csv"))
@@ -64,7 +64,7 @@ def test_the_first_phase_trains_the_head_and_the_second_goes_on_from_its_best(co
 
 
 @pytest.mark.usefixtures("donor")
-def test_a_second_phase_that_only_does_harm_leaves_the_first_ones_model(command: Command) -> None:
+def test_a_second_phase_without_improvement_keeps_the_model_of_the_first(command: Command) -> None:
     harm = ["training.epochs=2", "training.learning_rate=0.5", "training.optimizer=SGD"]
     outcome = command("train", *DATA, *TWO, *harm, "finetune.head_learning_rate=0.001", "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err
@@ -76,7 +76,7 @@ def test_a_second_phase_that_only_does_harm_leaves_the_first_ones_model(command:
 
 
 @pytest.mark.usefixtures("donor")
-def test_a_killed_second_phase_goes_on_to_the_same_weights(command: Command) -> None:
+def test_a_killed_second_phase_is_resumed_to_the_same_weights(command: Command) -> None:
     settings = [*DATA, *TWO, "training.epochs=6", "training.deterministic=true"]
     whole = running("whole", *settings, plain=True)
     assert whole.wait() == 0
@@ -86,15 +86,15 @@ def test_a_killed_second_phase_goes_on_to_the_same_weights(command: Command) -> 
             first.send_signal(signal.SIGKILL)
             break
     first.wait()
-    again = running("killed", *settings, plain=True)
-    assert "resuming after epoch" in again.communicate()[0]
+    resumed = running("killed", *settings, plain=True)
+    assert "resuming after epoch" in resumed.communicate()[0]
     for layer in ("conv2d_1", "predictions"):
         np.testing.assert_array_equal(kernel("killed", layer), kernel("whole", layer))
     assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()
 
 
 @pytest.mark.usefixtures("donor")
-def test_a_label_that_is_wrong_is_listed(command: Command, class_folders: Path) -> None:
+def test_a_wrong_label_is_listed(command: Command, class_folders: Path) -> None:
     pixels = np.random.default_rng(7).integers(0, 90, (24, 32, 3)).astype(np.uint8)
     save_png(class_folders / "light/wrong.png", pixels)
     made = command(
@@ -112,7 +112,7 @@ def test_a_label_that_is_wrong_is_listed(command: Command, class_folders: Path) 
 
 
 @pytest.mark.usefixtures("donor")
-def test_a_model_is_scored_on_another_split_and_another_data_set(
+def test_a_model_is_evaluated_on_other_splits_and_other_data_sets(
     command: Command, class_folders: Path
 ) -> None:
     outcome = command("train", "evaluate=donor", *DATA, "splits=[train,test]", "hydra.run.dir=scores")
@@ -122,17 +122,17 @@ def test_a_model_is_scored_on_another_split_and_another_data_set(
     assert list(ours) == ["train", "test"]
     assert ours["test"] == donors["test"]
     again = command("train", "evaluate=donor", *DATA, "hydra.run.dir=scores")
-    assert "is there already: say overwrite=true" in again.err
+    assert "exists already: set overwrite=true" in again.err
     (class_folders / "dark").rename(class_folders / "night")
     source = ["dataset=folder", "dataset.name=other", f"dataset.source={class_folders}"]
     assert command("create_train_val_test", *source).status == 0
-    strange = command("train", "evaluate=donor", "dataset=folder", "dataset.name=other")
-    assert strange.status == 1
-    assert "does not know (night): expected some of dark, light" in strange.err
+    unknown = command("train", "evaluate=donor", "dataset=folder", "dataset.name=other")
+    assert unknown.status == 1
+    assert "(missing: night): expected some of dark, light" in unknown.err
 
 
 @pytest.mark.usefixtures("donor")
-def test_photographs_without_labels_are_predicted_as_the_test_split_was(command: Command) -> None:
+def test_predictions_of_photographs_equal_those_of_the_test_split(command: Command) -> None:
     Path("data/two/test/dark/broken.jpg").write_bytes(b"no picture")
     outcome = command("train", "predict=donor", "images=data/two/test", "hydra.run.dir=predicted")
     assert outcome.status == 0, outcome.err
@@ -153,14 +153,14 @@ def test_photographs_without_labels_are_predicted_as_the_test_split_was(command:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["training.epochs=0"], "trains nothing"),
+        (["training.epochs=0"], "needs finetune=two_phase"),
         (["finetune=two_phase"], "expected another model than small_convnet"),
-        (["splits=[]"], "scores nothing"),
+        (["splits=[]"], "splits=[] is empty"),
         (["predict=nowhere", "images=x.jpg"], "no checkpoint at nowhere"),
         (["evaluate=nowhere"], "no checkpoint at nowhere"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+def test_impossible_requests_give_one_line(command: Command, arguments: list[str], said: str) -> None:
     outcome = command("train", *arguments)
     assert outcome.status == 1
     assert said in outcome.err.strip().splitlines()[-1]

@@ -44,19 +44,19 @@ def trained(command: Command, *arguments: str, run: str = "run") -> keras.Model:
 
 
 @pytest.mark.usefixtures("two")
-def test_one_sigmoid_unit_learns_and_is_drawn(command: Command) -> None:
+def test_a_sigmoid_output_learns_and_can_be_visualized(command: Command) -> None:
     model = trained(
         command, *NET, "model.output=sigmoid", "training.epochs=40", "training.learning_rate=0.01"
     )
     assert model.output_shape == (None, 1)
     metrics = json.loads(Path("run/metrics.json").read_text())
-    assert metrics["test"]["accuracy"] == 1  # dark and light, which the second class' probability must tell
+    assert metrics["test"]["accuracy"] == 1  # the probability of the second class separates dark and light
     assert metrics["test"]["loss"] < 0.5
     assert command("visualize", "checkpoint=run", "filters.limit=1", "filters.steps=1").status == 0
 
 
 @pytest.mark.usefixtures("two")
-def test_an_application_of_keras_brings_its_own_size_and_preprocessing(command: Command) -> None:
+def test_an_application_of_keras_has_its_own_size_and_preprocessing(command: Command) -> None:
     arguments = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
     trained(command, *arguments, "model.trainable=head")
     contract = json.loads(Path("run/model.json").read_text())
@@ -65,7 +65,7 @@ def test_an_application_of_keras_brings_its_own_size_and_preprocessing(command: 
 
 
 @pytest.mark.usefixtures("two")
-def test_a_run_is_a_trunk_for_the_next_and_what_is_frozen_stays(command: Command) -> None:
+def test_frozen_layers_of_a_pretrained_trunk_do_not_change(command: Command) -> None:
     donor = keras.saving.load_model("donor/model.keras")
     model = trained(command, "model=pretrained_file", "model.file=donor/model.keras", "model.trainable=head")
     assert json.loads(Path("run/model.json").read_text())["preprocessing"]["name"] == "unit_range"
@@ -77,7 +77,7 @@ def test_a_run_is_a_trunk_for_the_next_and_what_is_frozen_stays(command: Command
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("engine", ["fast", "keras"])
-def test_both_engines_train(command: Command, engine: str) -> None:
+def test_both_augmentation_engines_train(command: Command, engine: str) -> None:
     chosen = ["augmentation=flowers", f"augmentation.engine={engine}", "augmentation.fill_mode=wrap"]
     before, after = (
         trained(command, *NET, "training.learning_rate=0"),
@@ -88,14 +88,14 @@ def test_both_engines_train(command: Command, engine: str) -> None:
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("kind", ["featurewise_center", "samplewise_std_normalization"])
-def test_normalisation_goes_into_the_contract_and_stage_3_uses_it(command: Command, kind: str) -> None:
+def test_normalization_is_stored_in_the_contract_and_used_by_stage_3(command: Command, kind: str) -> None:
     given = ["augmentation.engine=keras", f"augmentation.{kind}=true"]
     outcome = command("train", *TINY, *NET, *given, "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err
     contract = json.loads(Path("run/model.json").read_text())["preprocessing"]
     if kind == "featurewise_center":
         train = [np.asarray(Image.open(path)) for path in Path("data/two/train").glob("*/*.png")]
-        resized = np.stack([resize(each, 32, 32) for each in train]) / 255
+        resized = np.stack([resize(picture, 32, 32) for picture in train]) / 255
         np.testing.assert_allclose(-np.array(contract["offset"]), resized.mean(axis=(0, 1, 2)), atol=1e-4)
     else:
         assert contract["samplewise_std"] is True
@@ -103,18 +103,18 @@ def test_normalisation_goes_into_the_contract_and_stage_3_uses_it(command: Comma
 
 
 @pytest.mark.usefixtures("two")
-def test_tensorboard_has_the_history(command: Command) -> None:
+def test_tensorboard_events_equal_the_history(command: Command) -> None:
     trained(command, *NET, "logger=tensorboard", "training.epochs=3")
     with Path("run/history.csv").open(newline="") as file:
         expected = [float(row["val_loss"]) for row in csv.DictReader(file)]
     events = EventAccumulator("run/tensorboard/validation")
     events.Reload()
-    logged = [tf.make_ndarray(each.tensor_proto).item() for each in events.Tensors("epoch_loss")]
+    logged = [tf.make_ndarray(event.tensor_proto).item() for event in events.Tensors("epoch_loss")]
     assert logged == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.usefixtures("two")
-def test_before_the_first_epoch_the_layers_are_listed_and_memory_is_held_against_the_free(
+def test_layers_are_listed_and_memory_is_checked_before_the_first_epoch(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convscope.training.memory.available", lambda: 700 * 2**20)
@@ -155,7 +155,9 @@ def test_before_the_first_epoch_the_layers_are_listed_and_memory_is_held_against
         ([*NET, "dataset.fold=0"], "split.folds=5"),
     ],
 )
-def test_what_cannot_be_trained_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+def test_settings_that_cannot_be_trained_give_one_line(
+    command: Command, arguments: list[str], said: str
+) -> None:
     outcome = command("train", *TINY, *arguments, "hydra.run.dir=run")
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
@@ -163,7 +165,7 @@ def test_what_cannot_be_trained_is_one_line(command: Command, arguments: list[st
 
 
 def running(run: str, *arguments: str, plain: bool = False) -> subprocess.Popen[str]:
-    """`train.py` in a process of its own, with these arguments only if `plain`."""
+    """Start `train.py` in a process of its own; with `plain`, pass only these arguments."""
     given = arguments if plain else [*TINY, *NET, *LONG, *arguments]
     command = [sys.executable, str(ROOT / "train.py"), *given, f"hydra.run.dir={run}"]
     return subprocess.Popen(
@@ -187,7 +189,7 @@ def weights(run: str) -> list[np.ndarray]:
 
 
 @pytest.mark.usefixtures("two")
-def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command: Command) -> None:
+def test_a_killed_run_is_resumed_to_the_weights_of_an_uninterrupted_run(command: Command) -> None:
     whole = running("whole")
     for run, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGINT)):
         first = running(run)
@@ -195,15 +197,14 @@ def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command
             if line.startswith("epoch   2/6"):
                 first.send_signal(number)
                 break
-        said = first.stdout.read()
+        first.stdout.read()
         first.wait()
         assert not Path(run, "metrics.json").exists()
-        again = running(run, "resume=true") if number == signal.SIGKILL else running(run)
-        out = again.communicate()[0]
-        assert again.returncode == 0
+        resumed = running(run, "resume=true") if number == signal.SIGKILL else running(run)
+        out = resumed.communicate()[0]
+        assert resumed.returncode == 0
         assert "resuming after epoch" in out
         assert not Path(run, "state.npz").exists()
-        assert said is not None
     assert whole.wait() == 0
     assert sorted(snapshots("whole")) == [f"epoch_{epoch:03d}.weights.npz" for epoch in range(7)]
     for run in ("killed", "stopped"):
@@ -215,7 +216,7 @@ def test_a_run_that_is_killed_goes_on_to_the_weights_of_one_that_was_not(command
 
 
 @pytest.mark.usefixtures("two")
-def test_resume_finds_the_run_by_its_settings_and_refuses_another(
+def test_resume_finds_the_interrupted_run_by_its_settings(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
@@ -230,7 +231,7 @@ def test_resume_finds_the_run_by_its_settings_and_refuses_another(
     assert "resume=true" in stopped.err
     other = command("train", *arguments, "seed=1", "resume=true", "hydra.run.dir=outputs/train/two")
     assert other.status == 1
-    assert "no run with these settings was stopped" in other.err
+    assert "holds no interrupted run with these settings" in other.err
     assert command("train", *arguments, "resume=true", "hydra.run.dir=outputs/train/two").status == 0
     assert Path("outputs/train/one/metrics.json").exists()
     assert not Path("outputs/train/two").exists()
@@ -239,7 +240,7 @@ def test_resume_finds_the_run_by_its_settings_and_refuses_another(
 
 
 @pytest.mark.usefixtures("two")
-def test_changed_data_are_refused_when_a_run_goes_on(command: Command) -> None:
+def test_a_run_is_not_resumed_on_changed_data(command: Command) -> None:
     first = running("run")
     for line in first.stdout:
         if line.startswith("epoch   2/6"):
@@ -307,8 +308,8 @@ def test_the_model_is_saved_without_its_optimizer() -> None:
 @pytest.mark.usefixtures("two")
 def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
     alone = trained(command, *NET, "training.deterministic=false")
-    sweep = ["-m", "training.deterministic=true,false", "hydra.sweep.dir=sweep"]
-    outcome = command("train", *TINY, *NET, *sweep)
+    sweep = ["training.deterministic=true,false", "hydra.sweep.dir=sweep"]
+    outcome = command("train", "-m", *TINY, *NET, *sweep)
     assert outcome.status == 0, outcome.err
     assert not is_op_determinism_enabled()
     for job in ("0", "1"):

@@ -1,1 +1,1 @@
-"""Stage 2: a data set into a trained model and its report."""
+"""Stage 2: train a model on a data set, and write its report."""

@@ -1,4 +1,4 @@
-"""What is about to be trained: said, drawn, and held against the free memory."""
+"""Before the training: describe the model, draw its first batch, and check the free memory."""
 
 import math
 from collections.abc import Mapping
@@ -16,45 +16,45 @@ from convscope.models.layer_table import as_text, layer_rows
 from convscope.training import memory, precision
 
 LAYERS_FILE = "layers.txt"
-MOST_LAYERS = 40  # that are printed
+MOST_LAYERS = 40  # a longer table is not printed
 
 
 def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batches], directory: Path) -> None:
-    """Say what is about to be trained; the layers go to `layers.txt`, and to the terminal if they are few."""
+    """Print model and data set; write the table of layers to `layers.txt`, and print it if it is short."""
     rows = layer_rows(flatten(model).layers)
     table = as_text(rows)
     write_text(directory / LAYERS_FILE, table + "\n")
     if len(rows) <= MOST_LAYERS:
         print(table)
-    counts = ", ".join(f"{len(each.examples.paths)} {split}" for split, each in batches.items())
+    counts = ", ".join(f"{len(data.examples.paths)} {split}" for split, data in batches.items())
     billions = sum(row.flops for row in rows) / 1e9
     print(
         f"{contract.name}: {len(rows)} layers ({LAYERS_FILE}), {model.count_params():,} parameters, "
-        f"{billions:.2f} GFLOPs a picture, input {contract.input_size[0]}×{contract.input_size[1]}, "
+        f"{billions:.2f} GFLOPs per picture, input {contract.input_size[0]}×{contract.input_size[1]}, "
         f"preprocessing {contract.preprocessing.name}; {contract.dataset['name']}: {counts} images of "
         f"{len(contract.class_names)} classes"
     )
 
 
 def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
-    """Say so if a step may not fit into what is free, and which batch size may; GPUs are left alone."""
+    """Warn if a step may exceed the free memory, and suggest a batch size; not on GPUs."""
     free = memory.available()
-    wanted = memory.needed(model, batch_size, half=half)
-    if free is None or wanted <= free or precision.on_graphics():
+    needed = memory.needed(model, batch_size, half=half)
+    if free is None or needed <= free or precision.on_graphics():
         return
     fitting = batch_size
     while fitting > 1 and memory.needed(model, fitting, half=half) > free:
         fitting //= 2
     print(
-        f"note: training.batch_size={batch_size} may take {wanted / 2**30:.1f} GiB of memory, "
+        f"note: training.batch_size={batch_size} may take {needed / 2**30:.1f} GiB of memory, but only "
         f"{free / 2**30:.1f} GiB are free: try training.batch_size={fitting}"
     )
 
 
 def draw_batch(path: Path, train: Batches) -> None:
-    """Sixteen pictures of the first batch as the network gets them, preprocessing undone where it can be.
+    """Draw up to 16 pictures of the first training batch, with the preprocessing inverted.
 
-    Else each is stretched from its lowest to its highest value.
+    If it cannot be inverted, each picture is scaled from its lowest to its highest value.
     """
     pictures = train[0][0][:16]
     if train.preprocessing.invertible:
@@ -62,7 +62,7 @@ def draw_batch(path: Path, train: Batches) -> None:
     else:
         low, high = (bound(axis=(1, 2, 3), keepdims=True) for bound in (pictures.min, pictures.max))
         pictures = 255 * (pictures - low) / np.maximum(high - low, 1e-6)
-    tiles = [resize(np.clip(np.rint(each), 0, 255).astype(np.uint8), 160, 160) for each in pictures]
+    tiles = [resize(np.clip(np.rint(picture), 0, 255).astype(np.uint8), 160, 160) for picture in pictures]
     columns = math.ceil(math.sqrt(len(tiles)))
     sheet = np.full((math.ceil(len(tiles) / columns) * 164 + 4, columns * 164 + 4, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):

@@ -1,4 +1,4 @@
-"""The first of two phases of fine-tuning: the head alone, on features that are computed once."""
+"""The first phase of fine-tuning: train the head alone, on features that are computed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE
 
-FOLDER = ".features"  # in dataset.root, where no data set can be called so
+FOLDER = ".features"  # in dataset.root; a data set cannot have this name
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the trunk makes of every image of a data set.
+    """The trunk's output for every image of a data set.
 
-    `values` is float32 (n, …), in the order of `examples`; `rows` tells which of them each split has.
+    `values` is float32 (n, …), in the order of `examples`; `rows` maps each split to its indices, int (m,).
     """
 
     values: np.ndarray
@@ -36,18 +36,20 @@ class Features:
 def compute_features(
     built: BuiltModel, batches: Mapping[str, Batches], manifest: Manifest, root: Path
 ) -> Features:
-    """The pooled features of all images, from disk if they were computed before.
+    """Return the pooled features of all images, from a content-addressed cache on disk.
 
-    They are the same for every seed and fold and for heads that pool alike, and computed anew when an image,
-    a weight, a layer or the preprocessing changes.
+    Runs share them if images, weights, layers up to the pooling, and preprocessing are equal; seed and fold
+    do not matter.
     """
-    splits = {split: each.examples for split, each in batches.items()}
+    splits = {split: data.examples for split, data in batches.items()}
     labels = {
-        path: label for each in splits.values() for path, label in zip(each.paths, each.labels, strict=True)
+        path: label
+        for examples in splits.values()
+        for path, label in zip(examples.paths, examples.labels, strict=True)
     }
     paths = sorted(labels)
-    plain = all(each.plain for each in splits.values())
-    examples = LabelledImages(
+    plain = all(examples.plain for examples in splits.values())
+    everything = LabelledImages(
         paths, np.array([labels[path] for path in paths]), splits["train"].classes, plain
     )
     contents = {root / record.path: record.sha256 for record in manifest.images}
@@ -57,57 +59,57 @@ def compute_features(
         built.preprocessing.to_json(),
         [(path.relative_to(root).as_posix(), contents[path] or _stamp(path)) for path in paths],
     )
-    unaugmented = Batches(examples, size=built.input_size, preprocessing=built.preprocessing, batch_size=32)
+    unaugmented = Batches(everything, size=built.input_size, preprocessing=built.preprocessing, batch_size=32)
     values = features.cached(root.parent / FOLDER / f"{key}.npy", trunk, unaugmented)
     row = {path: index for index, path in enumerate(paths)}
-    rows = {split: np.array([row[path] for path in each.paths]) for split, each in splits.items()}
-    return Features(values, examples, rows)
+    rows = {split: np.array([row[path] for path in examples.paths]) for split, examples in splits.items()}
+    return Features(values, everything, rows)
 
 
 def train_head(
     model: keras.Model,
-    found: Features,
+    features: Features,
     batches: Mapping[str, Batches],
     *,
     recipe: Recipe,
     directory: Path,
 ) -> tuple[list[dict[str, float]], float]:
-    """Train a copy of the model's head on the features, and give the model what it learned at its best.
+    """Train a copy of the model's head on the features, and copy the weights of its best epoch back.
 
     Returns:
-        a row an epoch, as in `history.csv`, which is written into `directory`; the lowest validation loss.
+        One row per epoch, as in `history.csv` in `directory`, and the lowest validation loss.
     """
     _, head = split_at_head(model)
-    feeds = {
+    data = {
         split: FeatureBatches(
-            found.values,
-            found.rows[split],
+            features.values,
+            features.rows[split],
             batches[split].targets,
             batch_size=batches[split].batch_size,
             shuffle_seed=batches[split].shuffle_seed,
         )
         for split in ("train", "validation")
     }
-    kept: list[list[np.ndarray]] = []
+    best_weights: list[list[np.ndarray]] = []
 
     def keep(improved: keras.Model) -> None:
-        kept[:] = [improved.get_weights()]
+        best_weights[:] = [improved.get_weights()]
 
     best = KeepBest(keep)
-    (directory / FILE).unlink(missing_ok=True)  # it takes seconds: it is done again, not gone on with
+    (directory / FILE).unlink(missing_ok=True)  # this phase takes seconds, so it is never resumed
     try:
-        rows = fit(head, feeds["train"], feeds["validation"], recipe=recipe, directory=directory, best=best)
+        rows = fit(head, data["train"], data["validation"], recipe=recipe, directory=directory, best=best)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "interrupted in the first phase, which will begin anew; its features are kept"
+            "interrupted in the first phase, which will start again; its features are kept"
         ) from None
     (directory / FILE).unlink(missing_ok=True)
-    head.set_weights(kept[-1])
+    head.set_weights(best_weights[-1])
     learn_from(model, head)
     return rows, best.best
 
 
 def _stamp(path: Path) -> list[int]:
-    """What tells a file's content apart where no manifest has its hash."""
-    about = path.stat()
-    return [about.st_size, about.st_mtime_ns]
+    """Return size and modification time, which stand in for a missing hash in the manifest."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

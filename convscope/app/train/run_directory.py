@@ -1,4 +1,4 @@
-"""The directory of a training run: a new one, that of a run which was stopped, or refused."""
+"""The directory of a training run: new, or that of an interrupted run."""
 
 import shlex
 import sys
@@ -20,42 +20,42 @@ _FILES = (
 
 
 def settings(config: TrainConfig) -> str:
-    """The configuration as `config.yaml`, without what only says how the run is started."""
+    """Return the configuration as YAML, without the options that only control the start of the run."""
     return configuration.to_yaml(replace(config, resume=False, overwrite=False, debug=False))
 
 
 def choose(config: TrainConfig, directory: Path) -> Path:
-    """Where to train: `directory`, or with `config.resume` that of the last run which was stopped.
+    """Return the directory to train in: `directory`, or with `resume` that of the last interrupted run.
 
     Raises:
-        ConvscopeError: a run is there that is not this one, or there is none to go on with.
+        ConvscopeError: the directory holds another run, or there is no run to resume.
     """
-    wanted = settings(config)
-    if config.resume and not _is_stopped(directory, wanted):
+    own_settings = settings(config)
+    if config.resume and not _is_interrupted(directory, own_settings):
         runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
-        stopped = [run for run in runs if _is_stopped(run, wanted)]
-        if not stopped:
+        interrupted = [run for run in runs if _is_interrupted(run, own_settings)]
+        if not interrupted:
             raise ConvscopeError(
-                f"resume=true, and no run with these settings was stopped under {directory.parent}: say "
-                "hydra.run.dir=RUN, or begin without resume"
+                f"resume=true, but {directory.parent} holds no interrupted run with these settings: set "
+                "hydra.run.dir=RUN, or start without resume"
             )
-        return max(stopped, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+        return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
     if (directory / METRICS_FILE).exists() and not config.overwrite:
         raise ConvscopeError(
-            f"{directory} holds a trained model: say overwrite=true to train anew into it, or choose "
-            "another hydra.run.dir"
+            f"{directory} holds a trained model: set overwrite=true to replace it, or choose another "
+            "hydra.run.dir"
         )
-    begun = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if begun and not config.overwrite and not _is_stopped(directory, wanted):
+    started = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
+    if started and not config.overwrite and not _is_interrupted(directory, own_settings):
         raise ConvscopeError(
-            f"{directory} holds a run with other settings that was stopped: give its settings to go on, say "
-            "overwrite=true to train anew into it, or choose another hydra.run.dir"
+            f"{directory} holds an interrupted run with other settings: use its settings to resume it, set "
+            "overwrite=true to replace it, or choose another hydra.run.dir"
         )
     return directory
 
 
 def clear(directory: Path) -> None:
-    """Remove what an earlier run left that this one may not write again, and nothing else."""
+    """Remove the files of an earlier run that this run may not write, and nothing else."""
     for name in _FILES:
         (directory / name).unlink(missing_ok=True)
     for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
@@ -63,16 +63,15 @@ def clear(directory: Path) -> None:
     remove_snapshots(directory)
 
 
-def _is_stopped(directory: Path, settings: str) -> bool:
-    """Whether a run with these settings was begun there and did not come to its end."""
+def _is_interrupted(directory: Path, settings: str) -> bool:
+    """Return whether the directory holds an unfinished run with these settings."""
     path = directory / CONFIG_FILE
     return path.is_file() and path.read_text("utf-8") == settings and not (directory / METRICS_FILE).exists()
 
 
 def command(directory: Path, *, again: bool = False) -> str:
-    """What was typed, to go on in `directory` or to do it again."""
-    given = [
-        each for each in sys.argv[1:] if not each.startswith(("hydra.run.dir=", "overwrite=", "resume="))
-    ]
-    on = [] if again else [f"hydra.run.dir={directory}", "resume=true"]
-    return "python " + shlex.join([sys.argv[0], *given, *on])
+    """Return the command line of this run: to resume it in `directory`, or with `again` to repeat it."""
+    skipped = ("hydra.run.dir=", "overwrite=", "resume=")
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith(skipped)]
+    resume = [] if again else [f"hydra.run.dir={directory}", "resume=true"]
+    return "python " + shlex.join([sys.argv[0], *arguments, *resume])

@@ -1,4 +1,4 @@
-"""A model that was kept, put to the test: on the splits of a data set, or on photographs without labels."""
+"""Evaluate a trained model on the splits of a data set, or predict photographs without labels."""
 
 import csv
 import io
@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from convscope import decode
-from convscope.app.train import run_directory
-from convscope.app.train import training_report as run_report
+from convscope.app.train import run_directory, training_report
 from convscope.app.train.suspicious_labels import Suspicion
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
-from convscope.data import image_paths as photographs
+from convscope.data import image_paths
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
@@ -28,17 +27,17 @@ from convscope.progress import progress
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
 
-BATCH = 32  # photographs that are in memory at once
+BATCH = 32  # photographs in memory at the same time
 PREDICTIONS = "predictions.csv"
 
 
 def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
-    """The folder and the manifest of the data set; raises ConvscopeError if there is none to learn from."""
+    """Return folder and manifest of the data set; raise ConvscopeError without two classes or more."""
     assert config.name is not None
     root = Path(config.root).expanduser() / config.name
     manifest = open_dataset(root, config.fold)
     if len(manifest.classes) < 2:
-        raise ConvscopeError(f"the data set at {root} has one class only, expected two or more")
+        raise ConvscopeError(f"the data set at {root} has one class: expected two or more")
     return root, manifest
 
 
@@ -49,17 +48,18 @@ def score(
     *,
     suspicions: Sequence[Suspicion] = (),
 ) -> None:
-    """Evaluate the model on each split in one pass; the charts and the galleries are of the last.
+    """Evaluate the model on each split; write metrics.json, predictions.csv, charts and report.html.
 
-    Written are metrics.json, predictions.csv, charts and report.html.
+    Charts and galleries show the last split.
     """
     contract = bundle.contract
     names = contract.class_names
-    scored = {split: evaluate(bundle.model, each) for split, each in batches.items()}
-    for split, each in scored.items():
-        low, high = each.accuracy_interval
+    scored = {split: evaluate(bundle.model, data) for split, data in batches.items()}
+    for split, scores in scored.items():
+        low, high = scores.accuracy_interval
         print(
-            f"{split:>10}: loss {each.loss:.4f}, accuracy {each.accuracy:.3f} (95 %: {low:.3f} to {high:.3f})"
+            f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} "
+            f"(95 %: {low:.3f} to {high:.3f})"
         )
     shown = list(scored)[-1]
     last = scored[shown]
@@ -68,9 +68,9 @@ def score(
     figure.reliability(directory / "reliability.png", *last.reliability(), error=last.calibration_error)
     figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
     paths = {split: batches[split].examples.paths for split in scored}
-    run_report.write_predictions(directory / PREDICTIONS, scored, paths, names)
-    results = {split: each.summary(names) for split, each in scored.items()}
-    run_report.write(
+    training_report.write_predictions(directory / PREDICTIONS, scored, paths, names)
+    results = {split: scores.summary(names) for split, scores in scored.items()}
+    training_report.write(
         directory,
         contract,
         results,
@@ -80,30 +80,30 @@ def score(
         command=run_directory.command(directory, again=True),
     )
     write_json(directory / run_directory.METRICS_FILE, results)
-    print(f"written: {directory} ({run_report.FILE}, {run_directory.METRICS_FILE}, {PREDICTIONS}, …)")
+    print(f"written: {directory} ({training_report.FILE}, {run_directory.METRICS_FILE}, {PREDICTIONS}, …)")
 
 
 def evaluate_run(config: TrainConfig, directory: Path) -> None:
-    """Score the model of another run on the splits that `config.splits` names, of any data set.
+    """Evaluate the model of another run on `config.splits` of a data set.
 
     Raises:
-        ConvscopeError: the data set has classes that the model does not know.
+        ConvscopeError: the model does not have all classes of the data set.
     """
     assert config.evaluate is not None
     bundle = open_checkpoint(Path(config.evaluate).expanduser())
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
-    strange = [name for name in manifest.classes if name not in known]
-    if strange:
+    missing = [name for name in manifest.classes if name not in known]
+    if missing:
         raise ConvscopeError(
-            f"the data set at {root} has classes that the model does not know ({', '.join(strange)}): "
-            f"expected some of {', '.join(known)}; say dataset=… and dataset.name=…"
+            f"the model does not have all classes of the data set at {root} (missing: {', '.join(missing)}): "
+            f"expected some of {', '.join(known)}; choose another data set with dataset.name=NAME"
         )
     _refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
-    named = replace(manifest, classes=known)
+    relabelled = replace(manifest, classes=known)
     batches = {
         split.value: Batches(
-            labelled_images(root, named, split.value),
+            labelled_images(root, relabelled, split.value),
             size=bundle.contract.input_size,
             preprocessing=bundle.contract.preprocessing,
             batch_size=config.training.batch_size,
@@ -111,20 +111,20 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         )
         for split in config.splits
     }
-    about = {"name": manifest.name, "path": str(root.resolve())}
-    score(directory, replace(bundle, contract=replace(bundle.contract, dataset=about)), batches)
+    dataset = {"name": manifest.name, "path": str(root.resolve())}
+    score(directory, replace(bundle, contract=replace(bundle.contract, dataset=dataset)), batches)
 
 
 def predict_run(config: TrainConfig, directory: Path) -> None:
-    """Write `predictions.csv` for `config.images`: path, class, the probability of each, and what failed.
+    """Write `predictions.csv` for `config.images`: path, predicted class, class probabilities, error.
 
-    A file that cannot be read has a line of its own with the reason.
+    A file that cannot be read has a row with the error and without a prediction.
     """
     assert config.predict is not None
     bundle = open_checkpoint(Path(config.predict).expanduser())
     if not config.images:
-        raise ConvscopeError("predict=RUN needs photographs: add images=DIR, a file, a glob or @LIST.txt")
-    paths = photographs.find(config.images)
+        raise ConvscopeError("predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)")
+    paths = image_paths.find(config.images)
     _refuse_to_overwrite(config, directory, PREDICTIONS)
     names = bundle.contract.class_names
     text = io.StringIO()
@@ -134,19 +134,19 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):
         block = paths[start : start + BATCH]
         read = list(in_threads(_read, block))
-        pixels = [each for each in read if not isinstance(each, str)]
+        pixels = [photograph for photograph in read if not isinstance(photograph, str)]
         rows = iter(_probabilities(bundle, pixels))
-        for path, each in zip(block, read, strict=True):
-            if isinstance(each, str):
+        for path, photograph in zip(block, read, strict=True):
+            if isinstance(photograph, str):
                 failed += 1
-                writer.writerow([printable(str(path)), "", *[""] * len(names), each])
+                writer.writerow([printable(str(path)), "", *[""] * len(names), photograph])
             else:
                 row = next(rows)
                 writer.writerow(
                     [printable(str(path)), names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""]
                 )
     write_text(directory / PREDICTIONS, text.getvalue())
-    unread = f"; {failed} could not be read, its column error says why" if failed else ""
+    unread = f"; {failed} could not be read, see the column error" if failed else ""
     print(f"written: {directory / PREDICTIONS} ({len(paths)} photographs{unread})")
 
 
@@ -169,5 +169,5 @@ def _read(path: Path) -> np.ndarray | str:
 def _refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:
     if (directory / name).exists() and not config.overwrite:
         raise ConvscopeError(
-            f"{directory / name} is there already: say overwrite=true, or choose another hydra.run.dir"
+            f"{directory / name} exists already: set overwrite=true, or choose another hydra.run.dir"
         )

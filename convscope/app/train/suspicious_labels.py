@@ -1,4 +1,4 @@
-"""Labels that may be wrong, found on the features of the first phase, as a table and as pictures."""
+"""Find labels that may be wrong, on the features of the first phase."""
 
 import csv
 import io
@@ -14,12 +14,12 @@ from convscope.files import write_text
 from convscope.names import printable
 
 FILE = "label_errors.csv"
-MOST_FEATURES = 4096  # of pooled maps; a logistic regression on flattened ones would take hours
+MOST_FEATURES = 4096  # a logistic regression on more features (flattened maps) would take hours
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """An image whose label may be wrong: its label, what it may be, and how probable both are."""
+    """An image whose label may be wrong: its label, the suggested label, and their probabilities."""
 
     path: Path
     label: str
@@ -28,27 +28,27 @@ class Suspicion:
     of_suggested: float
 
 
-def find_suspicions(found: Features, directory: Path) -> list[Suspicion]:
-    """Look through all splits and write `label_errors.csv`, the surest first.
+def find_suspicions(features: Features, directory: Path) -> list[Suspicion]:
+    """Check the labels of all splits and write `label_errors.csv`, the most certain suspicion first.
 
-    Nothing is done with fewer than five images of a class, or with features that are no vector.
+    The result is empty if a class has fewer than five images, or if the features are not vectors.
     """
-    names, labels = found.examples.classes, found.examples.labels
-    if found.values.ndim != 2 or found.values.shape[1] > MOST_FEATURES:
+    names, labels = features.examples.classes, features.examples.labels
+    if features.values.ndim != 2 or features.values.shape[1] > MOST_FEATURES:
         return []
     if np.bincount(labels, minlength=len(names)).min() < FOLDS:
         return []
-    print("looking for labels that may be wrong, by cross-validation on the features")
-    paths = found.examples.paths
+    print("searching for wrong labels by cross-validation on the features")
+    paths = features.examples.paths
     result = [
         Suspicion(
-            paths[each.index],
-            names[labels[each.index]],
-            names[each.suggested],
-            each.of_label,
-            each.of_suggested,
+            paths[suspect.index],
+            names[labels[suspect.index]],
+            names[suspect.suggested],
+            suspect.of_label,
+            suspect.of_suggested,
         )
-        for each in suspects(cross_validated(found.values, labels), labels)
+        for suspect in suspects(cross_validated(features.values, labels), labels)
     ]
     _write(directory / FILE, result)
     return result
@@ -58,14 +58,14 @@ def _write(path: Path, result: Sequence[Suspicion]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "label", "suggested", "probability_of_label", "probability_of_suggested"])
-    for each in result:
+    for suspicion in result:
         writer.writerow(
             [
-                printable(str(each.path)),
-                each.label,
-                each.suggested,
-                f"{each.of_label:.6f}",
-                f"{each.of_suggested:.6f}",
+                printable(str(suspicion.path)),
+                suspicion.label,
+                suspicion.suggested,
+                f"{suspicion.of_label:.6f}",
+                f"{suspicion.of_suggested:.6f}",
             ]
         )
     write_text(path, text.getvalue())

@@ -1,4 +1,4 @@
-"""Stage 2: data and model into a bundle, with its curves and metrics."""
+"""Train a model on a data set, and write the run directory."""
 
 import json
 import math
@@ -42,8 +42,8 @@ from convscope.training.settings import OptimizationSettings
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What a run is made of, before its first step."""
+class _Run:
+    """Everything that a training run needs before its first step."""
 
     config: TrainConfig
     directory: Path
@@ -69,32 +69,31 @@ def run(config: TrainConfig, directory: Path) -> None:
 
 
 def train(config: TrainConfig, directory: Path) -> None:
-    """Train on the data set's train split and write the bundle into `directory`.
+    """Train on the train split of the data set and write the run directory.
 
-    Written are model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
-    history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report that holds them;
-    of a first phase also head/history.csv and label_errors.csv; with callbacks=[snapshots] also
-    snapshots/epoch_NNN.weights.npz. A run that was stopped goes on if it is
-    started again in its directory, or with `config.resume`.
+    It writes model.keras (the epoch with the lowest validation loss), model.json, config.yaml, history.csv,
+    augmented_batch.png, metrics.json, predictions.csv, charts, and a report with all of them. A first phase
+    adds head/history.csv and label_errors.csv; callbacks=[snapshots] adds snapshots/epoch_NNN.weights.npz.
+    An interrupted run is resumed if it is started again in its directory, or with `config.resume`.
 
     Raises:
-        ConvscopeError: no such data set, weights that do not fit, or another run is in `directory`.
-        KeyboardInterrupt: Ctrl-C; its text has the command that goes on.
+        ConvscopeError: the data set is missing, weights do not fit, or `directory` holds another run.
+        KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the run.
     """
     root, manifest = open_data(config.dataset)
     directory = run_directory.choose(config, directory)
     keras.utils.set_random_seed(config.seed)
     built = build(config.model, len(manifest.classes))
-    built = replace(built, preprocessing=_normalised(config.augmentation, root, manifest, built))
+    built = replace(built, preprocessing=_normalized(config.augmentation, root, manifest, built))
     batches = _batches(config, root, manifest, built)
-    run = _Parts(config, directory, root, manifest, built, batches, _recipe(config.training, manifest))
-    stopped = None if config.overwrite else _stopped_contract(directory)
-    chosen = _precision(config.training, run.recipe, built.model, batches["train"], stopped)
+    run = _Run(config, directory, root, manifest, built, batches, _recipe(config.training, manifest))
+    interrupted = None if config.overwrite else _interrupted_contract(directory)
+    chosen = _precision(config.training, run.recipe, built.model, batches["train"], interrupted)
     contract = _contract(config, root, manifest, built, chosen)
-    if stopped:
-        _check_data_is_the_same(directory, contract, stopped)
+    if interrupted:
+        _check_data_is_the_same(directory, contract, interrupted)
     directory.mkdir(parents=True, exist_ok=True)
-    if not stopped:
+    if not interrupted:
         run_directory.clear(directory)
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
@@ -104,27 +103,27 @@ def train(config: TrainConfig, directory: Path) -> None:
     if config.training.epochs:
         warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
-        features = _fit(run, chosen, going_on=stopped is not None)
+        features = _fit(run, chosen, resumes=interrupted is not None)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: batches[split] for split in ("validation", "test")}
         score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     except KeyboardInterrupt as stop:
-        said = str(stop) or "interrupted: what was computed until then is kept"
-        raise KeyboardInterrupt(f"{said}\nto go on: {run_directory.command(directory)}") from None
+        message = str(stop) or "interrupted: the results so far are kept"
+        raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
     (directory / state.FILE).unlink(missing_ok=True)
 
 
-def _fit(run: _Parts, chosen: str, *, going_on: bool) -> Features | None:
-    """One phase or two, with their learning curves; returns the features if there are any."""
+def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
+    """Train in one phase or two and draw the learning curves; return the features of the first phase."""
     config, directory, model = run.config, run.directory, run.built.model
     features, lowest = None, math.inf
     epochs = config.training.epochs
     if config.finetune.head_epochs:
         features = compute_features(run.built, run.batches, run.manifest, run.root)
-    if features and not (going_on and epochs):
+    if features and not (resumes and epochs):
         lowest = _first_phase(run, features, directory / "head" if epochs else directory)
     if epochs:
-        keras.utils.set_random_seed(config.seed)  # whatever came before has drawn
+        keras.utils.set_random_seed(config.seed)  # so that the first phase does not change the second
         trained = precision.in_precision(model, chosen)
 
         def save(improved: keras.Model) -> None:
@@ -147,8 +146,8 @@ def _fit(run: _Parts, chosen: str, *, going_on: bool) -> Features | None:
     return features
 
 
-def _first_phase(run: _Parts, features: Features, directory: Path) -> float:
-    """The head alone; the model that it makes is saved as the best so far. Returns its validation loss."""
+def _first_phase(run: _Run, features: Features, directory: Path) -> float:
+    """Train the head alone, save the model as the best so far, and return its validation loss."""
     finetune = run.config.finetune
     print(f"first phase: the head, {finetune.head_epochs} epochs on fixed features, without augmentation")
     keras.utils.set_random_seed(run.config.seed)
@@ -180,26 +179,26 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
     return result
 
 
-def _normalised(
+def _normalized(
     config: AugmentationConfig, root: Path, manifest: Manifest, built: BuiltModel
 ) -> Preprocessing:
-    """The model's preprocessing, and ImageDataGenerator's normalisation after it, for every split alike."""
-    chosen = replace(
+    """Return the model's preprocessing, followed by ImageDataGenerator's normalization, for all splits."""
+    preprocessing = replace(
         built.preprocessing,
         samplewise_center=config.samplewise_center or config.samplewise_std_normalization,
         samplewise_std=config.samplewise_std_normalization,
     )
     if not config.featurewise:
-        return chosen
+        return preprocessing
     train = Batches(
         labelled_images(root, manifest, "train"),
         size=built.input_size,
-        preprocessing=chosen,
+        preprocessing=preprocessing,
         batch_size=32,
     )
     steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
     mean, deviation = channel_moments(train[index][0] for index in steps)
-    return chosen.featurewise(mean, deviation if config.featurewise_std_normalization else None)
+    return preprocessing.featurewise(mean, deviation if config.featurewise_std_normalization else None)
 
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:
@@ -213,14 +212,14 @@ def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
 
 
 def _class_weights(manifest: Manifest) -> dict[int, float]:
-    """Factors that are inverse to the classes' counts in train, 1 on average over the images."""
+    """Return factors inversely proportional to the class counts in train; their mean over images is 1."""
     counts = Counter(record.label for record in manifest.of_split("train"))
     total = counts.total() / len(counts)
     return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}
 
 
 def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callback]:
-    """The callbacks that are asked for: they write into the run directory, beside what every run writes."""
+    """Return the optional callbacks: TensorBoard and snapshots."""
     extra: list[keras.callbacks.Callback] = []
     if config.logger is Logger.tensorboard:
         events = str(directory / run_directory.TENSORBOARD)
@@ -235,20 +234,20 @@ def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callbac
 
 
 def _precision(
-    config: TrainingConfig, recipe: Recipe, model: keras.Model, train: Batches, stopped: Contract | None
+    config: TrainingConfig, recipe: Recipe, model: keras.Model, train: Batches, interrupted: Contract | None
 ) -> str:
-    """The precision that is asked for, that the stopped run had, or that is found to be fastest."""
+    """Return the requested precision, else that of the interrupted run, else the fastest one."""
     if config.precision != "auto":
         return config.precision.value
-    if stopped:
-        return str(stopped.training.get("precision", precision.FLOAT32))
+    if interrupted:
+        return str(interrupted.training.get("precision", precision.FLOAT32))
     if config.deterministic or recipe.epochs * len(train) < precision.FEWEST_STEPS:
         return precision.FLOAT32
     if len(precision.known_to_hardware()) == 1:
         return precision.FLOAT32
     chosen, seconds = precision.fastest(model, train[0], lambda trial: recipe.compile(trial, len(train)))
-    tried = ", ".join(f"{name} {1000 * each:.0f} ms" for name, each in seconds.items())
-    print(f"precision: {chosen} (a step takes {tried})")
+    measured = ", ".join(f"{name} {1000 * duration:.0f} ms" for name, duration in seconds.items())
+    print(f"precision: {chosen} (measured per step: {measured})")
     return chosen
 
 
@@ -271,15 +270,15 @@ def _contract(
     )
 
 
-def _stopped_contract(directory: Path) -> Contract | None:
-    """The contract of a run that was stopped after an epoch or more, else None."""
+def _interrupted_contract(directory: Path) -> Contract | None:
+    """Return the contract of a run that was interrupted after its first epoch or later, else None."""
     return read_contract(directory / CONTRACT_FILE) if (directory / state.FILE).exists() else None
 
 
-def _check_data_is_the_same(directory: Path, contract: Contract, stopped: Contract) -> None:
-    """Refuse to go on with other data than the run began with."""
-    if json.loads(json.dumps(contract.dataset)) != stopped.dataset:
+def _check_data_is_the_same(directory: Path, contract: Contract, interrupted: Contract) -> None:
+    """Refuse to resume a run if its data set has changed."""
+    if json.loads(json.dumps(contract.dataset)) != interrupted.dataset:
         raise ConvscopeError(
-            f"the data set {contract.dataset['name']} has changed since the run in {directory} was stopped: "
-            "say overwrite=true to train anew into it, or choose another hydra.run.dir"
+            f"the data set {contract.dataset['name']} has changed since the run in {directory} was "
+            "interrupted: set overwrite=true to start again, or choose another hydra.run.dir"
         )

@@ -1,4 +1,4 @@
-"""The report on a training run, and the list of its predictions."""
+"""Write the report of a training run, and the table of its predictions."""
 
 import csv
 import io
@@ -19,26 +19,26 @@ from convscope.training.evaluate import Evaluation
 from convscope.training.precision import FLOAT32
 
 FILE = "report.html"
-SHOWN = 28  # pictures a gallery
+SHOWN = 28  # pictures per gallery
 CHARTS = {
-    "head/curves.png": "first phase, the head on fixed features: loss and accuracy by epoch",
-    "curves.png": "loss and accuracy by epoch",
-    "confusion_matrix.png": "confusion",
-    "class_curves.png": "each class against the others",
-    "reliability.png": "how sure, and how often right",
-    "augmented_batch.png": "pictures of the first batch, as the network gets them",
+    "head/curves.png": "Loss and accuracy by epoch, first phase (the head on fixed features)",
+    "curves.png": "Loss and accuracy by epoch",
+    "confusion_matrix.png": "Confusion matrix",
+    "class_curves.png": "ROC and precision-recall curves of each class against the others",
+    "reliability.png": "Reliability: accuracy by confidence",
+    "augmented_batch.png": "Pictures of the first training batch, after augmentation",
 }
 
 
 def write_predictions(
     path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], names: Sequence[str]
 ) -> None:
-    """Write a CSV file: split, path, true and predicted class, and the probability of each class."""
+    """Write a CSV file with split, path, true and predicted class, and the probability of each class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["split", "path", "true", "predicted", *names])
-    for split, each in scored.items():
-        rows = zip(paths[split], each.labels, each.predicted, each.probabilities, strict=True)
+    for split, scores in scored.items():
+        rows = zip(paths[split], scores.labels, scores.predicted, scores.probabilities, strict=True)
         for file, truth, predicted, probabilities in rows:
             numbers = [f"{value:.6f}" for value in probabilities]
             writer.writerow([split, printable(str(file)), names[truth], names[predicted], *numbers])
@@ -55,18 +55,18 @@ def write(
     suspicions: Sequence[Suspicion],
     command: str,
 ) -> None:
-    """Write `report.html` into the run directory; the charts that it holds are there already.
+    """Write `report.html` into the run directory, with the charts that it contains already.
 
-    `last` and `paths` are those of the last split of `results`, whose mistakes are shown.
+    `last` and `paths` belong to the last split of `results`; the galleries show that split.
     """
     names = contract.class_names
-    sure = last.probabilities.max(axis=1)
+    confidence = last.probabilities.max(axis=1)
     wrong = np.flatnonzero(last.predicted != last.labels)
     training = ", ".join(f"{name} {value}" for name, value in contract.training.items() if value)
     facts = [
         ("model", contract.name),
         ("input", f"{contract.input_size[0]}×{contract.input_size[1]}, {contract.preprocessing.name}"),
-        ("data set", f"{contract.dataset['name']}, {_which(contract)}"),
+        ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
         ("training", training),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
     ]
@@ -76,8 +76,8 @@ def write(
             [
                 (
                     paths[index],
-                    f"{names[last.predicted[index]]} {sure[index]:.0%}",
-                    f"is {names[last.labels[index]]}: {printable(paths[index].name)}",
+                    f"{names[last.predicted[index]]} {confidence[index]:.0%}",
+                    f"true class {names[last.labels[index]]}: {printable(paths[index].name)}",
                 )
                 for index in indices[:SHOWN]
             ]
@@ -99,22 +99,24 @@ def write(
             suspicions=thumbnails(
                 [
                     (
-                        each.path,
-                        f"{each.label}, or {each.suggested}?",
-                        f"{each.of_label:.1%} against {each.of_suggested:.1%}: {printable(each.path.name)}",
+                        image.path,
+                        f"{image.label}, or {image.suggested}?",
+                        f"{image.of_label:.1%} against {image.of_suggested:.1%}: "
+                        f"{printable(image.path.name)}",
                     )
-                    for each in suspicions[:SHOWN]
+                    for image in suspicions[:SHOWN]
                 ]
             ),
-            suspicious=len(suspicions),
-            mistakes=gallery(wrong[np.argsort(-sure[wrong], kind="stable")]),
-            doubtful=gallery(np.argsort(sure, kind="stable")),
+            suspicion_count=len(suspicions),
+            mistakes=gallery(wrong[np.argsort(-confidence[wrong], kind="stable")]),
+            least_certain=gallery(np.argsort(confidence, kind="stable")),
             command=command,
         ),
     )
 
 
-def _which(contract: Contract) -> str:
+def _dataset_version(contract: Contract) -> str:
+    """Return what identifies the version of the data set."""
     digest = contract.dataset.get("manifest_sha256")
     return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"
 

@@ -1,4 +1,4 @@
-"""The schema of stage 2: models, augmentation, the loop."""
+"""The schema of stage 2: model, augmentation, fine-tuning, training."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,20 +15,20 @@ from convscope.training.settings import OptimizationSettings
 
 
 class Logger(StrEnum):
-    """Who else keeps the numbers of each epoch."""
+    """Additional loggers of the metrics of each epoch."""
 
     none = "none"
     tensorboard = "tensorboard"
 
 
 class Callbacks(StrEnum):
-    """What else happens during training."""
+    """Optional callbacks."""
 
     snapshots = "snapshots"
 
 
 class Split(StrEnum):
-    """A part of a data set."""
+    """Splits of a data set."""
 
     train = "train"
     validation = "validation"
@@ -39,9 +39,11 @@ class Split(StrEnum):
 class ModelConfig(OutputSettings):
     """A network: the options that all kinds share."""
 
-    input_size: int | None = option(None, "width and height of the input in pixels; null: the network's own")
+    input_size: int | None = option(
+        None, "width and height of the input in pixels; null: the default of the network"
+    )
     preprocessing: str | None = option(
-        None, "none, unit_range, minus_one_to_one, caffe or torch; null: the network's own"
+        None, "none, unit_range, minus_one_to_one, caffe or torch; null: the default of the network"
     )
 
     def __post_init__(self) -> None:
@@ -55,21 +57,21 @@ class ModelConfig(OutputSettings):
 
 @dataclass
 class SmallConvnetConfig(ModelConfig):
-    """The book's convnet: convolution and pooling in turn."""
+    """The small convnet of the book: pairs of convolution and pooling."""
 
-    widths: list[int] = option([32, 64, 128, 128], "filters of each convolution")
-    units: int = option(512, "units of the dense layer before the last")
-    batch_normalization: bool = option(False, "normalise before each ReLU")
+    widths: list[int] = option([32, 64, 128, 128], "number of filters of each convolution")
+    units: int = option(512, "units of the dense layer before the output layer")
+    batch_normalization: bool = option(False, "batch normalization before each ReLU")
 
     def __post_init__(self) -> None:
-        """Check that a feature map is left after the last pooling."""
+        """Check the ranges, and that the last feature map is not empty."""
         super().__post_init__()
         check_range("model.units", self.units, 1)
         for width in self.widths:
             check_range("model.widths", width, 1)
         if self.input_size is None:
             raise ConvscopeError(
-                "model.input_size=null: expected a size, as this network has none of its own"
+                "model.input_size=null: expected a size in pixels, because this network has no default"
             )
         side = self.input_size
         for _ in self.widths:
@@ -77,7 +79,7 @@ class SmallConvnetConfig(ModelConfig):
         if side < 1 or not self.widths:
             raise ConvscopeError(
                 f"model.widths={self.widths} does not fit model.input_size={self.input_size}: "
-                "expected one convolution or more, and a larger input or fewer of them"
+                "expected at least one convolution, and a larger input or fewer convolutions"
             )
 
 
@@ -85,35 +87,39 @@ class SmallConvnetConfig(ModelConfig):
 class PretrainedConfig(Head, ModelConfig):
     """A pretrained trunk with a new head."""
 
-    trainable: str = option("all", "all, head, or the first layer that trains, by name")
+    trainable: str = option("all", "all, head, or the name of the first trainable layer")
 
 
 @dataclass
 class KerasApplicationConfig(PretrainedConfig):
     """A classifier of keras.applications."""
 
-    application: str = option(MISSING, "its name in keras.applications, such as ResNet50V2")
-    weights: str | None = option("imagenet", "the trunk's weights: imagenet, null, or a file")
+    application: str = option(MISSING, "name in keras.applications, for example ResNet50V2")
+    weights: str | None = option("imagenet", "weights of the trunk: imagenet, null (random), or a file")
 
 
 @dataclass
 class PretrainedFileConfig(PretrainedConfig):
-    """Any saved model as a trunk."""
+    """The trunk of a saved model."""
 
     file: str = option(MISSING, "a .keras file")
-    cut: str | None = option(None, "the layer the head is put on; null: the last feature maps")
-    scale: list[float] = option([], "with preprocessing=affine: pixels * scale + offset, one number or three")
-    offset: list[float] = option([], "see scale")
+    cut: str | None = option(
+        None, "name of the layer that the head is added to; null: the last layer with feature maps"
+    )
+    scale: list[float] = option(
+        [], "with preprocessing=affine, which computes pixels * scale + offset: one number or three"
+    )
+    offset: list[float] = option([], "with preprocessing=affine: one number or three")
 
     def __post_init__(self) -> None:
-        """Check that an affine preprocessing is whole."""
+        """Check that an affine preprocessing is complete."""
         super().__post_init__()
         if self.preprocessing is not None:
             resolve_preprocessing(self.preprocessing, self.scale, self.offset)
 
 
 class Engine(StrEnum):
-    """Who augments."""
+    """Implementations of the augmentation."""
 
     fast = "fast"
     keras = "keras"
@@ -138,34 +144,36 @@ class AugmentationConfig(Ranges):
     def __post_init__(self) -> None:
         """Check the ranges and the combinations."""
         super().__post_init__()
-        self._check_normalisation()
+        self._check_normalization()
 
     @property
     def featurewise(self) -> bool:
-        """Whether statistics of the training images are wanted."""
+        """Whether the preprocessing needs statistics of the training images."""
         return self.featurewise_center or self.featurewise_std_normalization
 
-    def _check_normalisation(self) -> None:
+    def _check_normalization(self) -> None:
         samplewise = self.samplewise_center or self.samplewise_std_normalization
         if (self.featurewise or samplewise) and self.engine is not Engine.keras:
             raise ConvscopeError(
-                "augmentation.featurewise_… and samplewise_… are ImageDataGenerator's: expected "
-                "augmentation.engine=keras with them"
+                "augmentation.featurewise_… and samplewise_… need ImageDataGenerator: expected "
+                "augmentation.engine=keras"
             )
         if self.featurewise and samplewise:
             raise ConvscopeError(
-                "augmentation normalises both featurewise and samplewise: expected one of the two"
+                "augmentation.featurewise_… and samplewise_… are both set: expected one of the two"
             )
 
 
 @dataclass
 class FinetuneConfig:
-    """Whether a new head is trained first, before what is below it moves."""
+    """The first phase of fine-tuning, which trains the new head alone."""
 
     head_epochs: int = option(
-        0, "epochs of the head alone, on features computed once, without augmentation; 0: none"
+        0, "epochs of the first phase, on precomputed features without augmentation; 0: no first phase"
     )
-    head_learning_rate: float = option(1e-3, "in them; the rest, but for mixup, is as in training")
+    head_learning_rate: float = option(
+        1e-3, "learning rate of the first phase; its other settings are those of training, without mixup"
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -174,7 +182,7 @@ class FinetuneConfig:
 
 
 class Precision(StrEnum):
-    """What layers compute in."""
+    """Numeric precisions of the layers."""
 
     auto = "auto"
     float32 = "float32"
@@ -203,9 +211,9 @@ class TrainingConfig(OptimizationSettings):
 
 @dataclass
 class SnapshotsConfig:
-    """What callbacks=[snapshots] keeps."""
+    """Options of callbacks=[snapshots]."""
 
-    every: int = option(1, "epochs from one snapshot to the next; epoch 0 and the last are always kept")
+    every: int = option(1, "epochs between two snapshots; epoch 0 and the last epoch are always saved")
 
     def __post_init__(self) -> None:
         """Check the range."""
@@ -222,35 +230,35 @@ class TrainConfig:
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     callbacks: list[Callbacks] = option(
-        [], "snapshots: also keep the weights of each epoch, for views=[evolution] of visualize.py"
+        [], "snapshots: also save the weights of each epoch, for views=[evolution] of visualize.py"
     )
     snapshots: SnapshotsConfig = field(default_factory=SnapshotsConfig)
-    seed: int = option(0, "of weights, order, augmentation and dropout")
-    logger: Logger = option(Logger.none, "tensorboard: also write events into tensorboard/ of the run")
-    evaluate: str | None = option(None, "instead of training: score this run on dataset")
-    splits: list[Split] = option([Split.validation, Split.test], "of dataset, for evaluate=RUN")
-    predict: str | None = option(None, "instead of training: let this run say what images are")
-    images: list[str] = option([], "photographs, folders, globs, @LIST.txt for predict=RUN")
-    resume: bool = option(False, "go on with the last run of these settings that was stopped")
-    overwrite: bool = option(False, "train again into a run directory that holds a model")
+    seed: int = option(0, "seed of initial weights, order, augmentation and dropout")
+    logger: Logger = option(
+        Logger.none, "tensorboard: also write events to tensorboard/ in the run directory"
+    )
+    evaluate: str | None = option(None, "instead of training: evaluate this run on dataset")
+    splits: list[Split] = option(
+        [Split.validation, Split.test], "splits of dataset to evaluate with evaluate=RUN"
+    )
+    predict: str | None = option(None, "instead of training: predict the classes of images with this run")
+    images: list[str] = option([], "photographs for predict=RUN: files, folders, globs or @LIST.txt")
+    resume: bool = option(False, "resume the last interrupted run with these settings")
+    overwrite: bool = option(False, "replace the model in the run directory")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
-        """Check the ranges, and that something is trained."""
+        """Check the ranges, and that there is something to train."""
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.splits:
-            raise ConvscopeError(f"splits=[] scores nothing: expected some of {', '.join(Split)}")
+            raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         if not self.training.epochs and not self.finetune.head_epochs:
-            raise ConvscopeError(
-                "training.epochs=0 trains nothing: expected 1 or more, or finetune=two_phase with it"
-            )
+            raise ConvscopeError("training.epochs=0 needs finetune=two_phase: expected 1 or more without it")
         if Callbacks.snapshots in self.callbacks and not self.training.epochs:
             raise ConvscopeError(
-                "callbacks=[snapshots] keeps epochs of the main phase, and training.epochs=0 leaves it out: "
-                "expected training.epochs=1 or more"
+                "callbacks=[snapshots] saves epochs of the main phase: expected training.epochs=1 or more"
             )
         if self.finetune.head_epochs and isinstance(self.model, SmallConvnetConfig):
             raise ConvscopeError(
-                "finetune=two_phase needs features that are trained already: expected another model than "
-                "small_convnet"
+                "finetune=two_phase needs a pretrained model: expected another model than small_convnet"
             )
