@@ -145,7 +145,7 @@ def test_folds_share_one_copy_and_each_image_is_validated_once(class_folders: Pa
         assert each.counts()["validation"] == {"dark": 2, "light": 2}
     images = [path for path in contents(root) if path.endswith(".png")]
     assert len(images) == 20
-    with pytest.raises(ConvscopeError, match="it has those from 0 to 3"):
+    with pytest.raises(ConvscopeError, match="expected 0 to 3"):
         open_dataset(root, 4)
 
 
