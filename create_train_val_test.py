@@ -1,8 +1,8 @@
-"""Stage 1: make a data set with train, validation and test splits under data/NAME.
+"""Stage 1: make a data set with train, validation and test splits in data/NAME.
 
-python create_train_val_test.py                                # the embedded one, drawn by code
+python create_train_val_test.py                                # five flowers, drawn by code
 python create_train_val_test.py dataset=folder dataset.source=~/photos/pets   # data/pets
-python create_train_val_test.py dataset=flowers                # from Kaggle
+python create_train_val_test.py dataset=flowers                # photographs from Kaggle
 python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=extend
 """
 

@@ -1,4 +1,4 @@
-"""Decoding: a file from anywhere into an upright 8-bit RGB picture, or the reason why not."""
+"""Decoding: any image file into an upright 8-bit RGB picture, or an error with the reason."""
 
 import io
 import re
@@ -17,17 +17,17 @@ from convscope.errors import ConvscopeError, one_line
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm"}
 )
-# Those that Pillow decodes itself: EPS and WMF would start other programs, others only look like text.
+# The formats that Pillow decodes itself: EPS and WMF would start other programs, others resemble text.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "QOI", "ICO", "TGA")
-LARGEST_FILE = 512 << 20  # bytes; Pillow itself bounds the pixels
+LARGEST_FILE = 512 << 20  # bytes; Pillow limits the number of pixels
 ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
-_CUT_OFF = re.compile(r"truncated|unexpected end|not enough|EOF|end of (file|data)", re.IGNORECASE)
+_TRUNCATED = re.compile(r"truncated|unexpected end|not enough|EOF|end of (file|data)", re.IGNORECASE)
 
 
 class Reason(StrEnum):
-    """Why a file is no usable picture."""
+    """The reason why a file is not a usable picture."""
 
     missing = "missing"
     not_a_file = "not a regular file"
@@ -41,7 +41,7 @@ class Reason(StrEnum):
 
 
 class DecodeError(ConvscopeError):
-    """A file that cannot be decoded: `reason`, and `detail` in words."""
+    """A file that cannot be decoded: the reason and details."""
 
     def __init__(self, path: Path, reason: Reason, detail: str):
         super().__init__(f"cannot read {path}: {reason} ({detail})")
@@ -51,11 +51,11 @@ class DecodeError(ConvscopeError):
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as its file has it, decoded whole.
+    """A completely decoded picture, as it is in its file.
 
-    `image` is Pillow's, not yet turned upright; `mode` is the file's, and `format` names its format whatever
-    its ending says, both as Pillow does; `orientation` is 1 to 8 as in EXIF, 0 where that is damaged;
-    `is_deep` says that it has 16 bits a channel, `is_animated` that it holds several pictures.
+    `image` is Pillow's image, not yet upright. `mode` and `format` are Pillow's names of the pixel mode and
+    the format of the content, whatever the suffix of the file. `orientation` is 1 to 8 as in EXIF, or 0 if
+    the EXIF data is damaged. `is_deep`: 16 bits per channel. `is_animated`: several frames.
     """
 
     image: Image.Image
@@ -67,12 +67,12 @@ class Decoded:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether a place of the picture may be transparent."""
+        """Whether a pixel may be transparent."""
         return self.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in self.image.info
 
     @property
     def is_plain(self) -> bool:
-        """Whether any decoder reads these pixels alike: an upright 8-bit RGB or grey JPEG or PNG."""
+        """Whether every decoder reads the same pixels: an upright 8-bit RGB or grey JPEG or PNG."""
         return (
             self.format in ("JPEG", "PNG")
             and self.mode in ("RGB", "L")
@@ -82,45 +82,47 @@ class Decoded:
 
 
 def load(path: Path) -> np.ndarray:
-    """The picture in a file, whole and upright.
+    """Return the picture in a file, complete and upright.
 
-    EXIF orientation is applied, 16-bit grey is scaled to 8 bits, transparency is laid on white, an
-    animation gives its first frame.
+    The EXIF orientation is applied, 16-bit grey is scaled to 8 bits, transparent pixels are blended with
+    white, and an animation gives its first frame.
 
     Returns:
         uint8 (height, width, 3), RGB, read-only.
 
     Raises:
-        DecodeError: the file is missing, no image, damaged, or larger than Pillow's limit against
-            decompression bombs.
+        DecodeError: the file is missing, not an image, damaged, or exceeds Pillow's limit for decompression
+            bombs.
     """
     return to_rgb(decode(read(path), path), path)
 
 
 def load_plain(path: Path) -> np.ndarray:
-    """What `load` gives, to the rounding of JPEG decoders, for an upright 8-bit JPEG or PNG, and sooner.
+    """Return what `load` returns, faster, for an upright 8-bit JPEG or PNG; JPEG decoders round differently.
 
     Raises:
-        DecodeError: the file is missing, no image, or damaged.
+        DecodeError: the file is missing, not an image, or damaged.
     """
     try:
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
     except (OSError, cv2.error):
         pixels = None
-    return load(path) if pixels is None else pixels  # which says what is wrong
+    return load(path) if pixels is None else pixels  # load raises an error with the reason
 
 
 def read(path: Path) -> bytes:
-    """A file's bytes; raises DecodeError if there are none, or more than 512 MiB."""
+    """Return the bytes of a file; raise DecodeError if it is empty or larger than 512 MiB."""
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise DecodeError(path, Reason.not_a_file, "expected a photograph")
-        if about.st_size > LARGEST_FILE:
-            raise DecodeError(path, Reason.bomb, f"{about.st_size >> 20} MiB; at most {LARGEST_FILE >> 20}")
+        if status.st_size > LARGEST_FILE:
+            raise DecodeError(
+                path, Reason.bomb, f"{status.st_size >> 20} MiB; expected at most {LARGEST_FILE >> 20}"
+            )
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DecodeError(path, Reason.missing, "give the path of a photograph") from None
+        raise DecodeError(path, Reason.missing, "expected the path of a photograph") from None
     except OSError as error:
         raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
     if not content:
@@ -129,34 +131,36 @@ def read(path: Path) -> bytes:
 
 
 def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
-    """Decode the whole of a file's bytes.
+    """Decode the bytes of a file completely.
 
     Args:
         content: the bytes.
-        path: what errors name.
-        grey: of a JPEG, give the luminance only. All of it is decoded still, so that damage shows, but
-            colours are not put together, which is half the work.
+        path: the path in error messages.
+        grey: return only the luminance of a JPEG, in half the time. The file is still decoded completely, so
+            that damage is detected.
 
     Raises:
-        DecodeError: it is no picture, damaged, or too large.
+        DecodeError: the content is not a picture, damaged, or too large.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             pixels = image.width * image.height
             if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError(
-                    f"{image.width}×{image.height} pixels; at most {Image.MAX_IMAGE_PIXELS:,} in all"
+                    f"{image.width}×{image.height} pixels; expected at most {Image.MAX_IMAGE_PIXELS:,}"
                 )
             deep = image.mode in _SIXTEEN_BIT or any(";16" in str(tile[3]) for tile in image.tile)
             kind = image.format or ""
-            moving = kind != "MPO" and getattr(image, "is_animated", False)  # MPO: a photograph, its preview
+            moving = kind != "MPO" and getattr(
+                image, "is_animated", False
+            )  # an MPO file has a photograph and its preview
             mode = image.mode
             if grey and kind == "JPEG":
                 image.draft("L", image.size)
             image.load()
             return Decoded(image, mode, kind, _orientation(image), deep, moving)
     except UnidentifiedImageError:
-        raise DecodeError(path, *_what_else(content)) from None
+        raise DecodeError(path, *_unidentified(content)) from None
     except Image.DecompressionBombError as error:
         raise DecodeError(path, Reason.bomb, one_line(error)) from None
     except (
@@ -169,12 +173,15 @@ def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
         IndexError,
         TypeError,
     ) as error:
-        said = one_line(error) or type(error).__name__
-        raise DecodeError(path, Reason.truncated if _CUT_OFF.search(said) else Reason.damaged, said) from None
+        detail = one_line(error) or type(error).__name__
+        reason = (
+            Reason.truncated if _TRUNCATED.search(detail) else Reason.damaged
+        )  # Pillow has one class for both
+        raise DecodeError(path, reason, detail) from None
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8; 0 if the file's EXIF data are damaged, so that other readers may see them otherwise."""
+    """Return the EXIF orientation, 1 to 8, or 0 if the EXIF data is damaged and readers may disagree."""
     try:
         value = image.getexif().get(ORIENTATION, 1)
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
@@ -182,29 +189,29 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _what_else(content: bytes) -> tuple[Reason, str]:
+def _unidentified(content: bytes) -> tuple[Reason, str]:
     if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-        return Reason.unsupported, "HEIC, which Pillow cannot open: convert it to JPEG or PNG"
+        return Reason.unsupported, "HEIC is not supported by Pillow: convert it to JPEG or PNG"
     if content[:4] == b"%!PS" or content[:4] == b"\xc5\xd0\xd3\xc6":
-        return Reason.unsupported, "PostScript, which is a program: convert it to JPEG or PNG"
+        return Reason.unsupported, "PostScript is a program, not a picture: convert it to JPEG or PNG"
     if content.startswith(_BEGINNINGS) or content[4:12] == b"ftypavif" or content[8:12] == b"WEBP":
-        return Reason.damaged, "it begins as a picture and goes on as none"
+        return Reason.damaged, "the header is that of a picture, the rest is not"
     return Reason.not_an_image, "expected JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF"
 
 
 def to_rgb(decoded: Decoded, path: Path) -> np.ndarray:
-    """Upright 8-bit RGB, uint8 (height, width, 3); raises DecodeError for what has no true colours in it."""
+    """Return upright 8-bit RGB, uint8 (height, width, 3); raise DecodeError for other pixel modes."""
     image = decoded.image
     try:
         upright = ImageOps.exif_transpose(image) if decoded.orientation > 1 else image
         if upright.mode in _SIXTEEN_BIT:
             values = np.asarray(upright, np.float64)
             if values.min() < 0 or values.max() > 65535:
-                raise DecodeError(path, Reason.unsupported, "32 bits a pixel, and no scale known")
+                raise DecodeError(path, Reason.unsupported, "32 bits per pixel with an unknown scale")
             grey = np.round(values / 257).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
         if upright.mode in ("F", "LAB"):
-            raise DecodeError(path, Reason.unsupported, f"pixels of the kind {upright.mode}")
+            raise DecodeError(path, Reason.unsupported, f"pixel mode {upright.mode}")
         if decoded.has_alpha:
             layer = upright.convert("RGBA")
             upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

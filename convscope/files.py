@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: written beside, then renamed."""
+"""Atomic writing of files and folders: they are written under a temporary name and then renamed."""
 
 import csv
 import ctypes
@@ -17,16 +17,16 @@ from convscope.errors import ConvscopeError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, creating its folders; a reader never sees half of it."""
+    """Write `content` to `path` atomically; create its folders."""
     with beside(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A path beside `path` for what is written bit by bit; it takes its place at the end, unless that fails.
+    """Yield a temporary path beside `path`; at the end it replaces `path`, unless an error occurs.
 
-    Creates the folders.
+    The folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -38,12 +38,12 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` as UTF-8, whole or not at all."""
+    """Write `content` as UTF-8, atomically."""
     write_bytes(path, content.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented UTF-8 JSON, whole or not at all."""
+    """Write `content` as indented UTF-8 JSON, atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -57,23 +57,23 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of the bytes of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def locked(folder: Path, otherwise: str) -> Iterator[None]:
-    """Hold a folder against other processes; raises ConvscopeError(`otherwise`) if one holds it.
+    """Lock a folder against other processes; raise ConvscopeError(`otherwise`) if another process has it.
 
-    The system lets go of it when the process ends, however it does.
+    The operating system releases the lock when the process ends, even if it is killed.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ConvscopeError(f"{otherwise}: wait for it, or stop it") from None
+            raise ConvscopeError(f"{otherwise}: wait until it ends, or stop it") from None
         yield
     finally:
         os.close(descriptor)
@@ -81,11 +81,11 @@ def locked(folder: Path, otherwise: str) -> Iterator[None]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target` that takes its place at the end, if something was put into it.
+    """Yield an empty folder beside `target`; at the end it replaces `target`, if it contains anything.
 
-    Whenever the process is killed, `target` is the old folder or the new one, whole; where the system
-    cannot exchange two folders (Linux can) it may be away for a moment, and the next call puts it back.
-    Leftovers of a process that was killed are removed.
+    If the process is killed, `target` is the complete old folder or the complete new one. On systems that
+    cannot exchange two folders (Linux can), `target` may be missing until the next call restores it. The
+    leftovers of a killed process are removed.
 
     Raises:
         ConvscopeError: another process is replacing `target`.
@@ -100,13 +100,13 @@ def replacing(target: Path) -> Iterator[Path]:
         try:
             yield partial
             if any(partial.iterdir()):
-                _put(partial, target, old)
+                _replace(partial, target, old)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _put(partial: Path, target: Path, old: Path) -> None:
-    """Put `partial` where `target` is; what was there is left at `partial` or removed."""
+def _replace(partial: Path, target: Path, old: Path) -> None:
+    """Move `partial` to `target`; the old folder is moved to `partial` or removed."""
     if not target.exists():
         partial.rename(target)
     elif not _exchange(partial, target):
@@ -124,7 +124,7 @@ def _empty(folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places at once, where the system knows how to (renameat2, Linux)."""
+    """Exchange two folders atomically if the system supports it (renameat2, Linux); return whether it did."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     at_cwd, exchange = -100, 2
     return bool(renameat2 and renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0)

@@ -1,6 +1,6 @@
-"""Pictures as arrays: save, resize, colour-map, overlay. What reads them is `convscope.decode`.
+"""Pictures as arrays: save, resize, colour maps, overlays; `convscope.decode` reads them.
 
-A picture is a uint8 array (height, width, 3), RGB, values 0..255, upright.
+A picture is an upright RGB array, uint8 (height, width, 3), 0 to 255.
 """
 
 import io
@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from convscope.files import write_bytes
 
-_RUNS, _DEFAULT = 3, 0  # zlib's Z_RLE and Z_DEFAULT_STRATEGY
+_RUNS, _DEFAULT = 3, 0  # Z_RLE and Z_DEFAULT_STRATEGY of zlib
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Indexed:
 
 
 def in_rgb(picture: np.ndarray | Indexed) -> np.ndarray:
-    """The picture as uint8 (height, width, 3)."""
+    """Return the picture as uint8 (height, width, 3)."""
     return picture.palette[picture.indices] if isinstance(picture, Indexed) else picture
 
 
 def in_pillow(picture: np.ndarray | Indexed) -> Image.Image:
-    """The picture as Pillow's, with its palette if it has one."""
+    """Return the picture as a Pillow image, with its palette if it has one."""
     if not isinstance(picture, Indexed):
         return Image.fromarray(picture)
     image = Image.fromarray(picture.indices)
@@ -46,9 +46,10 @@ def in_pillow(picture: np.ndarray | Indexed) -> Image.Image:
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture stretched to `height` x `width`: bilinear, from means of blocks if it shrinks to a half.
+    """Return the picture, uint8, resized to `height` x `width` with bilinear interpolation.
 
-    uint8 in, uint8 out. This is the one way in which a picture gets a model's input size.
+    If a side shrinks to a half or less, blocks of pixels are averaged first. All pictures get the input size
+    of a model by this function.
     """
     rows, columns = pixels.shape[:2]
     if (rows, columns) == (height, width):
@@ -61,13 +62,13 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map of numbers at another size, bilinear, in float32: `resize` for what is no picture."""
+    """Return a map of numbers resized with bilinear interpolation, float32 (height, width)."""
     picture = Image.fromarray(values.astype(np.float32))
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def fit_within(pixels: np.ndarray, longest: int) -> np.ndarray:
-    """The picture shrunk, aspect kept, until no side is longer than `longest`."""
+    """Return the picture, shrunk with its aspect ratio until no side is longer than `longest` pixels."""
     height, width = pixels.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
@@ -77,25 +78,25 @@ def fit_within(pixels: np.ndarray, longest: int) -> np.ndarray:
 
 @cache
 def color_table(name: str) -> np.ndarray:
-    """A Matplotlib colour map as uint8 (256, 3)."""
+    """Return a Matplotlib colour map as uint8 (256, 3)."""
     import matplotlib
 
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
 def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
-    """Colours for uint8 levels of any shape: uint8 (..., 3)."""
+    """Return the colours of uint8 levels of any shape, uint8 (..., 3)."""
     return color_table(color_map)[levels]
 
 
 def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: float = 0.7) -> np.ndarray:
-    """A heatmap over a picture, transparent where it is 0.
+    """Return a picture with a heatmap over it, which is transparent where it is 0.
 
     Args:
         pixels: uint8 (height, width, 3).
-        heat: float (height, width), 0..1.
-        color_map: a Matplotlib colour map.
-        strength: the heatmap's opacity where it is 1.
+        heat: float (height, width), 0 to 1.
+        color_map: the name of a Matplotlib colour map.
+        strength: the opacity of the heatmap where it is 1.
     """
     opacity = (strength * np.clip(heat, 0, 1))[..., None]
     colors = colorize(np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8), color_map)
@@ -124,7 +125,7 @@ def png_bytes(picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None 
 
 
 def load_png(path: Path) -> np.ndarray:
-    """A picture that we wrote, as uint8 (height, width, 3)."""
+    """Return a picture that convscope wrote, uint8 (height, width, 3)."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -1,4 +1,4 @@
-"""File names: unique in a folder, safe on every file system."""
+"""File names that are unique in a folder and safe on every file system."""
 
 import hashlib
 import re
@@ -7,21 +7,21 @@ from collections import Counter
 from collections.abc import Iterable
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
-_LONGEST = 120  # characters; file systems allow 255 bytes, and other scripts take up to four a character
+_LONGEST = 120  # bytes; file systems allow 255, and a name gets suffixes
 
 
 def printable(text: str) -> str:
-    """`text` in UTF-8: bytes that are none, in a file name from elsewhere, are written out."""
+    """Return `text` with the bytes of a file name that are not valid UTF-8 as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(text: str) -> str:
-    """`text` as one file name: `/` becomes `.`, what some file system refuses becomes `_`.
+    """Return `text` as a file name: `/` becomes `.`, characters that a file system refuses become `_`.
 
-    Names longer than 120 UTF-8 bytes are cut; a leading dot, which would hide the file, is replaced.
+    Names longer than 120 UTF-8 bytes are cut. A leading dot, which would hide the file, is replaced.
     """
     name = _UNSAFE.sub("_", printable(text).replace("/", "."))
-    if len(name.encode()) > _LONGEST:  # what is cut off still tells names apart
+    if len(name.encode()) > _LONGEST:  # the hash keeps different names different
         mark = "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
         name = name.encode()[: _LONGEST - len(mark)].decode(errors="ignore") + mark
     name = name.rstrip(". ")
@@ -29,10 +29,10 @@ def file_name(text: str) -> str:
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """The same names, where the second of equal ones gets `-2`, the third `-3`, and so on.
+    """Return the names; the second of equal names gets the suffix `-2`, the third `-3`, and so on.
 
-    Names that differ only by case or by the form of Unicode are equal here: some file systems cannot tell
-    them apart. None of the names in `taken` comes up.
+    Names that differ only in case or in Unicode normalization are equal, as on some file systems. No result
+    is in `taken`.
     """
     used = {_folded(name) for name in taken}
     counts: Counter[str] = Counter()

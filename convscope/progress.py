@@ -1,4 +1,4 @@
-"""Progress bars: what is done, how fast, how long it still takes."""
+"""Progress bars with the number of completed items, the speed and the remaining time."""
 
 import sys
 from collections.abc import Iterable, Sized
@@ -8,13 +8,13 @@ from tqdm import tqdm
 
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> Any:
-    """A tqdm bar; where nobody watches (a log file, CI) it writes a line every ten seconds only."""
-    watched = sys.stderr.isatty()
+    """Return a tqdm bar; if standard error is not a terminal, it prints one line every ten seconds."""
+    terminal = sys.stderr.isatty()
     total = options.get("total", len(items) if isinstance(items, Sized) else None)
     return tqdm(
         items,
         disable=total == 0,
-        dynamic_ncols=watched,
-        mininterval=0.1 if watched else 10,
+        dynamic_ncols=terminal,
+        mininterval=0.1 if terminal else 10,
         **{"leave": True} | options,
     )

@@ -1,4 +1,4 @@
-"""Import TensorFlow without the lines that it writes to standard error."""
+"""Import TensorFlow without the lines that it prints to standard error."""
 
 import os
 import sys
@@ -6,9 +6,9 @@ import tempfile
 
 
 def import_tensorflow(*, progress_bars: bool = False) -> None:
-    """Import TensorFlow and Keras (seconds); what they print is shown only if the import fails.
+    """Import TensorFlow and Keras, which takes seconds; show their output only if the import fails.
 
-    TensorFlow writes to the file descriptor before its log level is read, so that is what is redirected.
+    TensorFlow writes to the file descriptor before it reads its log level, so the descriptor is redirected.
 
     Args:
         progress_bars: keep the progress bars of Keras' `fit` and `predict`.
@@ -26,7 +26,7 @@ def import_tensorflow(*, progress_bars: bool = False) -> None:
             if not progress_bars:
                 keras.utils.disable_interactive_logging()
             tf.get_logger().setLevel("ERROR")
-            tf.constant(0.0) + 1  # the first operation starts the runtime, which prints again
+            tf.constant(0.0) + 1  # the first operation starts the runtime, which also prints
         except BaseException:
             log.seek(0)
             os.write(saved, log.read())

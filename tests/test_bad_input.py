@@ -143,7 +143,7 @@ def test_stage_1_overwrites_only_with_overwrite_true(command: Command, class_fol
 
 def test_stage_2(command: Command, run_directory: Path) -> None:
     two = ["dataset=folder", "dataset.name=two"]
-    is_one_line(command("train", "dataset=folder", "dataset.name=tow"), "no data set at", "there is: two")
+    is_one_line(command("train", "dataset=folder", "dataset.name=tow"), "no data set at", "contains: two")
     is_one_line(command("train", "dataset=two"), "no dataset 'two'", "dataset=folder dataset.name=two")
     is_one_line(command("train", *two, *TINY, f"hydra.run.dir={run_directory}"), "overwrite=true")
     is_one_line(command("train", *two, "model=resnet"), "no model 'resnet'", "inception_v3")

@@ -13,18 +13,18 @@ from convscope.errors import ConvscopeError
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     picture = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise
+    exif[0x0112] = 6  # the camera was rotated: rotate the picture by 90 degrees clockwise
     picture.save(tmp_path / "turned.png", exif=exif)
     expected = np.rot90(np.asarray(picture), -1)
     np.testing.assert_array_equal(decode.load(tmp_path / "turned.png"), expected)
 
 
-def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+def test_sixteen_bit_values_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 257 * 7, 65535]], np.uint16)).save(tmp_path / "deep.png")
     assert decode.load(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 7, 255]
 
 
-def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+def test_transparent_pixels_are_blended_with_white(tmp_path: Path) -> None:
     Image.fromarray(np.array([[[10, 20, 30, 0], [10, 20, 30, 255]]], np.uint8)).save(tmp_path / "a.png")
     assert decode.load(tmp_path / "a.png")[0].tolist() == [[255, 255, 255], [10, 20, 30]]
 
@@ -33,7 +33,9 @@ def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     ("content", "reason"),
     [(b"", "zero bytes"), (b"hello", "not an image"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "cannot read")],
 )
-def test_what_is_no_image_is_named_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_an_image_is_an_error_of_one_line(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(content)
     with pytest.raises(ConvscopeError, match=reason) as error:
@@ -60,8 +62,8 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         decode.load(tmp_path / "large.png")
 
 
-def test_programs_are_not_run(tmp_path: Path) -> None:
-    """Pillow would hand PostScript to Ghostscript."""
+def test_postscript_is_refused(tmp_path: Path) -> None:
+    """Pillow would start Ghostscript, which executes PostScript programs."""
     (tmp_path / "a.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     with pytest.raises(decode.DecodeError, match="PostScript"):
         decode.load(tmp_path / "a.eps")

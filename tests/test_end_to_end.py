@@ -1,4 +1,4 @@
-"""The demo, as `make demo` runs it: three commands in a folder of their own."""
+"""The demo as `make demo` runs it: three commands in a new folder."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def test_the_convnet_is_better_than_the_baselines_and_its_metrics_follow_from_it
         assert accuracy >= 0.85  # the baselines of test_procedural.py stay below 0.6, chance is 0.2
 
 
-def test_the_data_set_is_whole(demo: Path) -> None:
+def test_the_data_set_is_complete(demo: Path) -> None:
     manifest = json.loads((demo / "data/procedural/manifest.json").read_text())
     assert manifest["classes"] == ["daisy", "dandelion", "rose", "sunflower", "tulip"]
     assert len(manifest["images"]) == 1500
@@ -76,7 +76,7 @@ def test_the_data_set_is_whole(demo: Path) -> None:
         assert (demo / "data/procedural" / image["mask"]).is_file()
 
 
-def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
+def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
     files = {path.name for path in (demo / "outputs/train").iterdir()}
     assert files == {
         "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
@@ -93,7 +93,7 @@ def test_the_run_directory_holds_all_that_training_promises(demo: Path) -> None:
     assert len(history) == 1 + contract["training"]["epochs"]
 
 
-def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
+def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
     drawn = demo / "outputs/visualize"
     page = (drawn / "index.html").read_text()
     manifest = json.loads((drawn / "manifest.json").read_text())
@@ -111,7 +111,7 @@ def test_the_page_shows_every_view_of_every_class(demo: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_convnet_is_compared_with_what_it_was_before_it_learned(demo: Path) -> None:
+def test_the_model_is_compared_with_random_weights(demo: Path) -> None:
     given = ["compare=[random,outputs/train]", "filters.steps=4", "filters.layers=[last_conv]"]
     out = run(demo, "visualize", *given, "hydra.run.dir=outputs/compare")
     assert "random, train: small_convnet; 5 photograph(s)" in out
@@ -130,7 +130,7 @@ def test_the_convnet_is_compared_with_what_it_was_before_it_learned(demo: Path) 
     assert all(float(row["kernel_change"]) > 1 for row in rows.values() if row["kernel_change"])
 
 
-def test_drawing_again_gives_the_same_bytes(demo: Path) -> None:
+def test_drawing_twice_gives_the_same_bytes(demo: Path) -> None:
     again = ["hydra.run.dir=outputs/again", "filters.layers=[conv2d_2]", "filters.size=96"]
     run(demo, "visualize", "checkpoint=outputs/train", *again)
     pictures = sorted(

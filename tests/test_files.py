@@ -85,9 +85,7 @@ OLD, NEW = {"old.txt", "inner/old.txt"}, {"new.txt", "inner/new.txt"}
 
 
 @pytest.mark.parametrize("way", ["exchange", "two renames"])
-def test_a_kill_before_or_after_any_call_of_the_swap_leaves_the_old_folder_or_the_new(
-    tmp_path: Path, way: str
-) -> None:
+def test_a_kill_before_or_after_any_call_leaves_the_old_or_the_new_folder(tmp_path: Path, way: str) -> None:
     target = tmp_path / "set"
     make_old(target)
     seen = []
@@ -107,7 +105,7 @@ def test_a_kill_before_or_after_any_call_of_the_swap_leaves_the_old_folder_or_th
     assert seen[-1] == NEW
 
 
-def test_nothing_put_in_changes_nothing(tmp_path: Path) -> None:
+def test_an_empty_new_folder_changes_nothing(tmp_path: Path) -> None:
     make_old(tmp_path / "set")
     with files.replacing(tmp_path / "set"):
         pass
@@ -131,7 +129,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_two_at_once_are_refused(tmp_path: Path) -> None:
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with files.replacing(tmp_path / "set") as partial:
         (partial / "mine").write_text("mine")
         with pytest.raises(ConvscopeError, match="another run is writing"), files.replacing(tmp_path / "set"):
@@ -139,7 +137,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         assert (partial / "mine").exists()
 
 
-def test_a_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write_text(tmp_path / "a.txt", "old")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):

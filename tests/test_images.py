@@ -6,7 +6,7 @@ from PIL import Image
 from convscope import images
 
 
-def test_overlay_leaves_the_picture_where_there_is_no_heat() -> None:
+def test_an_overlay_does_not_change_the_picture_where_the_heat_is_zero() -> None:
     picture = np.full((2, 2, 3), 100, np.uint8)
     heat = np.array([[0, 0], [0, 1.0]])
     result = images.overlay(picture, heat, "inferno", strength=0.5)
@@ -15,7 +15,7 @@ def test_overlay_leaves_the_picture_where_there_is_no_heat() -> None:
     assert (np.abs(result[1, 1].astype(int) - (100 + brightest) / 2) <= 1).all()
 
 
-def test_a_png_is_the_same_bytes_every_time_and_carries_its_text(tmp_path: Path) -> None:
+def test_png_files_are_deterministic_and_contain_the_metadata(tmp_path: Path) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     for name in ("a.png", "b.png"):
         images.save_png(tmp_path / name, pixels, {"layer": "conv2d_1", "class": "Löwenzahn"})
@@ -25,7 +25,7 @@ def test_a_png_is_the_same_bytes_every_time_and_carries_its_text(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
-def test_a_picture_that_shrinks_is_averaged_and_one_that_grows_is_bilinear() -> None:
+def test_shrinking_averages_blocks_and_growing_is_bilinear() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
     blocks = pixels.reshape(20, 3, 30, 3, 3).mean(axis=(1, 3))
     assert np.abs(images.resize(pixels, 20, 30) - blocks).max() <= 0.51

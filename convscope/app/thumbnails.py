@@ -1,4 +1,4 @@
-"""Thumbnails of photographs on disk, for the pages."""
+"""Thumbnails of image files, for the pages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,9 @@ from convscope.parallel import in_threads
 from convscope.render.thumbnail import SIDE, Thumbnail, data_address
 
 
-def thumbnails(wanted: Sequence[tuple[Path | None, str, str]]) -> list[Thumbnail]:
-    """Thumbnails of (path, title, remark); without a picture where there is no path, or none in the file."""
-    return list(in_threads(lambda each: _thumbnail(*each), wanted))
+def thumbnails(items: Sequence[tuple[Path | None, str, str]]) -> list[Thumbnail]:
+    """Return thumbnails of (path, title, remark); without a path or a readable file they have no picture."""
+    return list(in_threads(lambda item: _thumbnail(*item), items))
 
 
 def _thumbnail(path: Path | None, title: str, remark: str) -> Thumbnail:

@@ -1,1 +1,1 @@
-"""From photographs to batches: sources, inspection, split, manifest, augmentation."""
+"""Data: sources, inspection, split, manifest, augmentation and batches."""

@@ -1,4 +1,4 @@
-"""Archives from strangers: unpacked inside one folder, without links, within a bound."""
+"""Untrusted zip archives: unpacked inside one folder, without links, up to a maximum size."""
 
 import re
 import shutil
@@ -18,36 +18,36 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 class ArchiveError(ConvscopeError):
-    """An archive that is damaged, or does what an archive of pictures has no need to."""
+    """An archive that is damaged or unsafe."""
 
 
 class DamagedArchiveError(ArchiveError):
-    """An archive that cannot be read to its end: another download may be whole."""
+    """An archive that cannot be read; a new download may be complete."""
 
 
 def unpack(archive: Path, target: Path, *, largest: int) -> None:
-    """Unpack a zip file into `target`, and the zip files in it into folders of their own names.
+    """Unpack a zip file into `target`, and each zip file inside it into a folder of the same name.
 
     Args:
         archive: the zip file.
-        target: a folder that is made, or is empty.
-        largest: how many bytes all of it may take.
+        target: the folder; it is created, or is empty.
+        largest: maximum number of bytes of all files together.
 
     Raises:
-        ArchiveError: it is no zip file or damaged, holds links or a path that leads out of `target`, is
-            encrypted, takes more than `largest` bytes or than the disk has, or holds a name twice.
+        ArchiveError: the archive is damaged or encrypted, contains a link, a path outside `target` or the
+            same path twice, or needs more than `largest` bytes or the free space of the disk.
     """
     target.mkdir(parents=True, exist_ok=True)
     _Unpacking(archive, min(largest, shutil.disk_usage(target).free)).run(archive, target, depth=0)
 
 
 class _Unpacking:
-    """What is left of the bounds while the archive and those in it are unpacked."""
+    """The number of bytes and files that may still be unpacked."""
 
-    def __init__(self, outermost: Path, room: int):
+    def __init__(self, outermost: Path, bytes_left: int):
         self.outermost = outermost
-        self.room = room
-        self.files = MOST_FILES
+        self.bytes_left = bytes_left
+        self.files_left = MOST_FILES
 
     def run(self, archive: Path, target: Path, depth: int) -> None:
         try:
@@ -55,71 +55,75 @@ class _Unpacking:
                 members = opened.infolist()
                 self._check_bounds(members)
                 with progress(
-                    total=sum(each.file_size for each in members),
+                    total=sum(member.file_size for member in members),
                     desc=f"unpacking {archive.name}",
                     unit="B",
                     unit_scale=True,
                 ) as bar:
-                    inner = [self._member(opened, each, target, bar) for each in members]
+                    inner = [self._unpack_member(opened, member, target, bar) for member in members]
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
             raise DamagedArchiveError(
-                f"{self.outermost} is no zip file, or damaged ({archive.name}: {error})"
+                f"{self.outermost} is not a zip file or is damaged ({archive.name}: {error})"
             ) from None
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             name = Path(error.filename or "").name
-            raise ArchiveError(f"{self.outermost} holds {name!r} twice, here: {archive.name}") from None
+            raise ArchiveError(
+                f"{self.outermost} contains {name!r} twice (in {archive.name}), expected once"
+            ) from None
         for path in inner:
             if path and path.suffix.lower() == ".zip" and depth < DEEPEST and zipfile.is_zipfile(path):
                 self.run(path, _free_name(path.with_suffix("")), depth + 1)
                 path.unlink()
 
     def _check_bounds(self, members: list[zipfile.ZipInfo]) -> None:
-        size = sum(each.file_size for each in members)
-        if size > self.room or len(members) > self.files:
+        size = sum(member.file_size for member in members)
+        if size > self.bytes_left or len(members) > self.files_left:
             raise ArchiveError(
-                f"{self.outermost} unpacks to {len(members):,} files and {size / 1e9:,.1f} GB or more, and "
-                f"there is room for {self.files:,} and {self.room / 1e9:,.1f} GB: free some, or set "
-                "dataset.max_gigabytes"
+                f"{self.outermost} contains at least {len(members):,} files, {size / 1e9:,.1f} GB, expected "
+                f"at most {self.files_left:,} files of {self.bytes_left / 1e9:,.1f} GB: free disk space, or "
+                "increase dataset.max_gigabytes"
             )
-        self.files -= len(members)
+        self.files_left -= len(members)
 
-    def _member(
+    def _unpack_member(
         self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, bar: Any
     ) -> Path | None:
-        path = target / self._safe(member)
+        path = target / self._safe_path(member)
         if member.is_dir():
             path.mkdir(parents=True, exist_ok=True)
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
         with opened.open(member) as source, path.open("xb") as file:
             while chunk := source.read(_CHUNK):
-                self.room -= len(chunk)
-                if self.room < 0:
+                self.bytes_left -= len(chunk)
+                if self.bytes_left < 0:
                     raise ArchiveError(
-                        f"{self.outermost} unpacks to more than it says: it is not to be trusted"
+                        f"{self.outermost} is larger than its directory says: do not trust this archive"
                     )
                 file.write(chunk)
                 bar.update(len(chunk))
         return path
 
-    def _safe(self, member: zipfile.ZipInfo) -> PurePosixPath:
-        """Its path; raises ArchiveError for a link, a device, a secret or a way out."""
+    def _safe_path(self, member: zipfile.ZipInfo) -> PurePosixPath:
+        """Return the path of a member; raise ArchiveError for a link, a device or an outside path."""
         name = member.filename.replace("\\", "/")
         path = PurePosixPath(name)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             fault = "a link or a device"
         elif path.is_absolute() or ".." in path.parts or _DRIVE.match(name) or not path.parts:
-            fault = "a path that leads out of its folder"
+            fault = "a path outside its folder"
         elif member.flag_bits & 1:
             fault = "an encrypted file"
         else:
             return path
-        raise ArchiveError(f"{self.outermost} holds {fault}, {member.filename!r}: it is not unpacked")
+        raise ArchiveError(
+            f"{self.outermost} contains {fault}, {member.filename!r}: do not trust this archive"
+        )
 
 
 def _free_name(path: Path) -> Path:
-    """`path`, or with a number after it if there is something already."""
+    """Return `path`, or the first of PATH-2, PATH-3, … if it exists."""
     count = 1
     free = path
     while free.exists():

@@ -1,4 +1,4 @@
-"""What the training images are like: mean and deviation of their channels."""
+"""Statistics of the training images: mean and standard deviation of their colour channels."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,17 +9,17 @@ from PIL import Image
 
 from convscope.parallel import in_threads
 
-MOST = 1000  # images; more change the second decimal at most
+MOST = 1000  # images; more of them change the second decimal at most
 
 
 def pixel_statistics(paths: Sequence[Path]) -> dict[str, Any]:
-    """Mean and standard deviation of each channel over all pixels, 0 to 255.
+    """Return the mean and standard deviation of each channel over all pixels, 0 to 255.
 
     Args:
-        paths: the images; of more than a thousand, a thousand at even distances are taken.
+        paths: the images. At most 1,000 of them are read, evenly spaced.
 
     Returns:
-        `{"mean": [red, green, blue], "deviation": [...], "images": how many}`.
+        `{"mean": [red, green, blue], "deviation": [...], "images": number of images read}`.
     """
     step = max(1, -(-len(paths) // MOST))
     chosen = paths[::step]
@@ -29,14 +29,14 @@ def pixel_statistics(paths: Sequence[Path]) -> dict[str, Any]:
     mean = counts @ values / total
     deviation = np.sqrt(counts @ values**2 / total - mean**2)
     return {
-        "mean": [round(float(each), 2) for each in mean],
-        "deviation": [round(float(each), 2) for each in deviation],
+        "mean": [round(float(value), 2) for value in mean],
+        "deviation": [round(float(value), 2) for value in deviation],
         "images": len(chosen),
     }
 
 
 def channel_moments(batches: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over batches (n, height, width, 3), float64 (3,) each."""
+    """Return mean and standard deviation of each channel, float64 (3,), of batches (n, height, width, 3)."""
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for batch in batches:
         flat = batch.reshape(-1, 3).astype(np.float64)

@@ -1,8 +1,8 @@
-"""Duplicates: pictures that are the same, or nearly, so that no split may part them.
+"""Duplicates: equal or nearly equal pictures, which must be in the same split.
 
-The perceptual hash is pHash, of 64 bits (Zauner 2010, "Implementation and Benchmarking of Perceptual Image
-Hash Functions"; ImageHash's `phash` has the same bits): the lowest 8 × 8 frequencies of the cosine
-transform of a grey 32 × 32 miniature, each above their median or not.
+The perceptual hash is the 64-bit pHash (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
+Functions, 2010; the same bits as `phash` of ImageHash). A bit says whether one of the lowest 8 × 8
+frequencies of the cosine transform of a grey 32 × 32 miniature is above the median of these frequencies.
 """
 
 from collections import defaultdict
@@ -13,14 +13,14 @@ import numpy as np
 from scipy.fft import dctn
 
 SIDE = 32  # pixels of the miniature
-LEAST_DEVIATION = 2.0  # grey levels; a flatter miniature has no frequencies to tell it by
-NEAR = 6  # bits; of the flowers' 19 pairs 2 to 6 apart 18 show the same scene, of the 9 at 8 four
-_BLOCK = 1 << 21  # pairs that are compared at once, which bounds the memory
+LEAST_DEVIATION = 2.0  # grey levels; a flatter miniature has no useful frequencies
+NEAR = 6  # bits; of the flowers' pairs, 18 of 19 at distance 2 to 6 show the same scene, 4 of 9 at 8
+_BLOCK = 1 << 21  # pairs that are compared at once; limits the memory
 
 
 @dataclass(frozen=True, slots=True)
 class PerceptualHash:
-    """Of a picture, and of its mirror image: 64 bits each, alike where pictures look alike."""
+    """The 64-bit hashes of a picture and of its mirror image; similar pictures have similar bits."""
 
     bits: int
     mirrored: int
@@ -28,7 +28,7 @@ class PerceptualHash:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two pictures, by index, the smaller first, and how many of 64 bits tell them apart."""
+    """The indices of two pictures, the smaller first, and the number of different bits of their hashes."""
 
     first: int
     second: int
@@ -36,7 +36,7 @@ class Pair:
 
 
 def perceptual_hashes(miniatures: np.ndarray) -> list[PerceptualHash | None]:
-    """The pHash of each picture; None for those that are nearly of one grey.
+    """Return the pHash of each picture, or None for a picture of almost one grey level.
 
     Args:
         miniatures: uint8 (n, 32, 32), grey.
@@ -59,43 +59,44 @@ def _phash(grey: np.ndarray) -> np.ndarray:
 def find_pairs(
     digests: Sequence[str], hashes: Sequence[PerceptualHash | None], near: int = NEAR
 ) -> list[Pair]:
-    """All pairs of equal bytes (distance 0), or of pictures or mirror images at most `near` bits apart.
+    """Return the pairs of equal files (distance 0) and of pictures or mirror images within `near` bits.
 
-    Equal files are paired with the first of them only, as is all that is near to them.
+    Equal files are paired with the first of them only; the others are not compared by their hashes.
 
     Args:
-        digests: a hash of each file's bytes.
-        hashes: its perceptual hash, or None to compare it by bytes alone.
-        near: the largest Hamming distance, 0..64; below 0, only equal bytes are paired.
+        digests: a hash of the bytes of each file.
+        hashes: the perceptual hash of each file, or None to compare only its bytes.
+        near: the largest Hamming distance, 0 to 64; below 0, only equal files are paired.
     """
     first: dict[str, int] = {}
     for index, digest in enumerate(digests):
         first.setdefault(digest, index)
-    same = [Pair(first[digest], index, 0) for index, digest in enumerate(digests) if first[digest] != index]
+    equal = [Pair(first[digest], index, 0) for index, digest in enumerate(digests) if first[digest] != index]
     kept = [index for index in first.values() if hashes[index] is not None]
-    return same + (_near_pairs(kept, hashes, near) if near >= 0 else [])
+    return equal + (_near_pairs(kept, hashes, near) if near >= 0 else [])
 
 
 def _near_pairs(kept: list[int], hashes: Sequence[PerceptualHash | None], near: int) -> list[Pair]:
-    known = [each for each in (hashes[index] for index in kept) if each is not None]
-    bits = np.array([each.bits for each in known], np.uint64)
-    mirrored = np.array([each.mirrored for each in known], np.uint64)
-    found = []
+    known = [value for value in (hashes[index] for index in kept) if value is not None]
+    bits = np.array([value.bits for value in known], np.uint64)
+    mirrored = np.array([value.mirrored for value in known], np.uint64)
+    pairs = []
     rows = max(1, _BLOCK // max(1, len(kept)))
     for start in range(0, len(kept), rows):
         row = bits[start : start + rows, None]
         distance = np.minimum(np.bitwise_count(row ^ bits[start:]), np.bitwise_count(row ^ mirrored[start:]))
         for a, b in np.argwhere(distance <= near):
             if a < b:
-                found.append(Pair(kept[start + a], kept[start + b], int(distance[a, b])))
-    return found
+                pairs.append(Pair(kept[start + a], kept[start + b], int(distance[a, b])))
+    return pairs
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which pictures belong together: `group` of each, by the index of its first; -1 if left out.
+    """The groups of pictures that must stay together.
 
-    `left_out` says of each picture that had to go which splits it would have linked.
+    `group` has a number for each picture: the index of the first picture of its group, or -1 if it is left
+    out. `left_out` has the splits that such a picture would have linked.
     """
 
     group: list[int]
@@ -110,23 +111,23 @@ def group_duplicates(
     fixed: Sequence[bool] | None = None,
     order: Sequence[int] | None = None,
 ) -> Grouping:
-    """Join what is paired, directly or by way of others, but never two pictures of different splits.
+    """Join pictures that are paired directly or through others, but not pictures of different splits.
 
     Args:
-        count: how many pictures there are.
-        pairs: which of them belong together.
-        splits: the split that a picture is in already, or None.
-        fixed: whether a picture must be kept whatever it links.
-        order: in which order they are joined. One that would link two splits is left out, so those that
-            come early stay.
+        count: number of pictures.
+        pairs: the pictures that belong together.
+        splits: the current split of each picture, or None.
+        fixed: whether a picture is always kept.
+        order: the order in which pictures are joined. A picture that would link two splits is left out, so
+            earlier pictures stay.
     """
     splits = splits or [None] * count
-    beside = defaultdict(list)
+    neighbours = defaultdict(list)
     for pair in pairs:
-        beside[pair.first].append(pair.second)
-        beside[pair.second].append(pair.first)
+        neighbours[pair.first].append(pair.second)
+        neighbours[pair.second].append(pair.first)
     parent = list(range(count))
-    split_of = list(splits)  # of the group, by its root
+    split_of = list(splits)  # the split of a group, by the index of its root
     joined = [False] * count
     left_out = {}
 
@@ -137,8 +138,8 @@ def group_duplicates(
         return index
 
     for index in order if order is not None else range(count):
-        near = sorted({root(other) for other in beside[index] if joined[other]})
-        linked = {split for split in (split_of[index], *(split_of[each] for each in near)) if split}
+        near = sorted({root(other) for other in neighbours[index] if joined[other]})
+        linked = {split for split in (split_of[index], *(split_of[other] for other in near)) if split}
         if len(linked) > 1 and not (fixed and fixed[index]):
             left_out[index] = tuple(sorted(linked))
             continue
@@ -146,7 +147,7 @@ def group_duplicates(
         for other in near:
             a, b = root(index), root(other)
             if split_of[a] and split_of[b] and split_of[a] != split_of[b]:
-                continue  # only between fixed ones
+                continue  # happens only between fixed pictures
             low, high = min(a, b), max(a, b)
             parent[high] = low
             split_of[low] = split_of[low] or split_of[high]

@@ -1,4 +1,4 @@
-"""Features that a trunk computes once: kept on disk under a key of all that they depend on, and fed."""
+"""A content-addressed cache of the features that a frozen trunk computes, and batches of them."""
 
 import hashlib
 import json
@@ -19,19 +19,19 @@ from convscope.progress import progress
 
 
 def key(trunk: keras.Model, preprocessing: dict[str, Any], images: Sequence[tuple[str, Any]]) -> str:
-    """A name for the features of `images`, another one if anything changes that they depend on.
+    """Return a cache key: it changes with everything that the features of `images` depend on.
 
     Args:
-        trunk: its layers, connections and weights count, what of it is trainable does not.
-        preprocessing: what is done to pixels.
-        images: (path, what tells its content apart) of each, in order.
+        trunk: the model. Layers, connections and weights are part of the key; `trainable` is not.
+        preprocessing: the preprocessing of the pixels, as JSON.
+        images: (path, identifier of the content) of each image, in order.
     """
     graph = re.sub(r'"trainable": (true|false)', "", trunk.to_json())
     for number, operation in enumerate(trunk.operations):
-        if not isinstance(operation, keras.layers.Layer):  # Keras names it anew every time
+        if not isinstance(operation, keras.layers.Layer):  # Keras gives it a new name every time
             graph = graph.replace(f'"{operation.name}"', f'"operation {number}"')
     versions = [keras.__version__, cv2.__version__, __version__]
-    facts = json.dumps([graph, preprocessing, [list(each) for each in images], versions])
+    facts = json.dumps([graph, preprocessing, [list(image) for image in images], versions])
     digest = hashlib.sha256(facts.encode())
     for weight in trunk.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
@@ -39,12 +39,12 @@ def key(trunk: keras.Model, preprocessing: dict[str, Any], images: Sequence[tupl
 
 
 def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np.ndarray:
-    """The trunk's output for every example of `batches`, in order: float32 (n, …), mapped from `path`.
+    """Return the output of the trunk for every example, in order: float32 (n, …), memory-mapped from `path`.
 
-    It is computed if the file is not there; one that was stopped on the way goes on where it was.
+    The features are computed if the file does not exist. An interrupted computation is resumed.
 
     Raises:
-        ConvscopeError: another process is computing features in this folder.
+        ConvscopeError: another process is computing features in this folder, or the file is damaged.
     """
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
-        raise ConvscopeError(f"cannot read the features in {path}: remove it") from None
+        raise ConvscopeError(f"cannot read the features in {path}: remove the file") from None
 
 
 def _compute(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> None:
@@ -70,21 +70,21 @@ def _compute(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> 
     if not np.isfinite(features).all():
         beside.unlink()
         raise ConvscopeError(
-            "the trunk's features are not finite: its weights diverged, or the pixels do not suit it"
+            "the features of the trunk are not finite: check its weights and its preprocessing"
         )
     features.flush()
     beside.replace(path)
 
 
 def _open_partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """The array on disk that is being filled; what is not computed yet is not-a-number."""
+    """Open or create the array on disk that is being filled; values not yet computed are NaN."""
     try:
-        found = np.lib.format.open_memmap(path, mode="r+")
-        if found.shape == shape and found.dtype == np.float32:
-            return found
+        partial = np.lib.format.open_memmap(path, mode="r+")
+        if partial.shape == shape and partial.dtype == np.float32:
+            return partial
     except (OSError, ValueError):
         pass
-    fresh = path.with_name(f"{path.name}.fresh")  # a file of zeros at first, which must not pass for features
+    fresh = path.with_name(f"{path.name}.fresh")  # zeros until it is filled: must not be taken for features
     empty = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float32, shape=shape)
     empty[:] = np.nan
     empty.flush()
@@ -93,7 +93,7 @@ def _open_partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 class FeatureBatches(keras.utils.PyDataset):
-    """Batches of (features, labels), in an order that seed and epoch decide; `epoch` is set before each."""
+    """Batches of (features, labels) in an order set by `shuffle_seed` and `epoch`."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class FeatureBatches(keras.utils.PyDataset):
         batch_size: int,
         shuffle_seed: int | None,
     ):
-        """Describe the batches.
+        """Define the batches.
 
         Args:
-            features: (n, …), of more examples than these, perhaps on disk.
-            rows: int (m,), which of them.
-            targets: what is to be learned of each, (m, classes), or (m, 1) for one sigmoid unit.
-            batch_size: examples a batch; the last one may be smaller.
-            shuffle_seed: None keeps the order.
+            features: (n, …), possibly memory-mapped; may contain more examples than are used.
+            rows: int (m,), the indices of the examples that are used.
+            targets: the targets, (m, classes), or (m, 1) for one sigmoid unit.
+            batch_size: examples per batch; the last batch may be smaller.
+            shuffle_seed: seed of the order; None keeps the order.
         """
         super().__init__(workers=1)
         self.features, self.rows, self.targets = features, rows, targets

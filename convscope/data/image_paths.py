@@ -1,4 +1,4 @@
-"""The photographs that a person names: files, folders, globs, lists."""
+"""Photographs given by the user: files, folders, globs, lists."""
 
 import glob
 from collections.abc import Sequence
@@ -9,39 +9,39 @@ from convscope.errors import ConvscopeError
 
 
 def find(patterns: Sequence[str]) -> list[Path]:
-    """The files that `patterns` name, in their order, each once.
+    """Return the files that match `patterns`, in order, without repetitions.
 
-    A pattern is a file, a folder (its images, sub-folders' too, sorted), a glob (`**` reaches into
-    sub-folders), or `@LIST.txt`, which holds one of these a line. `~` is the home folder.
+    A pattern is a file, a folder (its images and those of its sub-folders, sorted), a glob (`**` matches
+    sub-folders), or `@LIST.txt`, a text file with one pattern per line. `~` is the home folder.
 
     Raises:
-        ConvscopeError: a pattern names nothing.
+        ConvscopeError: a pattern matches no image.
     """
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for pattern in patterns:
-        found.update(dict.fromkeys(_find(pattern)))
-    return list(found)
+        paths.update(dict.fromkeys(_find(pattern)))
+    return list(paths)
 
 
 def _find(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        inside = sorted(each for each in path.rglob("*") if _is_image(each))
-        if not inside:
-            raise ConvscopeError(f"no images in folder {path} ({', '.join(sorted(SUFFIXES))})")
-        return inside
+        images = sorted(file for file in path.rglob("*") if _is_image(file))
+        if not images:
+            raise ConvscopeError(f"no images in folder {path}: expected {', '.join(sorted(SUFFIXES))}")
+        return images
     if path.exists():
         return [path]
     if pattern.startswith("@"):
         listing = Path(pattern[1:]).expanduser()
         if not listing.is_file():
-            raise ConvscopeError(f"no list at {listing}: expected a text file with a path a line")
+            raise ConvscopeError(f"no list at {listing}: expected a text file with one path per line")
         lines = listing.read_text("utf-8-sig").splitlines()
-        return [found for line in lines if line.strip() for found in _find(line.strip())]
-    matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-    matches = [each for each in matches if _is_image(each)]
+        return [image for line in lines if line.strip() for image in _find(line.strip())]
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+    matches = [match for match in matches if _is_image(match)]
     if not matches:
-        raise ConvscopeError(f"no image at {pattern}: give a file, a folder, a glob or @LIST.txt")
+        raise ConvscopeError(f"no image at {pattern}: expected a file, a folder, a glob or @LIST.txt")
     return matches
 
 

@@ -1,4 +1,4 @@
-"""Inspection: every file of a source opened and decoded whole, and what that says of it."""
+"""Inspection: every file of a source is decoded completely; the result is accepted or rejected."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from convscope.decode import Decoded, DecodeError, decode, read, to_rgb
 from convscope.parallel import in_processes
 from convscope.progress import progress
 
-CHUNK = 32  # files a task; their hashes are computed together
+CHUNK = 32  # files per task; their hashes are computed together
 ENDINGS = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that a source offers: where it is, its class, its key (a path relative to the source).
+    """A file of a source: its path, its class, its key (the path relative to the source).
 
-    `source` is what the manifest says of where it came from, `mask` the path of its ground-truth mask,
-    `split` the split that the source itself has it in, or None.
+    `source` is the origin that the manifest records, `mask` the path of the ground-truth mask or None, and
+    `split` the split in the source or None.
     """
 
     path: Path
@@ -36,11 +36,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A candidate that was decoded whole.
+    """A candidate that was decoded completely.
 
-    `width` and `height` are those of the upright picture in pixels, `sha256` is of the file's bytes,
-    `phash` its perceptual hash or None for a picture without features, `traits` are the names of what
-    is uncommon about it, `ending` is the right one if the file can be used as it is, else None.
+    `width` and `height` are those of the upright picture in pixels. `sha256` is the hash of the bytes of the
+    file, `phash` the perceptual hash or None for a uniform picture. `traits` names unusual properties.
+    `ending` is the correct suffix if the file can be used without conversion, else None.
     """
 
     candidate: Candidate
@@ -54,45 +54,45 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file that is left out: `reason` names the kind of fault, `detail` says more."""
+    """A file that is left out: the kind of fault and details."""
 
     source: str
     reason: str
     detail: str
 
     def to_json(self) -> dict[str, str]:
-        """As the manifest keeps it."""
+        """Return the entry of the manifest."""
         return {"source": self.source, "reason": self.reason, "detail": self.detail}
 
 
 def inspect(
     candidates: Sequence[Candidate], *, min_size: int = 1, workers: int | None = None
 ) -> tuple[list[Inspected], list[Rejected]]:
-    """Decode every file whole, in processes.
+    """Decode every file completely, in worker processes.
 
     Args:
         candidates: the files.
-        min_size: the least width and height in pixels.
-        workers: processes; None is one a core.
+        min_size: smallest accepted width and height in pixels.
+        workers: number of processes; None is one per core.
 
     Returns:
-        those that are usable pictures, and those that are not, each in the order given.
+        The usable pictures and the rejected files, each in the given order.
     """
     kept: list[Inspected] = []
     rejected: list[Rejected] = []
     chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
     with progress(total=len(candidates), desc="inspecting", unit="image") as bar:
         for outcomes in in_processes(partial(_inspect, min_size=min_size), chunks, workers):
-            kept += [each for each in outcomes if isinstance(each, Inspected)]
-            rejected += [each for each in outcomes if isinstance(each, Rejected)]
+            kept += [outcome for outcome in outcomes if isinstance(outcome, Inspected)]
+            rejected += [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
             bar.update(len(outcomes))
     return kept, rejected
 
 
 def _inspect(candidates: Sequence[Candidate], min_size: int) -> list[Inspected | Rejected]:
-    """Inspect one chunk. Pictures go as they come; the hashes of all are computed at once."""
+    """Inspect one chunk: decode one picture after the other, then compute all perceptual hashes at once."""
     rejected = []
-    found = []
+    accepted = []
     miniatures = []
     for candidate in candidates:
         try:
@@ -109,23 +109,26 @@ def _inspect(candidates: Sequence[Candidate], min_size: int) -> list[Inspected |
         traits = _traits(decoded, candidate.path)
         ending = ENDINGS[decoded.format][0] if decoded.is_plain else None
         digest = hashlib.sha256(content).hexdigest()
-        found.append((candidate, *_upright_size(decoded), digest, traits, ending))
+        accepted.append((candidate, *_upright_size(decoded), digest, traits, ending))
     stack = np.frombuffer(b"".join(miniatures), np.uint8).reshape(-1, SIDE, SIDE)
     kept = [
         Inspected(candidate, width, height, digest, phash, traits, ending)
         for (candidate, width, height, digest, traits, ending), phash in zip(
-            found, perceptual_hashes(stack), strict=True
+            accepted, perceptual_hashes(stack), strict=True
         )
     ]
     return [*kept, *rejected]
 
 
 def _fault(decoded: Decoded, min_size: int) -> tuple[str, str] | None:
-    """What speaks against a picture that could be decoded."""
+    """Return the reason and the details if a decoded picture is not usable."""
     if decoded.is_animated:
-        return "animated", f"a {decoded.format} of several frames"
+        return "animated", f"a {decoded.format} with several frames"
     if min(decoded.image.size) < min_size:
-        return "too small", f"{decoded.image.width}×{decoded.image.height} pixels; at least {min_size} a side"
+        return (
+            "too small",
+            f"{decoded.image.width}×{decoded.image.height} pixels; expected at least {min_size} per side",
+        )
     return None
 
 
@@ -135,9 +138,9 @@ def _upright_size(decoded: Decoded) -> tuple[int, int]:
 
 
 def _miniature(decoded: Decoded, path: Path) -> bytes:
-    """The picture in grey, upright, 32 × 32 bytes: what its perceptual hash is made of."""
+    """Return the upright grey picture in 32 × 32 pixels, the input of the perceptual hash."""
     image = decoded.image if decoded.is_plain else Image.fromarray(to_rgb(decoded, path))
-    factor = min(image.size) // (3 * SIDE // 2)  # any smaller, and fewer near duplicates are found
+    factor = min(image.size) // (3 * SIDE // 2)  # a smaller picture would miss near duplicates
     if factor > 1:
         image = image.reduce(factor)
     if image.mode != "L":
@@ -146,11 +149,11 @@ def _miniature(decoded: Decoded, path: Path) -> bytes:
 
 
 def _traits(decoded: Decoded, path: Path) -> tuple[str, ...]:
-    """Names for all that is uncommon about a picture, for the counts in the report."""
+    """Return the names of the unusual properties of a picture, counted in the report."""
     mode, ending = decoded.mode, path.suffix
     if decoded.is_plain and mode == "RGB" and ending in ENDINGS[decoded.format]:
         return ()
-    found = {
+    traits = {
         "turned by EXIF": decoded.orientation > 1,
         "damaged EXIF": decoded.orientation == 0,
         "CMYK": mode == "CMYK",
@@ -162,4 +165,4 @@ def _traits(decoded: Decoded, path: Path) -> tuple[str, ...]:
         "ending in capitals": ending != ending.lower(),
         "wrong ending": ending.lower() not in ENDINGS.get(decoded.format, (ending.lower(),)),
     }
-    return tuple(name for name, holds in found.items() if holds)
+    return tuple(name for name, holds in traits.items() if holds)

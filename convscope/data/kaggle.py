@@ -1,4 +1,4 @@
-"""Kaggle as a source: data sets and competitions, downloaded once, by Kaggle's own client."""
+"""Kaggle as a source: data sets and competitions, downloaded once with Kaggle's own client."""
 
 import contextlib
 import io
@@ -20,15 +20,15 @@ _SLUG = re.compile(r"^(?:[A-Za-z0-9][\w-]*/)?[A-Za-z0-9][\w.-]*$")
 
 @dataclass(frozen=True)
 class Download:
-    """What was downloaded: the folder it is in, and `url`, `version` and `licence` as Kaggle states them."""
+    """A download: its folder, and `url`, `version` and `licence` as Kaggle states them."""
 
     folder: Path
     about: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Work:
-    """One thing of Kaggle's: a data set OWNER/NAME, or a competition NAME."""
+class _Item:
+    """A data set OWNER/NAME or a competition NAME."""
 
     slug: str
 
@@ -46,34 +46,33 @@ class _Work:
 
 
 def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
-    """Download and unpack, or find again what an earlier run did; that asks the server nothing.
+    """Download and unpack an archive, or return an earlier download without asking the server.
 
-    A download that was cut off is resumed. Credentials are looked for where Kaggle's client looks;
-    public data sets need none.
+    An interrupted download is resumed. Kaggle's client finds the credentials; public data sets need none.
 
     Args:
         slug: OWNER/NAME for a data set, NAME for a competition.
-        downloads: the folder that keeps downloads.
-        largest: how many bytes it may take when unpacked.
+        downloads: the folder of all downloads.
+        largest: maximum number of bytes of the unpacked files.
 
     Raises:
-        ConvscopeError: no such thing, no credentials, rules not accepted, no connection, or an archive
-            that is damaged or not to be trusted.
+        ConvscopeError: the item does not exist, credentials are missing, its rules are not accepted, there
+            is no connection, or the archive is damaged or unsafe.
     """
     if not _SLUG.match(slug):
         raise ConvscopeError(
-            f"dataset.kaggle={slug!r}: expected OWNER/NAME for a data set, NAME for a competition, as in its "
-            f"address under {SITE}"
+            f"dataset.kaggle={slug!r} is not valid: expected OWNER/NAME for a data set or NAME for a "
+            f"competition, as in its address below {SITE}"
         )
-    work = _Work(slug)
-    home = downloads / work.kind / slug
+    item = _Item(slug)
+    home = downloads / item.kind / slug
     marker, files, archive = home / "download.json", home / "files", home / "archive.zip"
     if marker.is_file():
         return Download(files, json.loads(marker.read_text("utf-8")))
     home.mkdir(parents=True, exist_ok=True)
     with locked(home, f"another run is downloading {slug}"):
         if not archive.is_file():
-            about = _download(work, home / "archive.zip.partial")
+            about = _download(item, home / "archive.zip.partial")
             write_json(home / "about.json", about)
             (home / "archive.zip.partial").rename(archive)
         about = json.loads((home / "about.json").read_text("utf-8"))
@@ -87,7 +86,7 @@ def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
                 raise
             archive.unlink()
             raise DamagedArchiveError(
-                f"{error}; it was removed, so that the next run downloads it anew"
+                f"{error}; it was removed: run the command again to download it again"
             ) from None
         shutil.rmtree(files, ignore_errors=True)
         unpacked.rename(files)
@@ -96,49 +95,49 @@ def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
     return Download(files, about)
 
 
-def _download(work: _Work, path: Path) -> dict[str, Any]:
-    """Bring the archive to `path`, which may hold its beginning; returns what Kaggle says of it."""
+def _download(item: _Item, path: Path) -> dict[str, Any]:
+    """Download the archive to `path` and return its description; resume if `path` has its beginning."""
     import requests
 
     api, authenticated = _client()
     from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
     from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest, ApiGetDatasetRequest
 
-    about = {"url": work.url, "version": None, "licence": None}
+    about = {"url": item.url, "version": None, "licence": None}
     try:
         with api.build_kaggle_client() as client:
-            if work.is_competition:
-                about["licence"] = f"the competition's rules, {work.url}/rules"
+            if item.is_competition:
+                about["licence"] = f"the competition's rules, {item.url}/rules"
                 request = ApiDownloadDataFilesRequest()
-                request.competition_name = work.slug
+                request.competition_name = item.slug
                 response = client.competitions.competition_api_client.download_data_files(request)
             else:
-                owner, name = work.slug.split("/")
-                asked = ApiGetDatasetRequest()
-                asked.owner_slug, asked.dataset_slug = owner, name
-                described = client.datasets.dataset_api_client.get_dataset(asked)
-                about["version"] = described.current_version_number
-                about["licence"] = described.license_name
-                wanted = ApiDownloadDatasetRequest()
-                wanted.owner_slug, wanted.dataset_slug = owner, name
-                response = client.datasets.dataset_api_client.download_dataset(wanted)
-            print(f"downloading {work.url}")
+                owner, name = item.slug.split("/")
+                query = ApiGetDatasetRequest()
+                query.owner_slug, query.dataset_slug = owner, name
+                description = client.datasets.dataset_api_client.get_dataset(query)
+                about["version"] = description.current_version_number
+                about["licence"] = description.license_name
+                download = ApiDownloadDatasetRequest()
+                download.owner_slug, download.dataset_slug = owner, name
+                response = client.datasets.dataset_api_client.download_dataset(download)
+            print(f"downloading {item.url}")
             api.download_file(response, str(path), client.http_client(), quiet=False, resume=True)
     except requests.HTTPError as error:
-        raise _refused(work, error, authenticated=authenticated) from None
+        raise _refused(item, error, authenticated=authenticated) from None
     except (requests.RequestException, ValueError) as error:
         raise ConvscopeError(
-            f"cannot download {work.url} ({type(error).__name__}): look at the connection and run it "
-            "again, it goes on where it stopped; or download it by hand and say dataset=folder "
-            "dataset.source=FOLDER"
+            f"cannot download {item.url} ({type(error).__name__}): check the connection and run the command "
+            "again to resume the download; or download it by hand and use dataset=folder "
+            "dataset.source=DIR"
         ) from None
     return about
 
 
 def _client() -> tuple[Any, bool]:
-    """Kaggle's client and whether it found credentials; what it prints and its SystemExit are kept back."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    """Return Kaggle's client and whether it found credentials; suppress its output and its SystemExit."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         from kaggle.api.kaggle_api_extended import KaggleApi
 
         api = KaggleApi()
@@ -157,28 +156,26 @@ def _no_exit() -> Iterator[None]:
     except SystemExit:
         pass
     except requests.RequestException as error:
-        raise ConvscopeError(
-            f"cannot reach Kaggle ({type(error).__name__}): look at the connection"
-        ) from None
+        raise ConvscopeError(f"cannot reach Kaggle ({type(error).__name__}): check the connection") from None
 
 
-def _refused(work: _Work, error: Any, *, authenticated: bool) -> ConvscopeError:
+def _refused(item: _Item, error: Any, *, authenticated: bool) -> ConvscopeError:
     status = getattr(error.response, "status_code", None)
     if status == 404:
-        return ConvscopeError(f"Kaggle has nothing at {work.url}: look for a typing error in dataset.kaggle")
+        return ConvscopeError(f"Kaggle has nothing at {item.url}: check the spelling of dataset.kaggle")
     if status in (401, 403) and not authenticated:
         return ConvscopeError(
-            f"Kaggle gives {work.url} to known people only, and no credentials were found: make a token at "
-            f"{SITE}/settings, and put it into ~/.kaggle/access_token or KAGGLE_API_TOKEN"
+            f"Kaggle requires a login for {item.url}, but no credentials were found: create a token at "
+            f"{SITE}/settings and put it into ~/.kaggle/access_token or KAGGLE_API_TOKEN"
         )
-    if status == 403 and work.is_competition:
+    if status == 403 and item.is_competition:
         return ConvscopeError(
-            f"Kaggle refuses {work.url} until you have accepted its rules: do so at {work.url}/rules "
-            "and run this again"
+            f"Kaggle refuses {item.url} because you have not accepted its rules: accept them at "
+            f"{item.url}/rules and run the command again"
         )
     if status in (401, 403):
         return ConvscopeError(
-            f"Kaggle refuses {work.url} with your credentials ({status}): make a new token at "
-            f"{SITE}/settings, or ask for access at {work.url}"
+            f"Kaggle refuses {item.url} with your credentials ({status}): create a new token at "
+            f"{SITE}/settings, or ask for access at {item.url}"
         )
-    return ConvscopeError(f"Kaggle answered {status} for {work.url}: try again later")
+    return ConvscopeError(f"Kaggle answered {status} for {item.url}: try again later")

@@ -1,4 +1,4 @@
-"""Labels that may be wrong: what a classifier that has not seen an image is confident that it is not.
+"""Labels that may be wrong: a classifier not trained on the image confidently predicts another class.
 
 C. G. Northcutt, L. Jiang, I. L. Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels (2021).
 """
@@ -16,7 +16,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Suspect:
-    """An image, by its index, whose label may be wrong; what it may be; the probabilities of both."""
+    """The index of an image whose label may be wrong, the suggested class, and the probabilities of both."""
 
     index: int
     suggested: int
@@ -25,38 +25,38 @@ class Suspect:
 
 
 def cross_validated(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The probability of each class by a logistic regression that was fitted to other images.
+    """Return class probabilities from logistic regressions that were fitted to other images.
 
     Args:
-        features: (n, …), of a network that was not trained on these labels.
-        labels: int (n,), at least `FOLDS` of each class.
+        features: (n, …), computed by a network that was not trained on these labels.
+        labels: int (n,); at least `FOLDS` images of each class.
 
     Returns:
         float (n, classes).
     """
     flat = np.reshape(features, (len(features), -1))
-    strength = 10 / flat.shape[1]  # as for vectors of length 1, however many features they have
+    strength = 10 / flat.shape[1]  # independent of the number of features
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     return cross_val_predict(classifier, flat, labels, cv=folds, method="predict_proba")
 
 
 def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[Suspect]:
-    """Images that are confidently of another class than their label, the surest first.
+    """Return the images that confidently belong to another class than their label, most confident first.
 
-    Confident means: at least as probable as the class is, on average, for the images that are labelled so.
+    Confident means: the probability of the class is at least its mean over the images with this label.
 
     Args:
-        probabilities: (n, classes), of models that have not seen the image.
-        labels: int (n,), each class at least once.
+        probabilities: (n, classes), from models that were not trained on the image.
+        labels: int (n,); each class occurs.
     """
     classes = probabilities.shape[1]
-    usual = np.array([probabilities[labels == each, each].mean() for each in range(classes)])
-    confident = np.where(probabilities >= usual, probabilities, -1.0)
+    threshold = np.array([probabilities[labels == index, index].mean() for index in range(classes)])
+    confident = np.where(probabilities >= threshold, probabilities, -1.0)
     best = confident.argmax(axis=1)
     rows = np.arange(len(labels))
     doubted = np.flatnonzero((best != labels) & (confident[rows, best] >= 0))
-    found = [
+    result = [
         Suspect(
             int(row),
             int(best[row]),
@@ -65,4 +65,4 @@ def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[Suspect]:
         )
         for row in doubted
     ]
-    return sorted(found, key=lambda each: each.of_label - each.of_suggested)
+    return sorted(result, key=lambda suspect: suspect.of_label - suspect.of_suggested)

@@ -1,4 +1,4 @@
-"""The manifest: what a data set holds, and where. The one thing that training reads of stage 1."""
+"""The manifest of a data set: its classes, images and settings; training reads nothing else of stage 1."""
 
 import json
 from collections import Counter
@@ -19,12 +19,12 @@ _ALWAYS = {"path", "split", "class", "source", "sha256", "width", "height"}
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image: `path` is relative to the data set's folder, with forward slashes.
+    """One image: `path` is relative to the folder of the data set, with forward slashes.
 
-    `source` says where it came from, and `key` names it there as it does on every machine; `sha256` is of its
-    bytes, `original` of those that it was converted from, or empty; `phash` is its perceptual hash in
-    hexadecimal or empty; `width` and `height` are in pixels, `mask` is the path of its ground-truth mask or
-    None.
+    `source` is the origin of the file; `key` is its name in the source, the same on every machine. `sha256`
+    is the hash of the bytes, `original` that of the file it was converted from, or empty. `phash` is the
+    perceptual hash in hexadecimal, or empty. `width` and `height` are in pixels. `mask` is the path of the
+    ground-truth mask or None.
     """
 
     path: str
@@ -40,7 +40,7 @@ class ImageRecord:
     mask: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest keeps it: the label is called `class`."""
+        """Return the entry of the manifest, where the label is called `class`."""
         content = {
             "path": self.path,
             "split": self.split,
@@ -59,14 +59,14 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set: its classes in the order of a model's outputs; its images; how they came about.
+    """A data set: its images, and its classes in the order of the outputs of a model.
 
-    `split`, `inspect` and `origin` are the settings it was made with. `source` says where the images are
-    from: `url` or `folder`, `version`, `licence`. `rejected` lists files that were left out, as `{"source",
-    "reason", "detail"}`; `duplicates` the groups of images that are the same or nearly, as `{"kind",
-    "images"}` with their paths; `conflicts` those of them that are in several classes. `handled` counts
-    what was uncommon. `pixels` has `mean` and `deviation` of each channel, 0 to 255, and over how many
-    `images` of train.
+    `split`, `inspect` and `origin` are the settings of stage 1. `source` describes the origin of the images:
+    `url` or `folder`, `version`, `licence`. `rejected` lists the files that were left out as `{"source",
+    "reason", "detail"}`. `duplicates` lists groups of equal or nearly equal images as `{"kind", "images"}`
+    with their paths; `conflicts` lists the groups in more than one class. `handled` counts unusual
+    properties of the files. `pixels` has the `mean` and `deviation` of each channel, 0 to 255, and the
+    number of training `images` that were measured.
     """
 
     name: str
@@ -83,33 +83,33 @@ class Manifest:
     pixels: dict[str, Any] = field(default_factory=dict)
 
     def of_split(self, split: str) -> list[ImageRecord]:
-        """The images of one split, in the manifest's order."""
+        """Return the images of one split, in the order of the manifest."""
         return [image for image in self.images if image.split == split]
 
     def counts(self) -> dict[str, Counter[str]]:
-        """How many images each split has of each class."""
+        """Return the number of images of each class in each split."""
         result = {split: Counter[str]() for split in SPLITS}
         for image in self.images:
             result[image.split][image.label] += 1
         return result
 
     def write(self, root: Path, name: str = FILE) -> None:
-        """Write `manifest.json`, or the manifest of a fold, into the data set's folder."""
+        """Write `manifest.json`, or the manifest of a fold, into the folder of the data set."""
         content = {"version": VERSION, **{key: getattr(self, key) for key in _HEAD}}
         write_json(root / name, content | {"images": [image.to_json() for image in self.images]})
 
 
-_HEAD = tuple(each.name for each in fields(Manifest) if each.name != "images")
+_HEAD = tuple(item.name for item in fields(Manifest) if item.name != "images")
 
 
 def open_dataset(root: Path, fold: int | None = None) -> Manifest:
-    """The manifest of the data set in `root`; one split by hand, without a manifest, is listed.
+    """Return the manifest of the data set in `root`; without a manifest file, list its split folders.
 
-    With `fold`, its images of that fold are for validation and those of the others for training.
+    With `fold`, the images of that fold are the validation split, and those of the other folds are train.
 
     Raises:
-        ConvscopeError: there is no such data set or fold, its manifest is malformed or leads out of the
-            folder.
+        ConvscopeError: the data set or the fold does not exist, or its manifest is malformed or contains a
+            path outside the folder.
     """
     if fold is not None:
         return _read(_fold_file(root, fold))
@@ -120,28 +120,30 @@ def open_dataset(root: Path, fold: int | None = None) -> Manifest:
     siblings = root.parent.glob(f"[!.]*/{FILE}") if root.parent.is_dir() else []
     known = ", ".join(sorted(path.parent.name for path in siblings)) or "none"
     raise ConvscopeError(
-        f"no data set at {root} (in {root.parent} there is: {known}); make it with "
-        f"'python create_train_val_test.py', and the same dataset=… and dataset.name=…"
+        f"no data set at {root} ({root.parent} contains: {known}): make it with "
+        f"'python create_train_val_test.py' and the same dataset=… and dataset.name=…"
     )
 
 
 def manifest_hash(root: Path, fold: int | None = None) -> str | None:
-    """The SHA-256 of the data set's manifest, or None if it has none."""
+    """Return the SHA-256 of the manifest file, or None if the data set has none."""
     path = root / FILE if fold is None else _fold_file(root, fold)
     return sha256(path) if path.is_file() else None
 
 
 def fold_name(fold: int) -> str:
-    """The file of a fold's manifest, relative to the data set's folder."""
+    """Return the path of the manifest of a fold, relative to the folder of the data set."""
     return f"{FOLDS}/{fold}.json"
 
 
 def _fold_file(root: Path, fold: int) -> Path:
     path = root / fold_name(fold)
     if not path.is_file():
-        known = sorted(int(each.stem) for each in path.parent.glob("*.json") if each.stem.isdigit())
-        there = f"it has those from 0 to {known[-1]}" if known else "it has none; split.folds=5 makes five"
-        raise ConvscopeError(f"dataset.fold={fold}: no such fold in {root}, {there}")
+        known = sorted(int(file.stem) for file in path.parent.glob("*.json") if file.stem.isdigit())
+        hint = (
+            f"expected 0 to {known[-1]}" if known else "make the data set with split.folds=5 for five folds"
+        )
+        raise ConvscopeError(f"dataset.fold={fold} does not exist in {root}: {hint}")
     return path
 
 
@@ -159,11 +161,11 @@ def _read(path: Path) -> Manifest:
         _check_kinds(manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConvscopeError(
-            f"malformed {path} ({type(error).__name__}: {error}); make the data set again with overwrite=true"
+            f"malformed {path} ({type(error).__name__}: {error}): make the data set again with overwrite=true"
         ) from None
     for image in images:
         if image.label not in manifest.classes:
-            raise ConvscopeError(f"malformed {path}: {image.path} has the class {image.label!r}")
+            raise ConvscopeError(f"malformed {path}: {image.path} has the unknown class {image.label!r}")
     return manifest
 
 
@@ -172,17 +174,17 @@ def _check_kinds(manifest: Manifest) -> None:
     for key in _HEAD:
         kind = list if key in lists else str if key in texts else dict
         if not isinstance(getattr(manifest, key), kind):
-            raise TypeError(f"{key!r} is no {kind.__name__}")
+            raise TypeError(f"{key!r} is not a {kind.__name__}")
 
 
 def _record(entry: dict[str, Any]) -> ImageRecord:
     mask = entry.get("mask")
-    for inner in (entry["path"], mask or "none"):
-        place = PurePosixPath(inner)
-        if place.is_absolute() or ".." in place.parts:
-            raise ValueError(f"{inner!r} leads out of the data set's folder")
+    for text in (entry["path"], mask or "none"):
+        path = PurePosixPath(text)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{text!r} is outside the folder of the data set")
     if entry["split"] not in SPLITS:
-        raise ValueError(f"{entry['path']!r} is in split {entry['split']!r}")
+        raise ValueError(f"{entry['path']!r} is in the unknown split {entry['split']!r}")
     return ImageRecord(
         path=entry["path"],
         split=entry["split"],

@@ -1,6 +1,6 @@
-"""The embedded data set: pictures of five flowers, drawn by code, each with a mask of its flower.
+"""The procedural data set: pictures of five flowers, drawn by code, each with a mask of its flower.
 
-Pose, scale, light, background clutter, blur and noise are random; the same seed draws the same bytes.
+Pose, scale, light, background, blur and noise are random. The same seed gives the same bytes.
 """
 
 import zlib
@@ -26,8 +26,8 @@ from convscope.images import save_png
 from convscope.parallel import in_processes
 from convscope.progress import progress
 
-CHUNK = 8  # pictures a task
-SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 that are drawn
+CHUNK = 8  # pictures per task
+SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 drawn pixels
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class DrawnImage:
 def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42) -> DrawnImage:
     """Draw one picture of `flower` (a key of `FLOWERS`), `size` pixels wide and high.
 
-    The same seed gives the same pixels. `difficulty`, from 0 to 1, is how much speaks against the
-    flower: small and off centre, aslant, pale, before clutter, blurred and noisy.
+    The same seed gives the same pixels. A larger `difficulty`, 0 to 1, gives flowers that are smaller, off
+    centre, tilted, pale, blurred and noisy, with more clutter behind them.
     """
     rng = np.random.default_rng(seed)
     side = size * SUPERSAMPLING
     scene = _background(size, rng, difficulty).repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
-    flower_layer, place = _place_flower(flower, side, rng, difficulty)
-    scene = _compose(scene, _stem(place, side, rng))
-    scene = _compose(scene, flower_layer)
-    mask = flower_layer.alpha
-    if rng.random() < 0.8 * difficulty:  # something stands before it
+    flower_canvas, pose = _draw_flower(flower, side, rng, difficulty)
+    scene = _compose(scene, _draw_stem(pose, side, rng))
+    scene = _compose(scene, flower_canvas)
+    mask = flower_canvas.alpha
+    if rng.random() < 0.8 * difficulty:  # a blade of grass covers a part of it
         front = RgbaCanvas((side, side))
         _paint_blade(front, rng)
         scene, mask = _compose(scene, front), mask * (1 - front.alpha)
@@ -65,24 +65,24 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:
-    """The mean of every SUPERSAMPLING x SUPERSAMPLING block."""
+    """Return the mean of every block of SUPERSAMPLING x SUPERSAMPLING pixels."""
     side = picture.shape[0] // SUPERSAMPLING
     blocks = picture.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, *picture.shape[2:])
     return blocks.mean(axis=(1, 3))
 
 
-def _compose(scene: np.ndarray, layer: RgbaCanvas) -> np.ndarray:
-    return scene + layer.alpha[..., None] * (layer.color - scene)
+def _compose(scene: np.ndarray, canvas: RgbaCanvas) -> np.ndarray:
+    return scene + canvas.alpha[..., None] * (canvas.color - scene)
 
 
 def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates x, y of every pixel, float32 (side, side), -1..1 across the picture."""
+    """Return the coordinates x, y of every pixel, float32 (side, side), -1 to 1 across the picture."""
     axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
     return np.broadcast_to(axis, (side, side)), np.broadcast_to(axis[:, None], (side, side))
 
 
 def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.ndarray:
-    """Two blending colours, cloudy, with out-of-focus blobs, leaves and blades."""
+    """Draw a cloudy gradient of two colours with blurred blobs, leaves and blades of grass."""
     x, y = _grid(side)
     tilt = rng.uniform(0, 2 * np.pi)
     ramp = np.clip(0.5 + 0.5 * (x * np.cos(tilt) + y * np.sin(tilt)), 0, 1)[..., None]
@@ -90,24 +90,23 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
     scene = hues[0] * (1 - ramp) + hues[1] * ramp
     clouds = ndimage.zoom(rng.normal(0, 26, (9, 9)), side / 9, order=1, grid_mode=True, mode="nearest")
     scene = (scene + clouds[..., None]).astype(np.float32)
-    layer = RgbaCanvas((side, side))
-    for _ in range(
-        rng.integers(2, 4 + round(8 * difficulty))
-    ):  # blobs in the colours of petals: colour must not tell
+    canvas = RgbaCanvas((side, side))
+    # The blobs have the colours of petals, so that no colour reveals the class.
+    for _ in range(rng.integers(2, 4 + round(8 * difficulty))):
         cx, cy, r = *rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35)
         distance = r - np.hypot(x - cx, (y - cy) * rng.uniform(0.7, 1.4))
         palette = PETAL_COLORS if rng.random() < 0.6 else LEAF_COLORS
-        layer.paint(vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1))
+        canvas.paint(vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1))
     for _ in range(rng.integers(1, 3 + round(6 * difficulty))):
-        _paint_blade(layer, rng)
-    scene = _compose(scene, layer)
+        _paint_blade(canvas, rng)
+    scene = _compose(scene, canvas)
     blur = rng.uniform(0.25, 2.5)
     return ndimage.gaussian_filter(scene, (blur, blur, 0))
 
 
-def _paint_blade(layer: RgbaCanvas, rng: np.random.Generator) -> None:
+def _paint_blade(canvas: RgbaCanvas, rng: np.random.Generator) -> None:
     """Paint a bent leaf or blade of grass across the picture."""
-    side = layer.alpha.shape[0]
+    side = canvas.alpha.shape[0]
     x, y = _grid(side)
     turn = rng.uniform(0, 2 * np.pi)
     along = x * np.cos(turn) + y * np.sin(turn) - rng.uniform(-1.2, 0.4)
@@ -117,22 +116,22 @@ def _paint_blade(layer: RgbaCanvas, rng: np.random.Generator) -> None:
     inside = np.clip(along / length, 0, 1)
     half = width * np.sin(np.pi * inside**0.6)
     across = np.abs(across)
-    layer.paint(
+    canvas.paint(
         vary(rng, LEAF_COLORS), edge(np.where(half > 1e-6, half - across, -1), 2 / side), 0.8 + 3 * across
     )
 
 
-def _place_flower(
+def _draw_flower(
     flower: str, side: int, rng: np.random.Generator, difficulty: float
 ) -> tuple[RgbaCanvas, tuple[float, float, float]]:
-    """The flower somewhere in the picture, and (centre x, centre y, direction of its stem)."""
+    """Draw the flower; return it with (centre x, centre y, direction of its stem)."""
     x, y = _grid(side)
     radius = rng.uniform(0.72 - 0.5 * difficulty, 0.82)
     cx, cy = rng.uniform(-0.7, 0.7, 2) * difficulty
     lean = rng.normal(0, 0.35) if flower == "tulip" else rng.uniform(-0.6, 0.6)
     dx, dy = (x - cx) / radius, (y - cy) / radius
     dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
-    if flower != "tulip":  # the others are seen from above, more or less aslant
+    if flower != "tulip":  # the other flowers are seen from above, more or less tilted
         slant = rng.uniform(0, np.pi)
         squeeze = 1 / rng.uniform(1 - 0.6 * difficulty, 1.0)
         u = dx * np.cos(slant) + dy * np.sin(slant)
@@ -142,21 +141,21 @@ def _place_flower(
     return FLOWERS[flower](field, rng), (cx, cy, lean)
 
 
-def _stem(place: tuple[float, float, float], side: int, rng: np.random.Generator) -> RgbaCanvas:
-    """A stem from the flower's centre down, thin and bent."""
-    cx, cy, lean = place
+def _draw_stem(pose: tuple[float, float, float], side: int, rng: np.random.Generator) -> RgbaCanvas:
+    """Draw a thin, bent stem from the centre of the flower downwards."""
+    cx, cy, lean = pose
     x, y = _grid(side)
     dx, dy = x - cx, y - cy
     dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
     dx = dx - rng.normal(0, 0.15) * dy**2
-    layer = RgbaCanvas((side, side))
+    canvas = RgbaCanvas((side, side))
     inside = np.where(dy > 0, rng.uniform(0.02, 0.05) - np.abs(dx), -1)
-    layer.paint(vary(rng, LEAF_COLORS), edge(inside, 2 / side), 0.9 + 3 * dx)
-    return layer
+    canvas.paint(vary(rng, LEAF_COLORS), edge(inside, 2 / side), 0.9 + 3 * dx)
+    return canvas
 
 
 def _light(scene: np.ndarray, rng: np.random.Generator, difficulty: float) -> np.ndarray:
-    """A gradient of light across the picture, a tint, a contrast."""
+    """Apply a gradient of light, a tint and a contrast."""
     x, y = _grid(scene.shape[0])
     turn = rng.uniform(0, 2 * np.pi)
     ramp = 1 + rng.uniform(0, 0.35) * (x * np.cos(turn) + y * np.sin(turn))
@@ -167,7 +166,7 @@ def _light(scene: np.ndarray, rng: np.random.Generator, difficulty: float) -> np
 
 @dataclass(frozen=True)
 class _Job:
-    """One picture to draw, and where to."""
+    """One picture to draw, with its parameters and its paths."""
 
     flower: str
     index: int
@@ -191,18 +190,18 @@ def generate(
     difficulty: float,
     seed: int,
 ) -> list[Candidate]:
-    """Draw the whole data set into `folder`, with all cores: pictures and masks as PNG.
+    """Draw the data set into `folder` on all cores: pictures and masks as PNG files.
 
     Args:
-        folder: where to; `images/CLASS/` and `masks/CLASS/` are made in it.
-        classes: which of the five flowers; all if empty.
-        images_per_class: how many pictures of each.
+        folder: the folder; `images/CLASS/` and `masks/CLASS/` are created in it.
+        classes: names of flowers; empty for all five.
+        images_per_class: number of pictures of each flower.
         image_size: width and height in pixels.
-        difficulty: 0..1, see `draw`.
-        seed: the same seed draws the same bytes.
+        difficulty: 0 to 1, see `draw`.
+        seed: random seed; the same seed gives the same bytes.
 
     Raises:
-        ConvscopeError: no such flower.
+        ConvscopeError: a class is not the name of a flower.
     """
     for name in classes:
         if name not in FLOWERS:

@@ -1,9 +1,9 @@
-"""Five flowers as functions of the plane: what a procedural picture is drawn from.
+"""Five flowers, each drawn by a function of pixel coordinates.
 
-A flower is drawn on a `Coordinates`: the coordinates of every pixel in the flower's own frame, in which it
-has radius 1, its centre at (0, 0) and its stem towards +y. Each function returns a `RgbaCanvas`, which knows
-how it covers what lies beneath it. The classes differ in structure (how many petals, how they overlap,
-what sits in the middle) and share their colours, so that no colour gives a class away.
+A flower is drawn on `Coordinates`: in the frame of the flower its radius is 1, its centre is (0, 0) and its
+stem points towards +y. Each function returns an `RgbaCanvas`, colour with coverage. The classes differ in
+structure (number and overlap of the petals, the centre) and share their colours, so that no colour reveals
+the class.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ LEAF_COLORS = np.array([[60, 110, 50], [90, 130, 60], [45, 90, 60], [110, 140, 8
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Pixel coordinates in a flower's own frame.
+    """Pixel coordinates in the frame of a flower.
 
-    `x`, `y`: float32 (height, width), in flower radii; `pixel`: the size of a pixel in flower radii.
+    `x` and `y` are float32 (height, width) in flower radii; `pixel` is the size of a pixel in flower radii.
     """
 
     x: np.ndarray
@@ -50,14 +50,14 @@ class Coordinates:
 
 
 class RgbaCanvas:
-    """A picture in progress: colour 0..255, float32 (h, w, 3), and coverage 0..1, float32 (h, w)."""
+    """A canvas: `color`, float32 (height, width, 3), 0 to 255; `alpha`, float32 (height, width), 0 to 1."""
 
     def __init__(self, shape: tuple[int, int]):
         self.color = np.zeros((*shape, 3), np.float32)
         self.alpha = np.zeros(shape, np.float32)
 
     def paint(self, color: np.ndarray, alpha: np.ndarray, shade: np.ndarray | float = 1.0) -> None:
-        """Lay `color` times `shade` over what is there, where `alpha` says so."""
+        """Blend `color` times `shade` over the canvas with opacity `alpha`."""
         rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
         if not rows.size:
             return
@@ -71,18 +71,18 @@ class RgbaCanvas:
 
 
 def edge(distance: np.ndarray, pixel: float) -> np.ndarray:
-    """Coverage of a shape from the signed distance to its edge (positive inside), one pixel soft."""
+    """Return the coverage of a shape from the signed distance to its edge (positive inside), antialiased."""
     return np.clip(distance / pixel + 0.5, 0, 1).astype(np.float32)
 
 
 def vary(rng: np.random.Generator, palette: np.ndarray, spread: float = 22.0) -> np.ndarray:
-    """A colour of the palette with some noise, float32 (3,), 0..255."""
+    """Return a colour of the palette with random noise, float32 (3,), 0 to 255."""
     color = palette[rng.integers(len(palette))] + rng.normal(0, spread, 3)
     return np.clip(color, 12, 250).astype(np.float32)
 
 
 def _petal_ring(
-    layer: RgbaCanvas,
+    canvas: RgbaCanvas,
     field: Coordinates,
     rng: np.random.Generator,
     *,
@@ -111,37 +111,39 @@ def _petal_ring(
     across = np.abs(np.sin(offset)) * radius
     distance = np.where((along > 0) & (along < 1), width * profile - across, -1)
     ribs = 1 - 0.16 * np.exp(-((across / (0.16 * width)) ** 2))
-    layer.paint(color, edge(distance, field.pixel), shade * (0.72 + 0.28 * inside) * ribs)
+    canvas.paint(color, edge(distance, field.pixel), shade * (0.72 + 0.28 * inside) * ribs)
 
 
-def _disc(layer: RgbaCanvas, field: Coordinates, radius: float, color: np.ndarray, shade: np.ndarray) -> None:
-    """Paint the domed middle of a flower."""
+def _disc(
+    canvas: RgbaCanvas, field: Coordinates, radius: float, color: np.ndarray, shade: np.ndarray
+) -> None:
+    """Paint the domed centre of a flower."""
     r = field.radius
     dome = np.sqrt(np.clip(1.15 - (r / radius) ** 2, 0, None))
-    layer.paint(color, edge(radius - r, field.pixel), (0.45 + 0.6 * dome) * shade)
+    canvas.paint(color, edge(radius - r, field.pixel), (0.45 + 0.6 * dome) * shade)
 
 
 def daisy(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
-    """Twelve to twenty narrow, separate, round-tipped petals about a small, plain dome."""
-    layer = RgbaCanvas(field.x.shape)
+    """Draw 12 to 20 narrow, separate, round-tipped petals around a small, plain dome."""
+    canvas = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     count = int(rng.integers(12, 21))
     if rng.random() < 0.5:
-        _petal_ring(layer, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=0.75)
-    _petal_ring(layer, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=1.0)
+        _petal_ring(canvas, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=0.75)
+    _petal_ring(canvas, field, rng, count=count, inner=0.1, pointed=False, color=color, shade=1.0)
     grain = 1 + 0.12 * np.sin(field.x * 61 + 3 * np.sin(field.y * 17)) * np.sin(field.y * 67)
-    _disc(layer, field, rng.uniform(0.2, 0.3), vary(rng, CENTER_COLORS), grain)
-    return layer
+    _disc(canvas, field, rng.uniform(0.2, 0.3), vary(rng, CENTER_COLORS), grain)
+    return canvas
 
 
 def sunflower(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
-    """Two rings of short pointed petals about a wide disc of seeds on crossing spirals."""
-    layer = RgbaCanvas(field.x.shape)
+    """Draw two rings of short, pointed petals around a wide disc of seeds on crossing spirals."""
+    canvas = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     count, disc = int(rng.integers(16, 25)), rng.uniform(0.46, 0.6)
     for shade in (0.72, 1.0):
         _petal_ring(
-            layer,
+            canvas,
             field,
             rng,
             count=count,
@@ -153,17 +155,17 @@ def sunflower(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     turn = 9.0 * np.sqrt(field.radius / disc)
     seeds = np.cos(13 * field.angle + 3.2 * turn) + np.cos(21 * field.angle - 3.2 * turn)
     ring = 1 - 0.35 * (np.abs(field.radius - 0.55 * disc) < 0.12 * disc)
-    _disc(layer, field, disc, vary(rng, CENTER_COLORS), (0.78 + 0.3 * seeds) * ring)
-    return layer
+    _disc(canvas, field, disc, vary(rng, CENTER_COLORS), (0.78 + 0.3 * seeds) * ring)
+    return canvas
 
 
 def dandelion(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
-    """A translucent globe of seeds: thin spokes from a small core, each ending in a star of hairs."""
-    layer = RgbaCanvas(field.x.shape)
+    """Draw a translucent globe of seeds: thin spokes from a small core, each ending in a star of hairs."""
+    canvas = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     core = rng.uniform(0.08, 0.14)
     radius, angle = field.radius, field.angle
-    layer.paint(color, 0.22 * edge(0.97 - radius, 0.2), 0.9)
+    canvas.paint(color, 0.22 * edge(0.97 - radius, 0.2), 0.9)
     seeds = int(rng.integers(55, 85))
     k = np.arange(seeds) + 0.5
     height = 1 - 2 * k / seeds
@@ -182,15 +184,15 @@ def dandelion(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
     step = 2 * np.pi / spokes
     offset = (angle - turn[0] + step / 2) % step - step / 2
     thread = np.exp(-((offset * radius / (1.2 * field.pixel + 0.006)) ** 2))
-    layer.paint(color, 0.6 * thread * edge(0.9 - radius, field.pixel), 0.95)
-    layer.paint(color, 0.85 * hairs.astype(np.float32), 1.1)
-    _disc(layer, field, core, vary(rng, CENTER_COLORS), np.ones_like(radius))
-    return layer
+    canvas.paint(color, 0.6 * thread * edge(0.9 - radius, field.pixel), 0.95)
+    canvas.paint(color, 0.85 * hairs.astype(np.float32), 1.1)
+    _disc(canvas, field, core, vary(rng, CENTER_COLORS), np.ones_like(radius))
+    return canvas
 
 
 def rose(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
-    """Whorls of broad overlapping petals, each with a lit rim, winding into a spiral."""
-    layer = RgbaCanvas(field.x.shape)
+    """Draw whorls of broad, overlapping petals with a bright rim, wound into a spiral."""
+    canvas = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     turn = rng.uniform(0, 2 * np.pi)
     for whorl, size in enumerate((1.0, 0.82, 0.64, 0.47, 0.32)):
@@ -204,27 +206,27 @@ def rose(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
             inside = broad - np.hypot(along, across / 1.25)
             rim = np.exp(-((inside / (0.16 * broad)) ** 2))
             hollow = 0.78 - 0.4 * np.clip(0.2 - along / broad, 0, 1)
-            layer.paint(color, edge(inside, field.pixel), (hollow + 0.38 * rim) * (1.02 - 0.06 * whorl))
+            canvas.paint(color, edge(inside, field.pixel), (hollow + 0.38 * rim) * (1.02 - 0.06 * whorl))
         turn += 0.6
     r = field.radius
     spiral = np.cos(field.angle * rng.choice([-1, 1]) + 44 * r + turn)
-    layer.paint(color, edge(0.24 - r, 0.05), 0.62 + 0.3 * spiral)
-    return layer
+    canvas.paint(color, edge(0.24 - r, 0.05), 0.62 + 0.3 * spiral)
+    return canvas
 
 
 def tulip(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
-    """A cup from the side: pointed petals that overlap, a thick stem, leaves like blades."""
-    layer = RgbaCanvas(field.x.shape)
+    """Draw a cup from the side: overlapping, pointed petals, a thick stem, blade-like leaves."""
+    canvas = RgbaCanvas(field.x.shape)
     color = vary(rng, PETAL_COLORS)
     green = vary(rng, LEAF_COLORS, 12)
     x, y, pixel = field.x, field.y, field.pixel
     bend = 0.12 * rng.normal() * np.clip(y - 0.6, 0, None) ** 2
-    layer.paint(green, edge(0.09 - np.abs(x - bend), pixel) * (y > 0.5), 0.9 - 2 * (x - bend))
+    canvas.paint(green, edge(0.09 - np.abs(x - bend), pixel) * (y > 0.5), 0.9 - 2 * (x - bend))
     for side in rng.choice([-1, 1], size=2, replace=False)[: rng.integers(1, 3)]:
         up = np.clip((2.6 - y) / rng.uniform(1.7, 2.3), 0, 1)
         middle = bend + side * (0.05 + 0.75 * up**1.6)
         half = 0.24 * np.sin(np.pi * up**0.7)
-        layer.paint(
+        canvas.paint(
             green,
             edge(np.where(half > 1e-6, half - np.abs(x - middle), -1), pixel),
             0.75 + 0.8 * np.abs(x - middle),
@@ -242,8 +244,8 @@ def tulip(field: Coordinates, rng: np.random.Generator) -> RgbaCanvas:
         inside = np.where((up > 0) & (up < tip), half - np.abs(x - middle), -1)
         veins = 1 - 0.14 * np.exp(-(((x - middle) / 0.05) ** 2))
         rim = 0.2 * np.exp(-((inside / 0.06) ** 2))
-        layer.paint(color, edge(inside, pixel), (shade * (0.68 + 0.3 * rise) + rim) * veins)
-    return layer
+        canvas.paint(color, edge(inside, pixel), (shade * (0.68 + 0.3 * rise) + rim) * veins)
+    return canvas
 
 
 FLOWERS: dict[str, Callable[[Coordinates, np.random.Generator], RgbaCanvas]] = {

@@ -1,4 +1,4 @@
-"""The pages' templates: what is put into them is escaped."""
+"""The templates of the pages; their values are escaped."""
 
 from typing import Any
 from urllib.parse import quote
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of `assets/` with its values; its style and script are inside."""
+    """Return a template of `assets/`, which includes its style and script, filled with values."""
     environment = Environment(
         loader=PackageLoader("convscope.render", "assets"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Small pictures inside a page, as `data:` addresses."""
+"""Small pictures inside a page, as `data:` URLs."""
 
 import base64
 import io
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 112  # pixels, of the longer side
+SIDE = 112  # pixels of the longer side
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, as a data address, or None where there is none to show; its title and a remark."""
+    """A small picture as a `data:` URL, or None without a picture; its title and a remark."""
 
     address: str | None
     title: str
@@ -21,12 +21,12 @@ class Thumbnail:
 
 
 def data_address(pixels: np.ndarray) -> str:
-    """A uint8 picture (height, width, 3) as a `data:` address that holds a JPEG of it."""
+    """Return a picture, uint8 (height, width, 3), as a `data:` URL of a JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def file_address(path: Path) -> str:
-    """A PNG file as a `data:` address."""
+    """Return a PNG file as a `data:` URL."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

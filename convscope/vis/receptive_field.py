@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convscope.graph import Layer
+from convscope.graph.keras_private import call_of
 from convscope.vis.operation_window import IN_PLACE, Axis, keras_class, window_of
-from convscope.vis.tensor_graph import call_of
 
 __all__ = ["Axis", "ReceptiveField", "receptive_fields"]
 
@@ -44,7 +44,7 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
     for layer in layers:
         waiting = [layer.output]
         while waiting:
-            missing = [tensor for tensor in call_of(waiting[-1]).input_tensors if id(tensor) not in fields]
+            missing = [tensor for tensor in call_of(waiting[-1]).inputs if id(tensor) not in fields]
             if missing:
                 waiting += missing
             else:
@@ -56,20 +56,20 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
 def _field(tensor: Any, fields: dict[int, ReceptiveField | None]) -> ReceptiveField | None:
     """Return the field of a tensor, given those of the tensors that it is computed from."""
     call = call_of(tensor)
-    if len(tensor.shape) != 4 or any(len(each.shape) != 4 for each in call.input_tensors):
+    if len(tensor.shape) != 4 or any(len(each.shape) != 4 for each in call.inputs):
         return None
-    if not call.input_tensors:  # the picture
+    if not call.inputs:  # the picture
         return ReceptiveField()
     inputs = _without_gates(call, tensor)
     before = [fields[id(each)] for each in inputs]
     known = [field for field in before if field is not None]
-    windows = window_of(call.operation, call.arguments.args, tuple(inputs[0].shape))
+    windows = window_of(call.operation, call.args, tuple(inputs[0].shape))
     if windows is None or len(known) < len(before):
         return None
     sides = {tuple(each.shape[1:3]) for each in inputs}
     if windows is IN_PLACE and sides != {tuple(tensor.shape[1:3])}:
         return None  # values of one position are repeated at others
-    if windows is not IN_PLACE and len(call.input_tensors) > 1:
+    if windows is not IN_PLACE and len(call.inputs) > 1:
         return None  # the kernel of the convolution depends on the picture
     height, width = _union([field.height for field in known]), _union([field.width for field in known])
     if height is None or width is None:
@@ -89,7 +89,7 @@ def _union(axes: Sequence[Axis]) -> Axis | None:
 
 def _without_gates(call: Any, output: Any) -> list[Any]:
     """Return the inputs of a call; of a product, without those that scale whole channels."""
-    inputs = list(call.input_tensors)
+    inputs = list(call.inputs)
     if keras_class(call.operation) != "Multiply" or tuple(output.shape[1:3]) == (1, 1):
         return inputs
     return [tensor for tensor in inputs if tuple(tensor.shape[1:3]) != (1, 1)] or inputs

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-
-def call_of(tensor: Any) -> Any:
-    """Return the call that gives a tensor, with `operation`, `arguments` and `input_tensors`."""
-    operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index]
+from convscope.graph.keras_private import call_of
 
 
 def others_needed(tensor: Any, output: Any) -> list[Any]:
@@ -19,7 +15,7 @@ def others_needed(tensor: Any, output: Any) -> list[Any]:
     others: dict[int, Any] = {}
     waiting = [output]
     while waiting:
-        inputs = call_of(waiting[-1]).input_tensors
+        inputs = call_of(waiting[-1]).inputs
         missing = [each for each in inputs if id(each) not in depends]
         if missing:
             waiting += missing

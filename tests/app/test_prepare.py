@@ -45,17 +45,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def place_of(manifest: Manifest) -> dict[str, str]:
+def split_of(manifest: Manifest) -> dict[str, str]:
     return {image.key: image.split for image in manifest.images}
 
 
 def draw(source: Path, first: int, *names: str) -> None:
-    """Pictures that differ, `first` and following, each at its path below `source`."""
+    """Write different pictures to the paths `names` below `source`; `first` is the seed of the first one."""
     for seed, name in enumerate(names, first):
         save_png(source / name, scene(64, 48, seed))
 
 
-def test_the_manifest_says_what_is_on_disk(class_folders: Path, tmp_path: Path) -> None:
+def test_the_manifest_describes_the_files_on_disk(class_folders: Path, tmp_path: Path) -> None:
     root = prepare(config(class_folders, tmp_path / "data"))
     manifest = open_dataset(root)
     assert manifest.classes == ["dark", "light"]
@@ -76,7 +76,7 @@ def test_the_manifest_says_what_is_on_disk(class_folders: Path, tmp_path: Path) 
     np.testing.assert_allclose(manifest.pixels["deviation"], pixels.std(axis=0), atol=0.006)
 
 
-def test_pictures_with_the_same_stem_all_find_a_place(class_folders: Path, tmp_path: Path) -> None:
+def test_pictures_with_the_same_stem_get_different_paths(class_folders: Path, tmp_path: Path) -> None:
     inner = class_folders / "dark" / "more"
     inner.mkdir()
     for path in sorted((class_folders / "dark").glob("*.png")):
@@ -87,7 +87,7 @@ def test_pictures_with_the_same_stem_all_find_a_place(class_folders: Path, tmp_p
     assert len({image.path.casefold() for image in manifest.images}) == 40
 
 
-def test_the_order_in_which_the_files_are_listed_does_not_matter(
+def test_the_result_does_not_depend_on_the_order_of_the_listing(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = prepare(config(class_folders, tmp_path / "one"))
@@ -104,13 +104,13 @@ def test_the_order_in_which_the_files_are_listed_does_not_matter(
     assert contents(first) == contents(second)
 
 
-def test_the_classes_may_be_picked_and_put_in_order(class_folders: Path, tmp_path: Path) -> None:
+def test_classes_can_be_selected_and_ordered(class_folders: Path, tmp_path: Path) -> None:
     settings = config(class_folders, tmp_path / "data")
     settings.dataset.classes = ["light", "dark"]
     assert open_dataset(prepare(settings)).classes == ["light", "dark"]
 
 
-def test_duplicates_stay_in_one_split_and_conflicts_are_named(tmp_path: Path) -> None:
+def test_duplicates_stay_in_one_split_and_conflicts_are_listed(tmp_path: Path) -> None:
     source = tmp_path / "photos"
     draw(source, 0, *(f"{label}/{index}.png" for label in "ab" for index in range(12)))
     for index in range(4):
@@ -128,7 +128,7 @@ def test_duplicates_stay_in_one_split_and_conflicts_are_named(tmp_path: Path) ->
     assert len(manifest.images) == 29
 
 
-def test_folds_share_one_copy_and_each_image_is_validated_once(class_folders: Path, tmp_path: Path) -> None:
+def test_folds_share_the_files_and_every_image_is_validated_once(class_folders: Path, tmp_path: Path) -> None:
     root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(folds=4)))
     folds = [open_dataset(root, number) for number in range(4)]
     assert folds[0].images == open_dataset(root).images
@@ -145,15 +145,15 @@ def test_folds_share_one_copy_and_each_image_is_validated_once(class_folders: Pa
         assert each.counts()["validation"] == {"dark": 2, "light": 2}
     images = [path for path in contents(root) if path.endswith(".png")]
     assert len(images) == 20
-    with pytest.raises(ConvscopeError, match="it has those from 0 to 3"):
+    with pytest.raises(ConvscopeError, match="expected 0 to 3"):
         open_dataset(root, 4)
 
 
 @pytest.mark.parametrize("folds", [0, 3])
-def test_adding_images_moves_none(class_folders: Path, tmp_path: Path, folds: int) -> None:
+def test_added_images_move_no_other_image(class_folders: Path, tmp_path: Path, folds: int) -> None:
     root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(folds=folds)))
     before = open_dataset(root)
-    of_fold = [place_of(open_dataset(root, number)) for number in range(folds)]
+    of_fold = [split_of(open_dataset(root, number)) for number in range(folds)]
     bytes_before = contents(root)
     draw(
         class_folders,
@@ -163,7 +163,7 @@ def test_adding_images_moves_none(class_folders: Path, tmp_path: Path, folds: in
     (class_folders / "dark" / "0.png").unlink()  # what is in the data set stays
     prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
     after = open_dataset(root)
-    assert place_of(after).items() >= place_of(before).items()
+    assert split_of(after).items() >= split_of(before).items()
     assert len(after.images) == 50
     assert after.classes == ["dark", "light", "third"]
     assert after.split == before.split
@@ -174,7 +174,7 @@ def test_adding_images_moves_none(class_folders: Path, tmp_path: Path, folds: in
         if not folds:
             assert all(abs(found[part] - exact[part]) <= 1 for part in found)
     for number in range(folds):
-        assert place_of(open_dataset(root, number)).items() >= of_fold[number].items()
+        assert split_of(open_dataset(root, number)).items() >= of_fold[number].items()
     unchanged = contents(root)
     prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
     assert contents(root) == unchanged
@@ -183,9 +183,9 @@ def test_adding_images_moves_none(class_folders: Path, tmp_path: Path, folds: in
 def test_a_new_image_that_links_two_splits_is_left_out(tmp_path: Path) -> None:
     source, root = tmp_path / "photos", tmp_path / "data"
     draw(source, 0, *(f"{label}/{index}.png" for label in "ab" for index in range(20)))
-    place = place_of(open_dataset(prepare(config(source, root))))
-    one = next(key for key, part in place.items() if part == "train")
-    other = next(key for key, part in place.items() if part == "test")
+    before = split_of(open_dataset(prepare(config(source, root))))
+    one = next(key for key, part in before.items() if part == "train")
+    other = next(key for key, part in before.items() if part == "test")
     (source / "a" / "same.png").write_bytes((source / one).read_bytes())
     first, second = (np.asarray(Image.open(source / key), np.float64) for key in (one, other))
     for step in range(1, 32):  # a picture half-way is near to both
@@ -193,16 +193,16 @@ def test_a_new_image_that_links_two_splits_is_left_out(tmp_path: Path) -> None:
         save_png(source / "a" / f"mixed{step:02}.png", mixed.round().astype(np.uint8))
     prepare(config(source, root, ExtendConfig(), inspect=InspectConfig(near=12)))
     manifest = open_dataset(root / "set")
-    assert place_of(manifest).items() >= place.items()
+    assert split_of(manifest).items() >= before.items()
     left_out = [each for each in manifest.rejected if each["reason"] == LINKS_SPLITS]
     assert left_out
     assert left_out[0]["detail"].endswith("test and train")
-    after = place_of(manifest)
+    after = split_of(manifest)
     near_one, near_other = after.get("a/mixed01.png"), after.get("a/mixed31.png")
     assert (near_one, near_other) == ("train", "test")
 
 
-def test_a_split_of_the_sources_own_is_kept_and_leaks_are_taken_out_of_train(tmp_path: Path) -> None:
+def test_a_predefined_split_is_kept_and_leaks_are_removed_from_train(tmp_path: Path) -> None:
     source = tmp_path / "photos"
     names = [
         f"{part}/{label}/{n}.png" for part in ("train", "val", "test") for label in "ab" for n in range(5)
@@ -220,7 +220,7 @@ def test_a_split_of_the_sources_own_is_kept_and_leaks_are_taken_out_of_train(tmp
     }
 
 
-def test_what_a_predefined_split_lacks_comes_from_train(tmp_path: Path) -> None:
+def test_a_missing_predefined_split_is_taken_from_train(tmp_path: Path) -> None:
     source = tmp_path / "photos"
     draw(
         source,
@@ -237,7 +237,7 @@ def test_what_a_predefined_split_lacks_comes_from_train(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", Link)
-def test_images_are_linked_as_asked_for(class_folders: Path, tmp_path: Path, link: Link) -> None:
+def test_images_are_linked_as_configured(class_folders: Path, tmp_path: Path, link: Link) -> None:
     (class_folders / "dark" / "web.webp").write_bytes(b"")
     Image.fromarray(scene()).save(class_folders / "dark" / "web.webp")
     root = prepare(config(class_folders, tmp_path / "data", FractionsConfig(link=link)))
@@ -252,7 +252,7 @@ def test_images_are_linked_as_asked_for(class_folders: Path, tmp_path: Path, lin
         assert path.read_bytes() == source.read_bytes()
 
 
-def test_a_link_that_cannot_be_is_one_line(
+def test_a_link_that_fails_is_an_error_of_one_line(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -264,7 +264,7 @@ def test_a_link_that_cannot_be_is_one_line(
     assert len(open_dataset(prepare(config(class_folders, tmp_path / "data"))).images) == 20
 
 
-def test_images_that_are_gone_are_noticed(class_folders: Path, tmp_path: Path) -> None:
+def test_missing_images_are_detected(class_folders: Path, tmp_path: Path) -> None:
     settings = config(class_folders, tmp_path / "data")
     root = prepare(settings)
     (root / open_dataset(root).images[0].path).unlink()
@@ -275,7 +275,7 @@ def test_images_that_are_gone_are_noticed(class_folders: Path, tmp_path: Path) -
     assert len(contents(root)) == 22
 
 
-def test_a_run_that_fails_leaves_the_old_data_set_whole(
+def test_a_failed_run_leaves_the_old_data_set_unchanged(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = prepare(config(class_folders, tmp_path / "data"))
@@ -298,10 +298,8 @@ def test_a_run_that_fails_leaves_the_old_data_set_whole(
     assert contents(root) != before
 
 
-def test_a_disk_that_is_really_full_leaves_the_old_data_set_whole(
-    class_folders: Path, tmp_path: Path
-) -> None:
-    """The process may write 20 kB to a file: what it copies is larger, so the system refuses it."""
+def test_a_full_disk_leaves_the_old_data_set_unchanged(class_folders: Path, tmp_path: Path) -> None:
+    """The process may write at most 20 kB per file; one image is larger, so the system refuses it."""
     save_png(
         class_folders / "dark" / "large.png",
         np.random.default_rng(0).integers(0, 255, (120, 120, 3), np.uint8),
@@ -325,7 +323,7 @@ def test_a_disk_that_is_really_full_leaves_the_old_data_set_whole(
     assert contents(tmp_path / "data") == before
 
 
-def test_what_a_killed_run_left_is_cleared_away(class_folders: Path, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed(class_folders: Path, tmp_path: Path) -> None:
     leftover = tmp_path / "data" / ".set.partial" / "train" / "x"
     leftover.mkdir(parents=True)
     root = prepare(config(class_folders, tmp_path / "data"))
@@ -365,9 +363,7 @@ for line in sys.stdin:
 """
 
 
-def test_a_kill_at_any_of_fifty_moments_leaves_the_old_data_set_or_the_new(
-    class_folders: Path, tmp_path: Path
-) -> None:
+def test_a_kill_at_any_time_leaves_the_old_or_the_new_data_set(class_folders: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     whole = {}
     for seed in (0, 1):
@@ -392,7 +388,7 @@ def test_a_kill_at_any_of_fifty_moments_leaves_the_old_data_set_or_the_new(
     assert [path.name for path in root.iterdir()] == ["set"]
 
 
-def test_the_flowers_are_split_within_a_group_of_the_fractions(shared: Path, tmp_path: Path) -> None:
+def test_the_flowers_are_split_by_the_fractions_within_one_group(shared: Path, tmp_path: Path) -> None:
     root = prepare(config(shared / "data" / "flowers", tmp_path / "data"))
     manifest = open_dataset(root)
     largest = max(len(each["images"]) for each in manifest.duplicates)
@@ -405,7 +401,7 @@ def test_the_flowers_are_split_within_a_group_of_the_fractions(shared: Path, tmp
     assert (len(manifest.images), len(manifest.rejected)) == (4064, 0)
 
 
-def test_procedural_pictures_keep_their_masks_when_more_are_added(tmp_path: Path) -> None:
+def test_procedural_pictures_keep_their_masks_when_the_data_set_is_extended(tmp_path: Path) -> None:
     def drawn(count: int, split: SplitConfig) -> Manifest:
         dataset = ProceduralConfig(
             name="p", root=str(tmp_path), classes=["rose", "daisy"], images_per_class=count, image_size=48

@@ -1,4 +1,4 @@
-"""Files as they come from strangers: what is no usable picture, and what is, however odd."""
+"""Files of all kinds: unusable ones with the reason, and usable but unusual pictures."""
 
 import io
 import os
@@ -15,7 +15,7 @@ Writer = Callable[[Path], None]
 
 
 def scene(width: int = 48, height: int = 40, seed: int = 0) -> np.ndarray:
-    """A picture with shapes in it, uint8 (height, width, 3); another seed is another scene."""
+    """A picture with shapes in it, uint8 (height, width, 3); every seed gives another scene."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (5, 6, 3)).astype(np.uint8))
     return np.array(small.resize((width, height), Image.Resampling.BICUBIC))
@@ -54,8 +54,8 @@ def deep_png() -> bytes:
     return png(48, 40, depth=16, data=rows)
 
 
-def flipped(content: bytes, place: float, value: int = 0xFF) -> bytes:
-    at = int(len(content) * place)
+def flipped(content: bytes, share: float, value: int = 0xFF) -> bytes:
+    at = int(len(content) * share)
     return content[:at] + bytes([content[at] ^ value]) + content[at + 1 :]
 
 
@@ -71,7 +71,7 @@ def archive() -> bytes:
 
 
 def text_bomb() -> bytes:
-    """A PNG whose text unpacks to more than Pillow allows."""
+    """A PNG whose text is larger than Pillow allows when it is decompressed."""
     body = b"comment\0\0" + zlib.compress(b"a" * (80 << 20))
     rows = b"".join(b"\0" + row.tobytes() for row in scene())
     return png(48, 40, data=rows, extra=png_chunk(b"zTXt", body))
@@ -151,7 +151,7 @@ def palette_with_hole() -> bytes:
 
 
 def stereo() -> bytes:
-    """An MPO: a photograph with a second one behind it, as phones and stereo cameras write it."""
+    """An MPO file: two photographs, as phones and stereo cameras write it."""
     buffer = io.BytesIO()
     first, second = (Image.fromarray(scene(seed=seed)) for seed in (40, 41))
     first.save(buffer, "MPO", save_all=True, append_images=[second], quality=95)
@@ -227,7 +227,7 @@ GOOD: dict[str, tuple[bool, bytes]] = {
 
 
 def write_bad(folder: Path) -> dict[str, str]:
-    """Write every bad file; returns the reason by name."""
+    """Write every bad file; return the reasons by name."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (_, content) in BAD.items():
         (folder / name).write_bytes(content)
@@ -238,7 +238,7 @@ def write_bad(folder: Path) -> dict[str, str]:
 
 
 def write_good(folder: Path) -> None:
-    """Write every good file, and one whose name is no UTF-8."""
+    """Write every good file, and one whose name is not UTF-8."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (_, content) in GOOD.items():
         (folder / name).write_bytes(content)

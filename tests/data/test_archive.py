@@ -26,7 +26,7 @@ def unpacked(tmp_path: Path, content: bytes, largest: int = ROOM) -> dict[str, b
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def test_archives_in_archives_are_unpacked_into_folders_of_their_names(tmp_path: Path) -> None:
+def test_nested_archives_are_unpacked_into_folders_of_the_same_name(tmp_path: Path) -> None:
     inner = zipped({"cat.0.jpg": b"c", "deep/dog.0.jpg": b"d"})
     found = unpacked(tmp_path, zipped({"train.zip": inner, "train/already.txt": b"t", "ü.csv": b"x"}))
     assert found == {
@@ -38,8 +38,8 @@ def test_archives_in_archives_are_unpacked_into_folders_of_their_names(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "..\\x", "C:\\x", "C:/x"])
-def test_a_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ArchiveError, match="leads out"):
+def test_a_path_outside_the_target_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchiveError, match="outside"):
         unpacked(tmp_path, zipped({"fine.txt": b"", name: b"evil"}))
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"a.zip", "fine.txt"}
 
@@ -55,19 +55,19 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
         unpacked(tmp_path, buffer.getvalue())
 
 
-def test_what_unpacks_to_too_much_is_refused_before_it_does(tmp_path: Path) -> None:
+def test_an_archive_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"dataset.max_gigabytes"):
         unpacked(tmp_path, zipped({"zeros": bytes(ROOM + 1)}))
     assert not (tmp_path / "out" / "zeros").exists()
 
 
-def test_an_archive_in_an_archive_shares_its_bound(tmp_path: Path) -> None:
+def test_a_nested_archive_shares_the_limit(tmp_path: Path) -> None:
     inner = zipped({"zeros": bytes(ROOM // 2)})
     with pytest.raises(ArchiveError, match=r"dataset.max_gigabytes"):
         unpacked(tmp_path, zipped({f"{index}.zip": inner for index in range(3)}))
 
 
-def test_a_size_that_lies_is_found_out(tmp_path: Path) -> None:
+def test_a_false_size_in_the_directory_is_detected(tmp_path: Path) -> None:
     content = bytearray(zipped({"zeros": bytes(100_000)}))
     true, lie = struct.pack("<I", 100_000), struct.pack("<I", 10)
     assert content.count(true) == 2  # beside the data, and in the directory at the end
@@ -77,7 +77,7 @@ def test_a_size_that_lies_is_found_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["cut", "flip", "text"])
-def test_a_damaged_archive_is_one_line(tmp_path: Path, spoil: str) -> None:
+def test_a_damaged_archive_is_an_error_of_one_line(tmp_path: Path, spoil: str) -> None:
     content = zipped({"a.bin": bytes(range(256)) * 40}, compress=zipfile.ZIP_STORED)
     broken = {
         "cut": content[:3000],
@@ -90,7 +90,7 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, spoil: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_comes_twice_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("a.txt", "one")

@@ -24,7 +24,7 @@ def pairs_of(found: list[Inspected], near: int = 6) -> list[Pair]:
     return find_pairs([each.sha256 for each in found], [each.phash for each in found], near)
 
 
-def test_the_hash_is_imagehashs(tmp_path: Path) -> None:
+def test_the_hash_equals_that_of_imagehash(tmp_path: Path) -> None:
     pixels = [scene(100, 90, seed) for seed in range(20)]  # small enough not to be shrunk beforehand
     found = hashed(*(encoded("PNG", each) for each in pixels), folder=tmp_path)
     for each in found:
@@ -34,7 +34,7 @@ def test_the_hash_is_imagehashs(tmp_path: Path) -> None:
         assert bin(each.phash.mirrored ^ int(str(imagehash.phash(mirror)), 16)).count("1") <= 2
 
 
-def test_recompressed_shrunk_lightened_and_mirrored_copies_are_near(tmp_path: Path) -> None:
+def test_recompressed_resized_brightened_and_mirrored_copies_are_near_duplicates(tmp_path: Path) -> None:
     pixels = scene(320, 240, seed=1)
     picture = Image.fromarray(pixels)
     copies = [
@@ -50,20 +50,20 @@ def test_recompressed_shrunk_lightened_and_mirrored_copies_are_near(tmp_path: Pa
     assert all(5 not in (pair.first, pair.second) for pair in pairs)
 
 
-def test_pictures_of_one_grey_are_compared_by_their_bytes(tmp_path: Path) -> None:
+def test_uniform_pictures_are_compared_by_their_bytes(tmp_path: Path) -> None:
     flat = [np.full((40, 40, 3), value, np.uint8) for value in (10, 200, 200)]
     found = hashed(*(encoded("PNG", each) for each in flat), folder=tmp_path)
     assert [each.phash for each in found] == [None, None, None]
     assert pairs_of(found) == [Pair(1, 2, 0)]
 
 
-def test_hashes_of_a_stack_are_those_of_each() -> None:
+def test_hashes_of_a_stack_equal_the_hashes_of_single_pictures() -> None:
     stack = np.random.default_rng(0).integers(0, 256, (7, 32, 32)).astype(np.uint8)
     assert perceptual_hashes(stack) == [perceptual_hashes(each[None])[0] for each in stack]
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=30), st.integers(0, 40))
-def test_pairs_are_all_that_are_near_enough(bits: list[int], near: int) -> None:
+def test_all_pairs_within_the_distance_are_returned(bits: list[int], near: int) -> None:
     hashes = [PerceptualHash(each, each) for each in bits]
     expected = {
         (i, j): (bits[i] ^ bits[j]).bit_count()
@@ -90,7 +90,7 @@ def linked(*pairs: tuple[int, int]) -> list[Pair]:
     return [Pair(first, second, 0) for first, second in pairs]
 
 
-def test_groups_are_what_is_linked_directly_or_not() -> None:
+def test_groups_join_pictures_that_are_linked_directly_or_through_others() -> None:
     assert group_duplicates(6, linked((0, 1), (1, 4), (2, 5))).group == [0, 0, 2, 3, 0, 2]
 
 
@@ -101,13 +101,13 @@ def test_an_image_that_links_two_splits_is_left_out_and_they_stay_apart() -> Non
     assert result.left_out == {2: ("test", "train")}
 
 
-def test_in_predefined_splits_the_later_one_goes() -> None:
+def test_of_two_duplicates_in_different_splits_the_later_is_left_out() -> None:
     result = group_duplicates(2, linked((0, 1)), splits=["train", "test"], order=[1, 0])
     assert result.group == [-1, 1]
 
 
 @given(st.data())
-def test_no_group_ever_has_two_splits(data: st.DataObject) -> None:
+def test_no_group_has_two_splits(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 14))
     index = st.integers(0, count - 1)
     pairs = linked(*data.draw(st.lists(st.tuples(index, index), max_size=20)))
@@ -123,7 +123,7 @@ def test_no_group_ever_has_two_splits(data: st.DataObject) -> None:
         assert len(ends) == 1 or -1 in ends
 
 
-def test_the_flowers_have_the_pairs_that_were_looked_at(shared: Path) -> None:
+def test_the_flowers_have_the_pairs_that_were_checked_by_eye(shared: Path) -> None:
     paths = sorted((shared / "data" / "flowers").glob("*/*"))
     found, _ = inspect([Candidate(path, path.parent.name, path.name, str(path)) for path in paths])
     distances = Counter(pair.distance for pair in pairs_of(found, near=8))

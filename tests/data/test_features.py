@@ -21,7 +21,7 @@ def trunk(*, filters: int = 3, padding: str = "valid", seed: int = 0) -> keras.M
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(maps), name="trunk")
 
 
-def test_the_key_tells_apart_all_that_features_depend_on() -> None:
+def test_the_key_changes_with_everything_that_features_depend_on() -> None:
     same = key(trunk(), UNIT, IMAGES)
     frozen = trunk()
     frozen.get_layer("conv").trainable = False
@@ -51,7 +51,9 @@ def batches(tmp_path: Path) -> Batches:
     return Batches(examples, size=(8, 8), preprocessing=by_name("unit_range"), batch_size=4)
 
 
-def test_features_are_the_trunks_output_and_are_computed_once(tmp_path: Path, batches: Batches) -> None:
+def test_features_equal_the_output_of_the_trunk_and_are_computed_once(
+    tmp_path: Path, batches: Batches
+) -> None:
     path, model = tmp_path / "cache" / "key.npy", trunk()
     features = cached(path, model, batches)
     expected = np.concatenate([np.asarray(model(batches[index][0])) for index in range(3)])
@@ -60,7 +62,7 @@ def test_features_are_the_trunks_output_and_are_computed_once(tmp_path: Path, ba
     np.testing.assert_array_equal(cached(path, trunk(seed=1), batches), features)  # not computed again
 
 
-def test_features_that_were_interrupted_are_completed(
+def test_an_interrupted_computation_is_resumed(
     tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, model = tmp_path / "key.npy", trunk()
@@ -83,7 +85,7 @@ def test_features_that_were_interrupted_are_completed(
     assert computed == [0, 1, 2, 2]  # the first two were not computed again
 
 
-def test_batches_of_features_show_each_once_an_epoch_with_its_target() -> None:
+def test_batches_contain_every_example_once_per_epoch_with_its_target() -> None:
     features = np.arange(40, dtype=np.float32)[:, None]
     rows = np.array([3, 5, 8, 13, 21, 34, 39])
     targets = rows[:, None].astype(np.float32)
@@ -102,7 +104,7 @@ def test_batches_of_features_show_each_once_an_epoch_with_its_target() -> None:
     np.testing.assert_array_equal(plain[1][0][:, 0], [13, 21, 34])
 
 
-def test_a_kill_before_the_file_is_marked_empty_leaves_no_zeros(
+def test_a_kill_before_the_file_is_filled_with_nan_leaves_no_zeros(
     tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
@@ -117,7 +119,7 @@ def test_a_kill_before_the_file_is_marked_empty_leaves_no_zeros(
     np.testing.assert_array_equal(whole, cached(tmp_path / "other.npy", trunk(), batches))
 
 
-def test_features_that_are_not_finite_are_not_kept(tmp_path: Path, batches: Batches) -> None:
+def test_features_that_are_not_finite_are_not_stored(tmp_path: Path, batches: Batches) -> None:
     model = trunk()
     model.set_weights([np.full_like(each, np.nan) for each in model.get_weights()])
     with pytest.raises(ConvscopeError, match="not finite"):

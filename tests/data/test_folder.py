@@ -29,7 +29,7 @@ def test_a_class_is_the_topmost_folder_that_holds_images(tmp_path: Path) -> None
     }
 
 
-def test_kaggles_flowers_which_hold_themselves_again_have_five_classes(tmp_path: Path) -> None:
+def test_a_nested_copy_of_the_class_folders_adds_no_class(tmp_path: Path) -> None:
     tree(
         tmp_path,
         *(f"flowers/{inner}{name}/1.jpg" for inner in ("", "flowers/") for name in ("daisy", "rose")),
@@ -37,21 +37,21 @@ def test_kaggles_flowers_which_hold_themselves_again_have_five_classes(tmp_path:
     assert set(classes_of(tmp_path).values()) == {"daisy", "rose"}
 
 
-def test_what_lies_in_no_class_folder_is_reported_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+def test_files_outside_class_folders_are_rejected_and_hidden_files_are_ignored(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.jpg", "b/2.jpg", "b/.DS_Store", "__MACOSX/b/._2.jpg", ".git/x.jpg", "README.md")
     found, rejected = find_candidates(tmp_path)
     assert sorted(each.key for each in found) == ["a/1.jpg", "b/2.jpg"]
     assert [(Path(each.source).name, each.reason) for each in rejected] == [("README.md", "no class")]
 
 
-def test_folders_of_one_name_side_by_side_are_asked_about(tmp_path: Path) -> None:
+def test_class_folders_of_the_same_name_at_one_depth_are_refused(tmp_path: Path) -> None:
     tree(tmp_path, "cats/2019/1.jpg", "cats/2020/2.jpg", "dogs/2019/3.jpg")
     with pytest.raises(ConvscopeError, match=r"cats/2019 and in dogs/2019.*dataset\.class_pattern"):
         find_candidates(tmp_path)
     assert set(classes_of(tmp_path, class_pattern="^([^/]+)/").values()) == {"cats", "dogs"}
 
 
-def test_splits_of_the_source_are_kept_if_asked_for_and_merged_if_not(tmp_path: Path) -> None:
+def test_splits_of_the_source_are_kept_only_with_predefined(tmp_path: Path) -> None:
     tree(tmp_path, "set/Training/a/1.jpg", "set/Training/b/2.jpg", "set/valid/a/3.jpg", "set/Test/b/4.jpg")
     found, _ = find_candidates(tmp_path, predefined=True)
     assert {each.path.name: each.split for each in found} == {
@@ -63,7 +63,7 @@ def test_splits_of_the_source_are_kept_if_asked_for_and_merged_if_not(tmp_path: 
     assert {each.split for each in find_candidates(tmp_path)[0]} == {None}
 
 
-def test_no_split_to_keep_is_an_error(tmp_path: Path) -> None:
+def test_predefined_without_split_folders_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match="split=predefined"):
         find_candidates(tree(tmp_path, "a/1.jpg", "b/2.jpg"), predefined=True)
 
@@ -86,7 +86,7 @@ def test_a_pattern_finds_the_class_in_the_path(tmp_path: Path, pattern: str, exp
 @pytest.mark.parametrize(
     ("pattern", "said"), [("(", "not a regular expression"), ("bird", "matches no path")]
 )
-def test_a_pattern_that_cannot_work_is_one_line(tmp_path: Path, pattern: str, said: str) -> None:
+def test_an_invalid_pattern_is_an_error_of_one_line(tmp_path: Path, pattern: str, said: str) -> None:
     with pytest.raises(ConvscopeError, match=said):
         find_candidates(tree(tmp_path, "cat.0.jpg"), class_pattern=pattern)
 
@@ -124,14 +124,14 @@ def test_a_table_gives_the_classes(tmp_path: Path) -> None:
         (b"path,class\n\xff\xfe.jpg,x\n", "UTF-8"),
     ],
 )
-def test_a_table_that_cannot_work_is_one_line(tmp_path: Path, content: str | bytes, said: str) -> None:
+def test_an_invalid_table_is_an_error_of_one_line(tmp_path: Path, content: str | bytes, said: str) -> None:
     table = tmp_path / "labels.csv"
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConvscopeError, match=re.escape(said)):
         find_candidates(tmp_path, labels=table)
 
 
-def test_classes_can_be_picked_and_a_typing_error_names_its_neighbour(tmp_path: Path) -> None:
+def test_classes_can_be_selected_and_a_typing_error_suggests_a_name(tmp_path: Path) -> None:
     tree(tmp_path, *(f"{name}/1.jpg" for name in ("daisy", "rose", "tulip")))
     assert set(classes_of(tmp_path, classes=["tulip", "rose"]).values()) == {"rose", "tulip"}
     with pytest.raises(ConvscopeError, match="did you mean tulip"):

@@ -20,7 +20,7 @@ def candidates(folder: Path) -> list[Candidate]:
     return [Candidate(path, "a", path.name, str(path)) for path in sorted(folder.iterdir())]
 
 
-def test_each_bad_file_is_rejected_for_its_reason(tmp_path: Path) -> None:
+def test_every_bad_file_is_rejected_with_its_reason(tmp_path: Path) -> None:
     reasons = corpus.write_bad(tmp_path)
     assert len(reasons) >= 50
     kept, rejected = inspect(candidates(tmp_path), min_size=16)
@@ -29,7 +29,7 @@ def test_each_bad_file_is_rejected_for_its_reason(tmp_path: Path) -> None:
     assert all(each.detail and "\n" not in each.detail for each in rejected)
 
 
-def test_each_good_file_is_kept_and_only_plain_ones_as_they_are(tmp_path: Path) -> None:
+def test_every_good_file_is_kept_and_only_plain_files_need_no_conversion(tmp_path: Path) -> None:
     corpus.write_good(tmp_path)
     kept, rejected = inspect(candidates(tmp_path), min_size=16)
     assert rejected == []
@@ -52,14 +52,14 @@ def test_each_good_file_is_kept_and_only_plain_ones_as_they_are(tmp_path: Path) 
         assert traits[name] == expected, name
 
 
-def test_the_least_size_is_of_the_shorter_side(tmp_path: Path) -> None:
+def test_the_smallest_size_applies_to_the_shorter_side(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(corpus.encoded("PNG", corpus.scene(40, 20)))
     assert len(inspect(candidates(tmp_path), min_size=20)[0]) == 1
     assert inspect(candidates(tmp_path), min_size=21)[1][0].reason == "too small"
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_a_turned_photograph_has_its_upright_size(tmp_path: Path, turn: int) -> None:
+def test_a_rotated_photograph_has_its_upright_size(tmp_path: Path, turn: int) -> None:
     (tmp_path / "a.jpg").write_bytes(corpus.with_exif(turn))
     (found,), _ = inspect(candidates(tmp_path))
     assert (found.width, found.height) == ((40, 48) if turn >= 5 else (48, 40))
@@ -115,7 +115,7 @@ def test_both_decoders_read_the_same_pixels_in_every_file(messy: tuple[Path, Pat
         )
 
 
-def test_what_is_converted_shows_what_the_source_shows(messy: tuple[Path, Path]) -> None:
+def test_converted_files_have_the_pixels_of_the_source(messy: tuple[Path, Path]) -> None:
     _, root = messy
     converted = [image for image in open_dataset(root).images if image.original]
     assert len(converted) >= 40

@@ -1,4 +1,4 @@
-"""Kaggle's own client against a server on this machine that answers as Kaggle does."""
+"""Kaggle's own client with a local server that answers like Kaggle."""
 
 import io
 import json
@@ -22,7 +22,7 @@ ROOM = 1 << 28
 
 @dataclass
 class Kaggle:
-    """What the server has and what it was asked."""
+    """The archives of the server and the requests that it received."""
 
     archives: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -114,7 +114,7 @@ FLOWERS = photographs(*(f"flowers/{name}/{index}.jpg" for name in ("daisy", "ros
 LARGE = photographs("a/1.jpg", "b/2.jpg", filling=3 << 20)  # the client asks for a mebibyte at a time
 
 
-def test_a_public_data_set_is_asked_for_anonymously_once(server: Kaggle, tmp_path: Path) -> None:
+def test_a_public_data_set_is_downloaded_once_without_credentials(server: Kaggle, tmp_path: Path) -> None:
     server.archives["owner/flowers"] = FLOWERS
     first = fetch("owner/flowers", tmp_path / "downloads", largest=ROOM)
     assert first.about == {
@@ -140,7 +140,7 @@ def test_credentials_are_used_where_kaggles_client_finds_them(
     assert server.credentials[-1] == "Bearer a-token"
 
 
-def test_a_download_that_breaks_off_is_resumed(server: Kaggle, tmp_path: Path) -> None:
+def test_a_broken_download_is_resumed(server: Kaggle, tmp_path: Path) -> None:
     server.archives["owner/flowers"] = LARGE
     server.cut_after = (2 << 20) + 7
     download = fetch("owner/flowers", tmp_path, largest=ROOM)
@@ -148,7 +148,7 @@ def test_a_download_that_breaks_off_is_resumed(server: Kaggle, tmp_path: Path) -
     assert len(list(download.folder.rglob("*.jpg"))) == 2
 
 
-def test_a_download_that_was_killed_is_resumed_by_the_next_run(
+def test_a_killed_download_is_resumed_by_the_next_run(
     server: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.archives["owner/flowers"] = LARGE
@@ -165,7 +165,7 @@ def test_a_download_that_was_killed_is_resumed_by_the_next_run(
     assert server.asked[-1] == f"GET from {2 << 20}"
 
 
-def test_a_run_killed_while_it_unpacks_does_not_ask_again(
+def test_a_run_killed_while_unpacking_does_not_download_again(
     server: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.archives["owner/flowers"] = FLOWERS
@@ -182,7 +182,7 @@ def test_a_run_killed_while_it_unpacks_does_not_ask_again(
     assert len(server.asked) == asked
 
 
-def test_a_damaged_archive_is_removed_and_asked_for_again(server: Kaggle, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_removed_and_downloaded_again(server: Kaggle, tmp_path: Path) -> None:
     server.archives["owner/flowers"] = FLOWERS[:4000]
     with pytest.raises(ConvscopeError, match=r"damaged.*removed"):
         fetch("owner/flowers", tmp_path, largest=ROOM)
@@ -196,7 +196,7 @@ def test_an_archive_that_is_refused_is_kept_whatever_the_names_in_it(server: Kag
         file.writestr("../damaged.jpg", b"")
     server.archives["owner/flowers"] = buffer.getvalue()
     for _ in range(2):
-        with pytest.raises(ConvscopeError, match="leads out"):
+        with pytest.raises(ConvscopeError, match="outside"):
             fetch("owner/flowers", tmp_path, largest=ROOM)
     assert server.asked.count("GET from 0") == 1
 
@@ -218,7 +218,7 @@ def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a/b/c", 200, None, "expected OWNER/NAME"),
     ],
 )
-def test_each_refusal_is_one_line_that_says_what_to_do(
+def test_each_refusal_is_an_error_of_one_line_with_a_fix(
     server: Kaggle,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,13 +235,15 @@ def test_each_refusal_is_one_line_that_says_what_to_do(
     assert "\n" not in str(error.value)
 
 
-def test_no_server_is_one_line(server: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_server_is_an_error_of_one_line(
+    server: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
-    with pytest.raises(ConvscopeError, match="look at the connection"):
+    with pytest.raises(ConvscopeError, match="check the connection"):
         fetch("owner/flowers", tmp_path, largest=ROOM)
 
 
-def test_stage_1_makes_the_flowers_of_kaggles_archive(
+def test_stage_1_makes_the_flowers_data_set_from_kaggle(
     server: Kaggle, tmp_path: Path, command: Callable
 ) -> None:
     server.archives["alxmamaev/flowers-recognition"] = FLOWERS
@@ -259,7 +261,7 @@ def test_stage_1_makes_the_flowers_of_kaggles_archive(
     assert str(tmp_path) not in (tmp_path / "data" / "flowers" / "manifest.json").read_text()
 
 
-def test_stage_1_makes_cats_and_dogs_of_the_competitions_nested_archives(
+def test_stage_1_makes_cats_vs_dogs_from_nested_archives(
     server: Kaggle, tmp_path: Path, command: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = photographs(*(f"train/{name}.{index}.jpg" for name in ("cat", "dog") for index in range(5)))
@@ -278,9 +280,7 @@ def test_stage_1_makes_cats_and_dogs_of_the_competitions_nested_archives(
     assert manifest.source["licence"].endswith("/competitions/dogs-vs-cats/rules")
 
 
-def test_cats_and_dogs_may_be_a_data_set_of_class_folders(
-    server: Kaggle, tmp_path: Path, command: Callable
-) -> None:
+def test_cats_vs_dogs_can_have_class_folders(server: Kaggle, tmp_path: Path, command: Callable) -> None:
     server.archives["owner/pets"] = photographs(
         *(f"PetImages/{name}/{index}.jpg" for name in ("Cat", "Dog") for index in range(5))
     )

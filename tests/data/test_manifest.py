@@ -11,7 +11,7 @@ RECORD = ImageRecord(
 )
 
 
-def test_it_survives_the_disk(tmp_path: Path) -> None:
+def test_a_manifest_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:
     rejected = [{"source": "s", "reason": "r", "detail": "d"}]
     manifest = Manifest("n", ["a", "b"], {"seed": 1}, [RECORD], {"kind": "x"}, rejected=rejected)
     manifest.write(tmp_path)
@@ -34,17 +34,17 @@ def test_it_survives_the_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "train/../../x.png"])
-def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     Manifest("n", ["a"], {}, [RECORD]).write(tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
     content["images"][0]["path"] = path
     (tmp_path / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(ConvscopeError, match="leads out of"):
+    with pytest.raises(ConvscopeError, match="outside the folder"):
         open_dataset(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "images": 3}', "\x00"])
-def test_a_malformed_manifest_is_one_line(tmp_path: Path, content: str) -> None:
+def test_a_malformed_manifest_is_an_error_of_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ConvscopeError, match="malformed"):
         open_dataset(tmp_path)
@@ -66,7 +66,7 @@ def test_a_split_made_by_hand_needs_no_manifest(class_folders: Path) -> None:
     }
 
 
-def test_a_missing_data_set_names_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
     Manifest("pets", ["a"], {}, [RECORD]).write(tmp_path / "pets")
-    with pytest.raises(ConvscopeError, match=r"there is: pets.*create_train_val_test"):
+    with pytest.raises(ConvscopeError, match=r"contains: pets.*create_train_val_test"):
         open_dataset(tmp_path / "petz")

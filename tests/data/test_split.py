@@ -9,7 +9,7 @@ from convscope.data.split import assign_folds, assign_splits, exact_counts
 from convscope.errors import ConvscopeError
 
 
-def test_the_flowers_project_took_test_from_what_validation_left() -> None:
+def test_test_is_a_fraction_of_the_remainder_or_of_the_total() -> None:
     # 1000 images: 150 for validation, then 20 % of 850 for test
     labels, keys = ["a"] * 1000, [str(index) for index in range(1000)]
     for of, expected in (("remainder", (680, 150, 170)), ("total", (650, 150, 200))):
@@ -18,12 +18,12 @@ def test_the_flowers_project_took_test_from_what_validation_left() -> None:
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.0, 0.0), (0.9, 0.05), (0.15, 0.2)])
-def test_three_images_give_one_to_each_part(validation: float, test: float) -> None:
+def test_three_images_give_one_to_each_split(validation: float, test: float) -> None:
     parts = assign_splits(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
     assert sorted(parts) == sorted(SPLITS)
 
 
-def test_too_few_images_are_named() -> None:
+def test_too_few_images_are_an_error() -> None:
     settings = {"validation": 0.2, "test": 0.2, "of": "total", "seed": 0}
     with pytest.raises(ConvscopeError, match="class 'rare' has 2 usable"):
         assign_splits(["rare"] * 2, ["a", "b"], **settings)
@@ -64,7 +64,7 @@ def split(rows: list[tuple[str, str, int]], options: dict) -> dict[tuple[str, st
 
 
 @given(rows=datasets(mixed=False), options=settings, shuffler=st.randoms(use_true_random=False))
-def test_a_split_is_stratified_grouped_and_blind_to_order(
+def test_a_split_is_stratified_grouped_and_independent_of_the_order(
     rows: list, options: dict, shuffler: object
 ) -> None:
     parts = split(rows, options)
@@ -87,7 +87,7 @@ def test_a_split_is_stratified_grouped_and_blind_to_order(
 
 
 @given(rows=datasets(mixed=True), options=settings)
-def test_groups_of_several_classes_stay_together_too(rows: list, options: dict) -> None:
+def test_groups_of_several_classes_stay_together(rows: list, options: dict) -> None:
     parts = split(rows, options)
     of_group = defaultdict(set)
     for row, part in parts.items():
@@ -117,7 +117,9 @@ def test_folds_are_stratified_and_grouped(rows: list, folds: int, seed: int) -> 
 
 
 @given(rows=datasets(mixed=False), more=datasets(mixed=False), options=settings)
-def test_adding_images_moves_none_and_keeps_the_fractions(rows: list, more: list, options: dict) -> None:
+def test_added_images_move_no_other_image_and_keep_the_fractions(
+    rows: list, more: list, options: dict
+) -> None:
     before = split(rows, options)
     new = [
         (label, f"new-{key}", group + 10_000) for label, key, group in more if label in {r[0] for r in rows}
@@ -136,7 +138,7 @@ def test_adding_images_moves_none_and_keeps_the_fractions(rows: list, more: list
                 assert abs(found[part] - exact[part]) <= 2 * largest
 
 
-def test_another_seed_is_another_split() -> None:
+def test_another_seed_gives_another_split() -> None:
     keys = [str(index) for index in range(100)]
     first, second = (
         assign_splits(["a"] * 100, keys, validation=0.2, test=0.2, of="total", seed=seed) for seed in (0, 1)

@@ -1,1 +1,1 @@
-"""Stage 1: a folder of images, or an archive, into a data set."""
+"""Stage 1: make a data set from a folder of images or an archive."""

@@ -59,12 +59,13 @@ class LayersConfig(ViewConfig):
 
 @dataclass
 class ClassActivationConfig(ViewConfig):
-    """Grad-CAM."""
+    """Class activation maps."""
 
     name = "class_activation"
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivation"
 
+    method: str = option("grad_cam", "how feature maps are weighted: grad_cam")
     layer: str | None = option(
         None, "the layer to explain; null selects the last feature maps before the head"
     )

@@ -1,4 +1,4 @@
-"""The class activation view: the positions that contribute to the score of a class, by Grad-CAM."""
+"""The class activation view: the positions of a photograph that are evidence for a class."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,8 +17,8 @@ from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
-from convscope.vis.grad_cam import ClassActivation as Heat
-from convscope.vis.grad_cam import GradCam, relative
+from convscope.vis.cam import WEIGHTINGS, Cam, relative
+from convscope.vis.cam import ClassActivation as Heat
 from convscope.vis.layer_selection import last_maps, select
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
@@ -26,7 +26,7 @@ _KEY = "class_activation.layer"
 
 
 class ClassActivation(View[ClassActivationConfig]):
-    """Draws Grad-CAM of each photograph: overlay and heatmap of one model, or a sheet of several."""
+    """Draws the class activation of each photograph: overlay and heatmap of one model, a sheet of several."""
 
     def __init__(self, run: Run, settings: ClassActivationConfig) -> None:
         """Check layer and class; raise ConvscopeError if one does not exist in every model."""
@@ -34,8 +34,11 @@ class ClassActivation(View[ClassActivationConfig]):
         _check_classes(run.models[:], settings.class_name)
         self.layer = _layer_to_explain(run.models.first.layers, settings.layer)
         matches = run.models.counterparts([self.layer], _KEY)
-        self.grad_cams = [  # each copies the last layer, with the weights that are loaded at this moment
-            GradCam(state.bundle.model, own) for state, (own,) in zip(run.models, matches, strict=True)
+        if settings.method not in WEIGHTINGS:
+            raise unknown("class_activation.method", settings.method, WEIGHTINGS)
+        weighting = WEIGHTINGS[settings.method]
+        self._cams = [
+            Cam(state.bundle.model, own, weighting) for state, (own,) in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
         classes = run.models.last.contract.class_names  # two may differ by case alone
@@ -51,6 +54,11 @@ class ClassActivation(View[ClassActivationConfig]):
             else:
                 yield self._side_by_side(photograph, scores)
 
+    @property
+    def _method(self) -> str:
+        """The name of the method, for captions."""
+        return "Grad-CAM" if self.settings.method == "grad_cam" else self.settings.method
+
     def _classes(self, scores: dict[str, float], truth: str | None) -> dict[str, str]:
         """Return the chosen class, or the predicted one and, if it differs, the true one."""
         if self.settings.class_name is not None:
@@ -64,8 +72,8 @@ class ClassActivation(View[ClassActivationConfig]):
     def _heats(self, photograph: Photograph, label: str) -> list[Heat]:
         """Return the class activation of each model."""
         return [
-            grad_cam(encode([photograph], state.bundle), state.bundle.contract.class_names.index(label))
-            for state, grad_cam in zip(self.run.models, self.grad_cams, strict=True)
+            cam(encode([photograph], state.bundle), state.bundle.contract.class_names.index(label))
+            for state, cam in zip(self.run.models, self._cams, strict=True)
         ]
 
     def _single(self, photograph: Photograph, label: str, role: str) -> Iterator[Artifact]:
@@ -75,7 +83,9 @@ class ClassActivation(View[ClassActivationConfig]):
         heat = images.stretch(relative(activation.heat), *small.shape[:2])
         strongest = float(activation.heat.max())
         height, width = activation.heat.shape
-        caption = f"Grad-CAM at {self.layer.path}, {height}×{width} positions; logit {activation.score:.2f}. "
+        caption = (
+            f"{self._method} at {self.layer.path}, {height}×{width} positions; logit {activation.score:.2f}. "
+        )
         if strongest > 0:
             caption += f"Maximum: {strongest:.3g} (logit)."
         else:
@@ -116,7 +126,7 @@ class ClassActivation(View[ClassActivationConfig]):
         ]
         how = "chosen" if self.settings.class_name else f"predicted by {titles[-1]}"
         subtitle = (
-            f"{label} ({how}): Grad-CAM at {self.layer.path}, all models on one scale. Below each title: "
+            f"{label} ({how}): {self._method} at {self.layer.path}, all models on one scale. Below each title: "
             "probability and maximum of the map"
         )
         tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in pictures]
@@ -133,6 +143,7 @@ class ClassActivation(View[ClassActivationConfig]):
 
     def _about(self, label: str, normalize: str, highest: float) -> dict[str, Any]:
         return {
+            "method": self.settings.method,
             "layer": self.layer.path,
             "class": label,
             "value_range": [0.0, highest],

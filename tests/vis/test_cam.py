@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from convscope.graph import before_activation, flatten
-from convscope.vis.grad_cam import GradCam, relative
+from convscope.vis.cam import Cam, relative
 from convscope.vis.layer_selection import last_maps, select
 from tests.vis.nets import classifier, photograph
 
@@ -17,7 +17,7 @@ def test_grad_cam_by_hand() -> None:
     head = np.array([[3.0, -1.0], [1.0, 2.0]])
     model = classifier(head, "softmax")
     graph = flatten(model)
-    grad_cam = GradCam(graph.model, last_maps(graph.layers))
+    grad_cam = Cam(graph.model, last_maps(graph.layers))
     first, second = (grad_cam(photograph(), index) for index in (0, 1))
     np.testing.assert_allclose(first.heat, (3 * RED + BLUE) / 9, rtol=1e-6)
     np.testing.assert_allclose(second.heat, np.maximum(-RED + 2 * BLUE, 0) / 9, rtol=1e-6)
@@ -27,7 +27,7 @@ def test_grad_cam_by_hand() -> None:
 def test_grad_cam_explains_both_classes_of_a_sigmoid() -> None:
     model = classifier(np.array([[3.0], [-1.0]]), "sigmoid")
     graph = flatten(model)
-    grad_cam = GradCam(graph.model, last_maps(graph.layers))
+    grad_cam = Cam(graph.model, last_maps(graph.layers))
     for_one, for_zero = grad_cam(photograph(), 1), grad_cam(photograph(), 0)
     np.testing.assert_allclose(for_one.heat, np.maximum(3 * RED - BLUE, 0) / 9, rtol=1e-6)
     np.testing.assert_allclose(for_zero.heat, np.maximum(BLUE - 3 * RED, 0) / 9, rtol=1e-6)
@@ -37,7 +37,7 @@ def test_grad_cam_explains_both_classes_of_a_sigmoid() -> None:
 def test_no_evidence_gives_zeros_and_no_nan() -> None:
     model = classifier(np.array([[-1.0, 1.0], [-1.0, 1.0]]), "softmax")
     graph = flatten(model)
-    heat = GradCam(graph.model, last_maps(graph.layers))(photograph(), 0).heat
+    heat = Cam(graph.model, last_maps(graph.layers))(photograph(), 0).heat
     np.testing.assert_array_equal(relative(heat), np.zeros((3, 3)))
 
 
@@ -67,7 +67,7 @@ def test_grad_cam_agrees_with_finite_differences() -> None:
         weights[channel] += (logit(maps + shift) - logit(maps - shift)) / (2 * step) / 100
     expected = np.maximum(maps[0] @ weights, 0)
     assert expected.max() > 0
-    result = GradCam(graph.model, layer)(picture, 2)
+    result = Cam(graph.model, layer)(picture, 2)
     np.testing.assert_allclose(result.heat, expected, atol=1e-4 * expected.max())
     assert abs(result.score - logit(maps)) < 1e-5
 
@@ -102,7 +102,7 @@ def test_a_layer_inside_of_a_branch_by_hand(merge: keras.layers.Layer) -> None:
     head = np.concatenate([np.float32([[7, 8], [9, 10]]), head])[-len(model.layers[-1].get_weights()[0]) :]
     model.layers[-1].set_weights([head])
     graph = flatten(model)
-    result = GradCam(graph.model, select(graph.layers, ["inside"])[0])(photograph(), 0)
+    result = Cam(graph.model, select(graph.layers, ["inside"])[0])(photograph(), 0)
     np.testing.assert_allclose(result.heat, np.maximum(8 * 2 * RED - BLUE, 0) / 9, rtol=1e-6)
     logits = keras.Model(model.inputs[0], model.layers[-2].output)(photograph()) @ head
     assert result.score == pytest.approx(float(logits[0, 0]), rel=1e-6)
@@ -123,7 +123,7 @@ def test_a_layer_inside_of_a_residual_block_has_the_gradient_of_one_model() -> N
         logit = logits[:, 2]
     gradient = np.asarray(tape.gradient(logit, maps), np.float64)[0]
     expected = np.maximum(np.asarray(maps, np.float64)[0] @ gradient.mean(axis=(0, 1)), 0)
-    result = GradCam(graph.model, layer)(picture, 2)
+    result = Cam(graph.model, layer)(picture, 2)
     assert expected.max() > 0
     np.testing.assert_allclose(result.heat, expected, atol=1e-6 * expected.max())
     assert result.score == pytest.approx(float(logits[0, 2]), abs=1e-6)

@@ -1,9 +1,9 @@
-"""Grad-CAM: the positions of a photograph that are evidence for a class.
+"""Class activation maps: the positions of a photograph that are evidence for a class.
 
-R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization (2017).
+The methods differ in one function, the weighting. `WEIGHTINGS` names them all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -12,6 +12,21 @@ import numpy as np
 from convscope.graph import Layer, before_activation
 from convscope.vis.gradients import value_and_gradient
 from convscope.vis.tensor_graph import others_needed
+
+
+def mean_gradient(maps: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Return one weight for each channel: the mean of the gradient over its positions.
+
+    R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization
+    (2017).
+    """
+    return gradient.mean(axis=(0, 1))
+
+
+# From the maps and the gradient of the class's logit, both float64 (height, width, channels), to weights that
+# are broadcast to the maps: (channels,) or (height, width, channels).
+Weighting = Callable[[np.ndarray, np.ndarray], np.ndarray]
+WEIGHTINGS: dict[str, Weighting] = {"grad_cam": mean_gradient}
 
 
 @dataclass(frozen=True)
@@ -25,14 +40,15 @@ class ClassActivation:
     score: float
 
 
-class GradCam:
-    """Grad-CAM for one model and layer; the graph is cut in two once and used for every photograph.
+class Cam:
+    """Class activation maps of one model and layer; the graph is cut in two once, for all photographs.
 
     The layer may be inside of a branch. The outputs of the other branches are then held fixed.
     """
 
-    def __init__(self, model: keras.Model, layer: Layer):
+    def __init__(self, model: keras.Model, layer: Layer, weighting: Weighting = mean_gradient):
         """Cut the model at `layer`: up to its maps, and from there to the logits."""
+        self._weighting = weighting
         logits = before_activation(model.outputs[0])
         cut = [layer.output, *others_needed(layer.output, logits)]
         self._trunk = keras.Model(model.inputs[0], cut)
@@ -42,8 +58,8 @@ class GradCam:
     def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
         """Explain the score of one class for one photograph.
 
-        Each map is weighted by the mean of the gradient of the class's logit over its positions. The sum of
-        the weighted maps is cut off at zero. With one sigmoid unit, the score of class 0 is minus the logit.
+        The weighting multiplies the maps. The sum over the channels is cut off at zero. With one sigmoid
+        unit, the score of class 0 is minus the logit.
 
         Args:
             inputs: one preprocessed picture, float32 (1, height, width, channels).
@@ -58,9 +74,10 @@ class GradCam:
 
         maps, *others = keras.tree.flatten(self._trunk(inputs, training=False))
         value, gradient = value_and_gradient(score, maps)
-        weights = np.asarray(gradient, np.float64).mean(axis=(1, 2))[0]
-        weighted = np.asarray(maps, np.float64)[0] @ weights
-        return ClassActivation(np.maximum(weighted, 0).astype(np.float32), float(value[0]))
+        values = np.asarray(maps, np.float64)[0]
+        weights = self._weighting(values, np.asarray(gradient, np.float64)[0])
+        heat = values @ weights if weights.ndim == 1 else (values * weights).sum(axis=-1)
+        return ClassActivation(np.maximum(heat, 0).astype(np.float32), float(value[0]))
 
 
 def relative(heat: np.ndarray) -> np.ndarray:
