@@ -18,6 +18,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name
 from convscope.render.artifact import Artifact
+from convscope.vis.cam import WEIGHTINGS
 from tests.conftest import Outcome
 from tests.vis import nets
 
@@ -135,3 +136,32 @@ def test_what_a_new_view_drew_is_kept_after_an_interrupt(command: Command) -> No
     done = command("visualize", "checkpoint=one", *GIVEN, "overwrite=true")
     assert done.status == 0, done.err
     assert "brightness/dim.png" in listed()
+
+
+def channel_sum(maps: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Weigh every channel by 1, whatever the class."""
+    return np.ones(maps.shape[-1])
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("models", [["checkpoint=one"], ["compare=[one,two]"]])
+def test_a_new_weighting_of_class_activation_is_drawn(
+    command: Command, monkeypatch: pytest.MonkeyPatch, models: list[str]
+) -> None:
+    monkeypatch.setitem(WEIGHTINGS, "channel_sum", channel_sum)
+    given = ["images=[photos/dim.png]", "views=[class_activation]", "hydra.run.dir=out"]
+    done = command("visualize", *models, *given, "class_activation.method=channel_sum")
+    assert done.status == 0, done.err
+    (entry,) = [entry for path, entry in listed().items() if path.endswith("_overlay.png")]
+    # All pixels are (40, 40, 40) / 255: red minus green is 0, blue plus one is 1 + 40 / 255.
+    assert entry["value_range"] == pytest.approx([0, 1 + 40 / 255], rel=1e-5)
+    assert entry["method"] == "channel_sum"
+    assert "channel_sum at " in entry["caption"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_an_unknown_weighting_is_refused_with_the_known_ones(command: Command) -> None:
+    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=lime"]
+    done = command("visualize", "checkpoint=one", *given)
+    assert done.status == 1
+    assert "no class_activation.method 'lime': there is grad_cam" in done.err.strip().splitlines()[-1]

@@ -126,8 +126,8 @@ class ClassActivation(View[ClassActivationConfig]):
         ]
         how = "chosen" if self.settings.class_name else f"predicted by {titles[-1]}"
         subtitle = (
-            f"{label} ({how}): {self._method} at {self.layer.path}, all models on one scale. Below each title: "
-            "probability and maximum of the map"
+            f"{label} ({how}): {self._method} at {self.layer.path}, all models on one scale. Below each "
+            "title: probability and maximum of the map"
         )
         tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in pictures]
         scale = Scale(color_map, ("0", f"{highest / 2:.3g}", f"{highest:.3g}"))
