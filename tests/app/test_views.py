@@ -164,4 +164,4 @@ def test_an_unknown_weighting_is_refused_with_the_known_ones(command: Command) -
     given = ["views=[class_activation]", "images=[photos]", "class_activation.method=lime"]
     done = command("visualize", "checkpoint=one", *given)
     assert done.status == 1
-    assert "no class_activation.method 'lime': there is grad_cam" in done.err.strip().splitlines()[-1]
+    assert "no class_activation.method 'lime': expected one of grad_cam" in done.err.strip().splitlines()[-1]
