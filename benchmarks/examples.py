@@ -1,8 +1,8 @@
 """How fast the search for the examples of each channel is, compared with prediction alone.
 
-The search finds nine examples of 32 channels of each of the four convolutions; the prediction is
-`predict_on_batch` of the whole model. Both get the same batches in turns. The photographs are those of --data,
-or noise if the folder does not exist. Weights are random. The benchmark takes about two minutes.
+The search finds nine examples of 32 channels in each of four convolutions; the prediction is
+`predict_on_batch` of the whole model. Both get the same batches in turns. The photographs are those of
+--data, or noise if the folder does not exist. Weights are random. The benchmark takes about two minutes.
 """
 
 import argparse
