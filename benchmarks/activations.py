@@ -1,9 +1,9 @@
 """How fast feature maps become pictures: all convolutions of InceptionV3 for one photograph.
 
-Drawing and writing: grids of every channel from maps that are there already; theirs is what the older
-projects do, a figure a layer with `imshow` and `savefig` (sixteen a row, whole rows only). The whole
-process: `visualize.py` with that view, beside a process that loads the model and predicts once. Weights are
-random. Takes about two minutes.
+Drawing and writing: grids of all channels from given maps, compared with a Matplotlib figure for each layer
+(`imshow` and `savefig`, 16 tiles in a row, complete rows only). The whole process: `visualize.py` with that
+view, compared with a process that loads the model and predicts once. Weights are random. The benchmark takes
+about two minutes.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
 
 @dataclass
 class _Ready:
-    """In the place of an extractor: maps that are there already."""
+    """Given maps instead of an extractor."""
 
     layers: Sequence[Layer]
     maps: dict[str, np.ndarray]

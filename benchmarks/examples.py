@@ -1,8 +1,8 @@
-"""How fast the examples that excite each channel most are found, beside prediction alone.
+"""How fast the search for the examples of each channel is, compared with prediction alone.
 
-The same photographs, read and preprocessed by the same batches: a search for nine examples of 32 channels
-of each of small_convnet's four convolutions, beside `predict_on_batch` of the whole model. They take turns,
-some batches each. The photographs are --data's, noise without it; weights are random. About two minutes.
+The search finds nine examples of 32 channels in each of four convolutions; the prediction is
+`predict_on_batch` of the whole model. Both get the same batches in turns. The photographs are those of
+--data, or noise if the folder does not exist. Weights are random. The benchmark takes about two minutes.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from convscope.vis.example_search import ExampleSearch  # noqa: E402
 from convscope.vis.layer_selection import spread  # noqa: E402
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-TURN = 8  # batches of one, then of the other
+TURN = 8  # batches of each in turn
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 def _photographs(folder: Path, count: int, scratch: Path) -> list[Path]:
     if folder.is_dir():
         paths = image_paths.find([str(folder)])
-        step = max(1, len(paths) // count) if count else 1  # of every class
+        step = max(1, len(paths) // count) if count else 1  # photographs of every class
         return paths[::step][: count or None]
     rng = np.random.default_rng(0)
     for index in range(count or 1024):
@@ -69,7 +69,7 @@ def _searching(paths: list[Path]) -> dict[str, Any]:
     search = ExampleSearch(graph.model, spread(graph.layers, 4), top=9, limit=32)
     runs: list[Callable[[np.ndarray], Any]] = [search.add, graph.model.predict_on_batch]
     for run in runs:
-        run(batches[0][0])  # what is built at the first batch is no speed
+        run(batches[0][0])  # the first batch builds the graph
     taken = [0.0, 0.0]
     for start in range(0, len(batches), TURN):
         for which in (0, 1) if start // TURN % 2 else (1, 0):

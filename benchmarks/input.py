@@ -99,7 +99,7 @@ def _of_size(paths: list[Path], size: int, scratch: Path) -> list[dict[str, Any]
 
 
 def _class_folders(paths: list[Path], root: Path) -> Path:
-    """The same files in two class folders, as ImageDataGenerator wants them."""
+    """Link the files into two class folders, as ImageDataGenerator expects."""
     for index, path in enumerate(paths):
         target = root / str(index % 2) / f"{index}{path.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _batches(paths: list[Path], size: int, threads: int, augment: Any) -> None:
 
 
 def _plain_keras(folder: Path, size: int) -> None:
-    """What the older projects do: `flow_from_directory`, in one thread."""
+    """Read with `flow_from_directory` in one thread."""
     generator = ImageDataGenerator(
         rotation_range=20,
         width_shift_range=0.2,

@@ -1,4 +1,4 @@
-"""Animations: pictures one after the other, and what writes them as a GIF."""
+"""Animations: sequences of pictures, and GIF files."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -11,19 +11,19 @@ from PIL import Image
 from convscope import images
 from convscope.files import write_bytes
 
-_SAMPLE = 16  # frames that a palette is made of, at most
-FRAME = 900  # pixels of a frame's longer side, at most, where pictures of several sizes become frames
+_SAMPLE = 16  # frames that a palette is computed from, at most
+FRAME = 900  # pixels of a frame's longer side, at most, for pictures of several sizes
 
 
 class Frames(Sequence[np.ndarray]):
-    """Pictures of several sizes as frames of one, uint8 (height, width, 3): at the top left, on white.
+    """Pictures of several sizes as frames of one size, uint8 (height, width, 3): at the top left, on white.
 
-    Those that are longer than 900 pixels are shrunk. A frame is made when it is asked for; a GIF keeps a
-    byte a pixel of all of them until it is written, a video keeps none.
+    Pictures with a side of more than 900 pixels are shrunk. A frame is computed on access. A GIF keeps one
+    byte for each pixel of all frames until it is written; a video keeps none.
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], picture: Callable[[int], np.ndarray]):
-        """Describe the pictures: (height, width) of each, and what gives it, uint8 (height, width, 3)."""
+        """Set the sizes, (height, width), and a function that returns picture i, uint8 (height, width, 3)."""
         self.picture = picture
         self.sizes = [_shrunk(*size) for size in sizes]
         self.size = max(height for height, _ in self.sizes), max(width for _, width in self.sizes)
@@ -44,19 +44,19 @@ def _shrunk(height: int, width: int) -> tuple[int, int]:
 
 
 def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
-    """Write frames as a GIF that begins again at its end, whole or not at all.
+    """Write frames as a GIF that repeats forever. The file is written completely or not at all.
 
-    All frames share one palette, so that a colour is the same in each: the frames' own colours if they have
-    no more than 256, else 256 near them (of more than 16 frames, near those of 16), without dithering.
-    A frame that equals the one before is joined with it, for the time of both.
+    All frames share one palette without dithering: their own colours if there are at most 256, else 256
+    similar ones (for more than 16 frames, similar to those of 16). A frame that equals the previous one is
+    merged with it and shown for the time of both.
 
     Args:
         path: of the file.
         frames: uint8 (height, width, 3), RGB, all of one size.
-        rate: frames a second; a GIF counts hundredths of a second, and a frame is shown for 2 or more.
+        rate: frames per second; a GIF counts in hundredths of a second, at least 2 for each frame.
 
     Returns:
-        the frames a second that this comes to.
+        the actual frames per second.
     """
     hundredths = max(2, round(100 / rate))
     pictures = _in_one_palette(frames)
@@ -76,8 +76,8 @@ def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
 
 def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     count = len(frames)
-    if count > _SAMPLE:  # the palette of some of them, as all would take too long
-        some = np.concatenate([frames[int(each)] for each in np.linspace(0, count - 1, _SAMPLE)])
+    if count > _SAMPLE:  # the palette of some frames, as all would take too long
+        some = np.concatenate([frames[int(index)] for index in np.linspace(0, count - 1, _SAMPLE)])
         shared = Image.fromarray(some).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         return [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]
     together = np.stack(frames)
@@ -85,7 +85,7 @@ def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     packed = (
         together[..., 0].astype(np.uint32) << 16 | together[..., 1].astype(np.uint32) << 8 | together[..., 2]
     )
-    table = np.zeros(1 << 24, np.uint8)  # of all colours: far faster than to sort the pixels
+    table = np.zeros(1 << 24, np.uint8)  # of all colours: much faster than sorting the pixels
     table[packed] = 1
     colors = np.flatnonzero(table)
     if len(colors) <= 256:
@@ -97,4 +97,4 @@ def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
         reduced = stacked.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         palette = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
         indices = np.asarray(reduced).reshape(count, height, width)
-    return [images.in_pillow(images.Indexed(each, palette)) for each in indices]
+    return [images.in_pillow(images.Indexed(frame, palette)) for frame in indices]

@@ -1,4 +1,4 @@
-"""A network as a drawing: a box a layer, in rows by depth, branches beside each other."""
+"""The diagram of a network: a box for each layer, in rows by depth, branches side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 190, 34  # pixels of a box
-ACROSS, DOWN = 206, 46  # from one box to the next
+ACROSS, DOWN = 206, 46  # pixels from one box to the next
 _LONGEST = 30  # characters of a line of a box
 _COLORS = {
     "convolution": "#fde3d3",
@@ -18,9 +18,9 @@ _COLORS = {
 
 @dataclass(frozen=True)
 class Box:
-    """A layer: its path, its type, the shape of its output as text, what it is, and its sources.
+    """A layer: its path, its type, the shape of its output as text, its role, and its sources.
 
-    `role` is "convolution", "pooling", "dense" or "other"; `sources` are places in the list of boxes.
+    `role` is "convolution", "pooling", "dense" or "other"; `sources` are indices into the list of boxes.
     """
 
     path: str
@@ -31,7 +31,7 @@ class Box:
 
 
 def diagram(boxes: Sequence[Box]) -> Markup:
-    """The boxes and what goes from one to another, as an SVG element; what it says is escaped."""
+    """Return the boxes and their connections as an SVG element; all text is escaped."""
     depth: list[int] = []
     for box in boxes:
         depth.append(1 + max((depth[source] for source in box.sources), default=-1))
@@ -40,13 +40,13 @@ def diagram(boxes: Sequence[Box]) -> Markup:
     for row in depth:
         column.append(used.get(row, 0))
         used[row] = column[-1] + 1
-    places = [(8 + ACROSS * x, 8 + DOWN * y) for x, y in zip(column, depth, strict=True)]
+    corners = [(8 + ACROSS * x, 8 + DOWN * y) for x, y in zip(column, depth, strict=True)]
     width = 16 + ACROSS * max(used.values(), default=1) - (ACROSS - WIDTH)
     height = 16 + DOWN * (max(depth, default=0) + 1) - (DOWN - HEIGHT)
     lines = [
-        _line(places[source], places[index]) for index, box in enumerate(boxes) for source in box.sources
+        _line(corners[source], corners[index]) for index, box in enumerate(boxes) for source in box.sources
     ]
-    drawn = [_box(box, place) for box, place in zip(boxes, places, strict=True)]
+    drawn = [_box(box, corner) for box, corner in zip(boxes, corners, strict=True)]
     opening = Markup(
         '<svg class="diagram" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img">'
     ).format(width, height)
@@ -54,7 +54,7 @@ def diagram(boxes: Sequence[Box]) -> Markup:
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> Markup:
-    """From the lower edge of a box to the upper edge of another, beside the boxes that are between."""
+    """Return a line from the lower edge of a box to the upper edge of another, beside the boxes between."""
     x0, y0, x1, y1 = start[0] + WIDTH // 2, start[1] + HEIGHT, end[0] + WIDTH // 2, end[1]
     middle = (DOWN - HEIGHT) // 2
     if y1 - y0 <= DOWN - HEIGHT or x0 != x1:
@@ -65,8 +65,8 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> Markup:
     return Markup('<path d="{}"/>').format(path)
 
 
-def _box(box: Box, place: tuple[int, int]) -> Markup:
-    x, y = place
+def _box(box: Box, corner: tuple[int, int]) -> Markup:
+    x, y = corner
     return Markup(
         "<g><title>{path}: {kind}, {shape}</title>"
         '<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" fill="{color}"/>'
@@ -79,5 +79,5 @@ def _box(box: Box, place: tuple[int, int]) -> Markup:
 
 
 def _short(path: str) -> str:
-    """The end of a long path, which tells layers apart."""
+    """Shorten a long path to its end, which distinguishes layers."""
     return path if len(path) <= _LONGEST else "…" + path[1 - _LONGEST :]

@@ -1,4 +1,7 @@
-"""Charts with axes: learning curves, confusion, calibration, ROC. Matplotlib, without its global state."""
+"""Charts with axes, by Matplotlib without its global state: learning curves, confusion, calibration, ROC.
+
+Each function writes a PNG file and returns the figure.
+"""
 
 import io
 import math
@@ -25,12 +28,12 @@ LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b
 def learning_curves(
     path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf
 ) -> Figure:
-    """Loss and accuracy by epoch, for training and validation; the kept epoch is marked.
+    """Draw loss and accuracy by epoch for training and validation, and mark the kept epoch.
 
     Args:
         path: of the PNG file.
-        history: a row an epoch, as `history.csv`.
-        earlier: the lowest validation loss before these epochs; if none is lower, none of them is kept.
+        history: a row for each epoch, as in `history.csv`.
+        earlier: the lowest validation loss of earlier epochs; if no loss is lower, no epoch is marked.
     """
     epochs = [row["epoch"] for row in history]
     losses = np.array([row["val_loss"] for row in history])
@@ -59,7 +62,7 @@ def learning_curves(
 
 
 def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Counts by true (row) and predicted (column) class, coloured by the share of the row.
+    """Draw counts by true (row) and predicted (column) class, coloured by the share of the row.
 
     `confusion` is int (classes, classes).
     """
@@ -84,7 +87,7 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
 def reliability(
     path: Path, confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, error: float
 ) -> Figure:
-    """Accuracy against confidence, bin by bin; the area of a point is its share of the examples."""
+    """Draw accuracy against confidence for each bin; the area of a point is its share of the examples."""
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=TRAIN_COLOR, linewidth=1)
@@ -102,13 +105,13 @@ def reliability(
 
 
 def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figure:
-    """ROC and precision-recall curves of each class against the others.
+    """Draw ROC and precision-recall curves of each class against the others.
 
     Args:
-        path: where to.
+        path: of the PNG file.
         truth: int (n,), the true classes.
         probabilities: float (n, classes).
-        classes: their names; of more than ten, the ten with the least average precision are drawn.
+        classes: their names; of more than ten classes, those with the lowest average precision are drawn.
     """
     known = [index for index in range(len(classes)) if 0 < (truth == index).sum() < len(truth)]
     scores = {
@@ -122,8 +125,8 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
         false, true, _ = metrics.roc_curve(truth == index, probabilities[:, index])
         areas[index] = metrics.auc(false, true)
         roc.plot(false, true)
-        precision, found, _ = metrics.precision_recall_curve(truth == index, probabilities[:, index])
-        recall.step(found, precision, where="post")
+        precision, recalled, _ = metrics.precision_recall_curve(truth == index, probabilities[:, index])
+        recall.step(recalled, precision, where="post")
     roc.set(xlabel="false positives", ylabel="true positives", title="ROC, and the area under it")
     recall.set(xlabel="recall", ylabel="precision", title="precision and recall, and the mean precision")
     for axes, scored in ((roc, areas), (recall, scores)):
@@ -135,7 +138,7 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
 
 
 def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> Figure:
-    """A bar a unit, float (units,); lying, with a name each, where `labels` are given."""
+    """Draw a bar for each unit, float (units,); horizontal bars with names if `labels` are given."""
     if labels is None:
         figure = Figure(figsize=(10, 2.6), layout="constrained")
         axes = figure.subplots()
@@ -206,22 +209,23 @@ def differences_by_depth(
     *,
     logarithmic: Sequence[str] = (),
 ) -> Figure:
-    """Charts below each other of numbers of each layer, in the order of the graph.
+    """Draw charts below each other with a value for each layer, in the order of the graph.
 
     Args:
         path: of the PNG file.
         layers: their names.
-        charts: by its name, a line for each of its names; a number that is not known is NaN, and left out.
-        logarithmic: the charts whose axis is logarithmic from 0.01 on, and straight below.
+        charts: by name of the chart, the values of each line by name; a value that is not known is NaN, and
+            left out.
+        logarithmic: the charts with an axis that is logarithmic from 0.01 on, and linear below.
     """
     width = min(max(7, 3 + 0.24 * len(layers)), 18)
     figure = Figure(figsize=(width, 1.6 + 2.3 * len(charts)), layout="constrained")
     several = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, lines) in zip(several, charts.items(), strict=True):
         for index, values in enumerate(lines.values()):
-            known = [place for place, value in enumerate(values) if math.isfinite(value)]
+            known = [position for position, value in enumerate(values) if math.isfinite(value)]
             color = LINE_COLORS[index % len(LINE_COLORS)]
-            axes.plot(known, [values[place] for place in known], "o-", color=color, markersize=4)
+            axes.plot(known, [values[position] for position in known], "o-", color=color, markersize=4)
         lowest, highest = axes.get_ylim()
         axes.set(ylabel=name, ylim=(min(lowest, -0.03), max(highest, 1.03)))
         if name in logarithmic:
@@ -232,7 +236,7 @@ def differences_by_depth(
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     _name_layers(several[-1], layers)
-    most = round(14 * width) - 6  # characters that fit
+    most = round(14 * width) - 6  # characters that fit into the legend
     labels = [
         label if len(label) <= most else f"{label[: most - 1]}…" for label in next(iter(charts.values()))
     ]
@@ -248,13 +252,14 @@ def distributions(
     histograms: Sequence[tuple[np.ndarray, np.ndarray]],
     zeros: Sequence[float],
 ) -> Figure:
-    """A small histogram a layer, in the order of the graph, of the values that are not zero.
+    """Draw a small histogram of the nonzero values of each layer, in the order of the graph.
 
     Args:
         path: of the PNG file.
         names: of the layers.
-        histograms: of each the counts, float (steps,), and the steps' ends, as of `numpy.histogram`.
-        zeros: the share of zeros of each.
+        histograms: for each layer the counts, float (steps,), and the ends of the steps, as
+            `numpy.histogram` returns them.
+        zeros: the share of zeros of each layer.
     """
     across = min(6, len(names))
     down = -(-len(names) // across)
@@ -273,7 +278,7 @@ def distributions(
         x = left + 0.88 * (edges - edges[0]) / (edges[-1] - edges[0])
         heights = (
             floor + 0.5 * np.append(counts, counts[-1]) / counts.max()
-        )  # the last step has its width, too
+        )  # so that the last step has a width
         axes.fill_between(x, floor, heights, step="post", color=VALIDATION_COLOR, alpha=0.8)
         if edges[0] < 0 < edges[-1]:
             zero = left + 0.88 * (0 - edges[0]) / (edges[-1] - edges[0])
@@ -284,38 +289,38 @@ def distributions(
 
 
 def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
-    """Write the names of layers below the axis, every one or, of many, as many as there is room for."""
+    """Write the names of layers below the axis: all, or at most 60 at equal distances."""
     step = -(-len(layers) // 60)
     names = [_short(name) for name in layers[::step]]
     axes.set_xticks(range(0, len(layers), step), names, rotation=90, fontsize=7)
 
 
 def _short(name: str) -> str:
-    """At most 26 characters: of a layer's path the end, which tells it from others."""
+    """Shorten a layer's path to the last 26 characters, which distinguish it from others."""
     if len(name) > 26:
         name = name.replace(" before activation", " before")
     return name if len(name) <= 26 else f"…{name[-25:]}"
 
 
 def _begin(name: str) -> str:
-    """At most 40 characters of a class's name: the beginning."""
+    """Shorten a class name to the first 40 characters."""
     return name if len(name) <= 40 else f"{name[:39]}…"
 
 
-def _legend(place: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str], **how: Any) -> None:
-    """A legend with any names; they are put in last, as Matplotlib leaves out what begins with `_`."""
-    legend = place.legend(lines, ["name"] * len(labels), frameon=False, fontsize=8, **how)
+def _legend(parent: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str], **options: Any) -> None:
+    """Add a legend with any names; they are set last, as Matplotlib leaves out names that begin with `_`."""
+    legend = parent.legend(lines, ["name"] * len(labels), frameon=False, fontsize=8, **options)
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_text(label)
 
 
 def _save(path: Path, figure: Figure) -> Figure:
-    """Write a figure as PNG, whole or not at all; returns it with the positions that it was drawn with."""
+    """Write a figure as PNG, completely or not at all, and return it with its final layout."""
     FigureCanvasAgg(figure)
     for text in figure.findobj(Text):
-        text.set_parse_math(False)  # names may hold dollars
+        text.set_parse_math(False)  # names may contain dollars
     buffer = io.BytesIO()
-    with warnings.catch_warnings():  # names in other scripts are boxes here; page and tables have them
+    with warnings.catch_warnings():  # names in other scripts are drawn as boxes; page and tables show them
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="png", dpi=120, metadata={"Software": "convscope"})
     write_bytes(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Text in pictures, in the font that Matplotlib ships, so that every machine draws the same."""
+"""Text in pictures, in a font that comes with Matplotlib, so that all machines draw the same pixels."""
 
 import re
 from bisect import bisect_right
@@ -15,18 +15,18 @@ FRAME = (214, 40, 40)
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans of `size` pixels."""
+    """Load DejaVu Sans with `size` pixels."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> int:
-    """How many pixels wide `text` is."""
+    """Return the width of `text` in pixels."""
     return round(font(size, bold).getlength(text))
 
 
 def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
-    """`text`, or as much of its beginning as fits into `width` pixels, and an ellipsis."""
+    """Return `text`, or as much of its beginning as fits into `width` pixels, with an ellipsis."""
     if text_width(text, size, bold=bold) <= width:
         return text
     fits = bisect_right(range(len(text)), width, key=lambda n: text_width(text[:n] + "…", size, bold=bold))
@@ -34,9 +34,9 @@ def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
-    """`text` on at most `most` lines of at most `width` pixels each; what does not fit ends in "…".
+    """Wrap `text` to at most `most` lines of at most `width` pixels; a text that is cut ends in "…".
 
-    A line ends after `_`, `-` or a blank where it can, and at a line break.
+    Lines end at line breaks, and after `_`, `-` or a blank if possible.
     """
     lines = []
     for whole in text.split("\n"):
@@ -58,9 +58,9 @@ def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Label:
-    """One line of text: `at` is x and y in pixels of the anchor.
+    """One line of text: `at` is x and y of the anchor in pixels.
 
-    `anchor` is Pillow's two letters, such as "lt" for left and top, "rm" for right and middle.
+    `anchor` has two letters as in Pillow, such as "lt" for left and top, "rm" for right and middle.
     """
 
     text: str

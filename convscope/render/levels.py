@@ -1,10 +1,10 @@
-"""From feature maps to grey levels: what the dark and the bright end of a colour scale stand for."""
+"""Feature maps as levels of a colour scale, and the values at the ends of the scale."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-DEVIATIONS = 2.0  # what the ends of the colour scale stand for where each channel has its own
+DEVIATIONS = 2.0  # at the ends of the scale if each channel has a scale of its own
 DIVERGING = "RdBu_r"  # the colour map of levels with zero in the middle: blue, white, red
 
 
@@ -12,10 +12,10 @@ DIVERGING = "RdBu_r"  # the colour map of levels with zero in the middle: blue, 
 class Levels:
     """A layer's maps as levels of a colour scale.
 
-    `values` is uint8 (channels, height, width); `silent`, bool (channels,), says which channels show nothing,
-    as they are the same everywhere (of a single place: zero); `labels` are what the low end, the middle and
-    the high end of the scale stand for; `meaning` says it in words. `diverging` says that zero is in the
-    middle of the scale, which takes the colour map `DIVERGING`.
+    `values` is uint8 (channels, height, width). `silent`, bool (channels,), marks the channels that are
+    constant (maps of a single position: zero). `labels` are the values at the low end, in the middle and at
+    the high end of the scale; `meaning` describes them. `diverging` is true if zero is in the middle of the
+    scale; such levels need the colour map `DIVERGING`.
     """
 
     values: np.ndarray
@@ -26,10 +26,10 @@ class Levels:
 
 
 def standardize(maps: np.ndarray) -> Levels:
-    """Each channel on its own scale: its mean in the middle, two standard deviations to either end.
+    """Scale each channel by itself: its mean in the middle, two standard deviations at either end.
 
-    As in F. Chollet, Deep Learning with Python (2017), listing 5.31, but a channel without any
-    variation is reported instead of divided by zero.
+    As in F. Chollet, Deep Learning with Python (2017), listing 5.31, but without a division by zero for a
+    constant channel.
 
     Args:
         maps: float (height, width, channels), finite.
@@ -46,7 +46,7 @@ def standardize(maps: np.ndarray) -> Levels:
 
 
 def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
-    """All channels on one scale from `low` to `high`; what lies beyond has the colour of that end.
+    """Scale all channels from `low` to `high`; values beyond have the colour of that end.
 
     Args:
         maps: float (height, width, channels), finite.
@@ -61,12 +61,12 @@ def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
 
 
 def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
-    """Each channel from 0 to a value of its own, so that a faint response looks faint.
+    """Scale each channel from 0 to a value of its own, so that a weak response looks weak.
 
     Args:
         maps: float (height, width, channels), finite.
-        high: float (channels,), the values at the bright end; a channel without a positive one is dark.
-        end: what they are, in words.
+        high: float (channels,), the values at the bright end; a channel with 0 or less is dark.
+        end: a description of these values.
     """
     channels = _channels_first(maps)
     tops = high[:, None, None]
@@ -77,12 +77,12 @@ def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
 
 
 def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
-    """Each channel from minus to plus a value of its own, with zero in the middle of the scale.
+    """Scale each channel from minus to plus a value of its own, with zero in the middle of the scale.
 
     Args:
         maps: float (height, width, channels), finite.
         bound: float (channels,), 0 or more, the magnitude at either end; a channel with 0 is in the middle.
-        end: what the bounds are, in words.
+        end: a description of the bounds.
     """
     channels = _channels_first(maps)
     bounds = bound[:, None, None]
@@ -97,19 +97,19 @@ def _channels_first(maps: np.ndarray) -> np.ndarray:
 
 
 def _silent(channels: np.ndarray) -> np.ndarray:
-    """Which channels show nothing: the same everywhere, or zero if they are a single place."""
+    """Return the channels without content: constant ones, or, with a single position, zero ones."""
     single = channels.shape[1] * channels.shape[2] == 1
     return (channels == 0)[:, 0, 0] if single else _without_variation(channels)
 
 
 def _without_variation(channels: np.ndarray) -> np.ndarray:
-    """Which channels have the same value everywhere, to the rounding of float32."""
+    """Return the channels that are constant, to the rounding of float32."""
     largest = np.abs(channels).max(axis=(1, 2))
     return channels.std(axis=(1, 2)) <= 1e-6 * largest
 
 
 def of_channels(maps: np.ndarray) -> Levels:
-    """`standardize`; maps of a single place have no spread of their own, and are on one scale for all.
+    """Scale each channel with `standardize`, or all on one scale if the maps have a single position.
 
     Args:
         maps: float (height, width, channels), finite.

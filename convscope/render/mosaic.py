@@ -1,4 +1,4 @@
-"""Every channel of a layer side by side: tiles, and the sheet they lie on."""
+"""Sheets with a tile for each channel of a layer."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ MARGIN = 12
 HEADER = 58  # pixels above the tiles
 BAR = 150
 _SINGLE = 24  # pixels of a side of a tile that is one value
-_MANY = 64  # of a small map where there are more than 32
+_MANY = 64  # of a small map if there are more than 32
 _NUMBER = 11  # pixels of a number's height on a tile
 _ALONE = 400  # of the longer side of a channel that is drawn alone
 _LINE = 24  # pixels for the text below it
@@ -25,9 +25,9 @@ _LINE = 24  # pixels for the text below it
 
 @dataclass(frozen=True)
 class Layout:
-    """How many tiles lie in a row, and the sheet's width and height in pixels; None: as the tiles want it.
+    """The number of tiles in a row, and the sheet's width and height in pixels; None follows the tiles.
 
-    `max_tile` is the longest side of a tile where the width is free; `gap` lies between tiles.
+    `max_tile` is the longest side of a tile in pixels if the width is free; `gap` is the space between tiles.
     """
 
     max_tile: int = 96
@@ -39,12 +39,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Pictures of one size, one a channel.
+    """Pictures of one size, one for each channel.
 
     `pixels` is uint8 (channels, height, width, 3), or (channels, height, width) of levels 0..223 of a colour
-    map; `silent`, bool (channels,), says which channels show nothing: they are hatched; `channels`, int
-    (channels,), are their numbers; `columns` is how many lie in a row, if that was thought of already;
-    `framed`, bool (channels,), are to be pointed out.
+    map. `silent`, bool (channels,), marks the channels without content, which are hatched. `channels`, int
+    (channels,), are the numbers of the channels. `columns` is the number of tiles in a row, if it is fixed.
+    `framed`, bool (channels,), marks the tiles with a frame.
     """
 
     pixels: np.ndarray
@@ -56,7 +56,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the colours of a sheet mean: a colour map and the labels of its low end, middle, high end."""
+    """A colour map and the labels of its low end, its middle and its high end."""
 
     color_map: str
     labels: tuple[str, str, str]
@@ -69,18 +69,18 @@ def map_tiles(
     layout: Layout = Layout(),
     dead: np.ndarray | None = None,
 ) -> Tiles:
-    """Feature maps as tiles of levels; the aspect is kept.
+    """Return feature maps as tiles of levels with the same aspect.
 
-    Small maps are enlarged by a whole number, each value a square; large ones are averaged down.
+    Small maps are enlarged by a whole number, so that each value is a square; large maps are averaged.
 
     Args:
         levels: of the maps.
         order: int (channels,), the channels in the order of their tiles; None is their own.
-        layout: what the tiles are to fit into.
-        dead: bool (channels,), those that get a frame.
+        layout: of the sheet that the tiles must fit into.
+        dead: bool (channels,), the channels with a frame.
 
     Raises:
-        ConvscopeError: the layout has no room for a tile a channel.
+        ConvscopeError: the layout is too small for the number of channels.
     """
     if order is None:
         order = np.arange(len(levels.values))
@@ -88,7 +88,7 @@ def map_tiles(
     values = levels.values[order]
     count, rows, across = values.shape
     if height < rows or width < across:
-        small = reduced(np.stack([images.resize(each, height, width) for each in values]))
+        small = reduced(np.stack([images.resize(channel, height, width) for channel in values]))
     else:  # all at once, one above the other
         small = reduced(values).reshape(count * rows, across)
         small = cv2.resize(small, (width, count * height), interpolation=cv2.INTER_NEAREST_EXACT)
@@ -97,7 +97,7 @@ def map_tiles(
 
 
 def _arrange(shape: tuple[int, ...], layout: Layout) -> tuple[int, int, int]:
-    """How many tiles of (channels, height, width) lie in a row, and a tile's height and width in pixels."""
+    """Return the number of tiles in a row, and a tile's height and width in pixels."""
     count, *sides = shape
     if layout.width is None:
         height, width = _scaled(sides, _factor(count, max(sides), layout.max_tile))
@@ -106,25 +106,25 @@ def _arrange(shape: tuple[int, ...], layout: Layout) -> tuple[int, int, int]:
     across = layout.width - 2 * MARGIN - _indent(count - 1) + gap
     down = layout.height - HEADER - MARGIN + gap if layout.height else np.inf
 
-    def room(columns: int) -> tuple[float, float]:
-        """Pixels of a tile's height and width."""
+    def space(columns: int) -> tuple[float, float]:
+        """Return the pixels that are left for a tile's height and width."""
         return down / -(-count // columns) - gap, across / columns - gap
 
     def factor(columns: int) -> float:
-        return min(have / side for have, side in zip(room(columns), sides, strict=True))
+        return min(have / side for have, side in zip(space(columns), sides, strict=True))
 
     if layout.columns or layout.height is None:
         columns = min(count, layout.columns or (16 if count > 32 else 8))
     else:
         columns = max(range(1, count + 1), key=factor)
-    if min(room(columns)) < 1:
-        size = f"{layout.width}×{layout.height}" if layout.height else f"{layout.width} pixels' width"
-        raise ConvscopeError(f"a sheet of {size} has no room for {count} channels: expected a larger one")
+    if min(space(columns)) < 1:
+        size = f"{layout.width}×{layout.height}" if layout.height else f"{layout.width} pixels width"
+        raise ConvscopeError(f"a sheet of {size} is too small for {count} channels: expected a larger canvas")
     return columns, *_scaled(sides, factor(columns))
 
 
 def _factor(count: int, longest: int, max_tile: int) -> float:
-    """How much maps are enlarged where there is room for all."""
+    """Return the factor that maps are enlarged by if the width is free."""
     if longest > max_tile:
         return max_tile / longest
     target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
@@ -133,7 +133,7 @@ def _factor(count: int, longest: int, max_tile: int) -> float:
 
 
 def _scaled(sides: list[int], factor: float) -> tuple[int, int]:
-    """Enlarged by a whole number, or shrunk."""
+    """Return the sides, enlarged by a whole number or shrunk."""
     if factor >= 1:
         return sides[0] * int(factor), sides[1] * int(factor)
     return max(1, int(sides[0] * factor + 1e-6)), max(1, int(sides[1] * factor + 1e-6))
@@ -142,9 +142,9 @@ def _scaled(sides: list[int], factor: float) -> tuple[int, int]:
 def channel_picture(
     values: np.ndarray, *, hatched: bool, caption: str, color_map: str, layout: Layout | None = None
 ) -> Indexed | np.ndarray:
-    """One channel, levels uint8 (height, width), enlarged by a whole number, with a line of text below it.
+    """Draw one channel, levels uint8 (height, width), enlarged by a whole number, with a caption below.
 
-    Its size is that of `layout`, if there is one.
+    The picture has the size of `layout`, if there is one.
     """
     size = values.shape
     if layout and layout.width and layout.height:
@@ -174,14 +174,14 @@ def sheet(
     scale: Scale | None = None,
     layout: Layout = Layout(),
 ) -> Indexed | np.ndarray:
-    """All tiles in rows, whatever their number, under a title; each row begins with its first channel.
+    """Draw all tiles in rows under a title; the number of the first channel stands before each row.
 
     Args:
-        tiles: what to lay out; the hatched ones are silent.
+        tiles: the tiles; the silent ones are hatched.
         title: the layer's path.
-        subtitle: what is shown.
-        scale: what the colours mean, drawn as a bar; None where the tiles are pictures.
-        layout: the size of the sheet; lines of text that are longer than it is wide are cut.
+        subtitle: a description.
+        scale: the scale of the colours, drawn as a bar; None if the tiles are pictures.
+        layout: the size of the sheet; lines of text that are wider than the sheet are cut.
 
     Returns:
         a picture with a palette, or uint8 (height, width, 3) of tiles that are pictures.
@@ -195,10 +195,10 @@ def sheet(
     down = HEADER + -(-count // columns) * (height + gap) - gap + MARGIN
     across = layout.width or needed + 2 * MARGIN
     canvas = Canvas(layout.height or down, across, scale.color_map if scale else "gray")
-    room = across - 2 * MARGIN
+    inner = across - 2 * MARGIN
     canvas.write(
-        Label(cut(title, room - bar, 17, bold=True), (MARGIN, MARGIN), 17, bold=True),
-        Label(cut(subtitle, room, 12), (MARGIN, MARGIN + 25), 12, FAINT),
+        Label(cut(title, inner - bar, 17, bold=True), (MARGIN, MARGIN), 17, bold=True),
+        Label(cut(subtitle, inner, 12), (MARGIN, MARGIN + 25), 12, FAINT),
     )
     if scale:
         color_bar(canvas, scale)
@@ -207,11 +207,13 @@ def sheet(
 
 
 def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> None:
-    """The tiles, and the numbers of channels: of a row's first, or of each where they are out of order."""
+    """Draw the tiles and the number of each row's first channel, or all numbers if they are out of order."""
     height, width = tiles.pixels.shape[1:3]
     digits = text_width(str(tiles.channels.max()), 9) + 3
     shuffled = bool((np.diff(tiles.channels) != 1).any())
-    numbered = shuffled and height >= 2 * _NUMBER and width >= 2 * digits  # else nothing else is seen
+    numbered = (
+        shuffled and height >= 2 * _NUMBER and width >= 2 * digits
+    )  # numbers on smaller tiles would hide them
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
         top, left = HEADER + row * (height + gap), MARGIN + indent + column * (width + gap)
@@ -230,12 +232,12 @@ def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> N
 
 
 def _indent(highest: int) -> int:
-    """Pixels for the numbers of channels at the left."""
+    """Return the pixels for the numbers of channels at the left."""
     return text_width(str(highest), 11) + 8
 
 
 def _columns(count: int, width: int) -> int:
-    """Sixteen a row, as in the book; eight where there are few tiles or they are large."""
+    """Return 16 tiles in a row, as in the book, or 8 if there are few tiles or large ones."""
     wide = 16 * (width + GAP) <= 1700
     return min(count, 16 if count > 32 and wide else 8)
 

@@ -1,4 +1,4 @@
-"""A row of pictures a channel, and the sheet that the rows lie on; a picture's part, and a mark on it."""
+"""Sheets with a row of pictures for each channel; crops of pictures and marks on them."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from convscope.render.canvas import Canvas
 from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width
 from convscope.render.mosaic import GAP, HEADER, MARGIN
 
-OUTSIDE = 226  # the grey of what lies beyond a picture's border
+OUTSIDE = 226  # the grey outside of a picture
 _APART = 28  # pixels between two channels side by side
-_LEAST_MARK = 7  # pixels of a mark's side
+_LEAST_MARK = 7  # pixels of a mark's side, at least
 
 Window = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Pictures of one size, a row a channel.
+    """Pictures of one size, a row for each channel.
 
-    `pixels` is uint8 (channels, k, height, width, 3), `hatched`, bool (channels, k), says which show
-    nothing; `names` and `notes` are what stands to the left of each row, the second below the first.
+    `pixels` is uint8 (channels, k, height, width, 3). `hatched`, bool (channels, k), marks the pictures
+    without content. `names` and `notes` are the texts to the left of each row, one below the other.
     """
 
     pixels: np.ndarray
@@ -32,17 +32,17 @@ class Rows:
 
 
 def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
-    """All rows under a title, two channels side by side where there are more than eight.
+    """Draw all rows under a title, in two columns if there are more than eight.
 
-    They go down the left column, then down the right one.
+    The channels fill the left column first.
 
     Returns:
-        uint8 (height, width, 3), or, where all is hatched, a picture with a palette.
+        uint8 (height, width, 3), or a picture with a palette if all pictures are hatched.
     """
     count, across, height, width, _ = rows.pixels.shape
     indent = 10 + max(
-        *(text_width(each, 12, bold=True) for each in rows.names),
-        *(text_width(each, 10) for each in rows.notes),
+        *(text_width(name, 12, bold=True) for name in rows.names),
+        *(text_width(note, 10) for note in rows.notes),
     )
     columns = 2 if count > 8 else 1
     lines = -(-count // columns)
@@ -62,11 +62,11 @@ def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
             Label(rows.names[index], (left - 8, middle - 1), 12, INK, bold=True, anchor="rb"),
             Label(rows.notes[index], (left - 8, middle + 3), 10, FAINT, anchor="rt"),
         )
-        for place in range(across):
-            if rows.hatched[index, place]:
+        for rank in range(across):
+            if rows.hatched[index, rank]:
                 canvas.hatch(top, left, height, width)
             else:
-                canvas.put(top, left, rows.pixels[index, place])
+                canvas.put(top, left, rows.pixels[index, rank])
             left += width + GAP
     return canvas.finish()
 
@@ -79,14 +79,14 @@ def example(
     size: tuple[int, int],
     input_size: tuple[int, int],
 ) -> np.ndarray:
-    """What a window shows of a photograph, or all of it with an outline around a place.
+    """Return the part of a photograph inside a window, or all of it with an outline around an area.
 
     Args:
         pixels: uint8 (height, width, 3).
-        window: see `part`; None shows all.
-        mark: top, left, bottom, right of the place, as fractions; None where none is outlined.
+        window: see `part`; None is the whole photograph.
+        mark: top, left, bottom, right of the outlined area as fractions; None draws no outline.
         size: height and width of the result in pixels.
-        input_size: of the model; a smaller photograph is stretched to it first, as the model saw it.
+        input_size: of the model; a smaller photograph is first stretched to it, as for the model.
     """
     if pixels.shape[0] < input_size[0] or pixels.shape[1] < input_size[1]:
         pixels = images.resize(pixels, *input_size)
@@ -98,11 +98,11 @@ def example(
 
 
 def part(pixels: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """What a window shows of a picture, at `size`; what is outside the picture is light grey.
+    """Return the part of a picture inside a window, resized; the outside of the picture is light grey.
 
     Args:
         pixels: uint8 (height, width, 3).
-        window: top, left, bottom, right as fractions of the picture's height and width; it may reach out.
+        window: top, left, bottom, right as fractions of the picture; it may reach beyond the picture.
         size: height and width of the result in pixels.
     """
     height, width = pixels.shape[:2]
@@ -115,22 +115,22 @@ def part(pixels: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarra
     return images.resize(result, *size)
 
 
-def marked(tile: np.ndarray, place: tuple[float, float], extent: tuple[float, float]) -> np.ndarray:
-    """A tile with an outline around a place.
+def marked(tile: np.ndarray, center: tuple[float, float], extent: tuple[float, float]) -> np.ndarray:
+    """Return a tile with an outline around an area.
 
     Args:
         tile: uint8 (height, width, 3).
-        place: the middle of what is outlined, down and across, as fractions of the tile.
-        extent: its height and width, as fractions; small ones are enlarged.
+        center: of the area, down and across, as fractions of the tile.
+        extent: height and width of the area as fractions; small areas are enlarged.
     """
     result = tile.copy()
     spans = []
-    for side, middle, share in zip(tile.shape[:2], place, extent, strict=True):
+    for side, middle, share in zip(tile.shape[:2], center, extent, strict=True):
         length = min(max(_LEAST_MARK, round(share * side)), side - 4)
         start = min(max(round(middle * side - length / 2), 2), side - 2 - length)
         spans.append((start, start + length))
     (top, bottom), (left, right) = spans
-    for out, color in ((2, INK), (1, PAPER)):  # dark around light, to be seen on both
+    for out, color in ((2, INK), (1, PAPER)):  # dark around light, which is visible on any picture
         box = result[top - out : bottom + out, left - out : right + out]
         box[:1], box[-1:], box[:, :1], box[:, -1:] = color, color, color, color
     return result

@@ -1,4 +1,4 @@
-"""The same channels several times: a sheet with a column for each time, and frames."""
+"""The same channels in several states or models: a sheet with a column for each, and frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ _BETWEEN = 6  # pixels from a title to the next, at least
 class Strip:
     """The same channels after several epochs, or in several models.
 
-    `tiles` has one entry a column, all with the same channels and of one size; `columns` are their titles,
-    and `heading` says what they are; `scale` is what the colours of all of them mean, None of pictures.
+    `tiles` has one entry for each column, all with the same channels and of one size. `columns` are the
+    titles of the columns, and `heading` is the unit of the titles. `scale` is the scale of the colours, None
+    if the tiles are pictures.
     """
 
     tiles: Sequence[Tiles]
@@ -33,19 +34,19 @@ class Strip:
 
     @property
     def pitch(self) -> int:
-        """Pixels from a column to the next: a tile, or what a title needs."""
+        """The pixels from a column to the next: the width of a tile, or of a title."""
         longest = max(text_width(line, 11) for title in self.columns for line in title.split("\n"))
         return max(self.tiles[0].pixels.shape[2], min(longest, _TITLE) + _BETWEEN) + GAP
 
 
 def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> Indexed | np.ndarray:
-    """A row a channel with its number at the left, a column an epoch or a model with its title on top.
+    """Draw a row for each channel, with its number at the left, and a column for each epoch or model.
 
     Args:
-        strip: what to lay out; what is silent is hatched.
+        strip: the tiles and titles; silent tiles are hatched.
         widest: pixels that several blocks of channels side by side may take, each with its titles; channels
-            go down the first block, then down the next. 0 is one block.
-        numbered: whether the channels' numbers stand beside them.
+            fill the first block first. 0 is one block.
+        numbered: whether to draw the numbers of the channels.
 
     Returns:
         a picture with a palette, or uint8 (height, width, 3) of tiles that are pictures.
@@ -69,32 +70,32 @@ def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> Inde
     )
     if strip.scale:
         color_bar(canvas, strip.scale)
-    for place in range(beside):
-        left = MARGIN + place * (block + _APART) + indent
+    for number in range(beside):
+        left = MARGIN + number * (block + _APART) + indent
         canvas.write(Label(strip.heading, (left - 6, header - 10), 11, FAINT, anchor="rm"))
         canvas.write(*_titles(titles, left, header, pitch))
-        for row, index in enumerate(range(len(channels))[place * rows : (place + 1) * rows]):
+        for row, index in enumerate(range(len(channels))[number * rows : (number + 1) * rows]):
             y = header + row * (height + GAP)
             if numbered:
                 at = (left - 6, y + height // 2)
                 canvas.write(Label(str(channels[index]), at, 11, FAINT, anchor="rm"))
-            tiles = [(each.pixels[index], each.silent[index]) for each in strip.tiles]
+            tiles = [(column.pixels[index], column.silent[index]) for column in strip.tiles]
             _draw_row(canvas, tiles, (left, y), pitch)
     return canvas.finish()
 
 
 def _blocks(channels: int, most: int) -> tuple[int, int]:
-    """How many blocks lie side by side and how many rows they have, with the fewest places left empty."""
+    """Return the number of blocks side by side and of their rows, with as few empty rows as possible."""
     most = max(1, min(channels, most))
     _, negative = min(
-        (-(-channels // each) * each - channels, -each) for each in range((most + 1) // 2, most + 1)
+        (-(-channels // count) * count - channels, -count) for count in range((most + 1) // 2, most + 1)
     )
     beside = -negative
     return beside, -(-channels // beside)
 
 
 def _titles(titles: Sequence[Sequence[str]], left: int, header: int, pitch: int) -> Iterator[Label]:
-    """The titles of a block's columns, their last lines side by side."""
+    """Yield the titles of a block's columns, with their last lines side by side."""
     for column, lines in enumerate(titles):
         middle = left + column * pitch + (pitch - GAP) // 2
         for above, line in enumerate(reversed(lines)):
@@ -104,7 +105,7 @@ def _titles(titles: Sequence[Sequence[str]], left: int, header: int, pitch: int)
 def _draw_row(
     canvas: Canvas, tiles: Sequence[tuple[np.ndarray, bool]], at: tuple[int, int], pitch: int
 ) -> None:
-    """Draw the tiles of a channel, each with whether it is silent, in the middle of their columns."""
+    """Draw the tiles of a channel in the middle of their columns; the silent ones are hatched."""
     x, y = at
     for tile, silent in tiles:
         height, width = tile.shape[:2]
@@ -116,20 +117,20 @@ def _draw_row(
         x += pitch
 
 
-def strip_frames(strip: Strip, places: Sequence[float]) -> np.ndarray:
-    """A frame a column: its tiles side by side, under its title and a line that grows to the last one.
+def strip_frames(strip: Strip, epochs: Sequence[float]) -> np.ndarray:
+    """Draw a frame for each column: its tiles under its title and a bar of the progress.
 
     Args:
-        strip: what to lay out.
-        places: of each column, in the unit of the last one: the epochs.
+        strip: the tiles and titles.
+        epochs: the epoch of each column; the last one is the end of the bar.
 
     Returns:
         uint8 (columns, height, width, 3).
     """
     frames = []
-    for tiles, title, place in zip(strip.tiles, strip.columns, places, strict=True):
+    for tiles, title, epoch in zip(strip.tiles, strip.columns, epochs, strict=True):
         below = sheet(tiles, strip.title, strip.subtitle, strip.scale)
-        share = place / max(1, places[-1])
+        share = epoch / max(1, epochs[-1])
         above = _band(strip, title, share, below.shape[1])
         frames.append(np.concatenate([in_rgb(above), in_rgb(below)]))
     return np.stack(frames)

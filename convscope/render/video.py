@@ -1,4 +1,4 @@
-"""Animations as MP4: pictures one after the other in H.264, by the ffmpeg that imageio-ffmpeg brings."""
+"""Animations as MP4 files in H.264, written by the ffmpeg of imageio-ffmpeg."""
 
 import subprocess
 import tempfile
@@ -12,9 +12,9 @@ import numpy as np
 from convscope.errors import ConvscopeError
 from convscope.files import beside
 
-FEWEST = 10  # frames a second: some players stand still, or show nothing, with one in two seconds
-# The sides are made even, as the colours of 2 x 2 pixels are one. What swscale and x264 would choose by the
-# processor is fixed, so that the same frames give the same bytes.
+FEWEST = 10  # frames per second; some players fail with one frame in two seconds
+# The sides are made even, as 2 x 2 pixels share a colour. Choices of swscale and x264 that depend on the
+# processor are fixed, so that the same frames give the same bytes.
 _FILTER = (
     "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white,"
     "scale=flags=accurate_rnd+bitexact+full_chroma_int:out_color_matrix=bt709:out_range=tv,format=yuv420p"
@@ -27,47 +27,47 @@ _ENCODER = (
 
 
 def program() -> str:
-    """The path of ffmpeg; raises ConvscopeError if there is none for this machine."""
+    """Return the path of ffmpeg; raise ConvscopeError if there is none for this machine."""
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError:
         raise ConvscopeError(
-            "no ffmpeg for this machine, an MP4 needs it: install one, set IMAGEIO_FFMPEG_EXE to its path, "
-            "or write GIFs alone (animate=[gif])"
+            "no ffmpeg for this machine, which an MP4 needs: install it and set IMAGEIO_FFMPEG_EXE, "
+            "or write GIF files only (animate=[gif])"
         ) from None
 
 
 def mp4(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
-    """Write frames as an MP4 (H.264, yuv420p) that any browser and slide program plays, whole or not at all.
+    """Write frames as an MP4 (H.264, yuv420p) for browsers and slide programs, completely or not at all.
 
-    Below ten frames a second each is repeated as often as it takes. Sides of odd length get a line of white.
+    Frames are repeated for at least ten frames per second. Sides of odd length get a white line.
 
     Args:
         path: of the file.
-        frames: uint8 (height, width, 3), RGB, all of one size; one at a time is asked for.
-        rate: frames a second.
+        frames: uint8 (height, width, 3), RGB, all of one size; they are accessed one at a time.
+        rate: frames per second.
 
     Returns:
-        the frames a second.
+        the frames per second.
 
     Raises:
-        ConvscopeError: ffmpeg is not there, or fails.
+        ConvscopeError: ffmpeg is missing or fails.
     """
     height, width = frames[0].shape[:2]
-    each = Fraction(rate).limit_denominator(1000)
-    times = -(-FEWEST // each)
-    given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {each * times} -i -"
+    exact = Fraction(rate).limit_denominator(1000)
+    times = -(-FEWEST // exact)
+    given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {exact * times} -i -"
     command = [program(), "-v", "error", "-y", *given.split(), "-vf", _FILTER, *_ENCODER.split()]
     with beside(path) as partial:
         said = _pipe([*command, str(partial)], frames, times)
         if said is not None:
-            raise ConvscopeError(f"cannot write {path}: {command[0]} {said}; animate=[gif] does without")
-    return float(each)
+            raise ConvscopeError(f"cannot write {path}: {command[0]} {said}; animate=[gif] needs no ffmpeg")
+    return float(exact)
 
 
 def _pipe(command: Sequence[str], frames: Sequence[np.ndarray], times: int) -> str | None:
-    """Give each frame as often to a program; returns None, or of what it fails, in one line."""
-    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads could fill
+    """Write each frame so many times to a program; return None, or its error in one line."""
+    with tempfile.TemporaryFile() as errors:  # a pipe without a reader could fill up
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)  # noqa: S603
         except OSError as error:
@@ -81,7 +81,7 @@ def _pipe(command: Sequence[str], frames: Sequence[np.ndarray], times: int) -> s
             process.stdin.close()
             process.wait()
         except BrokenPipeError:
-            process.wait()  # it ended, and has said why
+            process.wait()  # the program ended and has written the reason
         finally:
             if process.poll() is None:
                 process.kill()

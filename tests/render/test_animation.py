@@ -21,7 +21,7 @@ def read_back(path: Path) -> tuple[np.ndarray, list[int]]:
 
 
 @pytest.mark.parametrize(("rate", "milliseconds"), [(2, 500), (0.5, 2000), (3, 330), (1000, 20)])
-def test_few_colors_come_back_as_they_were(tmp_path: Path, rate: float, milliseconds: int) -> None:
+def test_a_gif_keeps_up_to_256_colors(tmp_path: Path, rate: float, milliseconds: int) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
     frames = colors[np.random.default_rng(1).integers(0, 256, (5, 20, 30))]
     gif(tmp_path / "a.gif", frames, rate)
@@ -30,7 +30,7 @@ def test_few_colors_come_back_as_they_were(tmp_path: Path, rate: float, millisec
     assert times == [milliseconds] * 5
 
 
-def test_many_colors_are_brought_to_one_palette_and_the_bytes_are_the_same_again(tmp_path: Path) -> None:
+def test_many_colors_share_one_palette_and_the_bytes_are_deterministic(tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, 64)
     frames = np.zeros((3, 64, 64, 3), np.uint8)
     frames[..., 0], frames[..., 1] = ramp, ramp[:, None]
@@ -43,7 +43,7 @@ def test_many_colors_are_brought_to_one_palette_and_the_bytes_are_the_same_again
     assert np.abs(found.astype(int) - frames).max() <= 24  # 4,096 colours in a plane: 16 a side, 16 levels
 
 
-def test_equal_frames_are_joined(tmp_path: Path) -> None:
+def test_equal_frames_are_merged(tmp_path: Path) -> None:
     frames = np.zeros((3, 4, 5, 3), np.uint8)
     frames[2] = 200
     gif(tmp_path / "a.gif", frames, 2)
@@ -52,7 +52,7 @@ def test_equal_frames_are_joined(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, frames[[0, 2]])
 
 
-def test_many_frames_keep_their_colours_nearly(tmp_path: Path) -> None:
+def test_many_frames_keep_similar_colours(tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
     frames = np.stack(
         [np.stack([np.roll(ramp, shift)] * 3, axis=-1)[None].repeat(4, 0) for shift in range(40)]
@@ -66,7 +66,7 @@ def test_many_frames_keep_their_colours_nearly(tmp_path: Path) -> None:
             assert np.abs(shown - frames[index]).max() <= 8
 
 
-def test_pictures_of_several_sizes_become_frames_of_one() -> None:
+def test_pictures_of_several_sizes_become_frames_of_one_size() -> None:
     pictures = [np.full((*size, 3), 7, np.uint8) for size in ((10, 20), (1800, 900), (950, 901))]
     frames = Frames([each.shape[:2] for each in pictures], pictures.__getitem__)
     assert np.stack(frames).shape == (3, 900, 854, 3)
@@ -76,7 +76,7 @@ def test_pictures_of_several_sizes_become_frames_of_one() -> None:
         assert (frame == 255).sum() == frame.size - height * width * 3
 
 
-def test_frames_that_are_made_one_by_one_give_the_gif_of_those_that_are_there(tmp_path: Path) -> None:
+def test_lazy_frames_give_the_same_gif_as_an_array(tmp_path: Path) -> None:
     frames = Frames([(100, 100)] * 20, lambda index: np.full((100, 100, 3), index * 12, np.uint8))
     gif(tmp_path / "a.gif", frames, 20)
     gif(tmp_path / "b.gif", np.stack(frames), 20)

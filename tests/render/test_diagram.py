@@ -26,7 +26,7 @@ def test_rows_are_depths_and_branches_lie_beside_each_other() -> None:
     assert int(root.get("width")) > right
 
 
-def test_a_connection_that_passes_a_box_goes_beside_it() -> None:
+def test_a_connection_over_several_rows_is_drawn_beside_the_boxes() -> None:
     chain = [Box(str(index), "ReLU", "", "other", [index - 1] if index else []) for index in range(3)]
     skipping = [*chain, Box("3", "Add", "", "other", [2, 0])]
     paths = [each.get("d") for each in ElementTree.fromstring(str(diagram(skipping))).iter("path")]

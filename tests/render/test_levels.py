@@ -33,7 +33,7 @@ def test_a_channel_without_variation_is_silent_and_no_nan(value: float) -> None:
     assert (levels[0] == 128).all()
 
 
-def test_scale_does_not_matter_to_a_channel() -> None:
+def test_standardize_does_not_depend_on_the_scale_of_a_channel() -> None:
     maps = np.random.default_rng(0).normal(size=(6, 6, 3))
     np.testing.assert_array_equal(standardize(maps).values, standardize(maps * 4 + 9).values)
 
@@ -47,7 +47,7 @@ def test_one_scale_by_hand() -> None:
     assert not found.silent.any()
 
 
-def test_on_one_scale_a_faint_channel_looks_faint() -> None:
+def test_on_one_scale_a_weak_channel_looks_weak() -> None:
     maps = np.random.default_rng(0).uniform(0, 1, (6, 6, 2))
     maps[..., 1] *= 0.01
     values = on_one_scale(maps, 0, 1).values
@@ -56,7 +56,7 @@ def test_on_one_scale_a_faint_channel_looks_faint() -> None:
     assert standardize(maps).values[1].max() > 200
 
 
-def test_silent_is_the_same_on_every_scale_and_a_single_place_is_silent_if_it_is_zero() -> None:
+def test_silent_channels_are_constant_or_zero_at_a_single_position() -> None:
     maps = np.zeros((4, 4, 3))
     maps[..., 1] = 5
     maps[0, 0, 2] = 1
@@ -68,7 +68,7 @@ def test_silent_is_the_same_on_every_scale_and_a_single_place_is_silent_if_it_is
     assert on_one_scale(maps, 5, 5).values.max() == 0  # a scale without width is no division by zero
 
 
-def test_from_zero_makes_a_faint_response_look_faint() -> None:
+def test_from_zero_by_hand() -> None:
     maps = np.float32([[[1, 1, -1], [2, 2, -3]]])  # one row of two places, three channels
     levels = from_zero(maps, np.array([2.0, 8.0, -0.5]), "its own")
     assert levels.values[:, 0].tolist() == [[128, 255], [32, 64], [0, 0]]
@@ -99,7 +99,7 @@ def test_zero_is_the_lightest_color_of_the_diverging_map() -> None:
     assert row[-1, 0] > row[-1, 2] + 50  # red
 
 
-def test_maps_of_a_single_place_are_told_apart() -> None:
+def test_maps_of_a_single_position_are_on_one_scale() -> None:
     """From -1 to 3: 0 is a quarter of 255. What is silent is zero."""
     found = of_channels(np.array([[[-1.0, 0.0, 3.0]]]))
     assert found.values[:, 0, 0].tolist() == [0, 64, 255]

@@ -57,7 +57,7 @@ def test_every_channel_is_on_the_sheet(count: int) -> None:
     assert (sizes == 240).all()
 
 
-def test_a_silent_tile_is_hatched_and_the_others_are_not() -> None:
+def test_only_silent_tiles_are_hatched() -> None:
     pixels = np.full((2, 16, 16, 3), [10, 200, 30], np.uint8)
     picture = sheet(Tiles(pixels, np.array([True, False]), np.arange(2)), "layer", "x")
     assert ((picture == [10, 200, 30]).all(axis=2)).sum() == 256
@@ -67,7 +67,7 @@ def test_a_silent_tile_is_hatched_and_the_others_are_not() -> None:
         assert (np.abs(hatched.astype(int) - grey).max(axis=2) <= 1).sum() == count
 
 
-def test_the_color_bar_runs_through_all_colors_of_the_map_and_nothing_else() -> None:
+def test_the_color_bar_shows_the_colors_of_the_map() -> None:
     tiles = Tiles(np.zeros((40, 20, 20), np.uint8), np.zeros(40, bool), np.arange(40))
     picture = in_rgb(sheet(tiles, "layer", "x", PLASMA))
     table = images.color_table("plasma")
@@ -76,7 +76,7 @@ def test_the_color_bar_runs_through_all_colors_of_the_map_and_nothing_else() -> 
     assert all((table == color).all(axis=1).any() for color in bar)
 
 
-def test_the_color_of_a_value_is_the_maps_own() -> None:
+def test_values_have_the_colors_of_the_map() -> None:
     """On one scale from 0 to 1: to within the 224 colours that a sheet has of the map's 256."""
     values = np.linspace(0.02, 1, 50)  # a single place that is zero would be hatched
     picture = in_rgb(sheet(map_tiles(on_one_scale(values[None, None], 0, 1)), "layer", "x", PLASMA))
@@ -88,7 +88,7 @@ def test_the_color_of_a_value_is_the_maps_own() -> None:
         assert (np.abs(near - found).max(axis=1) == 0).any(), channel
 
 
-def test_tiles_come_in_the_order_that_is_asked_for() -> None:
+def test_tiles_have_the_given_order() -> None:
     maps = np.random.default_rng(0).normal(size=(4, 4, 3))
     levels = standardize(maps)
     plain, turned = (
@@ -98,7 +98,7 @@ def test_tiles_come_in_the_order_that_is_asked_for() -> None:
     assert turned.channels.tolist() == [2, 0, 1]
 
 
-def test_a_channel_alone_is_enlarged_over_its_caption() -> None:
+def test_a_single_channel_is_enlarged_above_its_caption() -> None:
     values = np.array([[0, 255, 128], [10, 20, 30]], np.uint8)
     picture = in_rgb(channel_picture(values, hatched=False, caption="x, channel 0", color_map="gray"))
     height, width = picture.shape[:2]
@@ -151,7 +151,7 @@ def test_maps_of_one_row_are_averaged_too() -> None:
     assert np.abs(alone.indices[37].astype(int) - 112).max() < 24  # type: ignore[union-attr]
 
 
-def test_numbers_never_hide_the_tiles_that_are_out_of_order() -> None:
+def test_numbers_do_not_hide_tiles() -> None:
     maps = np.random.default_rng(0).normal(size=(1, 1, 300))
     order = np.arange(300)[::-1]
     for layout in (Layout(), Layout(width=900, height=700), Layout(width=320, height=200)):
@@ -163,13 +163,13 @@ def test_numbers_never_hide_the_tiles_that_are_out_of_order() -> None:
         assert shown > 0.5 * 300 * down * across
 
 
-def test_a_sheet_without_room_says_so() -> None:
+def test_a_sheet_that_is_too_small_is_refused() -> None:
     levels = standardize(np.random.default_rng(0).normal(size=(4, 4, 500)))
-    with pytest.raises(ConvscopeError, match="no room for 500 channels"):
+    with pytest.raises(ConvscopeError, match="too small for 500 channels"):
         map_tiles(levels, layout=Layout(width=200, height=100))
 
 
-def test_what_is_framed_has_its_frame_around_it_and_keeps_its_pixels() -> None:
+def test_a_frame_is_around_its_tile() -> None:
     pixels = np.full((3, 10, 10, 3), 7, np.uint8)
     none = np.zeros(3, bool)
     plain = sheet(Tiles(pixels, none, np.arange(3)), "t", "s")

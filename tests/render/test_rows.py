@@ -3,7 +3,7 @@ import numpy as np
 from convscope.render import rows
 
 
-def test_a_part_that_reaches_out_of_the_picture_is_grey_there() -> None:
+def test_a_part_is_grey_outside_of_the_picture() -> None:
     pixels = np.full((20, 40, 3), 9, np.uint8)
     pixels[:5, :10] = 200
     tile = rows.part(
@@ -20,7 +20,7 @@ def test_a_part_that_reaches_out_of_the_picture_is_grey_there() -> None:
     assert (rows.part(pixels, (-1, -1, -0.5, -0.5), (3, 3)) == rows.OUTSIDE).all()
 
 
-def test_a_mark_is_around_its_place_and_leaves_it_and_the_original_alone() -> None:
+def test_a_mark_is_around_its_area_and_copies_the_tile() -> None:
     tile = np.full((40, 60, 3), 100, np.uint8)
     changed = (rows.marked(tile, (0.5, 0.25), (0.25, 0.25)) != tile).any(axis=-1)
     down, across = np.nonzero(changed)
@@ -33,7 +33,7 @@ def test_a_mark_is_around_its_place_and_leaves_it_and_the_original_alone() -> No
     assert corner[:, -1].any()
 
 
-def test_rows_lie_under_each_other_in_two_columns_and_the_silent_are_hatched() -> None:
+def test_rows_lie_in_two_columns_and_hatched_pictures_are_hidden() -> None:
     pixels = np.arange(10, dtype=np.uint8)[:, None, None, None, None].repeat(3, axis=4)
     pixels = (pixels * 10 + 3).repeat(2, axis=1).repeat(8, axis=2).repeat(8, axis=3)
     hatched = np.zeros((10, 2), bool)

@@ -20,7 +20,7 @@ def of_colors(channels: int, columns: int, side: int = 20) -> Strip:
 
 @pytest.mark.parametrize("channels", [1, 2, 7, 16, 33])
 @pytest.mark.parametrize("widest", [0, 300, 1400])
-def test_every_tile_is_there_beside_its_channels_others(channels: int, widest: int) -> None:
+def test_every_tile_is_in_the_row_of_its_channel(channels: int, widest: int) -> None:
     picture = strip_sheet(of_colors(channels, 3), widest=widest)
     found = (picture[..., 2] == 77) & (picture[..., 1] >= 100) & (picture[..., 1] < 103)
     assert found.sum() == channels * 3 * 20**2
@@ -34,7 +34,7 @@ def test_every_tile_is_there_beside_its_channels_others(channels: int, widest: i
         assert len(rows) == 3 * 20**2
 
 
-def test_blocks_leave_few_places_empty() -> None:
+def test_blocks_fill_the_last_row() -> None:
     picture = strip_sheet(of_colors(32, 2, 72), widest=1400)
     found = (picture[..., 2] == 77) & (picture[..., 1] >= 100) & (picture[..., 1] < 102)
     rows = np.flatnonzero(found.any(axis=1))
@@ -42,7 +42,7 @@ def test_blocks_leave_few_places_empty() -> None:
     assert lowest.sum() == found[rows.min()].sum()  # the last row is full
 
 
-def test_long_titles_are_wrapped_within_their_column() -> None:
+def test_long_titles_are_wrapped_to_their_column() -> None:
     for text in ("2026-11-21_10-00-00", "a" * 40, "run_of_a_name\n0.1 %"):
         lines = wrapped(text, 11, 88, 6)
         assert "".join(lines).replace(" ", "") == text.replace("\n", "").replace(" ", "")

@@ -37,7 +37,7 @@ def inside(frames: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("rate", "times"), [(0.5, 20), (2, 5), (3.3, 4), (10, 1), (50, 1)])
-def test_every_frame_comes_back_for_its_time_in_its_colours(tmp_path: Path, rate: float, times: int) -> None:
+def test_a_video_keeps_frames_times_and_colours(tmp_path: Path, rate: float, times: int) -> None:
     frames = squares()
     assert mp4(tmp_path / "a.mp4", frames, rate) == pytest.approx(rate)
     found, shown = read_back(tmp_path / "a.mp4")
@@ -48,7 +48,7 @@ def test_every_frame_comes_back_for_its_time_in_its_colours(tmp_path: Path, rate
     assert found[:, -1].min() >= 128  # white, next to squares of any colour
 
 
-def test_it_is_what_plays_everywhere_and_can_begin_before_it_is_loaded(tmp_path: Path) -> None:
+def test_a_video_is_h264_with_the_index_first(tmp_path: Path) -> None:
     mp4(tmp_path / "a.mp4", squares(), 2)
     told = subprocess.run([program(), "-i", tmp_path / "a.mp4"], capture_output=True, text=True, check=False)
     assert "Video: h264" in told.stderr
@@ -57,13 +57,13 @@ def test_it_is_what_plays_everywhere_and_can_begin_before_it_is_loaded(tmp_path:
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+def test_videos_are_deterministic(tmp_path: Path) -> None:
     for name in "ab":
         mp4(tmp_path / name, squares(), 2)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_frames_are_asked_for_one_at_a_time(tmp_path: Path) -> None:
+def test_frames_are_accessed_one_at_a_time(tmp_path: Path) -> None:
     asked = []
 
     def picture(index: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_frames_are_asked_for_one_at_a_time(tmp_path: Path) -> None:
         (None, "cannot be run"),
     ],
 )
-def test_a_failing_ffmpeg_is_one_line_and_leaves_nothing(
+def test_an_error_of_ffmpeg_is_one_line_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, said: str
 ) -> None:
     path = tmp_path / "ffmpeg"
@@ -103,7 +103,7 @@ def test_a_failing_ffmpeg_is_one_line_and_leaves_nothing(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_stopping_half_way_ends_ffmpeg_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupt_ends_ffmpeg_and_leaves_no_file(tmp_path: Path) -> None:
     def picture(index: int) -> np.ndarray:
         if index == 3:
             raise KeyboardInterrupt
