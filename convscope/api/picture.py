@@ -9,7 +9,7 @@ from PIL import Image
 from convscope import images
 from convscope.errors import ConvscopeError, unknown
 from convscope.render import mosaic
-from convscope.render.levels import Levels, from_zero, of_channels, on_one_scale
+from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, of_channels, on_one_scale
 from convscope.vis.channel_statistics import ChannelStatistics
 
 
@@ -20,7 +20,7 @@ def grid(
     normalize: str = "channel",
     range: Sequence[float] | None = None,
     statistics: ChannelStatistics | None = None,
-    color_map: str = "viridis",
+    color_map: str | None = None,
 ) -> Image.Image:
     """Return a picture with all channels of one photograph's feature maps side by side.
 
@@ -32,8 +32,9 @@ def grid(
         normalize: "channel" (mean ± 2 standard deviations of the channel; maps of 1×1 pixels as in "layer"),
             or "layer" (one scale for all channels).
         range: lowest and highest value of one scale for all channels.
-        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile.
-        color_map: name of a colour map of Matplotlib.
+        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile, or
+            symmetric around 0 if the layer has negative values.
+        color_map: name of a colour map of Matplotlib; None is viridis, or RdBu_r for values around 0.
 
     Raises:
         ConvscopeError: the maps have another shape or values that are not finite, the title has several
@@ -43,13 +44,14 @@ def grid(
     _check_maps(maps)
     if title.splitlines() not in ([], [title]):
         raise ConvscopeError(f"title={title!r}: expected one line")
-    if color_map not in matplotlib.colormaps:
+    if color_map is not None and color_map not in matplotlib.colormaps:
         raise unknown("colour map", color_map, matplotlib.colormaps)
     if statistics is not None and range is None:
         levels = _against(maps, statistics)
     else:
         levels = _levels(maps, normalize, range)
-    scale = mosaic.Scale(color_map, levels.labels)
+    default = DIVERGING if levels.diverging else "viridis"
+    scale = mosaic.Scale(color_map or default, levels.labels)
     picture = mosaic.sheet(mosaic.map_tiles(levels), title, levels.meaning, scale)
     return Image.fromarray(images.in_rgb(picture))
 
@@ -72,7 +74,10 @@ def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
             f"statistics of {len(statistics.high)} channels, but maps of {maps.shape[-1]}: expected "
             "statistics and maps of the same layer"
         )
-    return from_zero(maps, statistics.high, f"its 99.5th percentile on {statistics.pictures:,} pictures")
+    images = f"on {statistics.pictures:,} images"
+    if statistics.signed:
+        return around_zero(maps, statistics.bound, f"the larger of its 0.5th and 99.5th percentile {images}")
+    return from_zero(maps, statistics.high, f"its 99.5th percentile {images}")
 
 
 def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> Levels:

@@ -16,8 +16,6 @@ from convscope.errors import ConvscopeError
 from convscope.parallel import cores
 from convscope.preprocessing import Preprocessing
 
-cv2.setNumThreads(1)  # Batches has its own threads, each with a picture of its own
-
 
 @dataclass(frozen=True)
 class LabelledImages:

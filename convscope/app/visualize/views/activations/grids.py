@@ -13,7 +13,7 @@ from convscope.config.schema.views import ActivationsConfig, Normalize, Order, S
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.artifact import Artifact, Role
-from convscope.render.levels import Levels, around_zero, from_zero, of_channels, on_one_scale
+from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, of_channels, on_one_scale
 from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.extractor import BEFORE
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from convscope.app.visualize.views.activations.view import Activations
 
 MAX_BARS = 40
-DIVERGING = "RdBu_r"
 
 
 @dataclass
