@@ -66,7 +66,7 @@ def _searching(paths: list[Path]) -> dict[str, Any]:
     graph = flatten(small_convnet.build(5, input_size=150))
     examples = LabelledImages(paths, np.zeros(len(paths), np.int64), ["none"])
     batches = Batches(examples, size=(150, 150), preprocessing=by_name("unit_range"), batch_size=32)
-    search = ExampleSearch(graph.model, spread(graph.layers, 4), top=9, limit=32)
+    search = ExampleSearch(graph.model, spread(graph.layers, 4), top=9)
     runs: list[Callable[[np.ndarray], Any]] = [search.add, graph.model.predict_on_batch]
     for run in runs:
         run(batches[0][0])  # the first batch builds the graph

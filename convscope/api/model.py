@@ -21,10 +21,10 @@ from convscope.models.states import open_snapshots
 from convscope.render import rows
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
 from convscope.vis.example_search import ExampleSearch
-from convscope.vis.excited import Excited, excited, layers_to_search
 from convscope.vis.extractor import Extractor
-from convscope.vis.followed_channels import Followed, follow, most_changed
+from convscope.vis.followed_channels import Followed, most_changed, select_channels
 from convscope.vis.layer_selection import select
+from convscope.vis.layer_top import LayerTop, layer_tops, layers_to_search
 
 Photograph = str | Path | np.ndarray | Image.Image
 Photographs = Photograph | Sequence[Photograph]
@@ -165,7 +165,7 @@ class OpenModel:
             search.add(batch)
         return {
             result.layer.path: self._with_crops(result, photographs)
-            for result in excited(search, self.layers, limit=limit)
+            for result in layer_tops(search, self.layers, limit=limit)
         }
 
     def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
@@ -185,14 +185,14 @@ class OpenModel:
         for first in range(0, max(1, len(photographs)), _BATCH):
             yield self.encode(photographs[first : first + _BATCH])
 
-    def _with_crops(self, result: Excited, photographs: Sequence[Photograph]) -> LayerExamples:
+    def _with_crops(self, result: LayerTop, photographs: Sequence[Photograph]) -> LayerExamples:
         top, input_size = result.top, self.bundle.contract.input_size
         size = result.tile_size(input_size, _LONGEST)
         crops = np.empty((*top.value.shape, *size, 3), np.uint8)
         for index in np.unique(top.example):
             pixels = _pixels(photographs[index])
             for channel, rank in np.argwhere(top.example == index):
-                window, mark = result.seen_part(channel, rank, input_size)
+                window, mark = result.crop_window(channel, rank, input_size)
                 crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
                 crops[channel, rank] = crop
         return LayerExamples(top.value, top.example, crops, result.silent, result.channels)
@@ -257,7 +257,7 @@ def evolution(
     directory = Path(run).expanduser()
     states = open_snapshots(directory, allow_code=allow_code)
     network = states[0].bundle
-    followed = follow(network.layers, layers, channels)
+    followed = select_channels(network.layers, layers, channels)
     extract = Extractor(network.model, [entry.layer for entry in followed])
     inputs = OpenModel(network).encode(photograph)
     outputs = []

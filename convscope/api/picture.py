@@ -9,7 +9,7 @@ from PIL import Image
 from convscope import images
 from convscope.errors import ConvscopeError, unknown
 from convscope.render import mosaic
-from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, of_channels, on_one_scale
+from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, on_one_scale, per_channel
 from convscope.vis.channel_statistics import ChannelStatistics
 
 
@@ -88,7 +88,7 @@ def _levels(maps: np.ndarray, normalize: str, ends: Sequence[float] | None) -> L
     if normalize not in ("channel", "layer"):
         raise ConvscopeError(f"normalize={normalize!r}: expected channel or layer")
     return (
-        of_channels(maps)
+        per_channel(maps)
         if normalize == "channel"
         else on_one_scale(maps, float(maps.min()), float(maps.max()))
     )

@@ -191,13 +191,17 @@ def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:
         keras.layers.GlobalAveragePooling2D,
         keras.layers.GlobalMaxPooling2D,
     )
-    with_maps = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
+    convolutions_and_poolings = [
+        layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4
+    ]
     if name is not None:
-        known = [layer.name for layer in with_maps]
+        known = [layer.name for layer in convolutions_and_poolings]
         if name not in known:
             raise unknown("layer with feature maps", name, known)
-        return with_maps[known.index(name)]
-    with_maps = [layer for layer in with_maps if not isinstance(layer, skipped)]
-    if not with_maps:
+        return convolutions_and_poolings[known.index(name)]
+    convolutions_and_poolings = [
+        layer for layer in convolutions_and_poolings if not isinstance(layer, skipped)
+    ]
+    if not convolutions_and_poolings:
         raise ConvscopeError("model.file has no feature maps: expected a convolutional network")
-    return with_maps[-1]
+    return convolutions_and_poolings[-1]

@@ -108,7 +108,7 @@ def _without_variation(channels: np.ndarray) -> np.ndarray:
     return channels.std(axis=(1, 2)) <= 1e-6 * largest
 
 
-def of_channels(maps: np.ndarray) -> Levels:
+def per_channel(maps: np.ndarray) -> Levels:
     """Scale each channel with `standardize`, or all on one scale if the maps have a single position.
 
     Args:

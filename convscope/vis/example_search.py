@@ -78,21 +78,20 @@ class ExampleSearch:
     Its graph is built once and computes maxima and positions, so that no maps leave it.
     """
 
-    def __init__(self, model: keras.Model, layers: Sequence[Layer], *, top: int, limit: int = 0):
+    def __init__(self, model: keras.Model, layers: Sequence[Layer], *, top: int):
         """Cut the flat model at the layers.
 
         Args:
             model: the flat model that the layers belong to.
             layers: layers with feature maps.
             top: examples for each channel, at most.
-            limit: channels of each layer, the first ones; 0 is all.
         """
         self.layers = list(layers)
         self.top = top
         self.seen = 0  # examples until now
         self._saturates = [_saturates(layer.keras_layer) for layer in self.layers]
         peaks = [
-            _Peaks(limit, name=f"peaks_{layer.index}")(
+            _Peaks(name=f"peaks_{layer.index}")(
                 [layer.output, before_activation(layer.output)] if saturates else [layer.output]
             )
             for layer, saturates in zip(self.layers, self._saturates, strict=True)
@@ -151,25 +150,20 @@ class _Peaks(keras.layers.Layer):
     is taken.
     """
 
-    def __init__(self, limit: int, **options: Any):
-        super().__init__(**options)
-        self.limit = limit
-
     def call(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the five outputs."""
-        cut = slice(self.limit or None)
-        maps = inputs[0][..., cut]
+        maps = inputs[0]
         if len(inputs) == 1:
             highest, row, column = _maximum(maps)
             return [highest, row, column, ops.sum(maps, axis=(1, 2)), highest]
         highest = ops.max(maps, axis=(1, 2), keepdims=True)
-        before, row, column = _maximum(ops.where(maps == highest, inputs[1][..., cut], -np.inf))
+        before, row, column = _maximum(ops.where(maps == highest, inputs[1], -np.inf))
         return [highest[:, 0, 0], row, column, ops.sum(maps, axis=(1, 2)), before]
 
     def compute_output_shape(self, shapes: Sequence[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
         """Return (batch, channels) for each output."""
         batch, *_, channels = shapes[0]
-        return [(batch, min(channels or 0, self.limit) if self.limit else channels)] * _PARTS
+        return [(batch, channels)] * _PARTS
 
 
 def _maximum(maps: Any) -> tuple[Any, Any, Any]:

@@ -18,7 +18,7 @@ _POOLINGS = (
 _PASSED_OVER = (*_POOLINGS, keras.layers.Dropout, keras.layers.SpatialDropout2D)
 
 
-def with_maps(layers: Sequence[Layer]) -> list[Layer]:
+def convolutions_and_poolings(layers: Sequence[Layer]) -> list[Layer]:
     """Return the convolution and pooling layers."""
     return [
         layer
@@ -58,7 +58,7 @@ def _matches(layers: Sequence[Layer], pattern: str) -> list[Layer]:
     if pattern == "last_conv":
         return [_last_convolution(layers)]
     if re.fullmatch(r"every:[1-9]\d*", pattern):
-        return list(reversed(with_maps(layers)[:: -int(pattern.removeprefix("every:"))]))
+        return list(reversed(convolutions_and_poolings(layers)[:: -int(pattern.removeprefix("every:"))]))
     if re.fullmatch(r"-?\d+", pattern):
         return [_at(layers, int(pattern))]
     if re.fullmatch(r"(-?\d+)?:(-?\d+)?(:-?[1-9]\d*)?", pattern):
@@ -124,7 +124,7 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     return candidates[-1]
 
 
-def with_filters(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:
+def select_with_maps(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:
     """Return the layers that match `patterns`, or four convolutions across the depth.
 
     `key` is the name of the setting in error messages.

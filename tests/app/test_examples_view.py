@@ -15,8 +15,8 @@ from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.images import load_png, save_png
 from convscope.models.opening import open_checkpoint
-from convscope.vis.excited import layers_to_search
 from convscope.vis.extractor import Extractor
+from convscope.vis.layer_top import layers_to_search
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]

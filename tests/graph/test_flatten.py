@@ -356,7 +356,7 @@ def test_channels_first_model_is_converted() -> None:
         flatten(keras.Model(first.inputs[0], keras.layers.Permute((2, 3, 1))(x)))
 
 
-def excited(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.Model:
+def squeeze_and_excite(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.Model:
     """A network with a squeeze-and-excitation block."""
     first = data_format == "channels_first"
     options = {"data_format": data_format}
@@ -370,9 +370,9 @@ def excited(data_format: str, *, shape: tuple[int, ...] | None = None) -> keras.
 
 
 def test_channels_first_squeeze_and_excitation_is_converted() -> None:
-    last = excited("channels_last")
+    last = squeeze_and_excite("channels_last")
     for shape in ((4, 1, 1), (-1, 1, 1)):
-        first = excited("channels_first", shape=shape)
+        first = squeeze_and_excite("channels_first", shape=shape)
         first.set_weights(last.get_weights())
         np.testing.assert_allclose(flatten(first).model(PICTURES), last(PICTURES), rtol=1e-5, atol=1e-6)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convscope.images import in_rgb
-from convscope.render.levels import DIVERGING, around_zero, from_zero, of_channels, on_one_scale, standardize
+from convscope.render.levels import DIVERGING, around_zero, from_zero, on_one_scale, per_channel, standardize
 from convscope.render.mosaic import HEADER, Layout, Scale, map_tiles, sheet
 
 
@@ -101,9 +101,9 @@ def test_zero_is_the_lightest_color_of_the_diverging_map() -> None:
 
 def test_maps_of_a_single_position_are_on_one_scale() -> None:
     """From -1 to 3: 0 is a quarter of 255. What is silent is zero."""
-    found = of_channels(np.array([[[-1.0, 0.0, 3.0]]]))
+    found = per_channel(np.array([[[-1.0, 0.0, 3.0]]]))
     assert found.values[:, 0, 0].tolist() == [0, 64, 255]
     assert found.silent.tolist() == [False, True, False]
     assert found.labels == ("-1", "1", "3")
     column = np.array([[[-1.0, 5.0]], [[1.0, 7.0]]])  # of two places: each channel on its own scale
-    np.testing.assert_array_equal(of_channels(column).values, standardize(column).values)
+    np.testing.assert_array_equal(per_channel(column).values, standardize(column).values)

@@ -10,15 +10,15 @@ from convscope.decode import load
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.vis.example_search import ExampleSearch, Top
-from convscope.vis.excited import excited
 from convscope.vis.extractor import Extractor
+from convscope.vis.layer_top import layer_tops
 from tests.vis import nets
 
 
-def searched(model: keras.Model, pictures: np.ndarray, *, batch: int, top: int, limit: int = 0) -> dict:
+def searched(model: keras.Model, pictures: np.ndarray, *, batch: int, top: int) -> dict:
     graph = flatten(model)
     layers = [layer for layer in graph.layers if layer.has_maps and layer.kind != "InputLayer"]
-    search = ExampleSearch(graph.model, layers, top=top, limit=limit)
+    search = ExampleSearch(graph.model, layers, top=top)
     for start in range(0, len(pictures), batch):
         search.add(pictures[start : start + batch])
     assert search.seen == len(pictures)
@@ -42,8 +42,8 @@ def check_equal(found: Top, expected: Top) -> None:
     np.testing.assert_allclose(found.lowest, expected.lowest, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("batch", "limit"), [(4, 0), (5, 3), (23, 0)])
-def test_the_search_agrees_with_brute_force_for_any_batch_size(batch: int, limit: int) -> None:
+@pytest.mark.parametrize("batch", [4, 5, 23])
+def test_the_search_agrees_with_brute_force_for_any_batch_size(batch: int) -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -54,12 +54,12 @@ def test_the_search_agrees_with_brute_force_for_any_batch_size(batch: int, limit
         ]
     )
     pictures = np.random.default_rng(1).uniform(-1, 1, (23, 12, 9, 3)).astype(np.float32)
-    found = searched(model, pictures, batch=batch, top=4, limit=limit)
+    found = searched(model, pictures, batch=batch, top=4)
     graph = flatten(model)
     maps = Extractor(graph.model, graph.layers[1:])(pictures)
     assert list(found) == ["first", "pool", "second"]
     for path, top in found.items():
-        check_equal(top, brute_force(maps[path][..., : limit or None], 4))
+        check_equal(top, brute_force(maps[path], 4))
 
 
 def test_equal_values_take_the_first_position_and_the_first_example() -> None:
@@ -179,8 +179,8 @@ def test_excited_keeps_the_strongest_channels_and_their_numbers() -> None:
     pictures = nets.photograph().repeat(2, axis=0)
     pictures[1] /= 2
     search.add(pictures)  # red minus green reaches 2, blue plus one reaches 5
-    (kept,) = excited(search, graph.layers, limit=1)
+    (kept,) = layer_tops(search, graph.layers, limit=1)
     assert kept.channels.tolist() == [1]
     assert kept.top.value.tolist() == [[5, 3]]
     assert kept.tie_break == ""
-    assert [found.channels.tolist() for found in excited(search, graph.layers)] == [[0, 1]]
+    assert [found.channels.tolist() for found in layer_tops(search, graph.layers)] == [[0, 1]]

@@ -6,7 +6,7 @@ from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.models import small_convnet
 from convscope.vis.extractor import Extractor, in_groups
-from convscope.vis.layer_selection import with_maps
+from convscope.vis.layer_selection import convolutions_and_poolings
 from tests.vis.nets import photograph, two_channels
 
 
@@ -24,7 +24,7 @@ def test_one_pass_equals_one_model_for_each_layer() -> None:
     model = small_convnet.build(3, input_size=40, widths=(4, 6))
     x = np.random.default_rng(0).uniform(size=(2, 40, 40, 3)).astype(np.float32)
     graph = flatten(model)
-    layers = with_maps(graph.layers)
+    layers = convolutions_and_poolings(graph.layers)
     assert [layer.path for layer in layers] == [
         "conv2d_1", "max_pooling2d_1", "conv2d_2", "max_pooling2d_2",
     ]  # fmt: skip
@@ -35,7 +35,7 @@ def test_one_pass_equals_one_model_for_each_layer() -> None:
 
 def test_groups_of_layers_stay_below_the_limit_and_in_order() -> None:
     graph = flatten(small_convnet.build(3, input_size=12, widths=(4, 6)))
-    layers = with_maps(graph.layers)
+    layers = convolutions_and_poolings(graph.layers)
     assert [layer.shape for layer in layers] == [(10, 10, 4), (5, 5, 4), (3, 3, 6), (1, 1, 6)]
     needs = [2 * 4 * count for count in (400, 100, 54, 6)]  # bytes of two pictures
     for limit, expected in (

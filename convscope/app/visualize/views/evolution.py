@@ -16,7 +16,7 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
 from convscope.render.levels import on_one_scale
 from convscope.render.strip import Strip, strip_frames
-from convscope.vis.followed_channels import Followed, follow, most_changed
+from convscope.vis.followed_channels import Followed, most_changed, select_channels
 
 COLOR_MAP = "viridis"
 MAX_PHOTOGRAPHS = 8  # by which channels are chosen
@@ -33,7 +33,7 @@ class Evolution(View[EvolutionConfig]):
         animations.check(settings.animate)
         self.snapshots = run.snapshots
         self.epochs = [int(title) for title in self.snapshots.titles]
-        self.followed = follow(self.snapshots.first.layers, settings.layers, settings.channels)
+        self.followed = select_channels(self.snapshots.first.layers, settings.layers, settings.channels)
         layers = [followed.layer for followed in self.followed]
         self._maps = MapsOfModels(self.snapshots, layers, _KEY)
         self.photographs = run.photographs

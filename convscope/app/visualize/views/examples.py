@@ -14,7 +14,7 @@ from convscope.progress import progress
 from convscope.render import rows
 from convscope.render.artifact import Artifact
 from convscope.vis.example_search import ExampleSearch
-from convscope.vis.excited import Excited, excited, layers_to_search
+from convscope.vis.layer_top import LayerTop, layer_tops, layers_to_search
 
 TABLE = "examples/examples.csv"
 COLUMNS = (
@@ -41,7 +41,7 @@ class Examples(View[ExamplesConfig]):
         for result in progress(results, desc="drawing examples", unit="layer"):
             yield self._sheet(result)
 
-    def _search(self) -> list[Excited]:
+    def _search(self) -> list[LayerTop]:
         bundle = self.run.models.first
         batches = Batches(
             self.images,
@@ -52,9 +52,9 @@ class Examples(View[ExamplesConfig]):
         search = ExampleSearch(bundle.model, self.layers, top=self.settings.top)
         for index in progress(range(len(batches)), desc="examples", unit="batch"):
             search.add(batches[index][0])
-        return excited(search, bundle.layers, limit=self.settings.limit)
+        return layer_tops(search, bundle.layers, limit=self.settings.limit)
 
-    def _rows(self, results: list[Excited]) -> Iterator[tuple[str | int, ...]]:
+    def _rows(self, results: list[LayerTop]) -> Iterator[tuple[str | int, ...]]:
         """Yield the lines of the table; windows are in pixels of the input."""
         for result in results:
             top = result.top
@@ -67,7 +67,7 @@ class Examples(View[ExamplesConfig]):
                     f"{top.value[at]:.7g}", int(top.row[at]), int(top.column[at]), *window,
                 )  # fmt: skip
 
-    def _sheet(self, result: Excited) -> Artifact:
+    def _sheet(self, result: LayerTop) -> Artifact:
         layer, value, silent = result.layer, result.top.value, result.silent
         count, across = value.shape
         total = len(self.images.paths)
@@ -100,7 +100,7 @@ class Examples(View[ExamplesConfig]):
             },
         )
 
-    def _crops(self, result: Excited) -> np.ndarray:
+    def _crops(self, result: LayerTop) -> np.ndarray:
         """Return what each position sees, uint8 (channels, k, height, width, 3)."""
         input_size = self.run.models.first.contract.input_size
         size = result.tile_size(input_size, LONGEST)
@@ -110,7 +110,7 @@ class Examples(View[ExamplesConfig]):
         def draw(example: int) -> None:
             pixels = read(self.images.paths[example])
             for channel, rank in np.argwhere(result.top.example == example):
-                window, mark = result.seen_part(channel, rank, input_size)
+                window, mark = result.crop_window(channel, rank, input_size)
                 crops[channel, rank] = rows.example(pixels, window, mark, size=size, input_size=input_size)
 
         list(in_threads(draw, [int(example) for example in np.unique(result.top.example)]))

@@ -17,7 +17,7 @@ from convscope.render.mosaic import Tiles
 from convscope.render.strip import Strip
 from convscope.vis.ascent import Patterns, maximize_filters
 from convscope.vis.kernels import first_kernels, kernel_pictures
-from convscope.vis.layer_selection import with_filters
+from convscope.vis.layer_selection import select_with_maps
 
 MARGIN = 5  # pixels between patterns, as in the book
 KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
@@ -31,7 +31,7 @@ class Filters(View[FiltersConfig]):
         """Check the layers, and match them in all models."""
         super().__init__(run, settings)
         models = run.models
-        self.layers = with_filters(models.first.layers, settings.layers, _KEY)
+        self.layers = select_with_maps(models.first.layers, settings.layers, _KEY)
         self._matches = models.counterparts(self.layers, _KEY)
         self.first = first_kernels(models.first.layers)
         if self.first:

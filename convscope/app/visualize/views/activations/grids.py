@@ -13,7 +13,7 @@ from convscope.config.schema.views import ActivationsConfig, Normalize, Order, S
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.artifact import Artifact, Role
-from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, of_channels, on_one_scale
+from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, on_one_scale, per_channel
 from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.extractor import BEFORE
 
@@ -105,7 +105,7 @@ class Grids:
             return from_zero(maps, seen.high, f"its 99.5th percentile {images}")
         if settings.normalize is Normalize.layer:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
-        return of_channels(maps)
+        return per_channel(maps)
 
     def _color_map(self, levels: Levels) -> str:
         """Return the colour map: a diverging one for signed values, unless another one was chosen."""

@@ -24,7 +24,7 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact
 from convscope.vis.channel_statistics import FEWEST, ChannelStatistics, channel_statistics
 from convscope.vis.extractor import before_and_after, in_groups
-from convscope.vis.layer_selection import select, with_maps
+from convscope.vis.layer_selection import convolutions_and_poolings, select
 from convscope.vis.model_difference import MapCorrelation
 
 MAX_BYTES = 512 * 2**20  # of feature maps in memory at once
@@ -188,7 +188,7 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
         ConvscopeError: a layer has neither feature maps nor, with `units`, units.
     """
     if not patterns:
-        with_channels = {layer.index for layer in with_maps(layers)}
+        with_channels = {layer.index for layer in convolutions_and_poolings(layers)}
         return [layer for layer in layers if layer.index in with_channels or (units and layer.has_units)]
     selected = select(layers, patterns, drawable=units)
     if not units:

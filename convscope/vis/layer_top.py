@@ -9,14 +9,14 @@ from convscope.errors import ConvscopeError
 from convscope.graph import Layer
 from convscope.vis.channel_statistics import rectified
 from convscope.vis.example_search import ExampleSearch, Top
-from convscope.vis.layer_selection import with_filters
+from convscope.vis.layer_selection import select_with_maps
 from convscope.vis.receptive_field import ReceptiveField, receptive_fields
 
 Window = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Excited:
+class LayerTop:
     """A layer, its receptive field, and the examples that excite its channels most.
 
     `field` is None if a position depends on the whole picture, or if the field is not known. `rectifies` says
@@ -55,7 +55,7 @@ class Excited:
             nothing |= self.top.value <= 0
         return nothing
 
-    def seen_part(
+    def crop_window(
         self, channel: int, rank: int, input_size: tuple[int, int]
     ) -> tuple[Window | None, Window | None]:
         """Return the receptive field of an example, or, if it covers the picture, the position itself.
@@ -80,7 +80,7 @@ class Excited:
     def tile_size(self, input_size: tuple[int, int], longest: int) -> tuple[int, int]:
         """Return height and width of a crop in pixels: the aspect of the field, the longer side `longest`."""
         ranks = np.ndindex(*self.top.value.shape)
-        parts = [self.seen_part(channel, rank, input_size)[0] for channel, rank in ranks]
+        parts = [self.crop_window(channel, rank, input_size)[0] for channel, rank in ranks]
         if self.field is None or not any(parts):
             height, width = map(float, input_size)
         else:
@@ -89,7 +89,7 @@ class Excited:
         return max(12, round(height * factor)), max(12, round(width * factor))
 
 
-def excited(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -> list[Excited]:
+def layer_tops(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -> list[LayerTop]:
     """Return the result of a search for each of its layers.
 
     Args:
@@ -102,7 +102,7 @@ def excited(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0) -
     for layer in search.layers:
         channels = found[layer.path].strongest(limit)
         result.append(
-            Excited(
+            LayerTop(
                 layer,
                 fields[layer.index],
                 found[layer.path].of_channels(channels),
@@ -125,7 +125,7 @@ def layers_to_search(
     Raises:
         ConvscopeError: a pattern matches no layer, a layer has no feature maps, or there is no convolution.
     """
-    chosen = with_filters(layers, patterns, key)
+    chosen = select_with_maps(layers, patterns, key)
     if not patterns:
         chosen = [rectified(layers, layer) or layer for layer in chosen]
     if not chosen:
