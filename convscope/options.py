@@ -1,4 +1,4 @@
-"""What every schema is made of: fields with their help, and checks of their values."""
+"""Options of a settings class: dataclass fields with a help text, and checks of their values."""
 
 import math
 from dataclasses import field
@@ -8,7 +8,7 @@ from convscope.errors import ConvscopeError
 
 
 def option(default: Any, text: str, **more: Any) -> Any:
-    """A dataclass field with its default and its line in `--help`; `more` is further metadata."""
+    """Return a dataclass field with a default and a line for `--help`; `more` is further metadata."""
     metadata = {"help": text, **more}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)

@@ -20,7 +20,7 @@ class MapStrips:
     """The layout of several models."""
 
     def __init__(self, view: "Activations") -> None:
-        """Number the layers for the names of the files."""
+        """Keep the view, which names the files."""
         self.view = view
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
