@@ -1,4 +1,4 @@
-"""Untrusted zip archives: unpacked inside one folder, without links, up to a maximum size."""
+"""Untrusted zip archives: unpack them inside one folder, without links, up to a maximum size."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ class ArchiveError(ConvscopeError):
 
 
 class DamagedArchiveError(ArchiveError):
-    """An archive that cannot be read; a new download may be complete."""
+    """An archive that cannot be read; a new download may help."""
 
 
 def unpack(archive: Path, target: Path, *, largest: int) -> None:
@@ -30,7 +30,7 @@ def unpack(archive: Path, target: Path, *, largest: int) -> None:
 
     Args:
         archive: the zip file.
-        target: the folder; it is created, or is empty.
+        target: the folder; it is created if it does not exist, and must be empty.
         largest: maximum number of bytes of all files together.
 
     Raises:
@@ -42,7 +42,7 @@ def unpack(archive: Path, target: Path, *, largest: int) -> None:
 
 
 class _Unpacking:
-    """The number of bytes and files that may still be unpacked."""
+    """An unpacking with limits: the numbers of bytes and files that are still allowed."""
 
     def __init__(self, outermost: Path, bytes_left: int):
         self.outermost = outermost
@@ -98,7 +98,7 @@ class _Unpacking:
                 self.bytes_left -= len(chunk)
                 if self.bytes_left < 0:
                     raise ArchiveError(
-                        f"{self.outermost} is larger than its directory says: do not trust this archive"
+                        f"{self.outermost} unpacks to more bytes than it declares: do not trust this archive"
                     )
                 file.write(chunk)
                 bar.update(len(chunk))
@@ -110,15 +110,15 @@ class _Unpacking:
         path = PurePosixPath(name)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            fault = "a link or a device"
+            problem = "a link or a device"
         elif path.is_absolute() or ".." in path.parts or _DRIVE.match(name) or not path.parts:
-            fault = "a path outside its folder"
+            problem = "a path outside its folder"
         elif member.flag_bits & 1:
-            fault = "an encrypted file"
+            problem = "an encrypted file"
         else:
             return path
         raise ArchiveError(
-            f"{self.outermost} contains {fault}, {member.filename!r}: do not trust this archive"
+            f"{self.outermost} contains {problem}, {member.filename!r}: do not trust this archive"
         )
 
 

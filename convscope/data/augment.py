@@ -1,7 +1,7 @@
 """Augmentation: random parameters for a picture, and a fast engine (OpenCV) that applies them.
 
-The parameters, and the values sampled for a seed, are those of Keras' ImageDataGenerator. The engine agrees
-with it within one grey level. `augment_keras` is the engine that calls ImageDataGenerator itself.
+The parameters, and the values sampled for a seed, are those of Keras' ImageDataGenerator. The pixels agree
+with it within one grey level. The other engine, `augment_keras`, calls ImageDataGenerator itself.
 """
 
 import threading
@@ -140,7 +140,7 @@ def _warp(
             borderMode=cv2.BORDER_REPLICATE,
         )
         return warped.reshape(pixels.shape)
-    # OpenCV's x is the column, its y the row
+    # In OpenCV, x is the column and y the row.
     affine = np.column_stack([matrix[::-1, ::-1], offset[::-1]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(pixels, affine, (width, height), flags=flags, borderMode=_BORDERS[fill_mode])

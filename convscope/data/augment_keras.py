@@ -1,7 +1,6 @@
 """Augmentation with Keras' ImageDataGenerator, one picture at a time, reproducible.
 
-ImageDataGenerator is deprecated, but the book and older projects use it. It needs SciPy. It samples from
-NumPy's global generator, so a lock protects the sampling.
+ImageDataGenerator is deprecated, but the book and older projects use it. It needs SciPy.
 """
 
 import threading
@@ -13,7 +12,7 @@ import numpy as np
 from convscope.data.augment import AffineParams, Augment
 from convscope.data.augmentation_settings import Ranges
 
-_SAMPLING = threading.Lock()  # ImageDataGenerator samples from NumPy's global generator
+_SAMPLING = threading.Lock()  # needed because ImageDataGenerator samples from NumPy's global generator
 
 
 def keras_augmentation(ranges: Ranges) -> Augment | None:

@@ -19,11 +19,11 @@ class FillMode(StrEnum):
 
 @dataclass
 class Ranges:
-    """The ranges that augmentation samples from, with the names that ImageDataGenerator gives them.
+    """The ranges that augmentation samples from, with the names of ImageDataGenerator.
 
     `zoom_range` is a fraction, or [lowest, highest]; `brightness_range` is [lowest, highest], or empty. Keras
     3.15 swaps the axes of the two shifts when it transforms a picture (not when it samples): width shifts
-    move a picture up and down. Both engines reproduce that.
+    move a picture up and down. Both engines do the same.
     """
 
     rotation_range: float = option(0.0, "maximum rotation to either side, in degrees")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from convscope.parallel import in_threads
 
-MOST = 1000  # images; more of them change the second decimal at most
+MOST = 1000  # images; with more, only the second decimal changes
 
 
 def pixel_statistics(paths: Sequence[Path]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Duplicates: equal or nearly equal pictures, which must be in the same split.
 
 The perceptual hash is the 64-bit pHash (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
-Functions, 2010; the same bits as `phash` of ImageHash). A bit says whether one of the lowest 8 × 8
-frequencies of the cosine transform of a grey 32 × 32 miniature is above the median of these frequencies.
+Functions, 2010; the same bits as `phash` of the package ImageHash). Each bit stands for one of the lowest
+8 × 8 frequencies in the cosine transform of a grey 32 × 32 miniature: it is 1 if the coefficient is above the
+median of the 64 coefficients.
 """
 
 from collections import defaultdict
@@ -13,9 +14,9 @@ import numpy as np
 from scipy.fft import dctn
 
 SIDE = 32  # pixels of the miniature
-LEAST_DEVIATION = 2.0  # grey levels; a flatter miniature has no useful frequencies
-NEAR = 6  # bits; of the flowers' pairs, 18 of 19 at distance 2 to 6 show the same scene, 4 of 9 at 8
-_BLOCK = 1 << 21  # pairs that are compared at once; limits the memory
+LEAST_DEVIATION = 2.0  # grey levels; the hash of a flatter miniature is noise
+NEAR = 6  # bits; in the flowers, 18 of 19 pairs at distance 2 to 6 show one scene, but only 4 of 9 at 8
+_BLOCK = 1 << 21  # pairs that are compared at once, which limits the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Pair:
 
 
 def perceptual_hashes(miniatures: np.ndarray) -> list[PerceptualHash | None]:
-    """Return the pHash of each picture, or None for a picture of almost one grey level.
+    """Return the pHash of each picture, or None for an almost uniform picture.
 
     Args:
         miniatures: uint8 (n, 32, 32), grey.
@@ -93,10 +94,10 @@ def _near_pairs(kept: list[int], hashes: Sequence[PerceptualHash | None], near: 
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups of pictures that must stay together.
+    """The groups of pictures that must be in the same split.
 
-    `group` has a number for each picture: the index of the first picture of its group, or -1 if it is left
-    out. `left_out` has the splits that such a picture would have linked.
+    `group` has the index of the first picture of its group for each picture, or -1 for a picture that is left
+    out. `left_out` has, by the index of such a picture, the splits that it would link.
     """
 
     group: list[int]
@@ -111,15 +112,15 @@ def group_duplicates(
     fixed: Sequence[bool] | None = None,
     order: Sequence[int] | None = None,
 ) -> Grouping:
-    """Join pictures that are paired directly or through others, but not pictures of different splits.
+    """Group pictures that are paired directly or through others, but not pictures of different splits.
 
     Args:
         count: number of pictures.
         pairs: the pictures that belong together.
         splits: the current split of each picture, or None.
         fixed: whether a picture is always kept.
-        order: the order in which pictures are joined. A picture that would link two splits is left out, so
-            earlier pictures stay.
+        order: the order in which pictures are added. A picture that would link two splits is left out, so
+            the earlier ones are kept.
     """
     splits = splits or [None] * count
     neighbours = defaultdict(list)

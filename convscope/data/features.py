@@ -1,4 +1,4 @@
-"""A content-addressed cache of the features that a frozen trunk computes, and batches of them."""
+"""A content-addressed cache of the features of a frozen trunk, and batches of features."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def key(trunk: keras.Model, preprocessing: dict[str, Any], images: Sequence[tupl
     """Return a cache key: it changes with everything that the features of `images` depend on.
 
     Args:
-        trunk: the model. Layers, connections and weights are part of the key; `trainable` is not.
+        trunk: the model. The key depends on its layers, connections and weights, but not on `trainable`.
         preprocessing: the preprocessing of the pixels, as JSON.
         images: (path, identifier of the content) of each image, in order.
     """
@@ -53,14 +53,14 @@ def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
-        raise ConvscopeError(f"cannot read the features in {path}: remove the file") from None
+        raise ConvscopeError(f"cannot read the features in {path}: remove the file and run again") from None
 
 
 def _compute(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> None:
     size = batches.batch_size
     shape = (len(batches.examples.labels), *trunk.output_shape[1:])
-    beside = path.with_name(f".{path.name}.partial")
-    features = _open_partial(beside, shape)
+    partial = path.with_name(f".{path.name}.partial")
+    features = _open_partial(partial, shape)
     missing = [
         index for index in range(len(batches)) if np.isnan(features[index * size : (index + 1) * size]).any()
     ]
@@ -68,23 +68,23 @@ def _compute(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> 
         computed = trunk.predict_on_batch(batches[index][0])
         features[index * size : index * size + len(computed)] = computed
     if not np.isfinite(features).all():
-        beside.unlink()
+        partial.unlink()
         raise ConvscopeError(
             "the features of the trunk are not finite: check its weights and its preprocessing"
         )
     features.flush()
-    beside.replace(path)
+    partial.replace(path)
 
 
 def _open_partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """Open or create the array on disk that is being filled; values not yet computed are NaN."""
+    """Open or create the file for the features; values that are not computed yet are NaN."""
     try:
         partial = np.lib.format.open_memmap(path, mode="r+")
         if partial.shape == shape and partial.dtype == np.float32:
             return partial
     except (OSError, ValueError):
         pass
-    fresh = path.with_name(f"{path.name}.fresh")  # zeros until it is filled: must not be taken for features
+    fresh = path.with_name(f"{path.name}.fresh")  # renamed only when full of NaN: zeros would look computed
     empty = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float32, shape=shape)
     empty[:] = np.nan
     empty.flush()

@@ -29,11 +29,14 @@ SPLIT_OF_FOLDER = {
 
 @dataclass(frozen=True)
 class _Listed:
-    """A file below the source: its relative path, its class or why it has none, its split in a table."""
+    """A file below the source: its relative path, its class, and its split in a table.
+
+    `problem` is the reason if `label` is None.
+    """
 
     path: str
     label: str | None
-    fault: str = ""
+    problem: str = ""
     split: str | None = None
 
 
@@ -55,12 +58,12 @@ def find_candidates(
     Args:
         source: the folder.
         class_pattern: a regular expression that is searched in the path relative to `source` (with forward
-            slashes). The class is its group named `class`, else its first group, else the whole match.
+            slashes). The class is the group named `class`, else the first group, else the whole match.
         labels: a CSV file with the columns `path` (relative to `source`) and `class`.
         classes: the classes to use; empty for all.
-        predefined: take the split of each file from a folder on its path (train, val, test, …), or from the
+        predefined: use the split from a folder on the path of a file (train, val, test, …), or from the
             column `split` of the table.
-        origin: the address to record in the manifest instead of the folder.
+        origin: the URL for the manifest instead of the folder.
 
     Raises:
         ConvscopeError: the folder or table does not exist; the pattern is invalid or matches nothing; there
@@ -82,7 +85,7 @@ def find_candidates(
         path = source / file.path
         name = names.printable(f"{origin}/{file.path}" if origin else str(path.absolute()))
         if file.label is None:
-            rejected.append(Rejected(name, NO_CLASS, file.fault))
+            rejected.append(Rejected(name, NO_CLASS, file.problem))
             continue
         key = unicodedata.normalize("NFC", names.printable(file.path))
         split = (file.split or _split_of(file.path)) if predefined else None
@@ -134,8 +137,8 @@ def _check_depth(source: Path, class_folders: Collection[PurePosixPath]) -> None
         if same_depth:
             first, second = same_depth[:2]
             raise ConvscopeError(
-                f"{source} contains images in {first}/{name} and in {second}/{name}, so the folder name may "
-                "not be the class: set dataset.class_pattern='^([^/]+)/' to use the topmost folder, or "
+                f"{source} contains images in {first}/{name} and in {second}/{name}, so {name!r} may not be "
+                "a class: set dataset.class_pattern='^([^/]+)/' to use the topmost folder as the class, or "
                 f"dataset.class_pattern='([^/]+)/[^/]+$' to use {name!r}"
             )
 
@@ -155,15 +158,15 @@ def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise ConvscopeError(
-            f"dataset.class_pattern={pattern!r} is not a regular expression ({error}): expected one such as "
-            "'^([^/]+)/'"
+            f"dataset.class_pattern={pattern!r} is not a regular expression ({error}): expected one, for "
+            "example '^([^/]+)/'"
         ) from None
     paths = [str(folder / name) for folder, files in _walk(source) for name in files]
     matches = [compiled.search(path) for path in paths]
     if paths and not any(matches):
         raise ConvscopeError(
-            f"dataset.class_pattern={pattern!r} matches no path in {source}, for example not {paths[0]!r}: "
-            "correct the pattern"
+            f"dataset.class_pattern={pattern!r} matches no path in {source}: expected a pattern that matches "
+            f"paths such as {paths[0]!r}"
         )
     for path, match in zip(paths, matches, strict=True):
         if match is None:

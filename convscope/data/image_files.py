@@ -1,4 +1,4 @@
-"""Image files of a data set: linked, copied, or converted to a PNG that every decoder reads alike."""
+"""Image files of a data set: linked, copied, or converted to PNG, which all decoders read alike."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def convert_to_png(source: Path, target: Path) -> None:
 
 
 def copy_existing(old: Path, new: Path) -> None:
-    """Bring an image of the existing data set into the new one; a symbolic link stays one."""
+    """Link or copy an image of an existing data set into a new one; a symbolic link stays a link."""
     new.parent.mkdir(parents=True, exist_ok=True)
     if old.is_symlink():
         new.symlink_to(old.readlink())

@@ -1,4 +1,4 @@
-"""Inspection: every file of a source is decoded completely; the result is accepted or rejected."""
+"""Inspection: decode every file of a source completely, and accept or reject it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ ENDINGS = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file of a source: its path, its class, its key (the path relative to the source).
+    """A file of a source: its path, its class, and its key (the path relative to the source).
 
-    `source` is the origin that the manifest records, `mask` the path of the ground-truth mask or None, and
-    `split` the split in the source or None.
+    `source` is the origin for the manifest, `mask` the path of the ground-truth mask or None, and `split` the
+    split in the source or None.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Inspected:
 
     `width` and `height` are those of the upright picture in pixels. `sha256` is the hash of the bytes of the
     file, `phash` the perceptual hash or None for a uniform picture. `traits` names unusual properties.
-    `ending` is the correct suffix if the file can be used without conversion, else None.
+    `ending` is the correct suffix of the file name if the file needs no conversion, else None.
     """
 
     candidate: Candidate
@@ -54,7 +54,7 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file that is left out: the kind of fault and details."""
+    """A file that is left out, with the reason and details."""
 
     source: str
     reason: str
@@ -98,9 +98,9 @@ def _inspect(candidates: Sequence[Candidate], min_size: int) -> list[Inspected |
         try:
             content = read(candidate.path)
             decoded = decode(content, candidate.path, grey=True)
-            fault = _fault(decoded, min_size)
-            if fault:
-                rejected.append(Rejected(candidate.source, *fault))
+            reason_and_detail = _reason_to_reject(decoded, min_size)
+            if reason_and_detail:
+                rejected.append(Rejected(candidate.source, *reason_and_detail))
                 continue
             miniatures.append(_miniature(decoded, candidate.path))
         except DecodeError as error:
@@ -120,8 +120,8 @@ def _inspect(candidates: Sequence[Candidate], min_size: int) -> list[Inspected |
     return [*kept, *rejected]
 
 
-def _fault(decoded: Decoded, min_size: int) -> tuple[str, str] | None:
-    """Return the reason and the details if a decoded picture is not usable."""
+def _reason_to_reject(decoded: Decoded, min_size: int) -> tuple[str, str] | None:
+    """Return the reason and the details if a decoded picture cannot be used, else None."""
     if decoded.is_animated:
         return "animated", f"a {decoded.format} with several frames"
     if min(decoded.image.size) < min_size:
@@ -149,7 +149,7 @@ def _miniature(decoded: Decoded, path: Path) -> bytes:
 
 
 def _traits(decoded: Decoded, path: Path) -> tuple[str, ...]:
-    """Return the names of the unusual properties of a picture, counted in the report."""
+    """Return the names of the unusual properties of a picture; the report counts them."""
     mode, ending = decoded.mode, path.suffix
     if decoded.is_plain and mode == "RGB" and ending in ENDINGS[decoded.format]:
         return ()

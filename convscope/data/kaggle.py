@@ -62,7 +62,7 @@ def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
     if not _SLUG.match(slug):
         raise ConvscopeError(
             f"dataset.kaggle={slug!r} is not valid: expected OWNER/NAME for a data set or NAME for a "
-            f"competition, as in its address below {SITE}"
+            f"competition, as in its address at {SITE}"
         )
     item = _Item(slug)
     home = downloads / item.kind / slug
@@ -162,7 +162,7 @@ def _no_exit() -> Iterator[None]:
 def _refused(item: _Item, error: Any, *, authenticated: bool) -> ConvscopeError:
     status = getattr(error.response, "status_code", None)
     if status == 404:
-        return ConvscopeError(f"Kaggle has nothing at {item.url}: check the spelling of dataset.kaggle")
+        return ConvscopeError(f"Kaggle has no page {item.url}: check the spelling of dataset.kaggle")
     if status in (401, 403) and not authenticated:
         return ConvscopeError(
             f"Kaggle requires a login for {item.url}, but no credentials were found: create a token at "

@@ -16,7 +16,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Suspect:
-    """The index of an image whose label may be wrong, the suggested class, and the probabilities of both."""
+    """An image whose label may be wrong: its index, the suggested class, the probabilities of both."""
 
     index: int
     suggested: int
@@ -42,9 +42,10 @@ def cross_validated(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[Suspect]:
-    """Return the images that confidently belong to another class than their label, most confident first.
+    """Return the images that are confidently predicted as another class than their label.
 
-    Confident means: the probability of the class is at least its mean over the images with this label.
+    The most confident ones come first. A class is predicted confidently if its probability is at least its
+    mean over the images with this label.
 
     Args:
         probabilities: (n, classes), from models that were not trained on the image.
@@ -53,15 +54,15 @@ def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[Suspect]:
     classes = probabilities.shape[1]
     threshold = np.array([probabilities[labels == index, index].mean() for index in range(classes)])
     confident = np.where(probabilities >= threshold, probabilities, -1.0)
-    best = confident.argmax(axis=1)
+    likeliest = confident.argmax(axis=1)
     rows = np.arange(len(labels))
-    doubted = np.flatnonzero((best != labels) & (confident[rows, best] >= 0))
+    doubted = np.flatnonzero((likeliest != labels) & (confident[rows, likeliest] >= 0))
     result = [
         Suspect(
             int(row),
-            int(best[row]),
+            int(likeliest[row]),
             float(probabilities[row, labels[row]]),
-            float(probabilities[row, best[row]]),
+            float(probabilities[row, likeliest[row]]),
         )
         for row in doubted
     ]

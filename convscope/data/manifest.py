@@ -1,4 +1,4 @@
-"""The manifest of a data set: its classes, images and settings; training reads nothing else of stage 1."""
+"""The manifest of a data set: classes, images and settings. Stage 2 reads only the manifest and images."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ class ImageRecord:
     """One image: `path` is relative to the folder of the data set, with forward slashes.
 
     `source` is the origin of the file; `key` is its name in the source, the same on every machine. `sha256`
-    is the hash of the bytes, `original` that of the file it was converted from, or empty. `phash` is the
+    is the hash of the bytes; `original` is the hash of the file before a conversion, or empty. `phash` is the
     perceptual hash in hexadecimal, or empty. `width` and `height` are in pixels. `mask` is the path of the
     ground-truth mask or None.
     """
@@ -40,7 +40,7 @@ class ImageRecord:
     mask: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry of the manifest, where the label is called `class`."""
+        """Return the entry of the manifest; it calls the label `class`."""
         content = {
             "path": self.path,
             "split": self.split,
@@ -64,7 +64,7 @@ class Manifest:
     `split`, `inspect` and `origin` are the settings of stage 1. `source` describes the origin of the images:
     `url` or `folder`, `version`, `licence`. `rejected` lists the files that were left out as `{"source",
     "reason", "detail"}`. `duplicates` lists groups of equal or nearly equal images as `{"kind", "images"}`
-    with their paths; `conflicts` lists the groups in more than one class. `handled` counts unusual
+    with their paths; `conflicts` lists the groups with more than one class. `handled` counts unusual
     properties of the files. `pixels` has the `mean` and `deviation` of each channel, 0 to 255, and the
     number of training `images` that were measured.
     """
@@ -120,8 +120,8 @@ def open_dataset(root: Path, fold: int | None = None) -> Manifest:
     siblings = root.parent.glob(f"[!.]*/{FILE}") if root.parent.is_dir() else []
     known = ", ".join(sorted(path.parent.name for path in siblings)) or "none"
     raise ConvscopeError(
-        f"no data set at {root} ({root.parent} contains: {known}): make it with "
-        f"'python create_train_val_test.py' and the same dataset=… and dataset.name=…"
+        f"no data set at {root} ({root.parent} contains: {known}): make it with 'python "
+        "create_train_val_test.py' and the same dataset=… and dataset.name=…"
     )
 
 
@@ -141,7 +141,9 @@ def _fold_file(root: Path, fold: int) -> Path:
     if not path.is_file():
         known = sorted(int(file.stem) for file in path.parent.glob("*.json") if file.stem.isdigit())
         hint = (
-            f"expected 0 to {known[-1]}" if known else "make the data set with split.folds=5 for five folds"
+            f"expected 0 to {known[-1]}"
+            if known
+            else "make the data set with split.folds=5 to get five folds"
         )
         raise ConvscopeError(f"dataset.fold={fold} does not exist in {root}: {hint}")
     return path
@@ -153,7 +155,8 @@ def _read(path: Path) -> Manifest:
         version = content["version"]
         if version != VERSION:
             raise ConvscopeError(
-                f"{path} has version {version!r}, expected {VERSION}: make it again with overwrite=true"
+                f"{path} has version {version!r}, expected {VERSION}: make the data set again with "
+                "overwrite=true"
             )
         images = [_record(entry) for entry in content["images"]]
         head = {key: content[key] for key in _HEAD if key in content}
@@ -165,7 +168,9 @@ def _read(path: Path) -> Manifest:
         ) from None
     for image in images:
         if image.label not in manifest.classes:
-            raise ConvscopeError(f"malformed {path}: {image.path} has the unknown class {image.label!r}")
+            raise ConvscopeError(
+                f"malformed {path}: {image.path} has the class {image.label!r}, which is not in classes"
+            )
     return manifest
 
 

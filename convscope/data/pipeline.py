@@ -31,7 +31,11 @@ class LabelledImages:
 
 
 def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImages:
-    """Return the photographs of a split of the data set in `root`; raise ConvscopeError if it has none."""
+    """Return the photographs of a split of the data set in `root`.
+
+    Raises:
+        ConvscopeError: the split has no images.
+    """
     records = manifest.of_split(split)
     if not records:
         raise ConvscopeError(
@@ -54,9 +58,9 @@ def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
 class Randomness:
     """Random changes to training pictures; `seed` and the epoch determine all of them.
 
-    The order of the pictures is shuffled. `augment` changes each picture (see `convscope.data.augment`; None:
-    no change). `mixup` is alpha of the Beta distribution that mixes the pictures and labels of a batch
-    (H. Zhang et al., mixup: Beyond Empirical Risk Minimization, 2018; 0: no mixing).
+    The order of the pictures is shuffled. `augment` changes each picture (see `convscope.data.augment`); None
+    changes nothing. `mixup` is alpha of the Beta distribution that mixes the pictures and labels of a batch
+    (H. Zhang et al., mixup: Beyond Empirical Risk Minimization, 2018); 0 mixes nothing.
     """
 
     seed: int
@@ -68,8 +72,9 @@ class Batches(keras.utils.PyDataset):
     """Batches of (pictures, labels): float32 (batch, height, width, 3) and one-hot (batch, classes).
 
     Order and augmentation depend only on the seed and on `epoch`, not on the threads. The training loop sets
-    `epoch` before each epoch. (Counting calls would be wrong: `fit` fetches a batch before the first epoch.)
-    There is one worker, because Keras 3.15 with several workers repeats some samples and omits others.
+    `epoch` before each epoch. (The number of calls does not give the epoch: `fit` fetches a batch before the
+    first one.) There is one worker, because Keras 3.15 with several workers repeats some samples and omits
+    others.
     """
 
     def __init__(
@@ -92,7 +97,7 @@ class Batches(keras.utils.PyDataset):
             batch_size: pictures per batch; the last batch may be smaller.
             binary: return labels as (batch, 1), 1 for the second class, instead of one-hot.
             randomness: random changes for training; None keeps order and pictures unchanged.
-            threads: the number of threads that load pictures; None: one per core.
+            threads: the number of threads that load pictures; None uses one per core.
         """
         super().__init__(workers=1, max_queue_size=4)
         self.examples = examples
@@ -130,9 +135,8 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order(self.epoch)[index * self.batch_size :][: self.batch_size]
-        pictures = np.empty(
-            (len(chosen), *self.size, self.preprocessing.channels), np.float32
-        )  # a new array: Keras may still use the previous one
+        shape = (len(chosen), *self.size, self.preprocessing.channels)
+        pictures = np.empty(shape, np.float32)  # a new array: Keras may still use the previous one
 
         def fill(row: int) -> None:
             _encode(self._picture(int(chosen[row])), self.preprocessing, pictures[row])

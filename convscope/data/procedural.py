@@ -51,7 +51,7 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
     scene = _compose(scene, _draw_stem(pose, side, rng))
     scene = _compose(scene, flower_canvas)
     mask = flower_canvas.alpha
-    if rng.random() < 0.8 * difficulty:  # a blade of grass covers a part of it
+    if rng.random() < 0.8 * difficulty:  # a blade of grass covers a part of the flower
         front = RgbaCanvas((side, side))
         _paint_blade(front, rng)
         scene, mask = _compose(scene, front), mask * (1 - front.alpha)

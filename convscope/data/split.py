@@ -14,7 +14,7 @@ Remaining = dict[str, dict[Subset, float]]  # by class: how many more images eac
 
 
 def exact_counts(count: int, *, validation: float, test: float, of: str) -> dict[str, float]:
-    """Return how many of `count` images each split should get, not rounded.
+    """Return how many of `count` images each split gets, not rounded.
 
     Validation gets `validation * count`. Test gets its fraction of the total, or, with `of="remainder"`, of
     the images that are not in validation.
@@ -76,7 +76,7 @@ def assign_folds(
     seed: int,
     current: Sequence[int | None] | None = None,
 ) -> list[int]:
-    """Return the fold of each image, 0 to `folds` - 1: the fold in which it is in the validation split.
+    """Return the fold of each image, 0 to `folds` - 1: in this fold, it is in the validation split.
 
     Folds are stratified and keep groups together as `assign_splits` does.
     """
@@ -89,7 +89,7 @@ class _Group(Generic[Subset]):
     """Images that stay together: their indices, the number of each class, their subset.
 
     `rank` is the order in which groups are distributed, the same on every machine. Groups of several classes
-    come first, because they are the hardest to place; then large groups; then a random order.
+    come first, because they are the hardest to assign; then large groups; then a random order.
     """
 
     members: list[int]
@@ -124,11 +124,11 @@ def _groups(
 def _distribute(
     labels: Sequence[str], groups: list[_Group[Subset]], targets: Mapping[str, Mapping[Subset, float]]
 ) -> list[Subset]:
-    """Give every group to the subset that still needs most images of its classes.
+    """Assign every group to the subset that still needs most images of its classes.
 
-    At the end the count of a class in a subset differs from its target by at most the largest group of the
-    class. Proof for groups of one class: the chosen subset needed at least as many images as any other
-    subset, and the needs of all subsets add up to the number of images that remain.
+    At the end, the count of a class in a subset differs from its target by at most the largest group of the
+    class. Proof for groups of one class: the chosen subset needs at least as many images as any other subset,
+    and the needs of all subsets add up to the number of the remaining images.
     """
     remaining = {label: dict(subsets) for label, subsets in targets.items()}
     for group in groups:

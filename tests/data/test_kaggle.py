@@ -208,7 +208,7 @@ def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("slug", "status", "prepare", "said"),
     [
-        ("owner/nothing", 404, None, "nothing at https://www.kaggle.com/datasets/owner/nothing"),
+        ("owner/nothing", 404, None, "no page https://www.kaggle.com/datasets/owner/nothing"),
         ("dogs-vs-cats", 401, None, r"no credentials.*https://www\.kaggle\.com/settings"),
         ("dogs-vs-cats", 403, None, "no credentials"),
         ("dogs-vs-cats", 403, with_token, r"rules.*https://www\.kaggle\.com/competitions/dogs-vs-cats/rules"),
