@@ -18,7 +18,7 @@ from convscope.progress import progress
 from convscope.training.state import save_state
 
 _TIMED_BATCHES = 5
-_LONG_TRAINING = 20  # seconds; the duration of a shorter training is not announced
+_LONG_TRAINING = 20  # seconds; the duration of a shorter training is not printed in advance
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
@@ -35,7 +35,7 @@ class SetEpoch(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Call `save` whenever the validation loss is the lowest so far; `best` is that loss."""
+    """Call `save` whenever the validation loss is the lowest so far. `best` is the lowest loss."""
 
     def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf):
         super().__init__()
@@ -53,8 +53,8 @@ class KeepBest(keras.callbacks.Callback):
 class Snapshots(keras.callbacks.Callback):
     """Save the weights before the first step, after every `every` epochs, and after the last epoch.
 
-    It is used in the main phase only. A resumed run writes the remaining snapshots: Keras continues to count
-    the epochs, so that epoch 0 belongs to the first run.
+    It is used in the main phase only. A resumed run writes the remaining snapshots, because Keras continues
+    to count the epochs.
     """
 
     def __init__(self, save: Callable[[keras.Model, int], None], every: int = 1):
@@ -67,14 +67,14 @@ class Snapshots(keras.callbacks.Callback):
             self.save(self.model, 0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save the weights; `PlateauMonitor`, which Keras calls first, may have made this the last epoch."""
+        """Save the weights; `PlateauMonitor` is called before and may have stopped the training."""
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         if last or (epoch + 1) % self.every == 0:
             self.save(self.model, epoch + 1)
 
 
 class History(keras.callbacks.Callback):
-    """Write `history.csv` after each epoch; `rows` holds its content."""
+    """Write `history.csv` after each epoch; `rows` holds its contents."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -95,7 +95,7 @@ class History(keras.callbacks.Callback):
 class PlateauMonitor(keras.callbacks.Callback):
     """Count epochs without a lower validation loss: stop after `patience`, lower the rate after `plateau`.
 
-    `best` is the lowest validation loss, `waited` the number of epochs since then. 0 disables either action.
+    0 disables the action. `best` is the lowest validation loss, `waited` the number of epochs since then.
     """
 
     def __init__(self, patience: int, plateau: int):
@@ -135,7 +135,7 @@ class SaveState(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stop at the first loss that is not finite: the weights are not finite from there on."""
+    """Stop at the first non-finite loss: all later weights would not be finite either."""
 
     def __init__(self, learning_rate: float):
         super().__init__()
@@ -143,7 +143,7 @@ class FiniteLoss(keras.callbacks.Callback):
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Store the number of the epoch for the error message."""
+        """Store the epoch for the error message."""
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -151,10 +151,10 @@ class FiniteLoss(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise ConvscopeError(
-                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}; the best model is kept. "
-                f"Probably the learning rate of {self.learning_rate:g} is too high: try a tenth of it "
-                "(training.learning_rate, or finetune.head_learning_rate in the first phase), or "
-                "training.clipnorm=1"
+                f"the loss is {loss} in epoch {self.epoch}, batch {batch + 1}: the learning rate "
+                f"{self.learning_rate:g} is probably too high; set a tenth of it (training.learning_rate, or "
+                "finetune.head_learning_rate in the first phase), or set training.clipnorm=1; a model that "
+                "was saved in an earlier epoch is kept"
             )
 
 
@@ -199,7 +199,7 @@ class Progress(keras.callbacks.Callback):
         self.started: float | None = None  # after the first batch, which builds the graph
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Show the means of the epoch so far, and announce the duration of a long training once."""
+        """Show the means of the epoch so far; print the expected duration of a long training once."""
         logs = logs or {}
         if self.started is None:
             self.started = time.perf_counter()

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def deterministic_ops(wanted: bool) -> Iterator[None]:
-    """Make TensorFlow's operations deterministic inside the `with` block if `wanted`, and undo it afterwards.
+    """Make TensorFlow's operations deterministic inside the `with` block if `wanted`, and restore them.
 
-    Without the undoing, all later jobs of a sweep would be slower. TensorFlow 2.21 has no public function
-    that disables op determinism.
+    Otherwise all later jobs of a sweep would be slower. TensorFlow 2.21 has no public function that disables
+    op determinism.
     """
     import tensorflow as tf
     from tensorflow.python.framework import config  # private; tests/training/test_determinism.py

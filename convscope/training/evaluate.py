@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from convscope.graph import probabilities_of
 
-BINS = 15  # of the confidence, as in C. Guo et al. (2017)
+BINS = 15  # bins of the confidence, as in C. Guo et al. (2017)
 RESAMPLINGS = 2000
 
 
@@ -28,7 +28,7 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """The mean cross-entropy in nats; probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras."""
+        """The mean cross-entropy in nats. Probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras."""
         true_class = self.probabilities[np.arange(len(self.labels)), self.labels]
         return float(-np.log(np.clip(true_class, 1e-7, 1 - 1e-7)).mean())
 
@@ -39,7 +39,7 @@ class Evaluation:
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
-        """The 95 % bootstrap interval of the accuracy, from 2,000 samples with replacement and a fixed seed.
+        """The 95 % bootstrap interval of the accuracy: 2,000 samples with replacement, a fixed seed.
 
         B. Efron, Bootstrap Methods: Another Look at the Jackknife (1979).
         """
@@ -56,11 +56,11 @@ class Evaluation:
 
     def top_accuracy(self, count: int) -> float:
         """Return the fraction of examples whose true class is among the `count` most probable ones."""
-        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
-        return float((best == self.labels[:, None]).any(axis=1).mean())
+        likeliest = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
+        return float((likeliest == self.labels[:, None]).any(axis=1).mean())
 
     def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return mean confidence, accuracy and count of the examples in each non-empty confidence bin."""
+        """Return mean confidence, accuracy and number of examples of each non-empty confidence bin."""
         confidence = self.probabilities.max(axis=1)
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
         counts = np.bincount(bins, minlength=BINS)
@@ -81,7 +81,7 @@ class Evaluation:
     def class_scores(self, names: list[str]) -> dict[str, dict[str, float]]:
         """Return precision, recall, F1, support, ROC area and average precision of each class.
 
-        ROC area and average precision are None for a class without positive or without negative examples.
+        ROC area and average precision are None for a class that has no examples, or all of them.
         """
         classes = range(len(names))
         precision, recall, f1, support = metrics.precision_recall_fscore_support(

@@ -35,22 +35,22 @@ def fit(
     """Train a classifier, or resume its training if `directory` holds a state.
 
     The loss is the cross-entropy. The state is written after every epoch. A resumed run ends with the same
-    weights as one without interruption.
+    weights as an uninterrupted run.
 
     Args:
         model: a model with a softmax output or a single sigmoid unit; it keeps the weights of the last epoch.
         train: batches with an attribute `epoch`, which is set before each epoch.
         validation: batches, the same in every epoch.
         recipe: the settings of the optimization.
-        directory: where `history.csv` and the state are written.
-        best: saves the model whenever its validation loss is the lowest so far.
-        extra: more callbacks; they are called before the state is written.
+        directory: the run directory, for `history.csv` and the state.
+        best: the callback that saves the model with the lowest validation loss.
+        extra: more callbacks; Keras calls them before the state is written.
 
     Returns:
         One row per epoch, as in `history.csv`.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C, at the end of the batch; its text says what is kept.
+        KeyboardInterrupt: after Ctrl-C, at the end of the batch; its text says which files are saved.
         ConvscopeError: the loss is not finite, memory is exhausted, or the state belongs to another model.
     """
     recipe.compile(model, len(train))
@@ -96,7 +96,7 @@ def fit(
 
 
 def _interrupted(history: History, best: KeepBest, epochs: int, directory: Path) -> str:
-    """Return what to say after Ctrl-C."""
+    """Return the message after Ctrl-C."""
     saved = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
     return f"interrupted: {len(history.rows)} of {epochs} epochs are done, {saved} in {directory}"
 
@@ -109,7 +109,7 @@ def _resume(
     history: History,
     epochs: int,
 ) -> int:
-    """Restore a state and return the number of epochs that are done."""
+    """Restore a state and return the number of completed epochs."""
     if state is None:
         return 0
     state.restore(model)
@@ -120,7 +120,7 @@ def _resume(
 
 
 def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | None:
-    """Return the error that the user can fix behind one of Keras or TensorFlow, None if there is none."""
+    """Return the error for the user behind an error of Keras or TensorFlow, None if it is unknown."""
     for batches in data:
         if failure := getattr(batches, "failure", None):  # an unreadable photograph
             return failure

@@ -1,4 +1,4 @@
-"""Memory: an estimate of what a training step needs, and what the machine has free."""
+"""Memory: an estimate of the need of a training step, and the free memory of the machine."""
 
 import math
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import keras
 
 _CGROUP = Path("/sys/fs/cgroup")
-_OVERHEAD = 600 * 2**20  # bytes: TensorFlow itself, its graph, its threads
-_COPIES = 2.0  # of a layer's output: for backpropagation, and for the gradient; see the tests
+_OVERHEAD = 600 * 2**20  # bytes for TensorFlow itself, its graph and its threads
+_COPIES = 2.0  # copies of a layer's output: one for backpropagation, one for the gradient; see the tests
 
 
 def needed(model: keras.Model, batch_size: int, *, slots: int = 2, half: bool = False) -> int:
-    """Estimate the bytes that training takes; the tests measure that it is right within a factor of two.
+    """Return an estimate of the memory for training in bytes; it is right within a factor of two.
 
     Args:
-        model: outputs below its lowest trainable layer are not kept for backpropagation.
+        model: the model. Outputs before its first trainable layer are not kept for backpropagation.
         batch_size: pictures per step.
         slots: numbers that the optimizer stores per weight; Adam stores two.
-        half: whether layers compute in 16 bits.
+        half: whether the layers compute in 16 bits.
     """
     weights = sum(math.prod(weight.shape) for weight in model.weights)
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
@@ -30,7 +30,7 @@ def needed(model: keras.Model, batch_size: int, *, slots: int = 2, half: bool = 
 
 
 def available() -> int | None:
-    """Return the bytes that this process can still allocate, None on systems without /proc/meminfo."""
+    """Return the free memory of this process in bytes, None on systems without /proc/meminfo."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
@@ -40,9 +40,7 @@ def available() -> int | None:
         limit = int((_CGROUP / "memory.max").read_text())
         used = int((_CGROUP / "memory.current").read_text())
         statistics = (_CGROUP / "memory.stat").read_text().split()
-        cached = int(
-            statistics[statistics.index("inactive_file") + 1]
-        )  # page cache, which Linux frees on demand
+        cached = int(statistics[statistics.index("inactive_file") + 1])  # Linux frees this cache on demand
         free = min(free, limit - used + cached)
     except (OSError, ValueError):
         pass  # no limit, or "max"
@@ -50,7 +48,7 @@ def available() -> int | None:
 
 
 def _size(layer: keras.layers.Layer) -> int:
-    """Return the count of numbers in a layer's output for one picture; 0 for a fused normalization."""
+    """Return the number of values in a layer's output for one picture; 0 for a batch normalization."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return 0
     shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(layer.output)]

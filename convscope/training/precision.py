@@ -1,4 +1,4 @@
-"""Precision of the training: measured to find the fastest for a model; saved models are float32."""
+"""Precision of the training: measure which one is fastest for a model. Saved models are float32."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,19 +11,20 @@ import numpy as np
 from convscope.graph import copied
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
-FEWEST_STEPS = 200  # a shorter run does not repay the measurement
-WORTH = 1.1  # required speed-up over float32
+FEWEST_STEPS = 200  # for a shorter run, the measurement takes longer than it saves
+WORTH = 1.1  # the required speed-up over float32
 _STEPS = 4
 
 Compile = Callable[[keras.Model], None]
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
-    """Return a model that trains in this precision and leaves `model` uncompiled.
+    """Return a model to train in a precision; `model` itself is not compiled.
 
-    In float32 it has the layers of `model`. Otherwise it is a copy whose layers compute in that precision,
-    except the last one; `model.set_weights(copy.get_weights())` copies the trained weights back. Save `model`
-    and not the result: a compiled model is saved with its optimizer, and one in bfloat16 loads as bfloat16.
+    In float32, the result shares the layers of `model`. Otherwise it is a copy: all its layers but the last
+    compute in that precision, and `model.set_weights(copy.get_weights())` copies the trained weights back.
+    Save `model` and not the result: Keras saves a compiled model with its optimizer, and a model in bfloat16
+    loads as bfloat16.
     """
     if precision == FLOAT32:
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -42,16 +43,16 @@ class _Conv2D(keras.layers.Conv2D):
     """A convolution that sums the gradient of its bias in float32.
 
     TensorFlow sums that gradient over all positions in the precision of the layer. bfloat16 cannot represent
-    257, so up to half of the sum was lost, and 2 % of the accuracy of a small convnet.
+    257, so up to half of the sum is lost; a small convnet loses 2 % accuracy.
     """
 
     def call(self, inputs: Any) -> Any:
-        """Compute what `keras.layers.Conv2D` does."""
+        """Return the result of `keras.layers.Conv2D`."""
         return self.activation(_add_bias(self.convolution_op(inputs, self.kernel), self.bias))
 
 
 def _add_bias(maps: Any, bias: Any) -> Any:
-    """Add a bias to each channel; its gradient is a product with ones, which accumulates in float32."""
+    """Add a bias to each channel; its gradient is a matrix product with ones: it accumulates in float32."""
     import tensorflow as tf
 
     @tf.custom_gradient
@@ -99,9 +100,9 @@ def fastest(
     """Measure a training step in each precision; return the fastest, float32 if none is 10 % faster.
 
     Args:
-        model: it is not changed.
-        batch: pictures and labels, of the batch size of the training.
-        compile_model: compiles a copy.
+        model: the model, which does not change.
+        batch: pictures and labels with the batch size of the training.
+        compile_model: a function that compiles a copy of the model.
 
     Returns:
         The name of the precision, and the seconds per step in each precision.
@@ -111,16 +112,16 @@ def fastest(
         trial = in_precision(keras.models.clone_model(model), precision)
         compile_model(trial)
         trial.train_on_batch(*batch)  # the first step builds the graph
-        taken = []
+        durations = []
         for _ in range(_STEPS):
             started = time.perf_counter()
             trial.train_on_batch(*batch)
-            taken.append(time.perf_counter() - started)
-        seconds[precision] = min(taken)
+            durations.append(time.perf_counter() - started)
+        seconds[precision] = min(durations)
     return choose(seconds), seconds
 
 
 def choose(seconds: Mapping[str, float]) -> str:
-    """Return the precision with the shortest step, float32 if it is not at least 10 % faster than that."""
+    """Return the precision with the shortest step, or float32 if that step is less than 10 % faster."""
     best = min(seconds, key=lambda name: seconds[name])
     return best if seconds[FLOAT32] >= WORTH * seconds[best] else FLOAT32

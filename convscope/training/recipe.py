@@ -1,4 +1,4 @@
-"""The recipe: settings of the optimization, and how to compile a model with them."""
+"""The recipe: the settings of the optimization, and the compilation of a model with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Recipe(OptimizationSettings):
     def compile(self, model: keras.Model, steps: int) -> None:
         """Compile the model for `steps` batches per epoch.
 
-        The optimizer scales the loss if a layer computes in float16: small gradients would underflow.
-        Keras compiles the step with XLA on GPUs. It does not on CPUs, where XLA is several times slower.
+        The optimizer scales the loss if a layer computes in float16, because small gradients would underflow.
+        On GPUs, Keras compiles the step with XLA; on CPUs it does not, because XLA is several times slower.
 
         Raises:
             ConvscopeError: the optimizer or the schedule is unknown.
@@ -68,5 +68,5 @@ class Recipe(OptimizationSettings):
 
 
 def _same_side(labels: Any, probabilities: Any) -> Any:
-    """Return 1.0 where label and probability are on the same side of 0.5; mixed labels lie between."""
+    """Return 1.0 where label and probability are on the same side of 0.5, else 0.0; mixup mixes labels."""
     return keras.ops.cast(keras.ops.equal(labels > 0.5, probabilities > 0.5), "float32")

@@ -1,4 +1,4 @@
-"""Settings of the optimization: what the training loop needs, apart from the model and its data."""
+"""Settings of the optimization."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from convscope.options import check_range, option
 
 @dataclass
 class OptimizationSettings:
-    """How a model is optimized.
+    """Settings of the optimizer, the learning rate and the end of the training.
 
-    A schedule goes from `learning_rate` to zero over the whole run (ExponentialDecay: to a hundredth).
-    CosineDecay can start with a linear warmup from zero. Label smoothing: C. Szegedy et al., Rethinking the
-    Inception Architecture (2016).
+    A schedule lowers the learning rate from `learning_rate` to zero over the whole run (ExponentialDecay: to
+    a hundredth). CosineDecay can start with a linear warmup from zero. Label smoothing: C. Szegedy et al.,
+    Rethinking the Inception Architecture (2016).
     """
 
-    epochs: int = option(10, "passes over the training images; 0 is possible with finetune=two_phase only")
+    epochs: int = option(10, "passes over the training images; 0 needs finetune=two_phase")
     optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …")
     learning_rate: float = option(1e-3, "the highest learning rate of the run")
     weight_decay: float | None = option(
-        None, "decoupled weight decay, as in AdamW; null: the optimizer's own"
+        None, "decoupled weight decay, as in AdamW; null: the optimizer's default"
     )
     momentum: float = option(0.0, "momentum of SGD or RMSprop")
     schedule: str | None = option(None, "CosineDecay, PolynomialDecay or ExponentialDecay; null: constant")
@@ -42,5 +42,5 @@ class OptimizationSettings:
                 check_range(f"training.{name}", getattr(self, name), 0)
         if self.plateau and self.schedule:
             raise ConvscopeError(
-                "training.plateau and training.schedule both set the learning rate: expected one of them"
+                "training.plateau and training.schedule both change the learning rate: set only one of them"
             )

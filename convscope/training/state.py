@@ -1,4 +1,4 @@
-"""The state of a run after an epoch, on disk: everything that a resumed run needs."""
+"""The state of a run after an epoch, in a file: everything that a resumed run needs."""
 
 import io
 import json
@@ -19,7 +19,7 @@ _FACTS = "facts"
 
 @dataclass(frozen=True)
 class State:
-    """The number of `epochs` done, `facts` for the callbacks, and the arrays of model and optimizer."""
+    """The state of a run: `epochs` completed, `facts` of the callbacks, arrays of model and optimizer."""
 
     epochs: int
     facts: dict[str, Any]
@@ -53,7 +53,11 @@ def save_state(path: Path, model: keras.Model, epochs: int, facts: dict[str, Any
 
 
 def load_state(path: Path) -> State | None:
-    """Read the state in a file; return None without a file, raise ConvscopeError for a damaged one."""
+    """Return the state in a file, None if there is no file.
+
+    Raises:
+        ConvscopeError: the file is damaged.
+    """
     if not path.is_file():
         return None
     try:
@@ -69,7 +73,7 @@ def load_state(path: Path) -> State | None:
 
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Return all variables that training changes: weights, statistics, generators, optimizer moments."""
-    if not model.optimizer.built:  # LossScaleOptimizer.build adds its variables once more
+    if not model.optimizer.built:  # a second build of LossScaleOptimizer would add its variables again
         model.optimizer.build(model.trainable_variables)
     owners = {"model": model.variables, "optimizer": model.optimizer.variables}
     return {
