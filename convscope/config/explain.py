@@ -1,4 +1,4 @@
-"""Errors of Hydra, OmegaConf and the operating system as one line of plain English."""
+"""Errors of Hydra, OmegaConf and the operating system as messages of one line."""
 
 import re
 from dataclasses import fields, is_dataclass
@@ -7,6 +7,21 @@ from hydra.errors import MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from convscope.errors import ConvscopeError, unknown
+
+# Messages of OmegaConf and Hydra, and what is printed instead. `key` is the key of the configuration.
+_WRONG_VALUES = (
+    (r"Value '(.*?)' .*could not be converted to Integer", "{key}={0}: expected an integer"),
+    (r"Value '(.*?)' .*could not be converted to Float", "{key}={0}: expected a number"),
+    (r"Value '(.*?)' is not a valid bool", "{key}={0}: expected true or false"),
+    (r"Invalid value '(.*?)', expected one of \[(.*?)\]", "{key}={0}: expected one of {1}"),
+    (r"field '(.*?)' is not Optional", "{0}=null: expected a value"),
+    (
+        r"Invalid type assigned: \w+ is not a subclass of \w+\. value: (.*)",
+        "{key}={0}: {key} has several keys; expected {key}.KEY=VALUE",
+    ),
+    (r"is not a ListConfig, list or tuple", "{key}: expected a list, [FIRST,SECOND,…]"),
+    (r"Error parsing override '(.*?)'", "cannot read the argument {0!r}: expected KEY=VALUE"),
+)
 
 
 def explain(error: Exception) -> str:
@@ -19,7 +34,7 @@ def explain(error: Exception) -> str:
         path = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or error}{path}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    return _unknown_key(cause) or _unknown_group(cause) or _first_line(cause)
+    return _unknown_key(cause) or _unknown_group(cause) or _wrong_value(cause) or _first_line(cause)
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -27,7 +42,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
     options = [option for option in error.options or () if not option.startswith("schema_")]
     message = str(unknown(group or "config", name, options))
     if group == "dataset":
-        message += f"; for your own data set use dataset=folder dataset.name={name}"
+        end = "" if message.endswith("?") else "."
+        message += f"{end} For your own photographs, use dataset=folder dataset.name=NAME"
     return message
 
 
@@ -43,6 +59,15 @@ def _unknown_key(error: Exception) -> str | None:
 def _unknown_group(error: Exception) -> str | None:
     group = re.match(r"Could not override '([^']+)'", str(error))
     return f"this script has no group {group[1]!r}: --help lists its groups and keys" if group else None
+
+
+def _wrong_value(error: Exception) -> str | None:
+    """Return the message for a value of the wrong type or for an argument that Hydra cannot parse."""
+    text, key = str(error), getattr(error, "full_key", None)
+    for pattern, message in _WRONG_VALUES:
+        if match := re.search(pattern, text):
+            return message.format(*match.groups(), key=key)
+    return None
 
 
 def _first_line(error: Exception) -> str:
