@@ -116,7 +116,7 @@ def test_stage_1_refuses_a_class_without_readable_images(command: Command, class
     (class_folders / "third").mkdir()
     (class_folders / "third" / "broken.jpg").write_bytes(b"not a photograph")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}"]
-    is_one_line(command("create_train_val_test", *prepare), "'third' has no readable image", "broken.jpg")
+    is_one_line(command("create_train_val_test", *prepare), "'third' has no usable image", "broken.jpg")
 
 
 def test_a_root_that_cannot_be_written_is_an_error_of_one_line(command: Command, class_folders: Path) -> None:

@@ -1,4 +1,4 @@
-"""Thumbnails of image files, for the pages."""
+"""Thumbnails of image files for the pages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from convscope.render.thumbnail import SIDE, Thumbnail, data_address
 
 
 def thumbnails(items: Sequence[tuple[Path | None, str, str]]) -> list[Thumbnail]:
-    """Return thumbnails of (path, title, remark); without a path or a readable file they have no picture."""
+    """Return thumbnails of (path, title, remark). Without a readable file, a thumbnail has no picture."""
     return list(in_threads(lambda item: _thumbnail(*item), items))
 
 

@@ -17,9 +17,9 @@ def render(config: DictConfig, groups: Mapping[str, Sequence[str]], about: str) 
     """Return the help text of a stage.
 
     Args:
-        config: the composed configuration; its values are shown.
-        groups: the names of the config groups, each with its choices.
-        about: the docstring of the script: what the stage does, and examples.
+        config: the composed configuration, whose values are shown.
+        groups: the choices of each config group, by its name.
+        about: the docstring of the script, with a description of the stage and examples.
     """
     keys = list(_keys(config))
     width = min(38, max(len(key) for key, _, _ in keys))

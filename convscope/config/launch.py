@@ -45,9 +45,8 @@ from convscope.errors import ConvscopeError
 
 Stage = Callable[[Any, Path], None]
 
-SCHEMAS: dict[
-    str, Callable[[], type]
-] = {  # made when they are used: a view may be added to stage 3 until then
+# Functions, because views can be added to stage 3 until its schema is used.
+SCHEMAS: dict[str, Callable[[], type]] = {
     "create_train_val_test": lambda: PrepareConfig,
     "train": lambda: TrainConfig,
     "visualize": visualize_schema,
@@ -86,12 +85,12 @@ def register() -> None:
 def main(script: str, about: str | None, run: Stage) -> NoReturn:
     """Run a stage and exit.
 
-    The exit status is 0 on success, 1 after an error and 130 after Ctrl-C. An error is printed as one line,
-    with `debug=true` after a traceback. In a sweep, the jobs after a failed job still run.
+    The exit status is 0 on success, 1 after an error and 130 after Ctrl-C. An error is printed as one line;
+    `debug=true` prints a traceback first. In a sweep, the jobs after a failed job still run.
 
     Args:
-        script: `__file__` of the script; its name is the stage, and the folder `conf/` is beside it.
-        about: docstring of the script, for `--help`.
+        script: `__file__` of the script. Its name is the name of the stage; the folder `conf/` is beside it.
+        about: the docstring of the script, for `--help`.
         run: the stage, a function of its config object and the run directory.
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
@@ -107,11 +106,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         decorate(lambda config: _job(config, run, failures))()
     except BrokenPipeError:  # `--help | head` closes standard output early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        OSError,
-    ) as error:  # for example: cannot create the run directory
+    except (HydraException, OmegaConfBaseException, OSError) as error:  # OSError: no run directory
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -120,10 +115,10 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 
 
 def _configure_process() -> None:
-    """Set what only a script may change: importing convscope leaves a user's process as it is."""
+    """Change settings of the whole process, which only a script may do: `import convscope` changes none."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
-    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # the threads are convscope's: one per picture
-    # convscope.decode refuses such pictures itself; Pillow's warning would be a second message.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
+    # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
 
 
@@ -148,7 +143,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
-            raise ConvscopeError(f"{key} is not given: add {key}=VALUE")
+            raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
     except KeyboardInterrupt as stop:
         print(f"\n{str(stop) or 'interrupted: nothing was written'}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Arguments KEY=VALUE, quoted where Hydra's grammar needs it.
+"""The arguments KEY=VALUE, with quotes where the grammar of Hydra needs them.
 
 Hydra rejects `photo (1).jpg`, `~`, `#`, `'`, non-ASCII letters and values with `=`, unless they are quoted
-twice: for the shell and for Hydra. This module quotes a value that Hydra cannot parse, and turns a single
+twice: for the shell and for Hydra. This module quotes the values that Hydra cannot parse, and turns a single
 value of a list key into a list.
 """
 
@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 
 def normalize(arguments: Sequence[str], list_keys: Collection[str]) -> list[str]:
-    """Return the arguments with those values quoted that Hydra cannot parse.
+    """Return the arguments, with quotes around the values that Hydra cannot parse.
 
     Args:
         arguments: `sys.argv[1:]`. Arguments without `=` and flags are not changed.

@@ -236,7 +236,7 @@ def test_resume_finds_the_interrupted_run_by_its_settings(
     assert Path("outputs/train/one/metrics.json").exists()
     assert not Path("outputs/train/two").exists()
     finished = command("train", *arguments, "hydra.run.dir=outputs/train/one")
-    assert "holds a trained model" in finished.err
+    assert "already holds a trained model" in finished.err
 
 
 @pytest.mark.usefixtures("two")

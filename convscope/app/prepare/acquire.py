@@ -1,4 +1,4 @@
-"""The files of a source: drawn by code, in a folder, or downloaded from Kaggle."""
+"""The files of a source: a folder, a download from Kaggle, or pictures drawn by code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,10 +25,11 @@ DOWNLOADS = ".downloads"
 
 @dataclass
 class Source:
-    """The files that a source offers.
+    """The files of a source.
 
-    `rejected` lists the files without a class. `about` is the manifest's description of the source: `url` or
-    `folder`, `version`, `licence`. `folder` contains the files, or is None if they were drawn.
+    `candidates` are the files with a class, `rejected` those without. `about` is the manifest's description
+    of the source: `url` or `folder`, `version`, `licence`. `folder` is the folder of the files, None if they
+    were drawn.
     """
 
     candidates: list[Candidate]
@@ -54,7 +55,7 @@ def acquire(config: PrepareConfig, scratch: Path) -> Source:
 
 
 def _draw(dataset: ProceduralConfig, scratch: Path) -> Source:
-    from convscope.data import procedural  # importing SciPy's filters is slow
+    from convscope.data import procedural  # imported here, because the import of SciPy's filters is slow
 
     candidates = procedural.generate(
         scratch,
@@ -70,7 +71,7 @@ def _draw(dataset: ProceduralConfig, scratch: Path) -> Source:
 def _list_folder(dataset: FolderConfig, *, predefined: bool) -> Source:
     if dataset.source is None:
         raise ConvscopeError(
-            "dataset.source is not given: add dataset.source=DIR, a folder that contains one folder of "
+            "dataset.source is not given: set dataset.source=DIR, a folder that contains one folder of "
             "images per class"
         )
     root = Path(dataset.source).expanduser()
@@ -82,7 +83,7 @@ def _list_folder(dataset: FolderConfig, *, predefined: bool) -> Source:
 def _download(dataset: KaggleConfig, *, predefined: bool) -> Source:
     if dataset.kaggle is None:
         raise ConvscopeError(
-            "dataset.kaggle is not given: add dataset.kaggle=OWNER/NAME for a Kaggle data set, or "
+            "dataset.kaggle is not given: set dataset.kaggle=OWNER/NAME for a Kaggle data set, or "
             "dataset.kaggle=NAME for a competition"
         )
     downloads = Path(dataset.root).expanduser() / DOWNLOADS
@@ -108,7 +109,7 @@ def _find(
 
 
 def not_contained_in(manifest: Manifest, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates whose bytes are not among the images of a data set."""
+    """Return the candidates that are not yet in a data set, by the hash of their bytes."""
     known = {image.original or image.sha256 for image in manifest.images}
     digests = in_threads(_digest, candidates)
     return [candidate for candidate, digest in zip(candidates, digests, strict=True) if digest not in known]

@@ -1,4 +1,4 @@
-"""The split of every image: duplicates stay together, and images of an existing data set keep theirs."""
+"""The split of every image: duplicates get the same split; images of an existing data set keep theirs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ LINKS_SPLITS, NO_SPLIT = "links two splits", "no split"
 
 @dataclass(frozen=True)
 class Member:
-    """An image of the new data set.
+    """An image of the data set that is made.
 
-    An image of the existing data set has a `record`; a new one has `inspected`. `split` and `fold` are those
-    that the image already has, or None.
+    An image of the existing data set has a `record`; a new image has `inspected`. `split` and `fold` are the
+    current ones, or None.
     """
 
     label: str
@@ -61,7 +61,7 @@ def new_members(inspected: Sequence[Inspected]) -> list[Member]:
 
 
 def existing_members(existing: Manifest, folds: Sequence[Manifest]) -> list[Member]:
-    """Return the images of a data set that is extended, with their splits and folds."""
+    """Return the images of a data set to extend, with their splits and folds."""
     fold_of = {
         record.path: number
         for number, manifest in enumerate(folds)
@@ -93,7 +93,7 @@ def assign(members: Sequence[Member], config: PrepareConfig, settings: dict[str,
     rejected = []
     if isinstance(config.split, PredefinedConfig):
         rejected = [
-            Rejected(member.source, NO_SPLIT, "no folder on its path names a split")
+            Rejected(member.source, NO_SPLIT, "no folder on its path has the name of a split")
             for member in members
             if member.split is None
         ]
@@ -122,7 +122,7 @@ def _group(members: Sequence[Member], near: int) -> Grouping:
 
 
 def _precedence(member: Member) -> tuple[bool, int]:
-    """Return the sort key of members: existing images stay first, then those of the test split."""
+    """Return the sort key of members: existing images first, then those of test, validation, train."""
     return member.record is None, ("test", "validation", "train", None).index(member.split)
 
 
@@ -141,21 +141,22 @@ def _splits(
 
 
 def _predefined_splits(members: Sequence[Member], groups: list[int], settings: dict[str, Any]) -> list[str]:
-    """Return the splits of the source; take a split that it lacks from train, by fractions."""
+    """Return the splits of the source; a missing validation or test split gets a fraction of train."""
     splits = [member.split or "train" for member in members]
-    lacking = [split for split in SPLITS if split not in splits]
-    if "train" in lacking:
+    missing = [split for split in SPLITS if split not in splits]
+    if "train" in missing:
         raise ConvscopeError("split=predefined needs a folder named train: add one, or use split=fractions")
-    if not lacking:
+    if not missing:
         return splits
-    print(f"the source has no {' and no '.join(lacking)} split: taken from train, by fractions")
+    fractions = " and ".join(f"split.{split}={settings[split]}" for split in missing)
+    print(f"the source has no {' and no '.join(missing)} split: train is divided with {fractions}")
     training = [index for index, split in enumerate(splits) if split == "train"]
     divided = assign_splits(
         [members[index].label for index in training],
         [members[index].key for index in training],
         [groups[index] for index in training],
         **_fractions(settings),
-        splits=["train", *lacking],
+        splits=["train", *missing],
     )
     for index, split in zip(training, divided, strict=True):
         splits[index] = split

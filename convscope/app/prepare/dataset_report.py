@@ -1,4 +1,4 @@
-"""The report on a data set: the manifest and thumbnails as a page."""
+"""The report on a data set: its manifest and thumbnails on a page."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from convscope.render.dataset_page import (
 from convscope.render.thumbnail import Thumbnail
 
 FILE = "report.html"
-_SAMPLES, _LEFT_OUT, _GROUPS = 600, 60, 100  # thumbnails of all classes, files per reason, groups
+_SAMPLES, _LEFT_OUT, _GROUPS = 600, 60, 100  # maximum of sample pictures, of files per reason, of groups
 
 
 def write(root: Path, manifest: Manifest, source: Path | None) -> None:
@@ -104,7 +104,7 @@ def _left_out(manifest: Manifest, source: Path | None) -> list[LeftOut]:
 
 
 def _find(origin: str, manifest: Manifest, source: Path | None) -> Path | None:
-    """Return the file with this origin on this machine: its path, or a path below the source folder."""
+    """Return the file with this origin, None if it is not on this machine."""
     url = manifest.source.get("url")
     if url and source and origin.startswith(f"{url}/"):
         return source / origin.removeprefix(f"{url}/")

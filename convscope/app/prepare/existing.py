@@ -1,4 +1,4 @@
-"""The data set that already exists under the configured name, and whether it can stay."""
+"""The existing data set with the configured name: keep it, extend it, or refuse to replace it."""
 
 import json
 from dataclasses import asdict
@@ -31,10 +31,10 @@ def _kind(config: Any) -> str:
 
 
 def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
-    """Return the manifest of the data set at `target` to keep or to extend; None if it is to be made.
+    """Return the manifest of the data set at `target` if it is kept or extended, None if a new one is made.
 
     Raises:
-        ConvscopeError: `target` contains something that may not be replaced.
+        ConvscopeError: `target` has something that must not be replaced.
     """
     extend = isinstance(config.split, ExtendConfig)
     if not target.exists():
@@ -46,7 +46,7 @@ def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
     if not (target / FILE).is_file():
         raise ConvscopeError(
             f"{target} exists and was not made by convscope (it has no {FILE}): choose another "
-            "dataset.name, or move the folder away"
+            "dataset.name, or move the folder"
         )
     if config.overwrite and not extend:
         return None
@@ -62,7 +62,7 @@ def _check_images_exist(manifest: Manifest, target: Path) -> None:
     if missing:
         raise ConvscopeError(
             f"{missing} of the {len(manifest.images)} images of {target} are missing: set overwrite=true to "
-            "make it again"
+            "make the data set again"
         )
 
 

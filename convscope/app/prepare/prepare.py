@@ -17,15 +17,15 @@ from convscope.files import replacing
 def prepare(config: PrepareConfig) -> Path:
     """Make the folder `data/NAME` with its images, its manifest and its report.
 
-    If the data set exists and has the same settings, do nothing. If its settings differ, replace it when
-    `config.overwrite` is set, or extend it when the split says so. The new folder is built beside the old
-    one and replaces it in one step.
+    If the data set exists with the same settings, do nothing. With other settings, `config.overwrite`
+    replaces it. The split `extend` adds images to it. The new folder is built beside the old one and replaces
+    it in one step.
 
     Returns:
         The folder of the data set.
 
     Raises:
-        ConvscopeError: the source is missing or unusable, or the name is taken.
+        ConvscopeError: the source is missing or unusable, or the name belongs to another data set.
     """
     assert config.dataset.name is not None
     target = Path(config.dataset.root).expanduser() / config.dataset.name
@@ -54,13 +54,13 @@ def _check_all_classes_remain(
     candidates: Sequence[Candidate], inspected: Sequence[Inspected], rejected: Sequence[Rejected]
 ) -> None:
     """Raise ConvscopeError if every image of a class was rejected."""
-    lost = {candidate.label for candidate in candidates} - {image.candidate.label for image in inspected}
-    if not lost:
+    empty = {candidate.label for candidate in candidates} - {image.candidate.label for image in inspected}
+    if not empty:
         return
-    label = min(lost)
+    label = min(empty)
     source = next(candidate.source for candidate in candidates if candidate.label == label)
     reason = next(entry for entry in rejected if entry.source == source)
     raise ConvscopeError(
-        f"class {label!r} has no readable image: repair its files or exclude the class; the first file, "
-        f"{source}, was rejected: {reason.reason} ({reason.detail})"
+        f"class {label!r} has no usable image; the first one is {source}: {reason.reason} "
+        f"({reason.detail}); replace the files, or exclude the class with dataset.classes"
     )

@@ -1,4 +1,4 @@
-"""The lines that stage 1 prints at its end."""
+"""The summary that stage 1 prints at its end."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ MOST_REASONS = 5
 
 
 def print_summary(manifest: Manifest, target: Path, *, before: int | None) -> None:
-    """Print the counts by class and split, the rejected files and the duplicates, in about ten lines.
+    """Print the counts by class and split, the rejected files and the duplicates in about ten lines.
 
     Args:
         manifest: the data set.

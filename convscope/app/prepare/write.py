@@ -34,11 +34,11 @@ def write_dataset(
 
     Args:
         config: the settings.
-        source: the source of the images, with all the files that were rejected.
+        source: the source of the images, with all rejected files.
         inspected: the new images.
         existing: the data set to extend, or None.
-        target: its folder.
-        partial: the folder to fill.
+        target: the final folder of the data set, which is that of `existing`.
+        partial: the folder to write to.
     """
     settings = manifest_settings(config)
     members = new_members(inspected)
@@ -97,7 +97,7 @@ def _describe(
 def _describe_duplicates(
     assignment: Assignment, records: Sequence[ImageRecord]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the manifest's `duplicates` and its `conflicts`: the duplicates that are in several classes."""
+    """Return `duplicates` and `conflicts` of the manifest; conflicts are duplicates in several classes."""
     groups: dict[int, list[int]] = defaultdict(list)
     for index, number in enumerate(assignment.groups):
         groups[number].append(index)
@@ -149,7 +149,7 @@ def _write_images(
 
 
 def _stems(assignment: Assignment) -> list[str]:
-    """Return the path of each member without its suffix: SPLIT/CLASS/NAME, unique; "" if it has a record."""
+    """Return unique paths without suffix, SPLIT/CLASS/NAME; "" for a member with a record."""
     labels = sorted({member.label for member in assignment.members})
     folder_of = dict(zip(labels, names.unique(names.file_name(label) for label in labels), strict=True))
     new = iter(

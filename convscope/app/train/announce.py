@@ -16,7 +16,7 @@ from convscope.models.layer_table import as_text, layer_rows
 from convscope.training import memory, precision
 
 LAYERS_FILE = "layers.txt"
-MOST_LAYERS = 40  # a longer table is not printed
+MOST_LAYERS = 40  # a longer table is only written, not printed
 
 
 def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batches], directory: Path) -> None:
@@ -37,7 +37,7 @@ def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batch
 
 
 def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
-    """Warn if a step may exceed the free memory, and suggest a batch size; not on GPUs."""
+    """Print a note with a smaller batch size if a step may exceed the free memory; do nothing on GPUs."""
     free = memory.available()
     needed = memory.needed(model, batch_size, half=half)
     if free is None or needed <= free or precision.on_graphics():
@@ -47,14 +47,14 @@ def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
         fitting //= 2
     print(
         f"note: training.batch_size={batch_size} may take {needed / 2**30:.1f} GiB of memory, but only "
-        f"{free / 2**30:.1f} GiB are free: try training.batch_size={fitting}"
+        f"{free / 2**30:.1f} GiB are free: if it fails, try training.batch_size={fitting}"
     )
 
 
 def draw_batch(path: Path, train: Batches) -> None:
     """Draw up to 16 pictures of the first training batch, with the preprocessing inverted.
 
-    If it cannot be inverted, each picture is scaled from its lowest to its highest value.
+    If it cannot be inverted, each picture is scaled from its minimum to its maximum.
     """
     pictures = train[0][0][:16]
     if train.preprocessing.invertible:

@@ -1,4 +1,4 @@
-"""Build the model that the configuration describes, with the size and preprocessing of its input."""
+"""Build the model that the configuration describes, with the size and the preprocessing of its input."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ def build(config: ModelConfig, classes: int) -> BuiltModel:
     """
     if config.output == "sigmoid" and classes != 2:
         raise ConvscopeError(
-            f"model.output=sigmoid needs two classes, the data set has {classes}: set model.output=softmax"
+            f"model.output=sigmoid needs 2 classes, but the data set has {classes}: set model.output=softmax"
         )
     if isinstance(config, SmallConvnetConfig):
         assert config.input_size is not None
@@ -81,5 +81,5 @@ def _preprocessing_of_file(config: PretrainedFileConfig, path: Path) -> Preproce
         return read_contract(path.parent / CONTRACT_FILE).preprocessing
     raise ConvscopeError(
         f"unknown preprocessing for {path}: set model.preprocessing=unit_range, minus_one_to_one, caffe, "
-        "torch or none, or affine with model.scale and model.offset"
+        "torch, none, or affine with model.scale and model.offset"
     )

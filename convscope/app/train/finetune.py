@@ -1,4 +1,4 @@
-"""The first phase of fine-tuning: train the head alone, on features that are computed once."""
+"""The first phase of fine-tuning: train only the head, on features that are computed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE
 
-FOLDER = ".features"  # in dataset.root; a data set cannot have this name
+FOLDER = ".features"  # in dataset.root; the name of a data set cannot begin with a dot
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def compute_features(
 ) -> Features:
     """Return the pooled features of all images, from a content-addressed cache on disk.
 
-    Runs share them if images, weights, layers up to the pooling, and preprocessing are equal; seed and fold
-    do not matter.
+    Runs share the features if images, preprocessing, and the layers and weights up to the pooling are equal.
+    Seed and fold may differ.
     """
     splits = {split: data.examples for split, data in batches.items()}
     labels = {
@@ -49,7 +49,7 @@ def compute_features(
     }
     paths = sorted(labels)
     plain = all(examples.plain for examples in splits.values())
-    everything = LabelledImages(
+    all_images = LabelledImages(
         paths, np.array([labels[path] for path in paths]), splits["train"].classes, plain
     )
     contents = {root / record.path: record.sha256 for record in manifest.images}
@@ -59,11 +59,11 @@ def compute_features(
         built.preprocessing.to_json(),
         [(path.relative_to(root).as_posix(), contents[path] or _stamp(path)) for path in paths],
     )
-    unaugmented = Batches(everything, size=built.input_size, preprocessing=built.preprocessing, batch_size=32)
+    unaugmented = Batches(all_images, size=built.input_size, preprocessing=built.preprocessing, batch_size=32)
     values = features.cached(root.parent / FOLDER / f"{key}.npy", trunk, unaugmented)
     row = {path: index for index, path in enumerate(paths)}
     rows = {split: np.array([row[path] for path in examples.paths]) for split, examples in splits.items()}
-    return Features(values, everything, rows)
+    return Features(values, all_images, rows)
 
 
 def train_head(
@@ -101,7 +101,7 @@ def train_head(
         rows = fit(head, data["train"], data["validation"], recipe=recipe, directory=directory, best=best)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "interrupted in the first phase, which will start again; its features are kept"
+            "interrupted in the first phase, which will restart from its first epoch; its features are kept"
         ) from None
     (directory / FILE).unlink(missing_ok=True)
     head.set_weights(best_weights[-1])
@@ -110,6 +110,6 @@ def train_head(
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return size and modification time, which stand in for a missing hash in the manifest."""
+    """Return size and modification time; they replace a missing hash in the manifest."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

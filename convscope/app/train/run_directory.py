@@ -1,4 +1,4 @@
-"""The directory of a training run: new, or that of an interrupted run."""
+"""The directory of a training run: a new one, or that of an interrupted run."""
 
 import shlex
 import sys
@@ -30,32 +30,32 @@ def choose(config: TrainConfig, directory: Path) -> Path:
     Raises:
         ConvscopeError: the directory holds another run, or there is no run to resume.
     """
-    own_settings = settings(config)
-    if config.resume and not _is_interrupted(directory, own_settings):
+    current_settings = settings(config)
+    if config.resume and not _is_interrupted(directory, current_settings):
         runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
-        interrupted = [run for run in runs if _is_interrupted(run, own_settings)]
+        interrupted = [run for run in runs if _is_interrupted(run, current_settings)]
         if not interrupted:
             raise ConvscopeError(
                 f"resume=true, but {directory.parent} holds no interrupted run with these settings: set "
-                "hydra.run.dir=RUN, or start without resume"
+                "hydra.run.dir=RUN, or remove resume=true"
             )
         return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
     if (directory / METRICS_FILE).exists() and not config.overwrite:
         raise ConvscopeError(
-            f"{directory} holds a trained model: set overwrite=true to replace it, or choose another "
-            "hydra.run.dir"
+            f"{directory} already holds a trained model: set overwrite=true to replace it, or choose "
+            "another hydra.run.dir"
         )
     started = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if started and not config.overwrite and not _is_interrupted(directory, own_settings):
+    if started and not config.overwrite and not _is_interrupted(directory, current_settings):
         raise ConvscopeError(
-            f"{directory} holds an interrupted run with other settings: use its settings to resume it, set "
-            "overwrite=true to replace it, or choose another hydra.run.dir"
+            f"{directory} holds an interrupted run with other settings: use those settings to resume it, "
+            "set overwrite=true to replace it, or choose another hydra.run.dir"
         )
     return directory
 
 
 def clear(directory: Path) -> None:
-    """Remove the files of an earlier run that this run may not write, and nothing else."""
+    """Remove the files of an earlier run, because this run may not overwrite all; keep other files."""
     for name in _FILES:
         (directory / name).unlink(missing_ok=True)
     for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
@@ -70,7 +70,7 @@ def _is_interrupted(directory: Path, settings: str) -> bool:
 
 
 def command(directory: Path, *, again: bool = False) -> str:
-    """Return the command line of this run: to resume it in `directory`, or with `again` to repeat it."""
+    """Return the command that resumes this run in `directory`, or with `again` the one that repeats it."""
     skipped = ("hydra.run.dir=", "overwrite=", "resume=")
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith(skipped)]
     resume = [] if again else [f"hydra.run.dir={directory}", "resume=true"]

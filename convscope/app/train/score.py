@@ -27,17 +27,23 @@ from convscope.progress import progress
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
 
-BATCH = 32  # photographs in memory at the same time
+BATCH = 32  # photographs that are in memory at the same time
 PREDICTIONS = "predictions.csv"
 
 
 def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
-    """Return folder and manifest of the data set; raise ConvscopeError without two classes or more."""
+    """Return folder and manifest of the data set.
+
+    Raises:
+        ConvscopeError: the data set does not exist, or has fewer than two classes.
+    """
     assert config.name is not None
     root = Path(config.root).expanduser() / config.name
     manifest = open_dataset(root, config.fold)
     if len(manifest.classes) < 2:
-        raise ConvscopeError(f"the data set at {root} has one class: expected two or more")
+        raise ConvscopeError(
+            f"the data set at {root} has {len(manifest.classes)} class(es): expected at least 2"
+        )
     return root, manifest
 
 
@@ -50,7 +56,7 @@ def score(
 ) -> None:
     """Evaluate the model on each split; write metrics.json, predictions.csv, charts and report.html.
 
-    Charts and galleries show the last split.
+    Charts and galleries show the last split of `batches`.
     """
     contract = bundle.contract
     names = contract.class_names
@@ -96,7 +102,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     missing = [name for name in manifest.classes if name not in known]
     if missing:
         raise ConvscopeError(
-            f"the model does not have all classes of the data set at {root} (missing: {', '.join(missing)}): "
+            f"the data set at {root} has classes that the model does not have ({', '.join(missing)}): "
             f"expected some of {', '.join(known)}; choose another data set with dataset.name=NAME"
         )
     _refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)

@@ -1,4 +1,4 @@
-"""Find labels that may be wrong, on the features of the first phase."""
+"""Find labels that may be wrong, with the features of the first phase."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from convscope.files import write_text
 from convscope.names import printable
 
 FILE = "label_errors.csv"
-MOST_FEATURES = 4096  # a logistic regression on more features (flattened maps) would take hours
+MOST_FEATURES = 4096  # with more features (flattened maps), a logistic regression takes hours
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Suspicion:
 
 
 def find_suspicions(features: Features, directory: Path) -> list[Suspicion]:
-    """Check the labels of all splits and write `label_errors.csv`, the most certain suspicion first.
+    """Check the labels of all splits; write `label_errors.csv`, with the most certain suspicion first.
 
     The result is empty if a class has fewer than five images, or if the features are not vectors.
     """

@@ -55,10 +55,10 @@ class _Run:
 
 
 def run(config: TrainConfig, directory: Path) -> None:
-    """Train, or with `config.evaluate` or `config.predict` use a trained model.
+    """Train a model; with `config.evaluate` or `config.predict`, use a trained one.
 
-    Afterwards Keras' global state and TensorFlow's determinism are reset: the next job of a sweep runs in the
-    same process.
+    At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
+    a sweep runs in the same process.
     """
     stage = predict_run if config.predict else evaluate_run if config.evaluate else train
     try:
@@ -71,13 +71,14 @@ def run(config: TrainConfig, directory: Path) -> None:
 def train(config: TrainConfig, directory: Path) -> None:
     """Train on the train split of the data set and write the run directory.
 
-    It writes model.keras (the epoch with the lowest validation loss), model.json, config.yaml, history.csv,
-    augmented_batch.png, metrics.json, predictions.csv, charts, and a report with all of them. A first phase
-    adds head/history.csv and label_errors.csv; callbacks=[snapshots] adds snapshots/epoch_NNN.weights.npz.
-    An interrupted run is resumed if it is started again in its directory, or with `config.resume`.
+    The run directory has model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
+    history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report with all of them. A
+    first phase adds head/history.csv and label_errors.csv; callbacks=[snapshots] adds
+    snapshots/epoch_NNN.weights.npz. An interrupted run is resumed if it is started again in its directory, or
+    with `config.resume`.
 
     Raises:
-        ConvscopeError: the data set is missing, weights do not fit, or `directory` holds another run.
+        ConvscopeError: the data set is missing, weights do not fit, or `directory` has another run.
         KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the run.
     """
     root, manifest = open_data(config.dataset)
@@ -123,7 +124,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
     if features and not (resumes and epochs):
         lowest = _first_phase(run, features, directory / "head" if epochs else directory)
     if epochs:
-        keras.utils.set_random_seed(config.seed)  # so that the first phase does not change the second
+        keras.utils.set_random_seed(config.seed)  # makes the second phase independent of the first
         trained = precision.in_precision(model, chosen)
 
         def save(improved: keras.Model) -> None:
@@ -147,9 +148,9 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
 
 
 def _first_phase(run: _Run, features: Features, directory: Path) -> float:
-    """Train the head alone, save the model as the best so far, and return its validation loss."""
+    """Train only the head, save the model as the best so far, and return its validation loss."""
     finetune = run.config.finetune
-    print(f"first phase: the head, {finetune.head_epochs} epochs on fixed features, without augmentation")
+    print(f"first phase: {finetune.head_epochs} epochs of the head on fixed features, without augmentation")
     keras.utils.set_random_seed(run.config.seed)
     rows, lowest = train_head(
         run.built.model,
@@ -182,7 +183,7 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
 def _normalized(
     config: AugmentationConfig, root: Path, manifest: Manifest, built: BuiltModel
 ) -> Preprocessing:
-    """Return the model's preprocessing, followed by ImageDataGenerator's normalization, for all splits."""
+    """Return the model's preprocessing with the normalization of ImageDataGenerator, for all splits."""
     preprocessing = replace(
         built.preprocessing,
         samplewise_center=config.samplewise_center or config.samplewise_std_normalization,
@@ -212,7 +213,7 @@ def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
 
 
 def _class_weights(manifest: Manifest) -> dict[int, float]:
-    """Return factors inversely proportional to the class counts in train; their mean over images is 1."""
+    """Return loss factors inversely proportional to the class counts in train; mean over images: 1."""
     counts = Counter(record.label for record in manifest.of_split("train"))
     total = counts.total() / len(counts)
     return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}

@@ -21,7 +21,7 @@ from convscope.training.precision import FLOAT32
 FILE = "report.html"
 SHOWN = 28  # pictures per gallery
 CHARTS = {
-    "head/curves.png": "Loss and accuracy by epoch, first phase (the head on fixed features)",
+    "head/curves.png": "Loss and accuracy by epoch, first phase (only the head, on precomputed features)",
     "curves.png": "Loss and accuracy by epoch",
     "confusion_matrix.png": "Confusion matrix",
     "class_curves.png": "ROC and precision-recall curves of each class against the others",
@@ -55,7 +55,7 @@ def write(
     suspicions: Sequence[Suspicion],
     command: str,
 ) -> None:
-    """Write `report.html` into the run directory, with the charts that it contains already.
+    """Write `report.html` into the run directory, with the charts that are already in it.
 
     `last` and `paths` belong to the last split of `results`; the galleries show that split.
     """
@@ -116,15 +116,15 @@ def write(
 
 
 def _dataset_version(contract: Contract) -> str:
-    """Return what identifies the version of the data set."""
+    """Return the hash of the data set's manifest as text, or its path if it has no manifest."""
     digest = contract.dataset.get("manifest_sha256")
     return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"
 
 
 def _curves_precision(directory: Path, contract: Contract) -> str | None:
-    """Return the precision that the curves were computed in, None for float32 or without curves.
+    """Return the precision of the curves, None for float32 or without curves.
 
-    A first phase alone (`epochs` is 0) trains the head in float32.
+    If `epochs` is 0, the first phase is the only one; it trains the head in float32.
     """
     precision = contract.training.get("precision", FLOAT32)
     has_curves = contract.training.get("epochs") and (directory / "curves.png").is_file()

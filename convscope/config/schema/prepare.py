@@ -9,14 +9,14 @@ from convscope.options import check_range, option
 
 
 class SplitOf(StrEnum):
-    """The whole of which `split.test` is a fraction."""
+    """The base of the fraction `split.test`."""
 
     remainder = "remainder"
     total = "total"
 
 
 class Link(StrEnum):
-    """How the data set refers to an image file that needs no conversion."""
+    """Ways to bring an image file that needs no conversion into the data set."""
 
     auto = "auto"
     copy = "copy"
@@ -26,32 +26,36 @@ class Link(StrEnum):
 
 @dataclass
 class DatasetConfig:
-    """The settings that every data set has."""
+    """The settings that all data sets share."""
 
-    name: str | None = option(None, "name of its folder below dataset.root; null: the name of the source")
+    name: str | None = option(
+        None, "name of the data set and of its folder in dataset.root; null: the name of the source"
+    )
     root: str = option("data", "folder that contains the data sets")
     classes: list[str] = option([], "stage 1: the classes to use, in this order; []: all, sorted")
     fold: int | None = option(None, "stage 2: the fold to validate on, 0 to split.folds - 1")
 
     def __post_init__(self) -> None:
-        """Refuse names that are not folder names, and classes that are listed twice."""
+        """Check that the name is a folder name, and that no class is listed twice."""
         if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0")):
             raise ConvscopeError(
                 f"dataset.name={self.name!r} is not a valid folder name: expected one without / and \\"
             )
         if self.name is not None and self.name.startswith("."):
             raise ConvscopeError(
-                f"dataset.name={self.name!r} is a hidden folder: expected a name without a leading dot"
+                f"dataset.name={self.name!r} begins with a dot, like hidden folders: expected another name"
             )
         repeated = [name for name in self.classes if self.classes.count(name) > 1]
         if repeated:
-            raise ConvscopeError(f"dataset.classes lists {repeated[0]!r} twice: expected each class once")
+            raise ConvscopeError(
+                f"dataset.classes lists {repeated[0]!r} more than once: expected each class once"
+            )
 
     def _name_after(self, key: str, source: str | None, last: str) -> None:
-        """Use `last`, the name of the source, if no name is given; raise ConvscopeError without a source."""
+        """Use `last`, the name of the source, if no name is given; raise ConvscopeError without both."""
         self.name = self.name or (last if source else None)
         if self.name is None:
-            raise ConvscopeError(f"dataset.name is not given: add dataset.name=NAME (or {key} in stage 1)")
+            raise ConvscopeError(f"dataset.name is not given: set dataset.name=NAME (or {key} in stage 1)")
         DatasetConfig.__post_init__(self)
 
 
@@ -77,19 +81,19 @@ class ProceduralConfig(DatasetConfig):
 
 @dataclass
 class PhotographsConfig(DatasetConfig):
-    """Photographs and the source of their class: folder, pattern or table."""
+    """Photographs; their class comes from the folder, from a pattern on the path, or from a table."""
 
     class_pattern: str | None = option(
-        None, "regular expression on the path; its first group is the class; null: the folder is the class"
+        None, "regular expression on the path, whose first group is the class; null: the folder is the class"
     )
-    labels: str | None = option(None, "CSV file with the columns path and class")
+    labels: str | None = option(None, "CSV file with the columns path and class, instead of folders")
 
     def __post_init__(self) -> None:
-        """Refuse two sources of the class."""
+        """Check that only one source of the class is given."""
         super().__post_init__()
         if self.class_pattern is not None and self.labels is not None:
             raise ConvscopeError(
-                "dataset.class_pattern and dataset.labels are both given: expected one of them"
+                "dataset.class_pattern and dataset.labels are both set: expected only one of them"
             )
 
 
@@ -112,7 +116,7 @@ class KaggleConfig(PhotographsConfig):
     """A Kaggle data set or competition."""
 
     kaggle: str | None = option(None, "stage 1: OWNER/NAME of a data set, or NAME of a competition")
-    max_gigabytes: float = option(100.0, "largest size of the unpacked archive")
+    max_gigabytes: float = option(100.0, "maximum size of the unpacked archive")
 
     def __post_init__(self) -> None:
         """Name the data set after the Kaggle data set."""
@@ -138,9 +142,11 @@ class InspectConfig:
 
 @dataclass
 class SplitConfig:
-    """The settings that every split has."""
+    """The settings that all splits share."""
 
-    link: Link = option(Link.auto, "auto: a hard link if the file system supports it, else a copy")
+    link: Link = option(
+        Link.auto, "copy, hardlink, symlink, or auto: a hard link if the file system supports it, else a copy"
+    )
 
 
 @dataclass
@@ -150,10 +156,12 @@ class FractionsConfig(SplitConfig):
     validation: float = option(0.15, "fraction of each class for validation")
     test: float = option(0.2, "fraction of each class for test, see split.of")
     of: SplitOf = option(
-        SplitOf.remainder, "split.test is a fraction of the total, or of the remainder after validation"
+        SplitOf.remainder, "split.test is a fraction of the total, or of the remainder without validation"
     )
     seed: int = option(0, "random seed of the split")
-    folds: int = option(0, "also write K cross-validation folds without test; train.py dataset.fold=0 to K-1")
+    folds: int = option(
+        0, "number K of cross-validation folds, without the test split; train.py dataset.fold=0 to K-1"
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges; some images must remain for training."""
@@ -172,20 +180,24 @@ class FractionsConfig(SplitConfig):
 
 @dataclass
 class PredefinedConfig(FractionsConfig):
-    """The split of the source: its folders train, validation, test. A missing one is taken from train."""
+    """The split of the source: its folders train, validation and test.
+
+    A missing validation or test split gets a fraction of train.
+    """
 
     def __post_init__(self) -> None:
-        """Refuse folds."""
+        """Check that there are no folds."""
         super().__post_init__()
         if self.folds:
             raise ConvscopeError(
-                f"split.folds={self.folds} needs split=fractions: expected 0 with split=predefined"
+                f"split.folds={self.folds} needs split=fractions, but split=predefined is set: expected "
+                "split.folds=0"
             )
 
 
 @dataclass
 class ExtendConfig(SplitConfig):
-    """New images of the source are added to an existing data set, whose images keep their splits."""
+    """An existing data set with new images from the source. The existing images keep their splits."""
 
 
 @dataclass
@@ -195,5 +207,5 @@ class PrepareConfig:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     inspect: InspectConfig = field(default_factory=InspectConfig)
-    overwrite: bool = option(False, "replace a data set that has the same name and other settings")
-    debug: bool = option(False, "print a traceback with every error")
+    overwrite: bool = option(False, "replace a data set with the same name and other settings")
+    debug: bool = option(False, "show a traceback with an error")

@@ -15,7 +15,7 @@ from convscope.training.settings import OptimizationSettings
 
 
 class Logger(StrEnum):
-    """Additional loggers of the metrics of each epoch."""
+    """Additional loggers for the metrics of each epoch."""
 
     none = "none"
     tensorboard = "tensorboard"
@@ -37,7 +37,7 @@ class Split(StrEnum):
 
 @dataclass
 class ModelConfig(OutputSettings):
-    """A network: the options that all kinds share."""
+    """The options that all networks share."""
 
     input_size: int | None = option(
         None, "width and height of the input in pixels; null: the default of the network"
@@ -71,15 +71,15 @@ class SmallConvnetConfig(ModelConfig):
             check_range("model.widths", width, 1)
         if self.input_size is None:
             raise ConvscopeError(
-                "model.input_size=null: expected a size in pixels, because this network has no default"
+                "model.input_size=null: this network has no default size; expected a size in pixels"
             )
         side = self.input_size
         for _ in self.widths:
             side = (side - 2) // 2
         if side < 1 or not self.widths:
             raise ConvscopeError(
-                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: "
-                "expected at least one convolution, and a larger input or fewer convolutions"
+                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: set at least "
+                "one convolution, and fewer convolutions or a larger input size"
             )
 
 
@@ -102,14 +102,14 @@ class KerasApplicationConfig(PretrainedConfig):
 class PretrainedFileConfig(PretrainedConfig):
     """The trunk of a saved model."""
 
-    file: str = option(MISSING, "a .keras file")
+    file: str = option(MISSING, "a .keras or .h5 file")
     cut: str | None = option(
         None, "name of the layer that the head is added to; null: the last layer with feature maps"
     )
     scale: list[float] = option(
-        [], "with preprocessing=affine, which computes pixels * scale + offset: one number or three"
+        [], "with preprocessing=affine: pixels * scale + offset, one number or one per channel"
     )
-    offset: list[float] = option([], "with preprocessing=affine: one number or three")
+    offset: list[float] = option([], "with preprocessing=affine: see scale")
 
     def __post_init__(self) -> None:
         """Check that an affine preprocessing is complete."""
@@ -155,24 +155,24 @@ class AugmentationConfig(Ranges):
         samplewise = self.samplewise_center or self.samplewise_std_normalization
         if (self.featurewise or samplewise) and self.engine is not Engine.keras:
             raise ConvscopeError(
-                "augmentation.featurewise_… and samplewise_… need ImageDataGenerator: expected "
-                "augmentation.engine=keras"
+                "augmentation.featurewise_… and samplewise_… need ImageDataGenerator: set "
+                "augmentation.engine=keras, or remove them"
             )
         if self.featurewise and samplewise:
             raise ConvscopeError(
-                "augmentation.featurewise_… and samplewise_… are both set: expected one of the two"
+                "augmentation.featurewise_… and samplewise_… are both set: expected only one of them"
             )
 
 
 @dataclass
 class FinetuneConfig:
-    """The first phase of fine-tuning, which trains the new head alone."""
+    """The first phase of fine-tuning, which trains only the new head."""
 
     head_epochs: int = option(
         0, "epochs of the first phase, on precomputed features without augmentation; 0: no first phase"
     )
     head_learning_rate: float = option(
-        1e-3, "learning rate of the first phase; its other settings are those of training, without mixup"
+        1e-3, "learning rate of the first phase; the other settings are those of training, without mixup"
     )
 
     def __post_init__(self) -> None:
@@ -195,7 +195,7 @@ class TrainingConfig(OptimizationSettings):
     """The training loop."""
 
     batch_size: int = option(32, "images per step")
-    class_weights: bool = option(False, "weight the loss so that all classes count the same")
+    class_weights: bool = option(False, "weight the loss so that all classes count equally")
     mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
     precision: Precision = option(
         Precision.auto, "auto measures the precisions that the hardware supports and chooses the fastest"
@@ -211,7 +211,7 @@ class TrainingConfig(OptimizationSettings):
 
 @dataclass
 class SnapshotsConfig:
-    """Options of callbacks=[snapshots]."""
+    """The options of callbacks=[snapshots]."""
 
     every: int = option(1, "epochs between two snapshots; epoch 0 and the last epoch are always saved")
 
@@ -222,7 +222,7 @@ class SnapshotsConfig:
 
 @dataclass
 class TrainConfig:
-    """Stage 2."""
+    """The configuration of stage 2."""
 
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -253,12 +253,17 @@ class TrainConfig:
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         if not self.training.epochs and not self.finetune.head_epochs:
-            raise ConvscopeError("training.epochs=0 needs finetune=two_phase: expected 1 or more without it")
+            raise ConvscopeError(
+                "training.epochs=0 needs finetune=two_phase: set finetune=two_phase, or training.epochs=1 or "
+                "more"
+            )
         if Callbacks.snapshots in self.callbacks and not self.training.epochs:
             raise ConvscopeError(
-                "callbacks=[snapshots] saves epochs of the main phase: expected training.epochs=1 or more"
+                "callbacks=[snapshots] saves epochs of the main phase, but training.epochs=0: set "
+                "training.epochs=1 or more"
             )
         if self.finetune.head_epochs and isinstance(self.model, SmallConvnetConfig):
             raise ConvscopeError(
-                "finetune=two_phase needs a pretrained model: expected another model than small_convnet"
+                "finetune=two_phase needs a pretrained model, but model=small_convnet is set: choose another "
+                "model, or finetune=one_phase"
             )
