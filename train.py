@@ -1,6 +1,6 @@
 """Stage 2: train a network on a data set and save its best epoch in a run directory.
 
-python train.py dataset=procedural model=small_convnet
+python train.py dataset=procedural model=small_convnet         # the data set of stage 1 without arguments
 python train.py dataset=folder dataset.name=pets model=inception_v3 training.epochs=5
 python train.py finetune=two_phase model=vgg16 model.trainable=block5_conv1
 python train.py evaluate=RUN dataset=folder dataset.name=other # evaluate a trained model

@@ -1,4 +1,4 @@
-"""Stage 3: draw what a checkpoint learned, and a page that shows it.
+"""Stage 3: draw what a model learned, and write a page with all pictures.
 
 python visualize.py                                            # the last training run
 python visualize.py checkpoint=outputs/train/RUN 'images=[cat.jpg, "holiday/*.png"]'

@@ -6,7 +6,7 @@ The public API:
 - `OpenModel`: an open model, with `predict`, `activations`, `examples` and `statistics`.
 - `grid(maps)`: a picture of all feature maps of a layer.
 - `evolution(run, photograph)`: feature maps after each epoch of a training.
-- `Evolution`, `LayerExamples`: what `evolution` and `OpenModel.examples` return.
+- `Evolution`, `LayerExamples`: the results of `evolution` and `OpenModel.examples`.
 
 `docs/api.md` has examples. `import convscope` is fast: Keras is imported when one of these names is used.
 """

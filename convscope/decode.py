@@ -1,4 +1,4 @@
-"""Decoding: any image file into an upright 8-bit RGB picture, or an error with the reason."""
+"""Decoding: from any image file to an upright 8-bit RGB picture, or to an error with the reason."""
 
 import io
 import re
@@ -54,8 +54,9 @@ class Decoded:
     """A completely decoded picture, as it is in its file.
 
     `image` is Pillow's image, not yet upright. `mode` and `format` are Pillow's names of the pixel mode and
-    the format of the content, whatever the suffix of the file. `orientation` is 1 to 8 as in EXIF, or 0 if
-    the EXIF data is damaged. `is_deep`: 16 bits per channel. `is_animated`: several frames.
+    of the format of the content; the suffix of the file may be another. `orientation` is 1 to 8 as in EXIF,
+    or 0 if the EXIF data is damaged. `is_deep` is true for 16 bits per channel, `is_animated` for several
+    frames.
     """
 
     image: Image.Image
@@ -67,7 +68,7 @@ class Decoded:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether a pixel may be transparent."""
+        """Whether pixels can be transparent."""
         return self.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in self.image.info
 
     @property
@@ -84,8 +85,8 @@ class Decoded:
 def load(path: Path) -> np.ndarray:
     """Return the picture in a file, complete and upright.
 
-    The EXIF orientation is applied, 16-bit grey is scaled to 8 bits, transparent pixels are blended with
-    white, and an animation gives its first frame.
+    The EXIF orientation is applied, 16-bit grey is scaled to 8 bits, and transparent pixels are blended with
+    white. For an animation, the result is its first frame.
 
     Returns:
         uint8 (height, width, 3), RGB, read-only.
@@ -98,7 +99,9 @@ def load(path: Path) -> np.ndarray:
 
 
 def load_plain(path: Path) -> np.ndarray:
-    """Return what `load` returns, faster, for an upright 8-bit JPEG or PNG; JPEG decoders round differently.
+    """Return the picture in an upright 8-bit JPEG or PNG file, faster than `load`.
+
+    The values of a JPEG can differ from those of `load` by rounding.
 
     Raises:
         DecodeError: the file is missing, not an image, or damaged.
@@ -151,9 +154,8 @@ def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
                 )
             deep = image.mode in _SIXTEEN_BIT or any(";16" in str(tile[3]) for tile in image.tile)
             kind = image.format or ""
-            moving = kind != "MPO" and getattr(
-                image, "is_animated", False
-            )  # an MPO file has a photograph and its preview
+            # An MPO file has a photograph and its preview, which are no animation.
+            moving = kind != "MPO" and getattr(image, "is_animated", False)
             mode = image.mode
             if grey and kind == "JPEG":
                 image.draft("L", image.size)
@@ -174,9 +176,8 @@ def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
         TypeError,
     ) as error:
         detail = one_line(error) or type(error).__name__
-        reason = (
-            Reason.truncated if _TRUNCATED.search(detail) else Reason.damaged
-        )  # Pillow has one class for both
+        # Pillow raises the same class of error for both.
+        reason = Reason.truncated if _TRUNCATED.search(detail) else Reason.damaged
         raise DecodeError(path, reason, detail) from None
 
 
@@ -195,12 +196,16 @@ def _unidentified(content: bytes) -> tuple[Reason, str]:
     if content[:4] == b"%!PS" or content[:4] == b"\xc5\xd0\xd3\xc6":
         return Reason.unsupported, "PostScript is a program, not a picture: convert it to JPEG or PNG"
     if content.startswith(_BEGINNINGS) or content[4:12] == b"ftypavif" or content[8:12] == b"WEBP":
-        return Reason.damaged, "the header is that of a picture, the rest is not"
+        return Reason.damaged, "only the header of the file is that of a picture"
     return Reason.not_an_image, "expected JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF"
 
 
 def to_rgb(decoded: Decoded, path: Path) -> np.ndarray:
-    """Return upright 8-bit RGB, uint8 (height, width, 3); raise DecodeError for other pixel modes."""
+    """Return the pixels of a decoded picture, upright, uint8 (height, width, 3), RGB.
+
+    Raises:
+        DecodeError: the pixel mode is not supported, or the picture is damaged.
+    """
     image = decoded.image
     try:
         upright = ImageOps.exif_transpose(image) if decoded.orientation > 1 else image

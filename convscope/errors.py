@@ -13,7 +13,7 @@ class ConvscopeError(Exception):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConvscopeError:
-    """Return the error for a name that is not in `known`: it suggests similar names, or lists all.
+    """Return the error for a name that is not in `known`. The message lists similar names, or all.
 
     Args:
         kind: the kind of name, for example "layer".

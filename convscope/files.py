@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders: they are written under a temporary name and then renamed."""
+"""Atomic writing of files and folders: they get a temporary name, which is changed at the end."""
 
 import csv
 import ctypes
@@ -17,7 +17,7 @@ from convscope.errors import ConvscopeError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically; create its folders."""
+    """Write `content` to `path` atomically; create its folders if needed."""
     with beside(path) as partial:
         partial.write_bytes(content)
 
@@ -64,7 +64,7 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def locked(folder: Path, otherwise: str) -> Iterator[None]:
-    """Lock a folder against other processes; raise ConvscopeError(`otherwise`) if another process has it.
+    """Lock a folder; raise ConvscopeError, with the text `otherwise`, if another process has locked it.
 
     The operating system releases the lock when the process ends, even if it is killed.
     """
@@ -81,11 +81,11 @@ def locked(folder: Path, otherwise: str) -> Iterator[None]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `target`; at the end it replaces `target`, if it contains anything.
+    """Yield an empty folder beside `target`; at the end, if it is not empty, it replaces `target`.
 
     If the process is killed, `target` is the complete old folder or the complete new one. On systems that
-    cannot exchange two folders (Linux can), `target` may be missing until the next call restores it. The
-    leftovers of a killed process are removed.
+    cannot exchange two folders (Linux can), `target` may be missing until the next call restores it. Files
+    that a killed process has left are removed.
 
     Raises:
         ConvscopeError: another process is replacing `target`.

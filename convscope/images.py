@@ -48,16 +48,16 @@ def in_pillow(picture: np.ndarray | Indexed) -> Image.Image:
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return the picture, uint8, resized to `height` x `width` with bilinear interpolation.
 
-    If a side shrinks to a half or less, blocks of pixels are averaged first. All pictures get the input size
-    of a model by this function.
+    If a side shrinks to a half or less, blocks of pixels are averaged first. This function resizes all
+    pictures to the input size of a model.
     """
     rows, columns = pixels.shape[:2]
     if (rows, columns) == (height, width):
         return pixels
     down, across = max(1, rows // height), max(1, columns // width)
     if down > 1 or across > 1:
-        whole = pixels[: rows // down * down, : columns // across * across]
-        pixels = cv2.resize(whole, (columns // across, rows // down), interpolation=cv2.INTER_AREA)
+        divisible = pixels[: rows // down * down, : columns // across * across]
+        pixels = cv2.resize(divisible, (columns // across, rows // down), interpolation=cv2.INTER_AREA)
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -68,7 +68,7 @@ def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def fit_within(pixels: np.ndarray, longest: int) -> np.ndarray:
-    """Return the picture, shrunk with its aspect ratio until no side is longer than `longest` pixels."""
+    """Return the picture, shrunk so that no side is longer than `longest` pixels, with its aspect ratio."""
     height, width = pixels.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
@@ -90,7 +90,7 @@ def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
 
 
 def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: float = 0.7) -> np.ndarray:
-    """Return a picture with a heatmap over it, which is transparent where it is 0.
+    """Return a picture with a heatmap on top; the heatmap is transparent where it is 0.
 
     Args:
         pixels: uint8 (height, width, 3).
@@ -104,7 +104,7 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: floa
 
 
 def save_png(path: Path, picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a picture whole or not at all; see `png_bytes`."""
+    """Write a picture atomically; see `png_bytes`."""
     write_bytes(path, png_bytes(picture, metadata))
 
 
@@ -117,8 +117,8 @@ def png_bytes(picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None 
     for key, value in (metadata or {}).items():
         text.add_itxt(key, value)
     buffer = io.BytesIO()
-    # RGB as runs of equal pixels: half the time of zlib's default, and no larger; with a palette the
-    # default is as fast and takes a third of the bytes.
+    # For RGB, runs of equal pixels take half the time of zlib's default, and the file is no larger. With a
+    # palette, the default is as fast, and the file is a third as large.
     strategy = _DEFAULT if isinstance(picture, Indexed) else _RUNS
     in_pillow(picture).save(buffer, "PNG", pnginfo=text, compress_level=1, compress_type=strategy)
     return buffer.getvalue()

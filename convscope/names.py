@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
-_LONGEST = 120  # bytes; file systems allow 255, and a name gets suffixes
+_LONGEST = 120  # bytes; file systems allow 255, but names get suffixes
 
 
 def printable(text: str) -> str:
-    """Return `text` with the bytes of a file name that are not valid UTF-8 as escape sequences."""
+    """Return `text`, with bytes that are not valid UTF-8 replaced by escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(text: str) -> str:
-    """Return `text` as a file name: `/` becomes `.`, characters that a file system refuses become `_`.
+    """Return `text` as a file name: `/` becomes `.`, and characters that a file system refuses become `_`.
 
-    Names longer than 120 UTF-8 bytes are cut. A leading dot, which would hide the file, is replaced.
+    Names longer than 120 UTF-8 bytes are shortened. A leading dot would hide the file, so it becomes `_`.
     """
     name = _UNSAFE.sub("_", printable(text).replace("/", "."))
     if len(name.encode()) > _LONGEST:  # the hash keeps different names different

@@ -1,4 +1,4 @@
-"""Options of a settings class: dataclass fields with a help text, and checks of their values."""
+"""The options of settings classes: dataclass fields with a help text, and range checks."""
 
 import math
 from dataclasses import field
@@ -8,7 +8,7 @@ from convscope.errors import ConvscopeError
 
 
 def option(default: Any, text: str, **more: Any) -> Any:
-    """Return a dataclass field with a default and a line for `--help`; `more` is further metadata."""
+    """Return a dataclass field with a default, a text for `--help`, and more metadata."""
     metadata = {"help": text, **more}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)

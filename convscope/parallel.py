@@ -35,8 +35,8 @@ def in_processes(
     """Yield the results of `map(work, items)`, computed in one process per core.
 
     A single item is computed in this process. The worker processes end with this process, even if it is
-    killed. They are started by a fork server, not by a fork of this process: a fork copies the locks that
-    other threads hold (TensorFlow starts such threads), and the copy can never be released.
+    killed. A fork server starts them. A fork of this process would copy the locks that other threads hold
+    (TensorFlow starts such threads), and nothing would release the copies.
 
     Args:
         work: a function that can be pickled.
@@ -55,8 +55,8 @@ def in_processes(
         yield from _map(ProcessPoolExecutor(count, context, _start_worker), work, items)
     except BrokenProcessPool:
         raise ConvscopeError(
-            "a worker process died: it ran out of memory, or a file crashed its decoder; try again, or "
-            "halve the folder to find the file"
+            "a worker process died: it ran out of memory, or a file crashed the decoder; try again, or "
+            "try with half of the files to find the damaged one"
         ) from None
 
 

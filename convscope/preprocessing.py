@@ -1,8 +1,8 @@
-"""Preprocessing: from pixels to the input of a model. It has a name, and is stored with the model.
+"""Preprocessing: from pixels to the input of a model. It has a name and is stored with the model.
 
 A preprocessing is an affine map for each channel, after an optional change of the order of the channels. The
-samplewise normalization of Keras' ImageDataGenerator can follow. Training, evaluation and all views apply it
-through `Preprocessing.encode` only.
+samplewise normalization of Keras' ImageDataGenerator can follow. Training, evaluation and all views use
+`Preprocessing.encode`.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ class Preprocessing:
         """
         if len(set(self.scale)) > 1 or len(set(self.offset)) > 1:
             raise ConvscopeError(
-                f"preprocessing={self.name} has different values for red, green and blue, but the model "
-                "takes grey pictures: expected a preprocessing with equal values"
+                f"preprocessing={self.name} has different values for red, green and blue, but the input of "
+                "the model is grey: expected a preprocessing with equal values"
             )
         return replace(self, order="grey")
 
@@ -61,7 +61,10 @@ class Preprocessing:
         return not (self.samplewise_center or self.samplewise_std)
 
     def encode(self, pixels: Any) -> Any:
-        """Return the model's input, float32, for RGB pixels from 0 to 255, (..., 3): arrays or tensors."""
+        """Return the model's input, float32 (..., channels), for RGB pixels (..., 3), 0 to 255.
+
+        The pixels are an array or a tensor, and so is the result.
+        """
         ordered = self._ordered(pixels)
         scale, offset = (
             np.array(values[: self.channels], np.float32) for values in (self.scale, self.offset)
@@ -94,13 +97,13 @@ class Preprocessing:
     def table(self) -> np.ndarray:
         """Result of `encode` for each of 256 levels in each channel, float32 (1, 256, 3).
 
-        It describes invertible preprocessing only: there, a value depends on no other pixel.
+        It is valid only for an invertible preprocessing, where a value does not depend on other pixels.
         """
         levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
         return self.encode(levels)[None]
 
     def decode(self, values: Any) -> Any:
-        """Return RGB pixels from 0 to 255, float32 (..., 3), for a model's input: the inverse of `encode`.
+        """Return RGB pixels, float32 (..., 3), 0 to 255, for a model's input: the inverse of `encode`.
 
         Raises:
             ConvscopeError: the preprocessing cannot be inverted.
@@ -123,7 +126,11 @@ class Preprocessing:
 
     @staticmethod
     def from_json(content: Any) -> "Preprocessing":
-        """Return the preprocessing that `to_json` described; raises ConvscopeError if it is malformed."""
+        """Return the preprocessing that `to_json` returned as `content`.
+
+        Raises:
+            ConvscopeError: `content` is malformed.
+        """
         try:
             scale = tuple(float(value) for value in content["scale"])
             offset = tuple(float(value) for value in content["offset"])
@@ -177,7 +184,7 @@ PREPROCESSINGS = {
 
 
 def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[float]) -> Preprocessing:
-    """Return the preprocessing with a name, or for "affine" the one with `scale` and `offset`.
+    """Return the preprocessing with a name; for "affine", make it from `scale` and `offset`.
 
     Args:
         name: one of `PREPROCESSINGS`, or "affine".
@@ -185,20 +192,24 @@ def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[fl
         offset: see `scale`.
 
     Raises:
-        ConvscopeError: the name is unknown, or it does not take the numbers.
+        ConvscopeError: the name is unknown, or the numbers do not fit it.
     """
     if name != "affine" and not scale and not offset:
         return by_name(name)
     if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale:
         raise ConvscopeError(
             f"preprocessing={name}, scale={list(scale)} and offset={list(offset)}: expected "
-            "preprocessing=affine with one or three numbers in each, scale without 0"
+            "preprocessing=affine with one or three numbers in each, and no scale of 0"
         )
     return Preprocessing("affine", _triple(np.resize(scale, 3)), _triple(np.resize(offset, 3)))
 
 
 def by_name(name: str) -> Preprocessing:
-    """Return the preprocessing with a name; raises ConvscopeError, with similar names, if it is unknown."""
+    """Return the preprocessing with a name.
+
+    Raises:
+        ConvscopeError: the name is unknown; the message lists similar names.
+    """
     if name not in PREPROCESSINGS:
         raise unknown("preprocessing", name, PREPROCESSINGS)
     return PREPROCESSINGS[name]

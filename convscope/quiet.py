@@ -8,10 +8,10 @@ import tempfile
 def import_tensorflow(*, progress_bars: bool = False) -> None:
     """Import TensorFlow and Keras, which takes seconds; show their output only if the import fails.
 
-    TensorFlow writes to the file descriptor before it reads its log level, so the descriptor is redirected.
+    TensorFlow writes to standard error before it reads its log level, so the file descriptor is redirected.
 
     Args:
-        progress_bars: keep the progress bars of Keras' `fit` and `predict`.
+        progress_bars: whether `fit` and `predict` of Keras show progress bars.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

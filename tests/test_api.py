@@ -130,7 +130,7 @@ def test_color_of_a_value_depends_on_the_given_scale_only() -> None:
         ({"range": (1,)}, "expected .lowest, highest."),
         (
             {"statistics": ChannelStatistics(1, np.ones(3), None, *none)},
-            "statistics of 3 channels, but maps of 2",
+            "the statistics have 3 channels, but the maps have 2",
         ),
     ):
         with pytest.raises(ConvscopeError, match=said):
@@ -161,7 +161,7 @@ def test_examples_are_the_pictures_with_the_highest_values_and_their_crops(tmp_p
     with pytest.raises(ConvscopeError, match="no photographs"):
         model.examples([], ["maps"])
     for wrong in ({"top": 0}, {"limit": -1}):
-        with pytest.raises(ConvscopeError, match="expected top of at least 1, limit of at least 0"):
+        with pytest.raises(ConvscopeError, match="expected top >= 1 and limit >= 0"):
             model.examples(pictures, ["maps"], **wrong)
     with pytest.raises(ConvscopeError, match="choose convolutions in layers"):
         model.examples(pictures, ["type:Dense"])
@@ -306,7 +306,7 @@ def test_pictures_of_pillow_are_read_as_files_are(tmp_path: Path) -> None:
             np.testing.assert_array_equal(model.encode(image), model.encode(path), err_msg=path.name)
     grid = convscope.grid(np.ones((3, 3, 2), np.float32))
     assert model.predict([grid, tmp_path / "grey.png"]).shape == (2, 2)
-    with pytest.raises(ConvscopeError, match="cannot read the picture of Pillow: unsupported"):
+    with pytest.raises(ConvscopeError, match="cannot read the Pillow image: unsupported"):
         model.predict(Image.fromarray(PIXELS[..., 0].astype(np.float32)))
 
 

@@ -1,4 +1,4 @@
-"""Open any Keras classifier from Python: predictions, feature maps, and the photographs that excite them."""
+"""Open any Keras classifier from Python: predictions, feature maps, strongest examples, statistics."""
 
 import html
 from collections.abc import Iterator, Sequence
@@ -30,18 +30,21 @@ Photograph = str | Path | np.ndarray | Image.Image
 Photographs = Photograph | Sequence[Photograph]
 _BATCH = 32
 _SHOWN_CLASSES = 5  # in the summary of a model
-_LONGEST = 72  # pixels, longer side of a crop
+_LONGEST = 72  # pixels of a crop's longer side
 
 
 @dataclass(frozen=True)
 class LayerExamples:
-    """The k photographs that excite each channel of a layer most, the strongest first.
+    """The k photographs with the highest values in each channel of a layer, the highest first.
 
-    `value`, float32 (channels, k): the maximum of the feature map. `photograph`, int64 (channels, k): the
-    index of the photograph. `crops`, uint8 (channels, k, height, width, 3): the receptive field of the
-    maximum, or the whole photograph with an outline around it. `silent`, bool (channels, k): the value has no
-    meaning, because nothing excites the channel, or all photographs do equally. `channels`, int64
-    (channels,): the index of each channel.
+    Attributes:
+        value: float32 (channels, k), the maximum of the feature map.
+        photograph: int64 (channels, k), the index of the photograph.
+        crops: uint8 (channels, k, height, width, 3), the receptive field of the maximum; the whole photograph
+            with an outline around the position if the field covers it.
+        silent: bool (channels, k), whether the photograph does not excite the channel: the value is zero
+            after a ReLU, or equal for all photographs.
+        channels: int64 (channels,), the index of each channel.
     """
 
     value: np.ndarray
@@ -53,10 +56,10 @@ class LayerExamples:
 
 @dataclass(frozen=True)
 class Evolution:
-    """Feature maps after each of several epochs.
+    """Feature maps of a photograph after several epochs.
 
-    `epochs` are the numbers of the epochs, 0 before the first step; `maps` is float32 (epochs, height, width,
-    channels) by layer path.
+    `epochs` are the numbers of the epochs; epoch 0 is before the first step. `maps` has the feature maps by
+    layer path, float32 (epochs, height, width, channels).
     """
 
     epochs: list[int]
@@ -65,7 +68,7 @@ class Evolution:
 
 @dataclass(frozen=True, repr=False)
 class OpenModel:
-    """An open model; `bundle` has its flat graph and its contract."""
+    """An open model. `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
 
@@ -96,7 +99,7 @@ class OpenModel:
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers at any depth, in topological order, with their paths."""
+        """All layers, also those of inner models, in topological order."""
         return self.bundle.layers
 
     @property
@@ -105,11 +108,11 @@ class OpenModel:
         return self.bundle.contract.class_names
 
     def encode(self, photographs: Photographs) -> np.ndarray:
-        """Return the model's input for photographs, preprocessed: float32 (n, height, width, channels).
+        """Return photographs as the input of the model, float32 (n, height, width, channels).
 
         Args:
-            photographs: one or several of any size: paths, uint8 arrays (height, width, 3) in RGB, or
-                pictures of Pillow.
+            photographs: one photograph or several, of any size: paths, uint8 arrays (height, width, 3) in
+                RGB, or images of Pillow.
 
         Raises:
             ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
@@ -122,7 +125,7 @@ class OpenModel:
         return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
     def predict(self, photographs: Photographs) -> np.ndarray:
-        """Return the probability of each class, float64 (n, classes)."""
+        """Return the probability of each class, float64 (n, classes), 0 to 1; see `encode`."""
         return probabilities_of(self.bundle.model, self.encode(photographs))
 
     def activations(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, np.ndarray]:
@@ -130,7 +133,7 @@ class OpenModel:
 
         Args:
             photographs: see `encode`.
-            layers: layer paths, globs, `type:Conv2D`, indices, slices, `last_conv`, `every:10`.
+            layers: layer paths, globs, `type:Conv2D`, indices, slices, `last_conv` or `every:10`.
 
         Returns:
             float32 (n, height, width, channels), or (n, units), by layer path.
@@ -144,20 +147,21 @@ class OpenModel:
     def examples(
         self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
     ) -> dict[str, LayerExamples]:
-        """Return the parts of photographs that excite each channel most, by layer path.
+        """Return the photographs with the highest values in each channel, by layer path.
 
         Args:
-            photographs: see `encode`; any number, they are processed in batches.
-            layers: see `activations`; if empty, four convolutions across the depth, after their activation.
-            top: photographs per channel, at least 1.
-            limit: channels per layer, the strongest ones; 0 is all.
+            photographs: see `encode`. They are processed in batches, so there can be any number of them.
+            layers: see `activations`. If empty, four convolutions at equal steps of depth, after their
+                activation.
+            top: the number of photographs per channel, at least 1.
+            limit: the number of channels per layer, the strongest ones; 0 returns all.
 
         Raises:
             ConvscopeError: no layer matches, a layer has no feature maps, values are not finite, or `top` or
                 `limit` is out of range.
         """
         if top < 1 or limit < 0:
-            raise ConvscopeError(f"top={top}, limit={limit}: expected top of at least 1, limit of at least 0")
+            raise ConvscopeError(f"top={top}, limit={limit}: expected top >= 1 and limit >= 0")
         photographs = _several(photographs)
         selected = layers_to_search(self.layers, layers, "layers")
         search = ExampleSearch(self.bundle.model, selected, top=top)
@@ -171,8 +175,12 @@ class OpenModel:
     def statistics(self, photographs: Photographs, layers: Sequence[str]) -> dict[str, ChannelStatistics]:
         """Return statistics of the channels over many photographs, by layer path.
 
-        `high`, float (channels,): the 99.5th percentile. `dead`, bool (channels,): the channel is always
-        zero; None for fewer than 1,000 photographs, or without a rectifier.
+        `high`, float (channels,), is the 99.5th percentile. `dead`, bool (channels,), marks the channels that
+        are zero for all photographs; it is None for fewer than 1,000 photographs, or without a ReLU.
+
+        Args:
+            photographs: see `encode`.
+            layers: see `activations`.
 
         Raises:
             ConvscopeError: no layer matches, or values are not finite.
@@ -201,18 +209,18 @@ class OpenModel:
 def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
     """Open a run directory of train.py, a `.keras`, `.h5` or `.hdf5` file, or a model in memory.
 
-    A run directory describes its model: only `allow_code` applies to it. For other models, the options are
-    those of visualize.py.
+    A run directory already describes its model; it accepts only the option `allow_code`. For other models,
+    the options are those of visualize.py.
 
     Args:
-        source: what to open; a model in memory is not changed.
+        source: the run directory, the file or the model. A model in memory is not changed.
         **options: `preprocessing`: unit_range, minus_one_to_one, caffe, torch, none, affine, or a
-            `Preprocessing`. `scale`, `offset`: of affine, `pixels * scale + offset`, one number or three.
-            `class_names`: in the order of the model's outputs. `input_size`: height and width in pixels, if
-            the model accepts any size. `input`, `output`: the names of the input for the picture and of the
-            output for the classes, if there are several. `outputs`: "probabilities" or "logits", if the last
-            layer does not show which. `allow_code`: run the Lambda layers of a file; they are code of its
-            author.
+            `Preprocessing`. `scale`, `offset`: for affine, `pixels * scale + offset`, one number or one per
+            channel. `class_names`: the class names in the order of the model's outputs. `input_size`: height
+            and width in pixels, if the model accepts any size. `input`, `output`: the names of the input for
+            the picture and of the output for the classes, if there are several. `outputs`: "probabilities" or
+            "logits", if the last layer has an unknown activation. `allow_code`: run the Lambda layers of a
+            file, which are code of its author.
 
     Raises:
         ConvscopeError: the model cannot be opened, an option is missing or wrong, or it does not apply.
@@ -247,12 +255,12 @@ def evolution(
     Args:
         run: the run directory of train.py.
         photograph: see `OpenModel.encode`.
-        layers: see `OpenModel.activations`; if empty, last_conv.
-        channels: indices of channels, from 0; if empty, the 8 channels that change most.
+        layers: see `OpenModel.activations`. If empty, the last convolution.
+        channels: indices of channels, from 0. If empty, the 8 channels that change most.
         allow_code: see `open_model`.
 
     Raises:
-        ConvscopeError: the run has no snapshots, or a layer or channel does not exist.
+        ConvscopeError: the run has no snapshots, or a layer or a channel does not exist.
     """
     directory = Path(run).expanduser()
     states = open_snapshots(directory, allow_code=allow_code)
@@ -293,15 +301,16 @@ def _pixels(photograph: Photograph) -> np.ndarray:
         return decode.load(Path(photograph).expanduser())
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
         raise ConvscopeError(
-            f"a photograph of {photograph.dtype} {photograph.shape}: expected uint8 (height, width, 3) in RGB"
+            f"a photograph is an array of {photograph.dtype} {photograph.shape}: expected uint8 (height, "
+            "width, 3) in RGB"
         )
     return photograph
 
 
 def _pixels_of_pillow(image: Image.Image) -> np.ndarray:
-    """Return the pixels of a picture as `decode.load` does for a file: upright, transparency on white."""
+    """Return the pixels of a Pillow image as `decode.load` does for a file: upright, on white."""
     orientation = image.getexif().get(decode.ORIENTATION, 1)
     decoded = decode.Decoded(
         image, image.mode, image.format or "", orientation, is_deep=False, is_animated=False
     )
-    return decode.to_rgb(decoded, Path("the picture of Pillow"))
+    return decode.to_rgb(decoded, Path("the Pillow image"))

@@ -32,8 +32,8 @@ def grid(
         normalize: "channel" (mean ± 2 standard deviations of the channel; maps of 1×1 pixels as in "layer"),
             or "layer" (one scale for all channels).
         range: lowest and highest value of one scale for all channels.
-        statistics: of the layer, see `OpenModel.statistics`: each channel from 0 to its 99.5th percentile, or
-            symmetric around 0 if the layer has negative values.
+        statistics: statistics of the layer, from `OpenModel.statistics`. Each channel is scaled from 0 to its
+            99.5th percentile, or symmetrically around 0 if the layer has negative values.
         color_map: name of a colour map of Matplotlib; None is viridis, or RdBu_r for values around 0.
 
     Raises:
@@ -64,15 +64,15 @@ def _check_maps(maps: np.ndarray) -> None:
         )
     if not np.isfinite(maps).all():
         raise ConvscopeError(
-            "maps with values that are not finite: check the weights of the model and the input"
+            "the maps have values that are not finite: check the weights of the model and the input"
         )
 
 
 def _against(maps: np.ndarray, statistics: ChannelStatistics) -> Levels:
     if statistics.high.shape != maps.shape[-1:]:
         raise ConvscopeError(
-            f"statistics of {len(statistics.high)} channels, but maps of {maps.shape[-1]}: expected "
-            "statistics and maps of the same layer"
+            f"the statistics have {len(statistics.high)} channels, but the maps have {maps.shape[-1]}: "
+            "expected statistics and maps of the same layer"
         )
     images = f"on {statistics.pictures:,} images"
     if statistics.signed:
