@@ -68,6 +68,10 @@ class Run:
             )
         return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
 
+    def known_probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
+        """Return the probabilities that are computed already, else none."""
+        return self._probabilities.get((photograph.key, bundle.sha256), {})
+
     def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
         """Return the probability of each class in one model, whose weights must be loaded."""
         key = (photograph.key, bundle.sha256)
