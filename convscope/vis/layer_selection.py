@@ -65,7 +65,9 @@ def _matches(layers: Sequence[Layer], pattern: str) -> list[Layer]:
         bounds = [int(bound) if bound else None for bound in pattern.split(":")]
         if selected := list(layers)[slice(*bounds)]:
             return sorted(selected, key=lambda layer: layer.index)
-        raise ConvscopeError(f"no layer in the slice '{pattern}': expected indices from 0 to {len(layers) - 1}")
+        raise ConvscopeError(
+            f"no layer in the slice '{pattern}': expected indices from 0 to {len(layers) - 1}"
+        )
     inner = "/" not in pattern
     matches = [
         layer
