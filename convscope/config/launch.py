@@ -120,6 +120,10 @@ def _configure_process() -> None:
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+    for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def list_keys(node: Any, prefix: str = "") -> Iterator[str]:

@@ -17,7 +17,8 @@ _STEPS = 16  # bins of an octave: each is as wide as a sixteenth of its power of
 _LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; smaller ones count as zero
 _ONE_SIGN = _OCTAVES * _STEPS
 _BINS = 2 * _ONE_SIGN + 1
-_PASSED = ("BatchNormalization", "Dropout", "SpatialDropout2D")
+_PASSED = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+_ACTIVATIONS = (keras.layers.ReLU, keras.layers.Activation)
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,18 @@ def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
     """
     if activation_of(layer.output) in ("relu", "relu6"):
         return None if _leaks(layer) else layer
-    if activation_of(layer.output) not in ("linear", None) or layer.kind == "InputLayer":
+    if activation_of(layer.output) not in ("linear", None) or isinstance(
+        layer.keras_layer, keras.layers.InputLayer
+    ):
         return None
     users = [user for user in layers if layer.index in user.sources]
     if len(users) != 1 or users[0].input is not layer.output:
         return None
-    if users[0].kind in _PASSED:
-        return rectified(layers, users[0])
-    follows = activation_of(users[0].output) in ("relu", "relu6") and users[0].kind in ("ReLU", "Activation")
-    return users[0] if follows and not _leaks(users[0]) else None
+    (user,) = users
+    if isinstance(user.keras_layer, _PASSED):
+        return rectified(layers, user)
+    follows = activation_of(user.output) in ("relu", "relu6") and isinstance(user.keras_layer, _ACTIVATIONS)
+    return user if follows and not _leaks(user) else None
 
 
 def _leaks(layer: Layer) -> bool:

@@ -16,7 +16,10 @@ BEFORE = " before activation"  # the end of the layer path of maps before the ac
 def before_and_after(layer: Layer) -> list[Layer]:
     """Return the layer; if it has an activation of its own, first the same layer without it."""
     activation = getattr(layer.keras_layer, "activation", None)
-    if layer.kind == "Activation" or activation in (None, keras.activations.linear):
+    if isinstance(layer.keras_layer, keras.layers.Activation) or activation in (
+        None,
+        keras.activations.linear,
+    ):
         return [layer]
     return [replace(layer, path=layer.path + BEFORE, output=before_activation(layer.output)), layer]
 
