@@ -163,7 +163,7 @@ def test_examples_are_the_pictures_with_the_highest_values_and_their_crops(tmp_p
     for wrong in ({"top": 0}, {"limit": -1}):
         with pytest.raises(ConvscopeError, match="expected top >= 1 and limit >= 0"):
             model.examples(pictures, ["maps"], **wrong)
-    with pytest.raises(ConvscopeError, match="choose convolutions in layers"):
+    with pytest.raises(ConvscopeError, match="choose convolution layers in layers"):
         model.examples(pictures, ["type:Dense"])
 
 

@@ -255,7 +255,7 @@ def test_a_page_is_overwritten_only_with_overwrite_true(command: Command, run_di
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
     assert command("visualize", *draw).status == 0
     Path("drawn/notes.txt").write_text("mine")
-    is_one_line(command("visualize", *draw), "has a page already", "overwrite=true")
+    is_one_line(command("visualize", *draw), "already has a page", "overwrite=true")
     photo = run_directory.parent / "photos" / "light" / "2.png"
     assert command("visualize", *draw, "overwrite=true", f"images={photo}").status == 0
     pictures = {path.parent.name for path in Path("drawn/class_activation").rglob("*.png")}

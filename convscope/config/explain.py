@@ -43,7 +43,7 @@ def _unknown_choice(error: MissingConfigException) -> str:
     message = str(unknown(group or "config", name, options))
     if group == "dataset":
         end = "" if message.endswith("?") else "."
-        message += f"{end} For your own photographs, use dataset=folder dataset.name=NAME"
+        message += f"{end} For your own photographs, use dataset=folder dataset.name={name}"
     return message
 
 

@@ -1,4 +1,4 @@
-"""The data set that a model was trained on, and the reference images that its channels are measured on."""
+"""The data set that a model was trained on, and the reference images of a run of stage 3."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class TrainingData:
 def training_data(about: Mapping[str, Any]) -> TrainingData:
     """Open the data set of a model; print a note if it has changed since the model was trained.
 
-    `about` is what `model.json` says of the data set: its path, the fold, the hash of its manifest.
+    `about` is the description of the data set in `model.json`: its path, its fold, the hash of its manifest.
     """
     root, fold = Path(about.get("path", "not known")), about.get("fold")
     try:
@@ -76,7 +76,7 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
 def _split(name: str, data: TrainingData) -> LabelledImages:
     if data.manifest is None:
         raise ConvscopeError(
-            f"splits={name}: the data set of the training is not at {data.root}; set splits=FOLDER with "
-            "photographs"
+            f"splits={name}: the data set of the training is not at {data.root}; set splits=FOLDER to use "
+            "other photographs"
         )
     return labelled_images(data.root, data.manifest, name)

@@ -27,8 +27,8 @@ class Models(Sequence[ModelState]):
             sizes = [shape_text(state.bundle.contract.input_size) for state in (first, other)]
             if sizes[0] != sizes[1]:
                 raise ConvscopeError(
-                    f"compare: {first.title} has an input of {sizes[0]} pixels, {other.title} of {sizes[1]}; "
-                    "expected models with the same input size"
+                    f"compare: {first.title} has an input of {sizes[0]} pixels, but {other.title} of "
+                    f"{sizes[1]}; expected models with the same input size"
                 )
 
     @overload
@@ -53,7 +53,7 @@ class Models(Sequence[ModelState]):
 
     @property
     def last(self) -> ModelBundle:
-        """The model whose data set and classes are taken where one has to be chosen."""
+        """The model that provides the data set and the classes."""
         return self._states[-1].bundle
 
     @property
@@ -63,7 +63,7 @@ class Models(Sequence[ModelState]):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Which models they are; the hash of a single model, or titles and hashes of several."""
+        """The hash of a single model, or titles and hashes of several models."""
         if len(self) == 1:
             return {"model_sha256": self.first.sha256}
         return {"models": self.titles, "model_sha256": [state.bundle.sha256 for state in self._states]}

@@ -1,4 +1,4 @@
-"""Counts of silent channels and zeros, and samples of the values, over the layers of several photographs."""
+"""Counts of silent channels and zeros, and samples of the values, for the layers of a model."""
 
 from dataclasses import dataclass, field
 
@@ -12,8 +12,8 @@ COLUMNS = (
     "photograph", "index", "layer", "type", "channels", "silent", "silent_share", "zeros_share", "dead",
     "dead_share", "lowest", "mean", "highest", "split_pictures", "split_zeros_share",
 )  # fmt: skip
-SAMPLE = 4096  # values of a layer and photograph in its histogram
-MAX_PHOTOGRAPHS = 64  # in the histograms
+SAMPLE = 4096  # values of each photograph in the histogram of a layer
+MAX_PHOTOGRAPHS = 64  # photographs in the histograms, at most
 
 Row = dict[str, str | int | float]
 
@@ -62,7 +62,7 @@ class LayerCounts:
         )  # fmt: skip
 
     def add_statistics(self, statistics: dict[str, ChannelStatistics]) -> None:
-        """Fill in what is known of the reference images, by layer path."""
+        """Fill in the columns on the reference images; `statistics` are by layer path."""
         for row in self.rows:
             known = statistics.get(str(row["layer"]))
             if known:

@@ -1,4 +1,4 @@
-"""The models of a run, one or several: opened, titled, and their feature maps computed."""
+"""Open the models of a run, one or several, and compute their feature maps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,30 +24,34 @@ from convscope.vis.extractor import Extractor
 
 
 class MapsOfModels:
-    """The feature maps of chosen layers in each of several models, from one forward pass a model."""
+    """The feature maps of chosen layers in each model, from one forward pass for each model."""
 
     def __init__(self, models: Models, layers: Sequence[Layer], key: str) -> None:
-        """Match the layers; raise ConvscopeError if a model has no match. The option `key` chose them."""
+        """Match the layers in all models.
+
+        Raises:
+            ConvscopeError: a model has no matching layer; `key` is the option that chose the layers.
+        """
         self.models, self.layers = models, list(layers)
-        networks: dict[int, Extractor] = {}  # states of one training share one
+        extractors: dict[int, Extractor] = {}  # by the id of the network; states of one training share it
         self._extractors = []
-        for state, own in zip(models[:], models.counterparts(layers, key), strict=True):
+        for state, matches in zip(models[:], models.counterparts(layers, key), strict=True):
             network = id(state.bundle.model)
-            if network not in networks:
-                networks[network] = Extractor(state.bundle.model, own)
-            self._extractors.append(networks[network])
+            if network not in extractors:
+                extractors[network] = Extractor(state.bundle.model, matches)
+            self._extractors.append(extractors[network])
 
     def __call__(self, inputs_of: Callable[[ModelBundle], np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the maps in one model after the other.
+        """Yield the maps of one model after the other.
 
         Args:
-            inputs_of: returns the input of a model, float32 (batch, height, width, channels).
+            inputs_of: a function that returns the input of a model, float32 (batch, height, width, channels).
 
         Yields:
             float32 (batch, height, width, channels) or (batch, units), by layer path in the first model.
 
         Raises:
-            ConvscopeError: a layer puts out values that are not finite.
+            ConvscopeError: a layer returns values that are not finite.
         """
         for state, extract in zip(self.models, self._extractors, strict=True):
             outputs = extract(inputs_of(state.bundle)).values()
@@ -55,10 +59,10 @@ class MapsOfModels:
 
 
 def open_models(config: VisualizeConfig) -> Models:
-    """Open the models that `compare` lists, in its order, or the one of `checkpoint` or `application`.
+    """Open the models of `compare`, in its order, or the model of `checkpoint` or `application`.
 
     Raises:
-        ConvscopeError: a model cannot be opened, or they take photographs of different sizes.
+        ConvscopeError: a model cannot be opened, or the models have different input sizes.
     """
     if not config.compare:
         bundle = _open_one(config)
@@ -98,7 +102,7 @@ def _snapshot(path: Path) -> Snapshot:
 def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
     if entry == APPLICATION:
         return _open_one(config)
-    if entry == RANDOM:  # of the first model with trained weights, opened once more
+    if entry == RANDOM:  # the first model with trained weights is opened once more
         trained = next(other for other in config.compare if other != RANDOM)
         path = Path(trained).expanduser()
         if is_snapshot(path):
@@ -108,7 +112,7 @@ def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
     reading: Reading = config
     others = [Path(other).expanduser() for other in config.compare if other not in (RANDOM, APPLICATION)]
     if is_run_directory(path) and (config.application or not all(map(is_run_directory, others))):
-        reading = Reading(allow_code=config.allow_code)  # the options describe the models that are not runs
+        reading = Reading(allow_code=config.allow_code)  # the other options describe models without a run
     return open_checkpoint(path, reading)
 
 

@@ -1,8 +1,8 @@
 """The output of a run: its folder, its file names, its artifacts and its manifest.
 
-A run draws into its directory or, if that has a page already, into a folder beside it. At the end the new
-files replace those of the earlier run. A journal lists each file before it is written: after a kill, the next
-run knows which files it may delete.
+A run writes into its directory or, if the directory already has a page, into a folder beside it. At the end,
+the new files replace those of the earlier run. A journal lists each file before it is written. If the process
+is killed, the next run knows from the journal which files it can delete.
 """
 
 import json
@@ -32,44 +32,44 @@ PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows t
 
 
 class Output:
-    """Hands out file names, writes artifacts, and remembers them in their order.
+    """Reserves file names, writes artifacts, and lists them in their order.
 
     Attributes:
         directory: the run directory.
-        folder: where files are written: the run directory, or a folder beside it until the run is complete.
-        artifacts: what was written so far.
+        folder: the folder for the files: the run directory, or a folder beside it until the run is complete.
+        artifacts: the artifacts that are written so far.
     """
 
     def __init__(self, directory: Path, config: VisualizeConfig) -> None:
-        """Check that the directory may be written to.
+        """Check that the run can write into the directory.
 
         Raises:
-            ConvscopeError: it has the page of a complete run and `overwrite` is false.
+            ConvscopeError: the directory has the page of a complete run and `overwrite` is false.
         """
         self.directory, self.config = directory, config
         self._replaces = (directory / PAGE).exists() and not (directory / JOURNAL).exists()
         if self._replaces and not config.overwrite:
             raise ConvscopeError(
-                f"{directory} has a page already: set overwrite=true to replace it, or choose another "
+                f"{directory} already has a page: set overwrite=true to replace it, or choose another "
                 "hydra.run.dir"
             )
-        real = directory.resolve()  # beside the folder itself, not beside a link to it
+        real = directory.resolve()  # so that the new folder is beside the directory, not beside a link to it
         self.folder = real.with_name(f".{real.name}.partial") if self._replaces else directory
         self.artifacts: list[Artifact] = []
         self._reserved: set[str] = set()
         self._lock = Lock()
 
     def reserve(self, path: str, what: str, *, view: str, expected: str) -> str:
-        """Reserve a file name for an artifact and return it; several threads may call this.
+        """Reserve a file name for an artifact and return it. This method is thread-safe.
 
         Args:
-            path: relative to the run directory.
-            what: the option that gave the name, for the error.
-            view: the name of the view that writes it.
-            expected: what other names would do, for the error.
+            path: the path relative to the run directory.
+            what: the option with the name, for the error message.
+            view: the name of the view that writes the file.
+            expected: a description of valid names, for the error message.
 
         Raises:
-            ConvscopeError: the name is reserved already, or it lies in the folder of another view.
+            ConvscopeError: the name is already reserved, or it is in the folder of another view.
         """
         folder = path.partition("/")[0].casefold()
         if "/" in path and folder != view and folder in {PHOTOGRAPHS, *VIEWS}:
@@ -81,29 +81,29 @@ class Output:
         return path
 
     def begin(self, views: Iterable[ViewConfig]) -> None:
-        """Make the folder ready, and write `config.yaml`.
+        """Prepare the folder, and write `config.yaml`.
 
         Raises:
-            ConvscopeError: the directory has a file that no run listed and that this run may overwrite.
+            ConvscopeError: the directory has a file that no run listed and that this run could overwrite.
         """
-        own = [f"{folder}/*" for folder in (PHOTOGRAPHS, *VIEWS)] + [MANIFEST, CONFIG, PAGE]
-        own += [pattern for view in views for pattern in view.patterns]
+        patterns = [f"{folder}/*" for folder in (PHOTOGRAPHS, *VIEWS)] + [MANIFEST, CONFIG, PAGE]
+        patterns += [pattern for view in views for pattern in view.patterns]
         listed = _listed(self.directory)
-        _refuse_unlisted_files(self.directory, own, listed)
+        _refuse_unlisted_files(self.directory, patterns, listed)
         if self.folder.is_symlink() and self._replaces:
-            raise ConvscopeError(f"{self.folder} is a symbolic link: delete it")
+            raise ConvscopeError(f"{self.folder} is a symbolic link, expected a folder: delete the link")
         _delete(self.folder, _listed(self.folder) if self._replaces else listed)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.path(CONFIG), to_yaml(self.config))
 
     def path(self, path: str) -> Path:
-        """Return where to write a file of the run, and note in the journal that it is a file of the run."""
+        """Return the path for writing a file of the run, and list the file in the journal."""
         with self._lock, (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(f"{path}\n")
         return self.folder / path
 
     def add(self, artifact: Artifact) -> None:
-        """Write an artifact, unless it is written already, and list it."""
+        """Write an artifact, unless its file already exists, and list it."""
         if artifact.content is not None:
             write_bytes(self.path(artifact.path), artifact.content)
         self.artifacts.append(replace(artifact, content=None))
@@ -121,7 +121,7 @@ class Output:
         write_json(self.path(MANIFEST), content)
 
     def finish(self) -> None:
-        """Mark the run as complete. If it replaces an earlier run, exchange the files."""
+        """Mark the run as complete; first replace the files of an earlier run."""
         if self._replaces:
             earlier = _listed(self.directory)
             new = [artifact.path for artifact in self.artifacts] + [CONFIG, PAGE, MANIFEST]
@@ -163,7 +163,7 @@ def _listed(directory: Path) -> set[str]:
 
 
 def _delete(directory: Path, paths: Iterable[str]) -> None:
-    """Delete files below a directory; paths that lead out of it are left alone."""
+    """Delete files below a directory; paths outside of it are ignored."""
     for path in paths:
         file = (directory / path).resolve()
         if file.is_relative_to(directory.resolve()) and not file.is_dir():
@@ -171,11 +171,11 @@ def _delete(directory: Path, paths: Iterable[str]) -> None:
 
 
 def _refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set[str]) -> None:
-    """Raise ConvscopeError for a file that fits a pattern, whatever its placeholders stand for."""
-    own = [re.sub(r"\{\w+\}", "*", pattern).casefold() for pattern in patterns]
+    """Raise ConvscopeError for an unlisted file that matches a pattern with any value of its placeholders."""
+    globs = [re.sub(r"\{\w+\}", "*", pattern).casefold() for pattern in patterns]
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        matches = any(fnmatchcase(name.casefold(), pattern) for pattern in own)
+        matches = any(fnmatchcase(name.casefold(), pattern) for pattern in globs)
         if matches and name not in listed and path.is_file():
             raise ConvscopeError(
                 f"{directory} has a file {name} that is in no manifest of visualize.py; this run could "

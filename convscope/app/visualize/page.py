@@ -1,4 +1,4 @@
-"""The page of a run: what it says of models and photographs, and the artifacts in the order of the views."""
+"""The page of a run: facts about models and photographs, and the artifacts in the order of the views."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,19 +29,19 @@ def photograph_artifacts(run: Run) -> Iterator[Artifact]:
 
 
 def write(run: Run, views: Sequence[ViewConfig]) -> None:
-    """Write `index.html` with the artifacts that the run has written so far."""
+    """Write `index.html` with the artifacts that are written so far."""
     parts = []
     for photograph in run.opened_photographs:
-        own = [artifact for artifact in run.output.artifacts if artifact.photograph == photograph.key]
-        if own and own[0].view == PHOTOGRAPHS:
+        artifacts = [artifact for artifact in run.output.artifacts if artifact.photograph == photograph.key]
+        if artifacts and artifacts[0].view == PHOTOGRAPHS:
             parts.append(
                 PhotographPart(
                     name=photograph.name,
                     key=photograph.key,
-                    picture=own[0],
+                    picture=artifacts[0],
                     scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
                     truth=photograph.truth,
-                    sections=_sections(views, own),
+                    sections=_sections(views, artifacts),
                 )
             )
     others = [artifact for artifact in run.output.artifacts if artifact.photograph is None]
@@ -58,12 +58,12 @@ def write(run: Run, views: Sequence[ViewConfig]) -> None:
 
 
 def _scores(run: Run, photograph: Photograph) -> dict[str, float]:
-    """Return the probabilities of the classes in a single model, if they are computed."""
+    """Return the probabilities of the classes, or an empty dictionary for several models."""
     return run.known_probabilities(photograph, run.models.first) if len(run.models) == 1 else {}
 
 
 def _sections(views: Sequence[ViewConfig], artifacts: Sequence[Artifact]) -> list[Section]:
-    """Return a section for each view that has something to show."""
+    """Return a section for each view with something to show."""
     sections = []
     for view in views:
         section = Section(view.name, view.title, view.intro, [a for a in artifacts if a.view == view.name])
@@ -112,7 +112,7 @@ def _facts_of(bundle: ModelBundle) -> list[tuple[str, str]]:
 
 
 def manifest_models(run: Run) -> list[dict[str, Any]]:
-    """Return what the manifest says of each model."""
+    """Return the entry of each model in the manifest."""
 
     def entry(state: ModelState, given: str) -> dict[str, Any]:
         bundle = state.bundle

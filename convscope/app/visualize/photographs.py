@@ -1,4 +1,4 @@
-"""The photographs of a run: found, checked, decoded once, and encoded for each model."""
+"""The photographs of a run: find them, decode them once, and encode them for each model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ LONGEST = 640  # pixels of a photograph's longer side in the run directory and b
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph to be explained.
+    """A photograph of the run.
 
     Attributes:
         path: the file.
-        key: the name of its folders in the run directory; no other photograph of the run has it.
+        key: the name of its folders in the run directory, unique in the run.
         sha256: the hash of the file.
-        truth: its class, or None if it is not known.
+        truth: its true class, or None if it is unknown.
         size: height and width of the file in pixels.
         small: uint8 (height, width, 3), no side longer than 640 pixels.
         resized: uint8 (height, width, 3) at the input size of the models.
@@ -49,7 +49,7 @@ class Photograph:
         return names.printable(self.path.name)
 
     def fit(self, longest: int) -> np.ndarray:
-        """Decode the file again; return it shrunk until no side is longer than `longest` pixels."""
+        """Decode the file again; return the picture with no side longer than `longest` pixels."""
         return images.fit_within(decode.load(self.path), longest)
 
 
@@ -61,14 +61,14 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
 def open_photographs(
     patterns: Sequence[str], bundle: ModelBundle, dataset: tuple[Path, list[ImageRecord]]
 ) -> list[Photograph]:
-    """Return the photographs that `patterns` name, or one test image of each class of the model's data set.
+    """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
-    Each is decoded here, so that an unreadable one is reported before drawing begins.
+    All photographs are decoded here, so that unreadable ones are reported before drawing begins.
 
     Args:
-        patterns: files, folders, globs, `@LIST.txt`; none takes test images of `dataset`.
+        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `dataset`.
         bundle: the model; the photographs are resized to its input size.
-        dataset: folder and images of the model's data set, which also tell the true classes.
+        dataset: folder and images of the model's data set; they also give the true classes.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read.
@@ -81,8 +81,8 @@ def open_photographs(
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"no photographs: images=[] selects test images of the training data, which are not at {root}; "
-            "set images=FILES"
+            f"no photographs: images=[] selects test images of the training data, but {root} has none; set "
+            "images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     truths |= {record.sha256: record.label for record in records if record.sha256}

@@ -1,4 +1,4 @@
-"""What the views of one run draw from, each part opened when a view first asks for it."""
+"""The models, photographs and data of one run. Each part is opened when a view first needs it."""
 
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,10 @@ class Run:
 
     Attributes:
         config: the settings of the run; a view has its own settings.
-        output: where artifacts go.
+        output: the output of the run.
         models: one model, or several to compare.
-        correlations: of the maps in two models, by layer path and model indices. `activations` fills it and
-            `comparison` shows it.
+        correlations: correlations of the maps in two models, by layer path and the indices of the models.
+            `activations` computes them and `comparison` shows them.
     """
 
     def __init__(self, config: VisualizeConfig, output: Output) -> None:
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def opened_photographs(self) -> list[Photograph]:
-        """The photographs if a view asked for them, else none."""
+        """The photographs, or an empty list if no view has needed them."""
         return self.photographs if "photographs" in vars(self) else []
 
     @cached_property
@@ -59,21 +59,21 @@ class Run:
 
     @cached_property
     def snapshots(self) -> Models:
-        """The model at the epochs of its training of which a snapshot was kept; the titles are the epochs."""
+        """The snapshots of the model; the titles are the epochs."""
         path = Path(self.models.first.path)
         if path.name != MODEL_FILE:
             raise ConvscopeError(
-                f"{path} belongs to no training run with snapshots: train with "
+                f"{path} does not belong to a training run with snapshots: train with "
                 "'train.py callbacks=[snapshots]', and set checkpoint to that run"
             )
         return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
 
     def known_probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
-        """Return the probabilities that are computed already, else none."""
+        """Return the probabilities by class if they are already computed, else an empty dictionary."""
         return self._probabilities.get((photograph.key, bundle.sha256), {})
 
     def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
-        """Return the probability of each class in one model, whose weights must be loaded."""
+        """Return the probability of each class in one model. The weights of the model must be loaded."""
         key = (photograph.key, bundle.sha256)
         if key not in self._probabilities:
             (scores,) = probabilities_of(bundle.model, encode([photograph], bundle))

@@ -1,4 +1,4 @@
-"""The interface that every view of stage 3 implements, and how a view is made from its settings."""
+"""The interface of the views of stage 3, and a function that makes a view from its settings."""
 
 import importlib
 import re
@@ -24,15 +24,15 @@ Settings = TypeVar("Settings", bound=ViewConfig)
 
 
 class View(ABC, Generic[Settings]):
-    """One kind of picture that stage 3 draws of one model or of several.
+    """One kind of picture that stage 3 draws for one model or several.
 
-    A view takes from the run what it needs (models, photographs, reference images, snapshots), computes with
-    `convscope.vis`, draws with `convscope.render`, and yields artifacts, which the run writes. A subclass
+    A view gets models, photographs, reference images and snapshots from the run. It computes with
+    `convscope.vis`, draws with `convscope.render`, and yields artifacts; the run writes them. A subclass
     checks all its settings in `__init__`, before anything is written, and raises ConvscopeError.
     """
 
     def __init__(self, run: Run, settings: Settings) -> None:
-        """Keep the run and the settings; a subclass checks them."""
+        """Store the run and the settings; a subclass checks them."""
         self.run, self.settings = run, settings
         color_map = getattr(settings, "color_map", None)
         if color_map is not None and color_map not in matplotlib.colormaps:
@@ -40,17 +40,21 @@ class View(ABC, Generic[Settings]):
 
     @abstractmethod
     def draw(self) -> Iterator[Artifact]:
-        """Yield each artifact as it is ready; the run writes it before it asks for the next one."""
+        """Yield each artifact when it is ready; the run writes it before it requests the next one."""
 
     def finish(self) -> Iterator[Artifact]:
-        """Yield summaries of what was drawn; called after `draw`, also after Ctrl-C or an error."""
+        """Yield summaries of the pictures; called after `draw`, also after Ctrl-C or an error."""
         return iter(())
 
     def file_name(self, option: str, **fields: str) -> str:
-        """Return the file name that the pattern in `option` gives, and reserve it in the run.
+        """Return the file name from the pattern in `option`, and reserve it in the run.
+
+        Args:
+            option: the name of an option of the settings.
+            **fields: the values of the placeholders.
 
         Raises:
-            ConvscopeError: another artifact has that name, or it lies in the folder of another view.
+            ConvscopeError: another artifact has that name, or it is in the folder of another view.
         """
         pattern, key = getattr(self.settings, option), f"{self.settings.name}.{option}"
         path = re.sub(r"\{(\w+)\}", lambda match: names.file_name(fields[match[1]]), pattern)
@@ -80,13 +84,13 @@ class View(ABC, Generic[Settings]):
         """Return a picture as an artifact: a JPEG if `path` ends in `.jpg`, else a PNG.
 
         Args:
-            path: from `file_name`, or in the view's own folder.
+            path: the path from `file_name`, or a path in the view's own folder.
             pixels: uint8 (height, width, 3), or a picture with a palette.
             title: see `Artifact`.
             caption: see `Artifact`.
             photograph: the photograph that the picture shows.
             role: how the page shows it.
-            about: the provenance beside models, photograph and seed: layer, channels, value range, ...
+            about: the provenance in addition to models, photograph and seed: layer, channels, value range, …
         """
         provenance = self.provenance(photograph, about)
         return Artifact(
@@ -102,7 +106,7 @@ class View(ABC, Generic[Settings]):
         )
 
     def chart(self, path: str, draw: Callable[[Path], None], **options: Any) -> Artifact:
-        """Return a chart that `draw` saves to the PNG file that it is given; options as of `picture`."""
+        """Return a chart as an artifact: `draw` saves it to a path; the options are those of `picture`."""
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch, "chart.png")
             draw(file)
@@ -117,7 +121,7 @@ class View(ABC, Generic[Settings]):
     def file(
         self, path: str, content: bytes | None, *, photograph: Photograph | None = None, about: dict[str, Any]
     ) -> Artifact:
-        """Return a file that the page does not show; with `content=None` it is written already."""
+        """Return a file that the page does not show; `content` is None if the file already exists."""
         return Artifact(
             path=path,
             title=path.rpartition("/")[2],
@@ -129,7 +133,7 @@ class View(ABC, Generic[Settings]):
         )
 
     def provenance(self, photograph: Photograph | None, about: dict[str, Any]) -> dict[str, Any]:
-        """Return what every artifact says of its origin: view, models, photograph and seed, with `about`."""
+        """Return the origin of an artifact: view, models, photograph and seed, and the entries of `about`."""
         return {
             "view": self.settings.name,
             **about,
@@ -140,7 +144,7 @@ class View(ABC, Generic[Settings]):
 
 
 def make_view(settings: ViewConfig, run: Run) -> View:
-    """Import the view that its settings name, and make it.
+    """Import the class of a view and make the view from its settings.
 
     Raises:
         ConvscopeError: a setting does not fit the models, the photographs or the data.

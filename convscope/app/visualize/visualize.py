@@ -1,4 +1,4 @@
-"""Stage 3: models and photographs into the pictures of the chosen views, and a page that shows them."""
+"""Stage 3: draw the chosen views of models and photographs, and write a page that shows them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
 
     Raises:
         ConvscopeError: a model, a photograph or a setting does not fit, or `directory` has a page already.
-        KeyboardInterrupt: Ctrl-C; the page shows the pictures drawn so far.
+        KeyboardInterrupt: after Ctrl-C; the page shows the pictures that are drawn so far.
     """
     run = Run(config, Output(directory, config))
     views = [make_view(settings, run) for settings in config.drawn_views()]

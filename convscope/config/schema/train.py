@@ -78,8 +78,8 @@ class SmallConvnetConfig(ModelConfig):
             side = (side - 2) // 2
         if side < 1 or not self.widths:
             raise ConvscopeError(
-                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: set at least "
-                "one convolution, and fewer convolutions or a larger input size"
+                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: expected at "
+                "least one convolution, and fewer convolutions or a larger input size"
             )
 
 
@@ -254,8 +254,7 @@ class TrainConfig:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         if not self.training.epochs and not self.finetune.head_epochs:
             raise ConvscopeError(
-                "training.epochs=0 needs finetune=two_phase: set finetune=two_phase, or training.epochs=1 or "
-                "more"
+                "training.epochs=0 trains no epoch: expected training.epochs=1 or more, or finetune=two_phase"
             )
         if Callbacks.snapshots in self.callbacks and not self.training.epochs:
             raise ConvscopeError(

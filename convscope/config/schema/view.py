@@ -1,4 +1,4 @@
-"""The settings of a view of stage 3, which also declare the view; a view draws one kind of picture."""
+"""The base class of the settings of a view. A view of stage 3 draws one kind of picture."""
 
 import re
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ class ViewConfig:
     """Base class of the settings of a view. A subclass declares the view and lists its options.
 
     An option with the metadata `single=True` applies to one model only. An option with `placeholders=(…)` is
-    a pattern of a file name below the run directory, such as `filters/{layer}.png`.
+    a pattern of a file name below the run directory, for example `filters/{layer}.png`.
 
     Attributes:
-        name: the view's name in `views=[…]`, of its group of options and of its folder in the run directory.
-        title: the view's heading on the page.
+        name: the name in `views=[…]`, of the group of options and of the folder in the run directory.
+        title: the heading on the page.
         drawn_by: `module:Class` of the `View` that draws it; imported only when the view is drawn.
-        intro: one or two sentences below the heading, or none.
-        max_models: the largest number of models that it draws side by side; None means any number.
-        min_models: with fewer models, the view is left out. A view with `min_models > 1` is always drawn
+        intro: a few sentences below the heading, or empty.
+        max_models: the maximum number of models that it draws side by side; None means any number.
+        min_models: with fewer models, the view is omitted. A view with `min_models > 1` is always drawn
             when there are enough models.
         leads_page: whether its section comes before the photographs on the page.
     """
@@ -44,12 +44,14 @@ class ViewConfig:
 
     @property
     def patterns(self) -> list[str]:
-        """The patterns of the files that the view may write."""
-        own = [getattr(self, option.name) for option in fields(self) if "placeholders" in option.metadata]
-        return [f"{self.name}/*", *own]
+        """The patterns of the files that the view can write."""
+        set_patterns = [
+            getattr(self, option.name) for option in fields(self) if "placeholders" in option.metadata
+        ]
+        return [f"{self.name}/*", *set_patterns]
 
     def not_for_several(self) -> Iterator[tuple[str, Any]]:
-        """Yield key and value of each option that was set and that applies to one model only."""
+        """Yield key and value of each changed option that applies to one model only."""
         default = type(self)()
         for option in fields(self):
             value = getattr(self, option.name)
@@ -60,15 +62,17 @@ class ViewConfig:
 
 
 def check_pattern(key: str, pattern: str, placeholders: tuple[str, ...]) -> None:
-    """Raise ConvscopeError unless a pattern stays in the run directory and has only known placeholders."""
+    """Raise ConvscopeError unless a pattern is a path below the run directory with known placeholders."""
     given = f"{key}={pattern}"
     for placeholder in re.findall(r"\{(.*?)\}", pattern):
         if placeholder not in placeholders:
-            raise ConvscopeError(f"{given}: unknown {{{placeholder}}}; expected {_in_braces(placeholders)}")
+            raise ConvscopeError(
+                f"{given}: unknown placeholder {{{placeholder}}}; expected {_in_braces(placeholders)}"
+            )
     if not pattern.endswith((".png", ".jpg")):
         raise ConvscopeError(f"{given}: expected a name that ends in .png or .jpg")
     if set(pattern.split("/")) & {"", ".", ".."} or re.search(r'[\x00-\x1f<>:"|?*\\]', pattern):
-        raise ConvscopeError(f"{given}: expected a path below the run directory, such as x.png")
+        raise ConvscopeError(f"{given}: expected a path below the run directory, for example maps/x.png")
 
 
 def _in_braces(placeholders: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The views of stage 3: the settings of each, and the table that names them all."""
+"""The settings of the views of stage 3, and the table of all views."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ _OF_LAYER = ("photograph", "layer", "index", "place", "number")
 
 
 class Normalize(StrEnum):
-    """The range of values that the colours of feature maps span."""
+    """The values at the ends of the colour scale of feature maps."""
 
     channel = "channel"
     layer = "layer"
@@ -21,7 +21,7 @@ class Normalize(StrEnum):
 
 
 class Statistics(StrEnum):
-    """The images over which channels are counted."""
+    """The images that dead channels are counted on."""
 
     photographs = "photographs"
     split = "split"  # type: ignore[assignment]  # hides str.split, which is not used here
@@ -65,15 +65,15 @@ class ClassActivationConfig(ViewConfig):
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivation"
 
-    method: str = option("grad_cam", "how feature maps are weighted: grad_cam")
+    method: str = option("grad_cam", "the method that weights the feature maps: grad_cam")
     layer: str | None = option(
-        None, "the layer to explain; null selects the last feature maps before the head"
+        None, "the layer whose feature maps are weighted; null selects the last one before the head"
     )
     class_name: str | None = option(None, "the class to explain; null selects the predicted class")
     color_map: str = option("inferno", "a colour map of Matplotlib")
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
-        "file name of the heatmap over the photograph",
+        "file name of the heatmap on top of the photograph",
         placeholders=("photograph", "class"),
     )
     heatmap_file: str = option(
@@ -126,16 +126,18 @@ class ActivationsConfig(ViewConfig):
         "gif, mp4: also animate the grids by depth and, with channels=true, the channels of each layer",
         single=True,
     )
-    rate: float = option(2, "frames per second; ten times as many for channels, at most 50", single=True)
+    rate: float = option(
+        2, "frames per second, at most 50; animations of channels are ten times as fast", single=True
+    )
     batch: int = option(
-        1, "photographs in one forward pass; more need more memory and are not faster on a CPU"
+        1, "photographs in one forward pass; more photographs need more memory and are not faster on a CPU"
     )
     save_arrays: Arrays | None = option(
         None, "float16 or float32: also save the feature maps as maps.npz", single=True
     )
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
     columns: int | None = option(
-        None, "tiles in a row; null: 16 or 8, or the number that fills canvas best", single=True
+        None, "tiles in a row; null selects 16 or 8, or the number that fills canvas best", single=True
     )
     canvas: list[int] = option(
         [], "[width] or [width,height] of a grid in pixels; [] fits the tiles", single=True
@@ -190,7 +192,7 @@ class EvolutionConfig(ViewConfig):
     drawn_by = f"{_VIEWS}.evolution:Evolution"
     intro = (
         "Feature maps of some channels after each epoch, all on one scale. Epoch 0 is before the first step "
-        "of the main phase. Hatched: the same value at every position."
+        "of the main phase. Hatched: the channel has the same value at every position."
     )
     max_models = 1
 
@@ -211,19 +213,19 @@ class EvolutionConfig(ViewConfig):
 
 @dataclass
 class FiltersConfig(ViewConfig):
-    """Patterns that filters respond to, by gradient ascent."""
+    """Patterns that filters respond to, computed by gradient ascent."""
 
     name = "filters"
     title = "Filters"
     drawn_by = f"{_VIEWS}.filters:Filters"
     intro = (
-        "Kernels of the first convolution, and patterns. Each pattern began as faint noise; gradient ascent "
-        "changed it so that one filter responds more. Hatched: all weights of the kernel are 0, or the "
-        "filter does not respond to the pattern."
+        "Kernels of the first convolution, and patterns. Each pattern starts as faint noise, and gradient "
+        "ascent changes it so that one filter responds more. Hatched: all weights of the kernel are 0, or "
+        "the filter does not respond to its pattern."
     )
 
     layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
-    limit: int = option(64, "filters of each layer, the first ones; 0 draws all")
+    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all")
     size: int = option(128, "width and height of a pattern in pixels")
     steps: int = option(64, "steps of gradient ascent")
     file: str = option(
@@ -240,7 +242,7 @@ class FiltersConfig(ViewConfig):
 
 @dataclass
 class ExamplesConfig(ViewConfig):
-    """Crops of the photographs that activate a channel most."""
+    """Crops of the photographs with the highest values in a channel."""
 
     name = "examples"
     title = "Examples"
@@ -255,7 +257,7 @@ class ExamplesConfig(ViewConfig):
 
     layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
     top: int = option(9, "photographs for each channel")
-    limit: int = option(32, "channels of each layer, the strongest ones; 0 draws all")
+    limit: int = option(32, "number of channels of each layer, the strongest ones; 0 draws all")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -281,7 +283,7 @@ class ComparisonConfig(ViewConfig):
     min_models = 2
     leads_page = True
 
-    channels: int = option(32, "channels of each layer, the first ones; 0 draws all")
+    channels: int = option(32, "number of channels of each layer, the first ones; 0 draws all")
     normalize: Normalize = option(
         Normalize.layer,
         "layer: one scale for all models and channels; channel: each map from its mean - 2 to its mean + 2 "
@@ -296,7 +298,7 @@ class ComparisonConfig(ViewConfig):
             raise ConvscopeError(f"comparison.normalize={self.normalize}: expected layer or channel")
 
 
-# Every view, in the order in which they are drawn and shown; `comparison` follows `activations`.
+# All views in the order in which they are drawn and shown. `comparison` needs the maps of `activations`.
 VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (

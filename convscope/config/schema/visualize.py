@@ -19,21 +19,23 @@ class SourceConfig:
     """The model to open."""
 
     checkpoint: str | None = option(
-        None, "a run directory, or a .keras, .h5 or .hdf5 file; null is the last run"
+        None, "a run directory, or a .keras, .h5 or .hdf5 file; null selects the last run"
     )
-    application: str | None = option(None, "instead: a classifier of keras.applications, such as VGG16")
-    weights: str | None = option("imagenet", "of the application: imagenet, null, or a file")
+    application: str | None = option(
+        None, "instead of checkpoint: a classifier of keras.applications, for example VGG16"
+    )
+    weights: str | None = option("imagenet", "weights of the application: imagenet, null (random), or a file")
 
 
 @dataclass
 class CheckpointConfig(Reading, SourceConfig):
-    """Which model, and how to read one that train.py did not write."""
+    """The model to open, and the description of a model that train.py did not write."""
 
     def __post_init__(self) -> None:
         """Check that the options are known and belong together."""
         super().__post_init__()
         if self.checkpoint and self.application:
-            raise ConvscopeError("checkpoint and application are both given: expected one of them")
+            raise ConvscopeError("checkpoint and application are both set: expected only one of them")
 
 
 @dataclass
@@ -45,8 +47,8 @@ class VisualizeConfig(CheckpointConfig):
     )
     splits: list[str] = option(
         ["train"],
-        "reference images, for the view examples, activations.normalize=dataset and "
-        "activations.statistics=split: train, validation, test of the model's data set, or files, folders, "
+        "reference images for the view examples, for activations.normalize=dataset and for "
+        "activations.statistics=split: train, validation or test of the model's data set, or files, folders, "
         "globs, @LIST.txt",
     )
     views: list[str] = option(
@@ -55,10 +57,10 @@ class VisualizeConfig(CheckpointConfig):
     )
     compare: list[str] = option(
         [],
-        "several models side by side instead of one: runs, files, snapshots of a run, application (the one "
-        "of the option application), random (untrained weights for the first of the others)",
+        "several models side by side: runs, files, snapshots of a run, application (the model of the option "
+        "application), random (the first of the other models with untrained weights)",
     )
-    seed: int = option(0, "seed of the noise that gradient ascent starts from, and of random weights")
+    seed: int = option(0, "seed of the initial noise of gradient ascent, and of random weights")
     overwrite: bool = option(False, "replace the page in an existing run directory")
     debug: bool = option(False, "show a traceback with an error")
 
@@ -97,13 +99,13 @@ class VisualizeConfig(CheckpointConfig):
         trained = [entry for entry in self.compare if entry != RANDOM]
         if len(self.compare) < 2 or not trained:
             raise ConvscopeError(
-                f"{given}: expected at least two models, one of them not random, such as "
+                f"{given}: expected at least two models, one of them not random, for example "
                 f"compare=[random,{self.checkpoint or 'RUN'}]"
             )
         if (self.application is None) == (APPLICATION in trained):
             raise ConvscopeError(
-                f"{given}, application={self.application or 'null'}: expected both the word 'application' in "
-                "compare and its name in application=NAME, or neither"
+                f"{given}, application={self.application or 'null'}: set application=NAME and list the word "
+                "application in compare, or do neither"
             )
         if self.checkpoint and Path(self.checkpoint) not in map(Path, trained):
             raise ConvscopeError(
@@ -114,7 +116,7 @@ class VisualizeConfig(CheckpointConfig):
         """Refuse views and options that apply to one model only."""
         for view in self.drawn_views():
             if view.max_models is not None and len(self.compare) > view.max_models:
-                several = [name for name, each in VIEWS.items() if each.max_models is None]
+                several = [name for name, other in VIEWS.items() if other.max_models is None]
                 raise ConvscopeError(
                     f"views={view.name} draws one model and compare lists {len(self.compare)}: expected "
                     f"views among {', '.join(several)}"

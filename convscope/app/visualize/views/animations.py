@@ -1,4 +1,4 @@
-"""Animations: pictures one after the other as GIF and MP4, for the views that have them."""
+"""Animations as GIF and MP4, for the views that have them."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from convscope.app.visualize.views.activations.view import Activations
 
 _WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
-_CHANNELS_FASTER, _FASTEST = 10, 50  # than layers; frames a second, the limit of a GIF
-_KEPT = ("layer", "channels", "value_range", "normalize")  # from the picture of the layer
+_CHANNELS_FASTER = 10  # factor of the frames per second from layers to channels
+_FASTEST = 50  # frames per second, the limit of GIF
+_KEPT = ("layer", "channels", "value_range", "normalize")  # provenance from the picture of the layer
 
 
 def check(formats: Sequence[Animation]) -> None:
@@ -38,7 +39,7 @@ def animate(
     about: dict[str, Any],
     gif_role: Role = Role.link,
 ) -> Iterator[Artifact]:
-    """Write frames in each format of the view's option `animate`, at its rate or at `about["rate"]`.
+    """Write frames in each format of the option `animate`.
 
     Args:
         view: a view with the options `animate` and `rate`.
@@ -47,7 +48,7 @@ def animate(
         title: see `Artifact`.
         caption: see `Artifact`; the rate is added.
         photograph: the photograph that the frames show.
-        about: the provenance.
+        about: the provenance; `about["rate"]` replaces the option `rate`.
         gif_role: how the page shows a GIF; an MP4 is a link.
     """
     rate = about.get("rate", view.settings.rate)
@@ -70,9 +71,9 @@ def animate(
 def of_layers(
     view: "Activations", photograph: Photograph, drawn: Sequence[Sequence[Artifact]]
 ) -> Iterator[Artifact]:
-    """Write the pictures of the layers one after the other, then the channels of each layer.
+    """Write an animation of the pictures of all layers, and one of the channels of each layer.
 
-    `drawn` are, for each layer, its picture and those of its channels, which are written already.
+    `drawn` has, for each layer, its picture and the pictures of its channels; their files exist already.
     """
     settings = view.settings
     if not settings.animate:

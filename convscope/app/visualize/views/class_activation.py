@@ -26,10 +26,10 @@ _KEY = "class_activation.layer"
 
 
 class ClassActivation(View[ClassActivationConfig]):
-    """Draws the class activation of each photograph: overlay and heatmap of one model, a sheet of several."""
+    """Draws class activation: overlay and heatmap of one model, or a sheet with several models."""
 
     def __init__(self, run: Run, settings: ClassActivationConfig) -> None:
-        """Check layer and class; raise ConvscopeError if one does not exist in every model."""
+        """Check layer and class; raise ConvscopeError if a model does not have them."""
         super().__init__(run, settings)
         _check_classes(run.models[:], settings.class_name)
         self.layer = _layer_to_explain(run.models.first.layers, settings.layer)
@@ -38,10 +38,11 @@ class ClassActivation(View[ClassActivationConfig]):
             raise unknown("class_activation.method", settings.method, WEIGHTINGS)
         weighting = WEIGHTINGS[settings.method]
         self._cams = [
-            Cam(state.bundle.model, own, weighting) for state, (own,) in zip(run.models, matches, strict=True)
+            Cam(state.bundle.model, match, weighting)
+            for state, (match,) in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
-        classes = run.models.last.contract.class_names  # two may differ by case alone
+        classes = run.models.last.contract.class_names  # some may differ only in case
         self.class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
 
     def draw(self) -> Iterator[Artifact]:
@@ -60,7 +61,7 @@ class ClassActivation(View[ClassActivationConfig]):
         return "Grad-CAM" if self.settings.method == "grad_cam" else self.settings.method
 
     def _classes(self, scores: dict[str, float], truth: str | None) -> dict[str, str]:
-        """Return the chosen class, or the predicted one and, if it differs, the true one."""
+        """Return the class to explain and its role: the chosen one, or the predicted and the true one."""
         if self.settings.class_name is not None:
             return {self.settings.class_name: "chosen"}
         predicted = max(scores, key=lambda name: scores[name])
@@ -77,7 +78,7 @@ class ClassActivation(View[ClassActivationConfig]):
         ]
 
     def _single(self, photograph: Photograph, label: str, role: str) -> Iterator[Artifact]:
-        """Yield the heatmap over the photograph, and the heatmap alone."""
+        """Yield the heatmap on top of the photograph, and the heatmap alone."""
         (activation,) = self._heats(photograph, label)
         small, color_map = photograph.small, self.settings.color_map
         heat = images.stretch(relative(activation.heat), *small.shape[:2])
@@ -96,7 +97,7 @@ class ClassActivation(View[ClassActivationConfig]):
             "heatmap_file": images.colorize(np.round(heat * 255).astype(np.uint8), color_map),
         }
         fields = {"photograph": photograph.key, "class": self.class_files[label]}
-        paths = [self.file_name(option, **fields) for option in pictures]  # both before one is written
+        paths = [self.file_name(option, **fields) for option in pictures]  # check both before writing one
         for path, pixels, shown in zip(paths, pictures.values(), (Role.overlay, Role.link), strict=True):
             yield self.picture(
                 path,
@@ -158,13 +159,14 @@ def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
     selected = select(layers, [name]) if name else [last]
     if len(selected) > 1:
         raise ConvscopeError(
-            f"class_activation.layer={name} selects {len(selected)} layers: expected one, such as {last.path}"
+            f"class_activation.layer={name} selects {len(selected)} layers: expected one, for example "
+            f"{last.path}"
         )
     layer = selected[0]
     if not layer.has_maps:
         raise ConvscopeError(
-            f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: set "
-            f"class_activation.layer to a convolution, such as {last.path}"
+            f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): set "
+            f"class_activation.layer to a convolution, for example {last.path}"
         )
     return layer
 

@@ -1,4 +1,4 @@
-"""The comparison view: how far the models of `compare` differ, layer by layer, as a table and a chart."""
+"""The comparison view: the differences of models in each layer, as a table and a chart."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,10 @@ COLUMNS = ("index", "layer", "type", "one", "other", "channels", "correlation", 
 
 @dataclass(frozen=True)
 class Difference:
-    """Two models in one layer; NaN is not known. `channels` is the number of those that vary in both."""
+    """The difference of two models in one layer; an unknown value is NaN.
+
+    `channels` is the number of channels that vary in both models.
+    """
 
     layer: Layer
     pair: tuple[str, str]
@@ -33,7 +36,7 @@ class Difference:
 
 
 class Comparison(View[ComparisonConfig]):
-    """Sums up the maps that `activations` computed, and the kernels, of each two models."""
+    """Compares the feature maps (from the view `activations`) and the kernels of each pair of models."""
 
     def draw(self) -> Iterator[Artifact]:
         """Yield table and chart."""
@@ -92,7 +95,7 @@ def _change(before: list[np.ndarray], after: list[np.ndarray]) -> float:
 
 
 def _lines(differences: Sequence[Difference], values: Sequence[float]) -> dict[str, list[float]]:
-    """Return a line for each pair, over all layers that have a row; none if no value is known."""
+    """Return the values of each pair for all layers that have a row; an empty dictionary if all are NaN."""
     if not np.isfinite(values).any():
         return {}
     positions = {

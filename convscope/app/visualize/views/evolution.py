@@ -20,13 +20,14 @@ from convscope.render.strip import Strip, strip_frames
 from convscope.vis.followed_channels import Followed, most_changed, select_channels
 
 COLOR_MAP = "viridis"
-MAX_PHOTOGRAPHS = 8  # by which channels are chosen
+MAX_PHOTOGRAPHS = 8  # photographs for the choice of channels
 _KEY = "evolution.layers"
-_TILE, _SMALL_TILE, _FEW_EPOCHS = 96, 48, 16  # pixels of a tile; of a tile in the strip of more epochs
+_TILE, _SMALL_TILE = 96, 48  # side of a tile in pixels, and in a strip with more than `_FEW_EPOCHS` columns
+_FEW_EPOCHS = 16
 
 
 class Evolution(View[EvolutionConfig]):
-    """Draws a strip and animations of each photograph and layer, from the snapshots of the training."""
+    """Draws a strip and animations for each photograph and layer, from the snapshots of the training."""
 
     def __init__(self, run: Run, settings: EvolutionConfig) -> None:
         """Open the snapshots, and check layers and channels."""
@@ -40,7 +41,7 @@ class Evolution(View[EvolutionConfig]):
         self.photographs = run.photographs
 
     def draw(self) -> Iterator[Artifact]:
-        """Yield the strip and the animations of each photograph and layer."""
+        """Yield the strip and the animations for each photograph and layer."""
         if not self.settings.channels:
             self.followed = self._most_changed()
         for photograph in progress(self.photographs, desc="evolution", unit="photograph"):
@@ -49,7 +50,7 @@ class Evolution(View[EvolutionConfig]):
                 yield from self._of_layer(photograph, followed, maps[followed.layer.path])
 
     def maps(self, photograph: Photograph) -> dict[str, np.ndarray]:
-        """Return maps by layer path, float32 (epochs, height, width, channels)."""
+        """Return maps of the followed channels by layer path, float32 (epochs, height, width, channels)."""
         epochs: dict[str, list[np.ndarray]] = {followed.layer.path: [] for followed in self.followed}
         for maps in self._maps(lambda bundle: encode([photograph], bundle)):
             for followed in self.followed:

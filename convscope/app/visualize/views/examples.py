@@ -1,4 +1,4 @@
-"""The examples view: what in the reference images excites each channel of chosen layers most."""
+"""The examples view: crops of the reference images with the highest values in each channel."""
 
 from collections.abc import Iterator
 
@@ -21,14 +21,14 @@ COLUMNS = (
     "layer", "channel", "rank", "photograph", "value", "row", "column", "top", "left", "bottom", "right",
 )  # fmt: skip
 BATCH = 32
-LONGEST = 72  # pixels of the longer side of a crop
+LONGEST = 72  # pixels of a crop's longer side
 
 
 class Examples(View[ExamplesConfig]):
-    """Looks through the reference images once, then draws the strongest crops of each channel."""
+    """Searches the reference images once, then draws the strongest crops of each channel."""
 
     def __init__(self, run: Run, settings: ExamplesConfig) -> None:
-        """Check the layers, and find the reference images."""
+        """Check the layers, and open the reference images."""
         super().__init__(run, settings)
         self.layers = layers_to_search(run.models.first.layers, settings.layers)
         self.images = run.reference_images
@@ -55,7 +55,7 @@ class Examples(View[ExamplesConfig]):
         return layer_tops(search, bundle.layers, limit=self.settings.limit)
 
     def _rows(self, results: list[LayerTop]) -> Iterator[tuple[str | int, ...]]:
-        """Yield the lines of the table; windows are in pixels of the input."""
+        """Yield the rows of the table; windows are in pixels of the input."""
         for result in results:
             top = result.top
             for channel, rank in np.ndindex(*top.value.shape):
@@ -101,7 +101,7 @@ class Examples(View[ExamplesConfig]):
         )
 
     def _crops(self, result: LayerTop) -> np.ndarray:
-        """Return what each position sees, uint8 (channels, k, height, width, 3)."""
+        """Return the crops of the photographs, uint8 (channels, k, height, width, 3)."""
         input_size = self.run.models.first.contract.input_size
         size = result.tile_size(input_size, LONGEST)
         crops = np.empty((*result.top.value.shape, *size, 3), np.uint8)

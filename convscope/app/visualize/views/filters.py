@@ -20,7 +20,7 @@ from convscope.vis.kernels import first_kernels, kernel_pictures
 from convscope.vis.layer_selection import select_with_maps
 
 MARGIN = 5  # pixels between patterns, as in the book
-KERNEL_SIDE = 48  # pixels of a kernel's longer side, at most
+KERNEL_SIDE = 48  # maximum of a kernel's longer side in pixels
 _KEY = "filters.layers"
 
 
@@ -100,23 +100,23 @@ class Filters(View[FiltersConfig]):
         return self.picture(path, sheet, title=layer.path, caption=caption, about=about)
 
     def _kernels(self, layer: Layer) -> Artifact:
-        """Return the kernels: each on its own scale in one model, all on one scale in several."""
+        """Return the kernels: with one model each on its own scale, with several all on one scale."""
         models = self.run.models
         several = len(models) > 1
         count = shown_channels(self, layer.channels)
         weights = [
-            np.asarray(own.keras_layer.kernel)[..., :count].copy()
-            for _, (own,) in zip(models, self._first_matches, strict=True)
+            np.asarray(match.keras_layer.kernel)[..., :count].copy()
+            for _, (match,) in zip(models, self._first_matches, strict=True)
         ]
         end = max(float(np.abs(kernels).max()) for kernels in weights) if several else None
         tiles, largest = [], []
         for kernels, state in zip(weights, models[:], strict=True):
             order = state.bundle.contract.preprocessing.order
-            pictures, own = kernel_pictures(kernels, order=order, end=end)
+            pictures, largest_of_model = kernel_pictures(kernels, order=order, end=end)
             factor = max(1, KERNEL_SIDE // max(pictures.shape[1:3]))
             pictures = pictures.repeat(factor, axis=1).repeat(factor, axis=2)
-            tiles.append(Tiles(pictures, own == 0, np.arange(count)))
-            largest.append(_rounded(own))
+            tiles.append(Tiles(pictures, largest_of_model == 0, np.arange(count)))
+            largest.append(_rounded(largest_of_model))
         height, width = weights[0].shape[:2]
         title = f"kernels of {layer.path}"
         about = {"layer": layer.path, "channels": [0, count - 1]}

@@ -1,4 +1,4 @@
-"""The layers view: each layer with shape, parameters and receptive field, as a table and a diagram."""
+"""The layers view: shape, parameters and receptive field of each layer, as a table and a diagram."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +19,7 @@ MAX_PRINTED = 40  # layers; longer tables are printed only if no other view is d
 class Layers(View[LayersConfig]):
     """Writes `layers/layers.csv`, prints it if it is short, and shows table and diagram on the page.
 
-    Of several models, the layers of the first are shown.
+    With several models, it shows the layers of the first one.
     """
 
     def draw(self) -> Iterator[Artifact]:
@@ -38,7 +38,7 @@ class Layers(View[LayersConfig]):
         if len(rows) <= MAX_PRINTED or self.run.config.views == [self.settings.name]:
             print(aligned([COLUMNS, *([str(cell) for cell in row] for row in rows)], left=(1, 2)))
         for path in graph.opaque:
-            print(f"note: the layers inside {path} are not listed: it is a subclassed model")
+            print(f"note: the layers inside {path} are not listed, because it is a subclassed model")
         boxes = [
             Box(layer.path, layer.kind, shape_text(layer.shape), _role(layer), layer.sources)
             for layer in graph.layers

@@ -1,4 +1,4 @@
-"""Strips: the same channels in several models, side by side, a row for each channel."""
+"""Strips: the same channels in several models side by side, with a row for each channel."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from convscope.render.artifact import Artifact
 from convscope.render.levels import Levels
 from convscope.render.strip import Strip, strip_sheet
 
-WIDEST = 1400  # pixels of a sheet on which blocks of channels lie side by side
+WIDEST = 1400  # maximum width in pixels of blocks of channels side by side
 
 
 def strip_picture(
@@ -25,7 +25,7 @@ def strip_picture(
     widest: int = WIDEST,
     numbered: bool = True,
 ) -> Artifact:
-    """Return a strip as an artifact of a view; `numbered` writes the channels beside the rows."""
+    """Return a strip as an artifact of a view; for `widest` and `numbered`, see `strip_sheet`."""
     return view.picture(
         path,
         strip_sheet(strip, widest=widest, numbered=numbered),
@@ -50,14 +50,14 @@ def map_strip(
     """Return feature maps as a strip.
 
     Args:
-        levels: of each model, all of one size.
-        channels: the index of each channel.
-        columns: the title of each model.
+        levels: the maps of each model, all of one size.
+        channels: the indices of the channels.
+        columns: the titles of the models.
         title: the heading of the strip.
-        subtitle: what it shows.
+        subtitle: a description of the strip.
         color_map: a colour map of Matplotlib.
         max_tile: the longest side of a tile in pixels.
-        heading: what the titles of the columns are, such as "epoch".
+        heading: the heading of the titles of the columns, for example "epoch".
     """
     layout = mosaic.Layout(max_tile)
     tiles = [mosaic.map_tiles(of_model, layout=layout) for of_model in levels]
@@ -73,12 +73,12 @@ def map_strip(
 
 
 def shown_channels(view: View, channels: int, limit: int = 0) -> int:
-    """Return how many channels of a layer are drawn: all of one model, the first ones of several.
+    """Return how many channels of a layer are drawn: with one model all, with several the first ones.
 
     Args:
-        view: a view of the run, whose option `comparison.channels` limits several models.
-        channels: those of the layer.
-        limit: the largest number that the view draws; 0 means any number.
+        view: a view of the run. Its option `comparison.channels` is the limit for several models.
+        channels: the number of channels of the layer.
+        limit: the maximum number that the view draws; 0 means any number.
     """
     several = view.run.config.settings_of("comparison").channels if len(view.run.models) > 1 else 0
     return min(number for number in (limit, several, channels) if number)

@@ -1,4 +1,4 @@
-"""The activations view: the feature maps of chosen layers, as grids of one model or strips of several."""
+"""The activations view: feature maps of chosen layers, as grids of one model or strips of several."""
 
 from convscope.app.visualize.views.activations.view import Activations
 

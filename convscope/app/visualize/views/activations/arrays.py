@@ -13,9 +13,9 @@ from convscope.files import beside
 
 @contextmanager
 def saving(path: Path, kind: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
-    """Yield a function that adds arrays by name to a .npz file; after a failure there is no file.
+    """Yield a function that adds arrays by name to a .npz file; after an error there is no file.
 
-    The function raises ConvscopeError for values that `kind`, float16 or float32, cannot hold.
+    `kind` is float16 or float32. The function raises ConvscopeError for values above the maximum of `kind`.
     """
     dtype = np.dtype(kind)
     with beside(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
@@ -34,6 +34,6 @@ def _check(name: str, values: np.ndarray, dtype: np.dtype) -> None:
     if highest > limit:
         larger = "float32" if dtype == np.float16 else "null"
         raise ConvscopeError(
-            f"layer {name} has values up to {highest:.3g}, the maximum of {dtype} is {limit:.6g}: "
-            f"set activations.save_arrays={larger}"
+            f"layer {name} has values up to {highest:.3g}, but the maximum of {dtype} is {limit:.6g}: set "
+            f"activations.save_arrays={larger}"
         )

@@ -26,9 +26,9 @@ MAX_BARS = 40
 
 @dataclass
 class Grids:
-    """The layout of one model; several threads may draw.
+    """The layout of one model. Its method `draw` is thread-safe.
 
-    `statistics` are those of the reference images by layer path, if the settings ask for them.
+    `statistics` has the statistics of the reference images by layer path, if the settings need them.
     """
 
     view: "Activations"
@@ -36,7 +36,7 @@ class Grids:
     counts: LayerCounts = field(default_factory=LayerCounts)
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
-        """Return the grid or the bars of a layer, then its single channels if wanted; see `Layout`."""
+        """Return the grid or the bars of a layer, then its channels if the settings say so; see `Layout`."""
         (values,) = maps
         about = {
             "layer": layer.path,
@@ -89,18 +89,18 @@ class Grids:
         )
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
-        """Return the maps on the scale that the settings ask for."""
+        """Return the maps on the scale of the option `normalize`."""
         settings = self.view.settings
         if settings.normalize is Normalize.range:
             return on_one_scale(maps, *settings.range)
         if settings.normalize is Normalize.dataset:
-            seen = self.statistics[layer.path]
-            images = f"on {seen.pictures:,} images"
-            if seen.signed:
+            statistics = self.statistics[layer.path]
+            images = f"on {statistics.pictures:,} images"
+            if statistics.signed:
                 return around_zero(
-                    maps, seen.bound, f"the larger of its 0.5th and 99.5th percentile {images}"
+                    maps, statistics.bound, f"the larger of its 0.5th and 99.5th percentile {images}"
                 )
-            return from_zero(maps, seen.high, f"its 99.5th percentile {images}")
+            return from_zero(maps, statistics.high, f"its 99.5th percentile {images}")
         if settings.normalize is Normalize.layer:
             return on_one_scale(maps, float(maps.min()), float(maps.max()))
         return per_channel(maps)
@@ -120,7 +120,7 @@ class Grids:
         digits = max(3, len(str(len(levels.values) - 1)))
         size = "×".join(map(str, levels.values.shape[1:]))
         for channel, values in enumerate(levels.values):
-            own, title = maps[..., channel], f"{layer.path}, channel {channel}"
+            channel_maps, title = maps[..., channel], f"{layer.path}, channel {channel}"
             picture = mosaic.channel_picture(
                 values,
                 hatched=bool(levels.silent[channel]),
@@ -138,7 +138,7 @@ class Grids:
                 about={
                     "layer": layer.path,
                     "channels": [channel, channel],
-                    "value_range": [float(own.min()), float(own.max())],
+                    "value_range": [float(channel_maps.min()), float(channel_maps.max())],
                     "color_map": self._color_map(levels),
                     "silent": int(levels.silent[channel]),
                     "normalize": levels.meaning,
@@ -148,7 +148,7 @@ class Grids:
     def _bars(
         self, photograph: Photograph, layer: Layer, values: np.ndarray, about: dict[str, Any]
     ) -> Artifact:
-        """Return a bar for each unit of a dense layer, with the names of the classes on the last layer."""
+        """Return a chart with a bar for each unit of a dense layer; the last layer has class names."""
         model = self.view.run.models.first
         classes = model.contract.class_names
         last = layer.output is model.layers[-1].output and len(values) == len(classes)

@@ -20,7 +20,7 @@ class MapStrips:
     """The layout of several models."""
 
     def __init__(self, view: "Activations") -> None:
-        """Keep the view, which names the files."""
+        """Store the view."""
         self.view = view
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
@@ -29,7 +29,7 @@ class MapStrips:
         count = shown_channels(view, layer.channels)
         first = np.stack(maps)[..., :count]
         low, high = float(first.min()), float(first.max())
-        single = first.shape[1:3] == (1, 1)  # a single position has no spread
+        single = first.shape[1:3] == (1, 1)  # a single position has no standard deviation
         own = view.run.config.settings_of("comparison").normalize is Normalize.channel and not single
         levels = [standardize(of_model) if own else on_one_scale(of_model, low, high) for of_model in first]
         size = "×".join(map(str, layer.shape))
@@ -54,7 +54,7 @@ class MapStrips:
             "layer": layer.path,
             "channels": [0, count - 1],
             "value_range": [low, high],
-            "value_range_of_models": [[float(each.min()), float(each.max())] for each in first],
+            "value_range_of_models": [[float(of_model.min()), float(of_model.max())] for of_model in first],
             "silent": [int(of_model.silent.sum()) for of_model in levels],
             "color_map": view.settings.color_map,
             "normalize": normalize,
@@ -63,5 +63,5 @@ class MapStrips:
         return [strip_picture(view, path, strip, photograph, about)]
 
     def finish(self) -> Iterator[Artifact]:
-        """Yield nothing: the view `comparison` sums up several models."""
+        """Yield nothing: the view `comparison` summarizes several models."""
         return iter(())

@@ -21,9 +21,9 @@ TABLE, BY_DEPTH, DISTRIBUTIONS = (
 def summary(
     view: "Activations", counts: LayerCounts, statistics: dict[str, ChannelStatistics]
 ) -> Iterator[Artifact]:
-    """Yield table and charts of what was counted, if anything was.
+    """Yield table and charts of the counts, if there are any.
 
-    `statistics` are those of the reference images, by layer path.
+    `statistics` has the statistics of the reference images by layer path.
     """
     if not counts.rows:
         return
@@ -66,7 +66,7 @@ def _distributions(
     statistics: dict[str, ChannelStatistics],
     about: dict[str, Any],
 ) -> Artifact:
-    """Return the histograms of the reference images or, without them, of the photographs."""
+    """Return the histograms of the reference images; without statistics, those of the photographs."""
     paths = list(counts.by_layer())
     caption = "histogram of the nonzero values; the share of zeros is beside the name of the layer"
     if statistics:

@@ -1,4 +1,4 @@
-"""Feature maps of one model or of several, photograph by photograph, in batches and groups of layers."""
+"""Feature maps of one model or several, in batches of photographs and groups of layers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -27,15 +27,15 @@ from convscope.vis.extractor import before_and_after, in_groups
 from convscope.vis.layer_selection import convolutions_and_poolings, select
 from convscope.vis.model_difference import MapCorrelation
 
-MAX_BYTES = 512 * 2**20  # of feature maps in memory at once
-REFERENCE_BATCH = 8  # reference images in memory at once, with the maps of all layers
+MAX_BYTES = 512 * 2**20  # maximum size of the feature maps in memory
+REFERENCE_BATCH = 8  # reference images in one batch; the maps of all layers are in memory
 _KEY = "activations.layers"
 
 Maps = Mapping[str, np.ndarray]
 
 
 class Layout(Protocol):
-    """How the feature maps of a layer become pictures."""
+    """A way to draw the feature maps of a layer."""
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
         """Return the pictures of a layer, the main one first.
@@ -43,11 +43,11 @@ class Layout(Protocol):
         Args:
             photograph: the photograph.
             layer: the layer in the first model.
-            maps: of each model, float32 (height, width, channels) or (units,).
+            maps: the maps of each model, float32 (height, width, channels) or (units,).
         """
 
     def finish(self) -> Iterator[Artifact]:
-        """Yield what sums up the layers drawn so far."""
+        """Yield summaries of the layers that are drawn so far."""
 
 
 class Activations(View[ActivationsConfig]):
@@ -69,7 +69,7 @@ class Activations(View[ActivationsConfig]):
         self.groups = [MapsOfModels(run.models, group, _KEY) for group in groups]
         self.photographs = run.photographs
         if self._needs_statistics:
-            _ = run.reference_images  # fails here if there are none
+            _ = run.reference_images  # raises an error now if there are none
         self.layout = MapStrips(self) if several else Grids(self)
 
     @property
@@ -92,7 +92,10 @@ class Activations(View[ActivationsConfig]):
         return self.layout.finish()
 
     def placeholders(self, photograph: Photograph, layer: Layer) -> dict[str, str]:
-        """Return the values of the placeholders of a file name; `place` and `number` count drawn layers."""
+        """Return the values of the placeholders of a file name.
+
+        `place` and `number` are the position among the drawn layers, from 0 and from 1.
+        """
         position, count = self._positions[layer.path], len(self.layers)
         return {
             "photograph": photograph.key,
@@ -133,7 +136,7 @@ class Activations(View[ActivationsConfig]):
         return f"activations/{photograph.key}/maps.npz"
 
     def _saving(self, photograph: Photograph) -> AbstractContextManager[Callable[[Maps], None]]:
-        """Return what saves the maps of a photograph, or does nothing if they are not wanted."""
+        """Return a context with a function that saves maps, or that does nothing without `save_arrays`."""
         if self.settings.save_arrays is None:
             return nullcontext(lambda maps: None)
         path = self.run.output.path(self._arrays_path(photograph))
@@ -142,7 +145,7 @@ class Activations(View[ActivationsConfig]):
     def _draw_layers(
         self, photograph: Photograph, layers: Sequence[Layer], maps: dict[str, list[np.ndarray]]
     ) -> Iterator[list[Artifact]]:
-        """Yield the pictures of each layer in order. Bars are drawn in this thread: Matplotlib needs it."""
+        """Yield the pictures of each layer in order; bars are drawn in this thread, for Matplotlib."""
 
         def draw(layer: Layer) -> list[Artifact]:
             return self.layout.draw(photograph, layer, maps[layer.path])
@@ -152,14 +155,14 @@ class Activations(View[ActivationsConfig]):
             yield draw(layer) if layer.has_units else next(pictures)
 
     def _correlate(self, maps: dict[str, list[np.ndarray]]) -> None:
-        """Add maps to the correlations of each two models, which the view `comparison` shows."""
+        """Add maps to the correlations of each pair of models; the view `comparison` shows them."""
         for path, of_models in maps.items():
             for one, other in combinations(range(len(of_models)), 2):
                 correlation = self.run.correlations.setdefault((path, one, other), MapCorrelation())
                 correlation.add(of_models[one], of_models[other])
 
     def _statistics(self) -> dict[str, ChannelStatistics]:
-        """Return, by layer path, which channels are dead and how strong strong responses are."""
+        """Return the statistics of the reference images by layer path."""
         bundle, images = self.run.models.first, self.run.reference_images
         batches = Batches(
             images,
@@ -180,9 +183,9 @@ class Activations(View[ActivationsConfig]):
 
 
 def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: bool) -> list[Layer]:
-    """Return the layers that match the patterns; without patterns every convolution, pooling and dense layer.
+    """Return the layers that match the patterns; without patterns, all convolutions, poolings, dense layers.
 
-    Dense layers are left out unless `units` is true.
+    Dense layers are omitted unless `units` is true.
 
     Raises:
         ConvscopeError: a layer has neither feature maps nor, with `units`, units.
@@ -195,8 +198,8 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
         drawable = [layer for layer in selected if layer.has_maps]
         if not drawable:
             raise ConvscopeError(
-                f"layer {selected[0].path} ({selected[0].kind}) has no feature maps, its output is "
-                f"{selected[0].shape}: with compare, choose convolutions or poolings in activations.layers"
+                f"layer {selected[0].path} ({selected[0].kind}) has no feature maps (output shape "
+                f"{selected[0].shape}): with compare, choose convolutions or poolings in activations.layers"
             )
         return drawable
     if not selected:
@@ -207,7 +210,7 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
     for layer in selected:
         if not layer.has_maps and not layer.has_units:
             raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps, its output is {layer.shape}: "
+                f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): "
                 "choose convolutions, poolings or dense layers in activations.layers"
             )
     return selected
