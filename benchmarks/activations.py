@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,17 @@ from convscope.quiet import import_tensorflow
 import_tensorflow()
 
 import keras  # noqa: E402
-from convscope.app.visualize.activations import ActivationDrawing  # noqa: E402
-from convscope.app.visualize.file_names import FileNames  # noqa: E402
-from convscope.config.schema.activations import ActivationsConfig  # noqa: E402
-from convscope.config.schema.files import FilesConfig  # noqa: E402
 
+from convscope.app.visualize.output import Output  # noqa: E402
+from convscope.app.visualize.photographs import encode  # noqa: E402
+from convscope.app.visualize.run import Run  # noqa: E402
+from convscope.app.visualize.views.activations import Activations  # noqa: E402
+from convscope.config.schema.views import ActivationsConfig  # noqa: E402
+from convscope.config.schema.visualize import VisualizeConfig  # noqa: E402
 from convscope.graph import Layer  # noqa: E402
 from convscope.images import save_png  # noqa: E402
 from convscope.models.bundle import ModelBundle, save_model  # noqa: E402
 from convscope.models.opening import open_application  # noqa: E402
-from convscope.render.artifact import View  # noqa: E402
-from convscope.render.page import PhotographViews  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = open_application("InceptionV3", None)
     with tempfile.TemporaryDirectory() as scratch:
-        results = [_drawing(bundle, Path(scratch)), _process(bundle, Path(scratch))]
+        results = [_drawing(bundle, Path(scratch)), _process(Path(scratch))]
     for each in results:
         print(
             f"{each['case']:48} {each['ours']:7.2f} {each['unit']}  {each['other_name']}: "
@@ -63,29 +63,46 @@ def main() -> None:
 
 
 @dataclass
-class _Ready:
-    """Given maps instead of an extractor."""
+class _KnownMaps:
+    """Known maps in place of a forward pass."""
 
     layers: Sequence[Layer]
     maps: dict[str, np.ndarray]
 
-    def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        return self.maps
+    def __call__(self, inputs_of: Callable[[ModelBundle], np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        yield self.maps
 
 
 def _drawing(bundle: ModelBundle, scratch: Path) -> dict[str, Any]:
-    config = ActivationsConfig(layers=["type:Conv2D"])
-    drawing = ActivationDrawing(
-        bundle, bundle.layers, config, directory=scratch, file_names=FileNames(FilesConfig())
+    """Draw and write grids of maps that are computed before the clock starts."""
+    save_png(scratch / "photograph.png", _noise())
+    save_model(keras.models.clone_model(bundle.model), scratch)
+    bundle.contract.write(scratch)
+    settings = ActivationsConfig(layers=["type:Conv2D"])
+    config = VisualizeConfig(
+        checkpoint=str(scratch), images=[str(scratch / "photograph.png")], views=["activations"]
     )
-    inputs = np.random.default_rng(0).uniform(-1, 1, (1, 299, 299, 3)).astype(np.float32)
-    maps = {path: each for extract in drawing.extractors for path, each in extract(inputs).items()}
-    drawing.extractors = [_Ready(drawing.shown, maps)]
-    photograph = PhotographViews("photograph", "photograph", View("", "", "", (1, 1)), [], None)
-    about = {"photograph": "", "photograph_sha256": ""}
-    ours = _seconds(lambda: list(drawing.draw([photograph], inputs, [about])))
+    run = Run(config, Output(scratch / "ours", config))
+    view = Activations(run, settings)
+    photographs = run.photographs
+    maps = {
+        path: values
+        for group in view.groups
+        for path, values in next(group(lambda opened: encode(photographs, opened))).items()
+    }
+    view.groups = [_KnownMaps(view.layers, maps)]  # type: ignore[list-item]
+
+    def draw() -> None:
+        for artifact in view.draw():
+            run.output.add(artifact)
+
+    ours = _seconds(draw)
     theirs = _seconds(lambda: _as_the_book(maps, scratch / "theirs"))
     return _result(f"draw and write {len(maps)} grids", ours, theirs, "plt.figure, imshow, savefig")
+
+
+def _noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (299, 299, 3)).astype(np.uint8)
 
 
 def _as_the_book(maps: dict[str, np.ndarray], folder: Path) -> None:
@@ -110,12 +127,7 @@ def _as_the_book(maps: dict[str, np.ndarray], folder: Path) -> None:
         plt.close()
 
 
-def _process(bundle: ModelBundle, scratch: Path) -> dict[str, Any]:
-    save_model(keras.models.clone_model(bundle.model), scratch)
-    bundle.contract.write(scratch)
-    save_png(
-        scratch / "photograph.png", np.random.default_rng(0).integers(0, 256, (299, 299, 3)).astype(np.uint8)
-    )
+def _process(scratch: Path) -> dict[str, Any]:
     ours = [
         sys.executable, str(ROOT / "visualize.py"), f"checkpoint={scratch}", "views=[activations]",
         "activations.layers=[type:Conv2D]", f"images={scratch / 'photograph.png'}",

@@ -21,7 +21,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 from convscope import decode, images
 from convscope.data.augment import Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
-from convscope.data.pipeline import Batches, LabelledImages
+from convscope.data.pipeline import Batches, LabelledImages, Randomness
 from convscope.data.procedural import generate
 from convscope.preprocessing import by_name
 
@@ -127,8 +127,7 @@ def _batches(paths: list[Path], size: int, threads: int, augment: Any) -> None:
         size=(size, size),
         preprocessing=by_name("unit_range"),
         batch_size=BATCH,
-        augment=augment,
-        shuffle_seed=0,
+        randomness=Randomness(0, augment),
         threads=threads,
     )
     for index in range(len(batches)):

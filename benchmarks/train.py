@@ -27,7 +27,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator  # noqa: E40
 
 from convscope.data.augment import Ranges, fast_augmentation  # noqa: E402
 from convscope.data.features import FeatureBatches, cached  # noqa: E402
-from convscope.data.pipeline import Batches, LabelledImages  # noqa: E402
+from convscope.data.pipeline import Batches, LabelledImages, Randomness  # noqa: E402
 from convscope.data.procedural import generate  # noqa: E402
 from convscope.models import pretrained, small_convnet  # noqa: E402
 from convscope.models.applications import application  # noqa: E402
@@ -130,8 +130,7 @@ def _epoch(examples: LabelledImages, scratch: Path) -> dict[str, Any]:
         size=(150, 150),
         preprocessing=by_name("unit_range"),
         batch_size=BATCH,
-        augment=fast_augmentation(Ranges(**AUGMENTATION)),
-        shuffle_seed=0,
+        randomness=Randomness(0, fast_augmentation(Ranges(**AUGMENTATION))),
     )
     ours = in_precision(small_convnet.build(len(names), input_size=150), known_to_hardware()[-1])
     Recipe().compile(ours, len(batches))

@@ -125,6 +125,10 @@ def _configure_process() -> None:
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # the threads are convscope's: one per picture
     # convscope.decode refuses such pictures itself; Pillow's warning would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+    for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def list_keys(node: Any, prefix: str = "") -> Iterator[str]:

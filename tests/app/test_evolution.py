@@ -180,4 +180,4 @@ def test_snapshots_of_a_training_without_a_main_phase_are_refused(command: Comma
     given = ["callbacks=[snapshots]", "training.epochs=0", "finetune=two_phase", "model=mobilenet_v2"]
     done = command("train", *given)
     assert done.status == 1
-    assert "callbacks=[snapshots] keeps epochs of the main phase" in done.err.strip().splitlines()[-1]
+    assert "callbacks=[snapshots] saves epochs of the main phase" in done.err.strip().splitlines()[-1]

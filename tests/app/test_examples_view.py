@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.app.visualize.reference import reference_images, training_data
+from convscope.data.training_data import reference_images, training_data
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.images import load_png, save_png
@@ -123,7 +123,7 @@ def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
     tiny = ["model.input_size=32", "model.widths=[4]", "model.units=4", "training.epochs=1"]
     assert command("train", *made, *tiny, "augmentation=none", "hydra.run.dir=run").status == 0
     bundle = open_checkpoint(Path("run"))
-    data, classes = training_data(bundle), bundle.contract.class_names
+    data, classes = training_data(bundle.contract.dataset), bundle.contract.class_names
     test = reference_images(["test"], data, classes)
     assert test.plain
     assert [test.classes[label] for label in test.labels] == [path.parent.name for path in test.paths]

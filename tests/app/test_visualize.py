@@ -87,15 +87,15 @@ def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command
         Path("out/class_activation").rglob("light_*.png")
     )
     wrong = command("visualize", *arguments, "class_names=[a,b,c]")
-    assert "tells 2 classes apart, class_names has 3" in wrong.err
+    assert "has 2 classes, but class_names lists 3" in wrong.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["checkpoint=m.keras"], "nobody should guess: say preprocessing="),
+        (["checkpoint=m.keras"], "unknown preprocessing for m.keras: set preprocessing="),
         (["checkpoint=m.keras", "preprocessing=affine"], "expected preprocessing=affine with one or three"),
-        (["checkpoint=m.keras", *SAID, "input=left"], "none of them 'left'"),
+        (["checkpoint=m.keras", *SAID, "input=left"], "input=left: the model has the inputs"),
         (["checkpoint=m.keras", "application=VGG16"], "expected one of them"),
         (["application=VGG"], "did you mean VGG"),
         (["checkpoint=m.keras", *SAID, "activations.layers=[type:Conv3D]"], "did you mean Conv2D"),

@@ -109,4 +109,4 @@ def test_each_figure_has_its_caption_and_the_links_of_its_title(page: Path) -> N
     assert sum("_h.png" in caption for caption in captions) == 2  # heatmaps, beside their overlays
     assert not any("all.gif" in caption for caption in captions)
     assert text.count(">GIF</a>") == 2  # in the list of links
-    assert "hidden" not in text
+    assert "hidden.png" not in text

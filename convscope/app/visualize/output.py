@@ -1,8 +1,14 @@
-"""The output of a run: its file names, its artifacts and its manifest."""
+"""The output of a run: its folder, its file names, its artifacts and its manifest.
+
+A run draws into its directory or, if that has a page already, into a folder beside it. At the end the new
+files replace those of the earlier run. A journal lists each file before it is written: after a kill, the next
+run knows which files it may delete.
+"""
 
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,24 +27,34 @@ from convscope.models.bundle import versions
 from convscope.render.artifact import Artifact
 
 PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
+JOURNAL = ".unfinished"  # exists until a run is complete
 PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows them
 
 
 class Output:
-    """The run directory: hands out file names, writes artifacts, and remembers them in their order."""
+    """Hands out file names, writes artifacts, and remembers them in their order.
+
+    Attributes:
+        directory: the run directory.
+        folder: where files are written: the run directory, or a folder beside it until the run is complete.
+        artifacts: what was written so far.
+    """
 
     def __init__(self, directory: Path, config: VisualizeConfig) -> None:
         """Check that the directory may be written to.
 
         Raises:
-            ConvscopeError: it has a page and `overwrite` is false.
+            ConvscopeError: it has the page of a complete run and `overwrite` is false.
         """
-        if (directory / PAGE).exists() and not config.overwrite:
+        self.directory, self.config = directory, config
+        self._replaces = (directory / PAGE).exists() and not (directory / JOURNAL).exists()
+        if self._replaces and not config.overwrite:
             raise ConvscopeError(
                 f"{directory} has a page already: set overwrite=true to replace it, or choose another "
                 "hydra.run.dir"
             )
-        self.directory, self.config = directory, config
+        real = directory.resolve()  # beside the folder itself, not beside a link to it
+        self.folder = real.with_name(f".{real.name}.partial") if self._replaces else directory
         self.artifacts: list[Artifact] = []
         self._reserved: set[str] = set()
         self._lock = Lock()
@@ -65,22 +81,31 @@ class Output:
         return path
 
     def begin(self, views: Iterable[ViewConfig]) -> None:
-        """Delete what an earlier run in this directory listed, and write `config.yaml`.
+        """Make the folder ready, and write `config.yaml`.
 
         Raises:
-            ConvscopeError: the directory holds a file that no run listed and that this run may overwrite.
+            ConvscopeError: the directory has a file that no run listed and that this run may overwrite.
         """
-        _remove_earlier_run(self.directory)
         own = [f"{folder}/*" for folder in (PHOTOGRAPHS, *VIEWS)] + [MANIFEST, CONFIG, PAGE]
         own += [pattern for view in views for pattern in view.patterns]
-        _refuse_unlisted_files(self.directory, own)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        write_text(self.directory / CONFIG, to_yaml(self.config))
+        listed = _listed(self.directory)
+        _refuse_unlisted_files(self.directory, own, listed)
+        if self.folder.is_symlink() and self._replaces:
+            raise ConvscopeError(f"{self.folder} is a symbolic link: delete it")
+        _delete(self.folder, _listed(self.folder) if self._replaces else listed)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.path(CONFIG), to_yaml(self.config))
+
+    def path(self, path: str) -> Path:
+        """Return where to write a file of the run, and note in the journal that it is a file of the run."""
+        with self._lock, (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
+            journal.write(f"{path}\n")
+        return self.folder / path
 
     def add(self, artifact: Artifact) -> None:
         """Write an artifact, unless it is written already, and list it."""
         if artifact.content is not None:
-            write_bytes(self.directory / artifact.path, artifact.content)
+            write_bytes(self.path(artifact.path), artifact.content)
         self.artifacts.append(replace(artifact, content=None))
 
     def write_manifest(self, models: list[dict[str, Any]]) -> None:
@@ -93,7 +118,20 @@ class Output:
             "versions": versions(),
             "files": [artifact.to_json() for artifact in self.artifacts] + others,
         }
-        write_json(self.directory / MANIFEST, content)
+        write_json(self.path(MANIFEST), content)
+
+    def finish(self) -> None:
+        """Mark the run as complete. If it replaces an earlier run, exchange the files."""
+        if self._replaces:
+            earlier = _listed(self.directory)
+            new = [artifact.path for artifact in self.artifacts] + [CONFIG, PAGE, MANIFEST]
+            for path in new:
+                target = self.directory / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / path).replace(target)
+            _delete(self.directory, earlier - set(new))
+            shutil.rmtree(self.folder)
+        (self.folder / JOURNAL).unlink(missing_ok=True)
 
 
 def command() -> str:
@@ -101,28 +139,44 @@ def command() -> str:
     return shlex.join(["python", *sys.argv])
 
 
-def _remove_earlier_run(directory: Path) -> None:
-    """Delete the files that the manifest of an earlier run in this directory lists, and no others."""
-    manifest = directory / MANIFEST
-    if not manifest.is_file():
-        return
-    try:
-        content = json.loads(manifest.read_text("utf-8"))
-        listed: list[Any] = content["files"] + content.get("tables", [])
-        paths = [(directory / entry["path"]).resolve() for entry in listed]
-    except (ValueError, KeyError, TypeError):
-        raise ConvscopeError(f"malformed {manifest}: delete it, or choose another hydra.run.dir") from None
-    for path in [*paths, manifest, directory / PAGE, directory / CONFIG]:
-        if path.is_relative_to(directory.resolve()):
-            path.unlink(missing_ok=True)
+def _listed(directory: Path) -> set[str]:
+    """Return the files that the manifest or the journal of a run in a directory lists.
+
+    Raises:
+        ConvscopeError: the manifest is malformed.
+    """
+    paths = set()
+    if (directory / MANIFEST).is_file():
+        try:
+            content = json.loads((directory / MANIFEST).read_text("utf-8"))
+            listed: list[Any] = content["files"] + content.get("tables", [])
+            paths = {str(entry["path"]) for entry in listed} | {MANIFEST, PAGE, CONFIG}
+        except (ValueError, KeyError, TypeError):
+            raise ConvscopeError(
+                f"malformed {directory / MANIFEST}: delete it, or choose another hydra.run.dir"
+            ) from None
+    if (directory / JOURNAL).is_file():
+        written = (directory / JOURNAL).read_text("utf-8").splitlines()
+        partial = [str(Path(path).with_name(f".{Path(path).name}.partial")) for path in written]
+        paths |= {*written, *partial, PAGE, MANIFEST, f".{MANIFEST}.partial", f".{PAGE}.partial", JOURNAL}
+    return paths
 
 
-def _refuse_unlisted_files(directory: Path, patterns: Iterable[str]) -> None:
-    """Raise ConvscopeError for a file whose name fits a pattern, whatever its placeholders stand for."""
+def _delete(directory: Path, paths: Iterable[str]) -> None:
+    """Delete files below a directory; paths that lead out of it are left alone."""
+    for path in paths:
+        file = (directory / path).resolve()
+        if file.is_relative_to(directory.resolve()) and not file.is_dir():
+            file.unlink(missing_ok=True)
+
+
+def _refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set[str]) -> None:
+    """Raise ConvscopeError for a file that fits a pattern, whatever its placeholders stand for."""
     own = [re.sub(r"\{\w+\}", "*", pattern).casefold() for pattern in patterns]
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if path.is_file() and any(fnmatchcase(name.casefold(), pattern) for pattern in own):
+        matches = any(fnmatchcase(name.casefold(), pattern) for pattern in own)
+        if matches and name not in listed and path.is_file():
             raise ConvscopeError(
                 f"{directory} has a file {name} that is in no manifest of visualize.py; this run could "
                 "overwrite it: move the file, or choose another hydra.run.dir"

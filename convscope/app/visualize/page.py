@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, command
+from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.config.schema.view import ViewConfig
 from convscope.config.schema.visualize import RANDOM
@@ -27,11 +28,8 @@ def photograph_artifacts(run: Run) -> Iterator[Artifact]:
         )
 
 
-def write(run: Run, views: Sequence[ViewConfig], scores: dict[str, dict[str, float]]) -> None:
-    """Write `index.html` with the artifacts that the run has written so far.
-
-    `scores` are the probabilities of the classes by the key of the photograph.
-    """
+def write(run: Run, views: Sequence[ViewConfig]) -> None:
+    """Write `index.html` with the artifacts that the run has written so far."""
     parts = []
     for photograph in run.opened_photographs:
         own = [artifact for artifact in run.output.artifacts if artifact.photograph == photograph.key]
@@ -41,7 +39,7 @@ def write(run: Run, views: Sequence[ViewConfig], scores: dict[str, dict[str, flo
                     name=photograph.name,
                     key=photograph.key,
                     picture=own[0],
-                    scores=sorted(scores.get(photograph.key, {}).items(), key=lambda pair: -pair[1]),
+                    scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
                     truth=photograph.truth,
                     sections=_sections(views, own),
                 )
@@ -56,7 +54,12 @@ def write(run: Run, views: Sequence[ViewConfig], scores: dict[str, dict[str, flo
         sections=_sections([view for view in views if view not in leading], others),
         command=command(),
     )
-    write_page(run.output.directory / PAGE, page)
+    write_page(run.output.path(PAGE), page)
+
+
+def _scores(run: Run, photograph: Photograph) -> dict[str, float]:
+    """Return the probabilities of the classes in a single model, if they are computed."""
+    return run.known_probabilities(photograph, run.models.first) if len(run.models) == 1 else {}
 
 
 def _sections(views: Sequence[ViewConfig], artifacts: Sequence[Artifact]) -> list[Section]:

@@ -3,15 +3,16 @@
 from functools import cached_property
 from pathlib import Path
 
-from convscope.app.visualize.models import Models, open_models
+from convscope.app.visualize.models import open_models
 from convscope.app.visualize.output import Output
 from convscope.app.visualize.photographs import Photograph, encode, open_photographs
-from convscope.app.visualize.reference import TrainingData, reference_images, training_data
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import LabelledImages
+from convscope.data.training_data import TrainingData, reference_images, training_data
 from convscope.errors import ConvscopeError
 from convscope.graph import probabilities_of
 from convscope.models.bundle import MODEL_FILE, ModelBundle
+from convscope.models.sequence import Models
 from convscope.models.states import open_snapshots
 from convscope.vis.model_difference import MapCorrelation
 
@@ -48,7 +49,7 @@ class Run:
     @cached_property
     def training_data(self) -> TrainingData:
         """The data set that the last model was trained on."""
-        return training_data(self.models.last)
+        return training_data(self.models.last.contract.dataset)
 
     @cached_property
     def reference_images(self) -> LabelledImages:
@@ -66,6 +67,10 @@ class Run:
                 "'train.py callbacks=[snapshots]', and set checkpoint to that run"
             )
         return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
+
+    def known_probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
+        """Return the probabilities that are computed already, else none."""
+        return self._probabilities.get((photograph.key, bundle.sha256), {})
 
     def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
         """Return the probability of each class in one model, whose weights must be loaded."""

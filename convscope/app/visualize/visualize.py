@@ -26,17 +26,25 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     views = [make_view(settings, run) for settings in config.drawn_views()]
     _announce(run)
     run.output.begin([view.settings for view in views])
-    scores: dict[str, dict[str, float]] = {}
+    shown = run.output.folder / PAGE
     try:
-        _draw(run, views, scores)
+        _draw(run, views)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted: {directory / PAGE} shows the pictures drawn so far") from None
-    finally:
-        run.output.artifacts.sort(key=lambda artifact: _order(run, artifact))
-        run.output.write_manifest(page.manifest_models(run))
-        page.write(run, [view.settings for view in views], scores)
+        _write_page(run, views)
+        raise KeyboardInterrupt(f"interrupted: {shown} shows the pictures drawn so far") from None
+    except Exception:
+        _write_page(run, views)
+        raise
+    run.output.finish()
     print(f"written: {directory / PAGE}")
     return directory / PAGE
+
+
+def _write_page(run: Run, views: Sequence[View]) -> None:
+    """Write manifest and page with the artifacts so far."""
+    run.output.artifacts.sort(key=lambda artifact: _order(run, artifact))
+    run.output.write_manifest(page.manifest_models(run))
+    page.write(run, [view.settings for view in views])
 
 
 def _order(run: Run, artifact: Artifact) -> tuple[int, int]:
@@ -55,13 +63,10 @@ def _announce(run: Run) -> None:
         print(f"{first.path}: {first.contract.name}, {len(first.layers)} layers; {count} photograph(s)")
 
 
-def _draw(run: Run, views: Sequence[View], scores: dict[str, dict[str, float]]) -> None:
-    """Write the photographs with the probabilities of their classes (of a single model), then each view."""
+def _draw(run: Run, views: Sequence[View]) -> None:
+    """Write the photographs, then each view; the page grows with each view."""
     for artifact in page.photograph_artifacts(run):
         run.output.add(artifact)
-    if len(run.models) == 1:
-        for photograph in run.opened_photographs:
-            scores[photograph.key] = run.probabilities(photograph, run.models.first)
     for view in views:
         try:
             for artifact in view.draw():
@@ -69,3 +74,8 @@ def _draw(run: Run, views: Sequence[View], scores: dict[str, dict[str, float]]) 
         finally:
             for artifact in view.finish():
                 run.output.add(artifact)
+        _write_page(run, views)
+    if len(run.models) == 1:
+        for photograph in run.opened_photographs:  # a view may have computed them already
+            run.probabilities(photograph, run.models.first)
+    _write_page(run, views)

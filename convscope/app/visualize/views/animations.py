@@ -54,7 +54,7 @@ def animate(
     for kind in Animation:
         if kind in view.settings.animate:
             path = view.reserve(f"{stem}.{kind}", f"animation of {title}")
-            actual = _WRITERS[kind](view.run.output.directory / path, frames, rate)
+            actual = _WRITERS[kind](view.run.output.path(path), frames, rate)
             yield Artifact(
                 path=path,
                 title=title,
@@ -81,7 +81,7 @@ def of_layers(
     def write(
         stem: str, title: str, pictures: Sequence[Artifact], about: dict[str, Any]
     ) -> Iterator[Artifact]:
-        directory = view.run.output.directory
+        directory = view.run.output.folder
         sizes = [picture.size for picture in pictures if picture.size]
         frames = Frames(sizes, lambda index: images.load_png(directory / pictures[index].path))
         caption = f"{len(pictures)} pictures"

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from convscope import names
-from convscope.app.visualize.models import MapsOfModels, Models
+from convscope.app.visualize.models import MapsOfModels
 from convscope.app.visualize.photographs import Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views import animations
 from convscope.app.visualize.views.strips import map_strip, strip_picture
 from convscope.config.schema.views import EvolutionConfig
+from convscope.models.sequence import Models
 from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
 from convscope.render.levels import on_one_scale

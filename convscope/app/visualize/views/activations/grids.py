@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.app.visualize.photographs import Photograph
-from convscope.app.visualize.views.activations.summary import LayerSummary
+from convscope.app.visualize.views.activations.summary import summary
 from convscope.config.schema.views import ActivationsConfig, Normalize, Order, Statistics
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
@@ -16,6 +16,7 @@ from convscope.render.artifact import Artifact, Role
 from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, on_one_scale, per_channel
 from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.extractor import BEFORE
+from convscope.vis.layer_counts import LayerCounts
 
 if TYPE_CHECKING:
     from convscope.app.visualize.views.activations.view import Activations
@@ -32,10 +33,7 @@ class Grids:
 
     view: "Activations"
     statistics: dict[str, ChannelStatistics] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Begin an empty summary."""
-        self.summary = LayerSummary(self.view)
+    counts: LayerCounts = field(default_factory=LayerCounts)
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
         """Return the grid or the bars of a layer, then its single channels if wanted; see `Layout`."""
@@ -55,7 +53,7 @@ class Grids:
 
     def finish(self) -> Iterator[Artifact]:
         """Yield table and charts of all layers."""
-        return self.summary.artifacts(self.statistics)
+        return summary(self.view, self.counts, self.statistics)
 
     def _grid(
         self, photograph: Photograph, layer: Layer, maps: np.ndarray, levels: Levels, about: dict[str, Any]
@@ -64,7 +62,7 @@ class Grids:
         counted = settings.statistics is Statistics.split and layer.path in self.statistics
         dead = self.statistics[layer.path].dead if counted else None
         silent = int(levels.silent.sum())
-        self.summary.note(photograph, layer, maps, silent=silent, dead=dead)
+        self.counts.add(photograph.key, layer, maps, silent=silent, dead=dead)
         order = _order(maps, settings.order)
         caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
         if settings.order is Order.mean:

@@ -136,7 +136,7 @@ class Activations(View[ActivationsConfig]):
         """Return what saves the maps of a photograph, or does nothing if they are not wanted."""
         if self.settings.save_arrays is None:
             return nullcontext(lambda maps: None)
-        path = self.run.output.directory / self._arrays_path(photograph)
+        path = self.run.output.path(self._arrays_path(photograph))
         return saving(path, str(self.settings.save_arrays))
 
     def _draw_layers(

@@ -1,9 +1,10 @@
 """The data set that a model was trained on, and the reference images that its channels are measured on."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from convscope.data.image_paths import find
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import LabelledImages, labelled_images
 from convscope.errors import ConvscopeError
-from convscope.models.bundle import ModelBundle
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,11 @@ class TrainingData:
         return self.manifest.images if self.manifest else []
 
 
-def training_data(bundle: ModelBundle) -> TrainingData:
-    """Open the data set of a model; print a note if it has changed since the model was trained."""
-    about = bundle.contract.dataset
+def training_data(about: Mapping[str, Any]) -> TrainingData:
+    """Open the data set of a model; print a note if it has changed since the model was trained.
+
+    `about` is what `model.json` says of the data set: its path, the fold, the hash of its manifest.
+    """
     root, fold = Path(about.get("path", "not known")), about.get("fold")
     try:
         manifest = open_dataset(root, fold)
