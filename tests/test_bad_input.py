@@ -162,14 +162,6 @@ def test_a_photograph_damaged_after_the_split_is_named(command: Command, run_dir
     is_one_line(outcome, f"cannot read {damaged}")
 
 
-def test_a_sweep_continues_after_a_failed_job(command: Command, run_directory: Path) -> None:
-    sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
-    outcome = command("train", *sweep)
-    assert outcome.status == 1
-    assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 1
-    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == ["0", "2"]
-
-
 def test_stage_3(command: Command, run_directory: Path) -> None:
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
     photo = run_directory.parent / "photos" / "dark" / "1.png"
