@@ -147,7 +147,7 @@ def test_stage_2(command: Command, run_directory: Path) -> None:
     is_one_line(command("train", "dataset=two"), "no dataset 'two'", "dataset=folder dataset.name=two")
     is_one_line(command("train", *two, *TINY, f"hydra.run.dir={run_directory}"), "overwrite=true")
     is_one_line(command("train", *two, "model=resnet"), "no model 'resnet'", "inception_v3")
-    missing = ["model=inception_v3", "model.input_size=75", "model.weights=none.weights.h5"]
+    missing = ["model=keras_application", "model.application=MobileNet", "model.weights=none.weights.h5"]
     is_one_line(command("train", *two, *missing), "no weights at none.weights.h5")
     assert not list(Path("outputs").glob("*/*"))  # no empty run directories
     dropout = command("train", *two, "model.droput=0.1")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,14 +33,46 @@ def save_run(name: str, factor: float, classes: tuple[str, str] = ("dark", "ligh
     save_snapshot(nets.classifier(np.eye(2), "softmax"), 0, Path(name))
 
 
-@pytest.fixture
-def runs(command: Command) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`one`, `two` whose channel 0 is twice as strong, and a photograph: its first row red, else black."""
-    save_run("one", 1)
-    save_run("two", 2)
-    pixels = np.zeros((3, 3, 3), np.uint8)
-    pixels[0, :, 0] = 255
-    save_png(Path("red.png"), pixels)
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save_run("one", 1)
+        save_run("two", 2)
+        pixels = np.zeros((3, 3, 3), np.uint8)
+        pixels[0, :, 0] = 255
+        save_png(Path("red.png"), pixels)
+    return folder
+
+
+@pytest.fixture
+def runs(command: Command, folder: Path, tmp_path: Path) -> None:
+    """A copy of `folder`, which tests may change."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def folder_of_different_runs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of `folder`, and four that differ from them by classes, input, channels or layer names."""
+    different = tmp_path_factory.mktemp("different")
+    shutil.copytree(folder, different, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(different)
+        save_run("others", 1, ("cat", "dog"))
+        for name, side, channels, layer in (
+            ("large", 4, 2, "maps"),
+            ("wide", 3, 5, "maps"),
+            ("other", 3, 5, "other"),
+        ):
+            inputs = keras.Input((side, side, 3))
+            maps = keras.layers.Conv2D(channels, 1, name=layer)(inputs)
+            pooled = keras.layers.GlobalAveragePooling2D()(maps)
+            Path(name).mkdir()
+            save_model(keras.Model(inputs, keras.layers.Dense(2, "softmax")(pooled)), Path(name))
+            Contract("by hand", ["dark", "light"], (side, side), by_name("unit_range")).write(Path(name))
+    return different
 
 
 GIVEN = ["images=red.png", "filters.steps=1", "filters.size=16", "hydra.run.dir=out"]
@@ -194,7 +227,6 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
     assert found[0][1] == found[1][1]
 
 
-@pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -229,19 +261,14 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "activations.layers=[head]"], "has no feature maps"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(command: Command, arguments: list[str], said: str) -> None:
-    save_run("others", 1, ("cat", "dog"))
-    for name, side, channels, layer in (
-        ("large", 4, 2, "maps"),
-        ("wide", 3, 5, "maps"),
-        ("other", 3, 5, "other"),
-    ):
-        inputs = keras.Input((side, side, 3))
-        maps = keras.layers.Conv2D(channels, 1, name=layer)(inputs)
-        pooled = keras.layers.GlobalAveragePooling2D()(maps)
-        Path(name).mkdir()
-        save_model(keras.Model(inputs, keras.layers.Dense(2, "softmax")(pooled)), Path(name))
-        Contract("by hand", ["dark", "light"], (side, side), by_name("unit_range")).write(Path(name))
+def test_what_cannot_be_compared_is_one_line(
+    command: Command,
+    folder_of_different_runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(folder_of_different_runs)
     done = command("visualize", *GIVEN, *arguments)
     assert done.status == 1
     assert done.err.strip().splitlines()[-1].startswith("error: ")

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -23,34 +25,40 @@ from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import find_snapshots, save_snapshot
 from convscope.preprocessing import by_name
 from convscope.vis.extractor import Extractor
-from tests.conftest import Outcome
+from tests.conftest import Outcome, run_script
 from tests.vis import nets
 
 Command = Callable[..., Outcome]
 SMALL = ["model.widths=[4,6]", "model.units=4", "model.batch_normalization=true"]
+TRAIN = [
+    "dataset=folder", "dataset.name=two", "model.input_size=32", "augmentation=none", "callbacks=[snapshots]",
+    "training.epochs=3", "training.precision=mixed_bfloat16", "hydra.run.dir=run",
+]  # fmt: skip
 APPLICATION = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
 
 
-@pytest.fixture
-def train(command: Command, class_folders: Path) -> Callable[..., None]:
-    """Train on two classes with snapshots, into `run`."""
-    data = ["dataset=folder", "dataset.name=two"]
-    done = command("create_train_val_test", *data, f"dataset.source={class_folders}")
-    assert done.status == 0, done.err
+@pytest.fixture(scope="module")
+def trained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that trains with snapshots into `run`, once for each list of arguments."""
 
-    def run(*arguments: str) -> None:
-        given = [*data, "model.input_size=32", "augmentation=none", "callbacks=[snapshots]"]
-        done = command("train", *given, *arguments, "hydra.run.dir=run")
-        assert done.status == 0, done.err
+    @cache
+    def train(*arguments: str) -> Path:
+        folder = tmp_path_factory.mktemp("evolution")
+        shutil.copytree(trained_folder / "data", folder / "data")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert run_script("train", *TRAIN, *arguments) == 0
+        return folder
 
-    return run
+    return train
 
 
 @pytest.mark.parametrize("model", [SMALL, pytest.param(APPLICATION, marks=pytest.mark.slow)])
 def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
-    train: Callable[..., None], model: list[str]
+    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: list[str]
 ) -> None:
-    train(*model, "training.epochs=2", "training.precision=mixed_bfloat16")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained(*model), tmp_path, dirs_exist_ok=True)
     with Path("run/history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     bundle = open_checkpoint(Path("run"))
@@ -59,7 +67,7 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     view = Evolution(
         Run(config, Output(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
     )
-    assert view.epochs == [0, 1, 2]
+    assert view.epochs == [0, 1, 2, 3]
     photograph = view.photographs[0]
     found = view.maps(photograph)
     contract = bundle.contract
@@ -76,13 +84,16 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(train: Callable[..., None]) -> None:
-    train(*SMALL, "training.epochs=3")
-    old = [each.path.read_bytes() for each in find_snapshots(Path("run"))]
-    train(*SMALL, "training.epochs=3", "snapshots.every=2", "overwrite=true")
-    found = find_snapshots(Path("run"))
-    assert [each.epoch for each in found] == [0, 2, 3]
-    assert [each.path.read_bytes() for each in found] == [old[0], old[2], old[3]]  # of the same seed
+def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(
+    command: Command, trained: Callable[..., Path], tmp_path: Path
+) -> None:
+    shutil.copytree(trained(*SMALL), tmp_path, dirs_exist_ok=True)
+    old = [snapshot.path.read_bytes() for snapshot in find_snapshots(Path("run"))]
+    done = command("train", *TRAIN, *SMALL, "snapshots.every=2", "overwrite=true")
+    assert done.status == 0, done.err
+    new = find_snapshots(Path("run"))
+    assert [snapshot.epoch for snapshot in new] == [0, 2, 3]
+    assert [snapshot.path.read_bytes() for snapshot in new] == [old[0], old[2], old[3]]  # of the same seed
 
 
 @pytest.fixture

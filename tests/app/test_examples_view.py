@@ -116,13 +116,14 @@ def test_what_is_wrong_is_one_line(command: Command, given: list[str], said: str
 
 
 def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
-    command: Command, class_folders: Path
+    command: Command,
+    class_folders: Path,
+    trained_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = ["dataset=folder", "dataset.name=two"]
-    assert command("create_train_val_test", *made, f"dataset.source={class_folders}").status == 0
-    tiny = ["model.input_size=32", "model.widths=[4]", "model.units=4", "training.epochs=1"]
-    assert command("train", *made, *tiny, "augmentation=none", "hydra.run.dir=run").status == 0
-    bundle = open_checkpoint(Path("run"))
+    monkeypatch.chdir(trained_folder)
+    bundle = open_checkpoint(Path("donor"))
     data, classes = training_data(bundle.contract.dataset), bundle.contract.class_names
     test = reference_images(["test"], data, classes)
     assert test.plain
@@ -131,8 +132,9 @@ def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
     assert both.paths[: len(test.paths)] == test.paths
     assert len(both.paths) == len({path.resolve() for path in both.paths}) == 20 + 1
     assert not both.plain
-    assert command("visualize", "checkpoint=run", "views=[examples]", "hydra.run.dir=out").status == 0
-    assert {Path(row["photograph"]).parts[-3] for row in rows_of("out")} == {"train"}
+    out = str(tmp_path / "out")
+    assert command("visualize", "checkpoint=donor", "views=[examples]", f"hydra.run.dir={out}").status == 0
+    assert {Path(row["photograph"]).parts[-3] for row in rows_of(out)} == {"train"}
 
 
 def test_without_a_choice_layers_are_searched_after_their_activation() -> None:

@@ -58,11 +58,11 @@ def test_a_sigmoid_output_learns_and_can_be_visualized(command: Command) -> None
 
 @pytest.mark.usefixtures("two")
 def test_an_application_of_keras_has_its_own_size_and_preprocessing(command: Command) -> None:
-    arguments = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
+    arguments = ["model=keras_application", "model.application=MobileNet", "model.weights=null"]
     trained(command, *arguments, "model.trainable=head")
     contract = json.loads(Path("run/model.json").read_text())
-    assert contract["preprocessing"]["name"] == "none"
-    assert contract["model"] == "mobile_net_v3_small"
+    assert contract["preprocessing"]["name"] == "minus_one_to_one"  # small_convnet has unit_range
+    assert contract["model"] == "mobile_net"
 
 
 @pytest.mark.usefixtures("two")
@@ -190,11 +190,15 @@ def interrupt(folder: Path, number: signal.Signals, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory, trained_folder: Path) -> Path:
-    """The directory of a run that was killed after its second epoch; tests work on copies of it."""
+    """A folder with the data set and with `run`, which was killed after its second epoch.
+
+    Tests work on copies of the run in this folder, because a run can only be resumed on the same data set.
+    """
     folder = tmp_path_factory.mktemp("killed")
     shutil.copytree(trained_folder / "data", folder / "data")
     interrupt(folder, signal.SIGKILL, *TINY, *NET, *LONG)
-    return folder / "run"
+    (folder / "run").rename(folder / "killed")
+    return folder
 
 
 def snapshots(run: str) -> dict[str, bytes]:
@@ -205,18 +209,17 @@ def weights(run: str) -> list[np.ndarray]:
     return keras.saving.load_model(f"{run}/model.keras").get_weights()
 
 
-@pytest.mark.usefixtures("two")
 def test_an_interrupted_run_is_resumed_to_the_weights_of_an_uninterrupted_run(
-    command: Command, killed: Path, tmp_path: Path
+    command: Command, killed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One run is killed, the other one is stopped by Ctrl-C; each is resumed in another process."""
+    """One run is killed, another one is stopped by Ctrl-C; each is resumed in another process."""
+    monkeypatch.chdir(killed)
     given = [*TINY, *NET, *LONG]
     trained(command, *NET, *LONG, run="whole")
     assert sorted(snapshots("whole")) == [f"epoch_{epoch:03d}.weights.npz" for epoch in range(7)]
-    interrupt(tmp_path, signal.SIGINT, *given)
-    Path("run").rename("stopped")
-    shutil.copytree(killed, "killed")
-    for run, more in (("killed", ["resume=true"]), ("stopped", [])):
+    interrupt(killed, signal.SIGINT, *given)
+    shutil.copytree("killed", "resumed")
+    for run, more in (("resumed", ["resume=true"]), ("run", [])):
         resumed = command("train", *given, *more, f"hydra.run.dir={run}")
         assert resumed.status == 0, resumed.err
         assert "resuming after epoch" in resumed.out
@@ -252,12 +255,16 @@ def test_resume_finds_the_interrupted_run_by_its_settings(
     assert "holds a trained model" in finished.err
 
 
-@pytest.mark.usefixtures("two")
-def test_a_run_is_not_resumed_on_changed_data(command: Command, killed: Path) -> None:
-    shutil.copytree(killed, "run")
+def test_a_run_is_not_resumed_on_changed_data(
+    command: Command, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(killed)
+    shutil.copytree("killed", "changed")
     manifest = Path("data/two/manifest.json")
-    manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 7'))
-    outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=run")
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"seed": 0', '"seed": 7'))
+    outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=changed")
+    manifest.write_text(text)
     assert outcome.status == 1
     assert "has changed since the run" in outcome.err
 
@@ -315,7 +322,7 @@ def test_the_model_is_saved_without_its_optimizer() -> None:
 
 @pytest.mark.usefixtures("two")
 def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
-    """Jobs 0 and 2 have no data set and fail; jobs 1 and 3 give the weights of `donor`, which trained alone."""
+    """Jobs 0 and 2 have no data set and fail; jobs 1 and 3 give the weights of `donor`, trained alone."""
     sweep = ["training.deterministic=true,false", "dataset.name=nothing,two", "hydra.sweep.dir=sweep"]
     outcome = command("train", "-m", *TINY[:-1], *NET, *sweep)
     assert outcome.status == 1
