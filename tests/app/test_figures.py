@@ -89,17 +89,15 @@ def test_the_cats_and_dogs(command: Command, tmp_path: Path) -> None:
     assert overlays <= listed
 
 
-def test_the_flowers_figures(command: Command, photographs: str) -> None:
-    """The network is the part of InceptionV3 that the figures show; few patterns of one step."""
+@pytest.mark.usefixtures("photographs")
+def test_the_flowers_figures(command: Command, tmp_path: Path) -> None:
+    """A network with the trunk that the recipe trains; few patterns of one step."""
     keras.utils.clear_session()  # so that the first convolution is conv2d
-    trunk = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=(299, 299, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(trunk.get_layer("mixed4").output)
-    outputs = keras.layers.Dense(5, activation="softmax")(pooled)
-    keras.Model(trunk.inputs[0], outputs).save("flowers.keras")
+    keras.applications.InceptionV3(weights=None, classes=5).save("flowers.keras")
     outcome = command(
         "visualize", "experiment/figures=flowers_inception_v3", "checkpoint=flowers.keras", *SAID,
-        "class_names=[daisy,dandelion,rose,sunflower,tulip]", photographs, "filters.steps=1",
-        "filters.limit=2",
+        "class_names=[daisy,dandelion,rose,sunflower,tulip]", f"images={tmp_path}/cat.png",
+        "filters.steps=1", "filters.limit=2",
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     names = {f"{kind}_{number}_grid.jpg" for kind in ("conv2d", "activation") for number in (1, 4, 9)}
