@@ -1,4 +1,4 @@
-"""Any Keras model as one flat graph of layers with paths."""
+"""Any Keras model as one flat graph of layers, each with a path."""
 
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten

@@ -1,4 +1,4 @@
-"""Copies of layers that compute in float32 and with the channels last."""
+"""Copies of layers that compute in float32 with the channels last."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,17 +43,16 @@ _ELEMENTWISE_OPERATIONS = (
 
 @dataclass
 class Adapter:
-    """Copies the operations of a model to a flat graph that computes in float32 and channels-last.
+    """Copies the operations of a model for a flat graph that computes in float32 with the channels last.
 
     An operation that is called twice is copied once. A copy shares the weights of its layer if its
     configuration does not change. `channels_first` says whether the model has `data_format=channels_first`;
-    the kernels of convolutions have the same shape in both formats.
+    the kernels of convolutions have the same shape in both formats. `copies` are pairs (original, copy) by
+    the id of the original.
     """
 
     channels_first: bool
-    copies: dict[int, tuple[Any, Any]] = field(
-        default_factory=dict
-    )  # by the id of the original, which is kept
+    copies: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
     @classmethod
@@ -79,11 +78,11 @@ class Adapter:
             copy = _changed(operation, changes, args, kwargs) if changes else shallow_copy(operation)
             self.copies[id(operation)] = operation, self._named(copy, path)
         elif self.channels_first:
-            self._changes(operation, args, kwargs)  # another call can have other arguments
+            self._changes(operation, args, kwargs)  # raises if these arguments cannot be converted
         return self.copies[id(operation)][1]
 
     def _named(self, operation: Any, path: str) -> Any:
-        """Give an operation a unique name in the flat graph: its own, or one made of its path."""
+        """Give an operation a unique name in the flat graph: its own name, or one made of its path."""
         base = path.replace("/", "_")
         names = chain([operation.name, base], (f"{base}_{number}" for number in count(2)))
         operation.name = next(name for name in names if name not in self.names)
@@ -91,7 +90,7 @@ class Adapter:
         return operation
 
     def _changes(self, operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-        """Return the entries of the configuration that are different in the copy."""
+        """Return the entries of the configuration that change in the copy."""
         changes: dict[str, Any] = {}
         is_layer = isinstance(operation, keras.layers.Layer)
         if is_layer and operation.dtype_policy.name != "float32" and "float" in operation.compute_dtype:
@@ -130,13 +129,13 @@ def _channels_last(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def _maps_of(operation: Any, args: Any, kwargs: Any) -> list[tuple[int | None, ...]]:
-    """Return the shapes with four dimensions of what an operation returns."""
-    returned = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
-    return [_shape(tensor) for tensor in returned if len(tensor.shape) == 4]
+    """Return the shapes of an operation's outputs with four dimensions."""
+    outputs = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+    return [_shape(tensor) for tensor in outputs if len(tensor.shape) == 4]
 
 
 def _is_elementwise(operation: Any, args: Any, kwargs: Any) -> bool:
-    """Whether an operation does not depend on the axis of the channels."""
+    """Return whether an operation does not depend on the axis of the channels."""
     if isinstance(operation, keras.layers.Layer):
         constants = [getattr(operation, "scale", 0), getattr(operation, "offset", 0)]
         known = isinstance(operation, _ELEMENTWISE)

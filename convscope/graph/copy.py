@@ -1,4 +1,4 @@
-"""Copies of models with layers of their own, and fresh weights."""
+"""Copies of models with new layers, and initial weights."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,11 @@ from convscope.graph.keras_private import shallow_copy
 def copied(
     model: keras.Model, clone: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None
 ) -> keras.Model:
-    """Return a copy of a flat model with its own layers and the same values of the weights.
+    """Return a copy of a flat model with new layers and equal weights.
 
-    `clone` returns the copy of a layer; None makes it from the layer's configuration. A `Normalization` layer
-    uses new weights only after `finalize_state()`, which `set_weights` of Keras does not call.
+    `clone` returns the copy of a layer; None copies a layer from its configuration. A `Normalization` layer
+    uses new weights only after `finalize_state()`. `set_weights` of Keras does not call it, so this function
+    does.
     """
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())
@@ -28,9 +29,9 @@ def copied(
 def fresh_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
     """Return the weights of a flat model before training, in the order of `get_weights()`.
 
-    Each layer's own initializers draw them, and the statistics of batch normalization are those before the
-    first step. A preprocessing layer that was adapted to data keeps its state, because training does not
-    change it. The model does not change; the random state of Keras does.
+    The initializers of the layers draw them; batch normalization gets the statistics from before the first
+    step. A preprocessing layer that was adapted to data keeps its state, because training does not change it.
+    The model does not change, but the random state of Keras does.
 
     Raises:
         ConvscopeError: a layer cannot be copied from its configuration.

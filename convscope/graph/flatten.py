@@ -25,8 +25,8 @@ class Graph:
     """A model as one flat graph.
 
     `model` has one picture as its input, and one output. `layers` are all layers in topological order.
-    `opaque` are the paths of inner models whose layers cannot be reached: subclassed models whose `call` does
-    more than call layers.
+    `opaque` are the paths of inner models without visible layers: subclassed models whose `call` does more
+    than call layers. Each of them is one layer of the graph.
     """
 
     model: keras.Model
@@ -35,7 +35,7 @@ class Graph:
 
 
 def flatten(model: keras.Model, *, input_name: str | None = None, output_name: str | None = None) -> Graph:
-    """Return the flat graph of a model. The graph shares the weights of the model, which does not change.
+    """Return the flat graph of a model. The graph shares the weights of the model; the model does not change.
 
     Args:
         model: a functional or sequential model, or a subclassed one whose `call` only calls layers and
@@ -51,8 +51,8 @@ def flatten(model: keras.Model, *, input_name: str | None = None, output_name: s
     if recording is None:
         raise ConvscopeError(
             f"cannot reach the layers of {model.name}: it is a subclassed model that was never called, or "
-            "whose call does more than call layers and Keras operations; expected a functional or sequential "
-            "model"
+            "its call method does more than call layers and Keras operations; expected a functional or "
+            "sequential model"
         )
     adapter = Adapter.for_model(model)
     inputs = [_new_input(tensor, adapter.input_shape(tensor.shape)) for tensor in recording.inputs]
@@ -96,9 +96,9 @@ class _Replay:
     def model(self, recording: Recording, inputs: Sequence[Any], prefix: str) -> list[Any]:
         """Replay a model on other tensors and return its outputs.
 
-        Calls run in topological order, but are listed in the order of the model's layers.
+        Calls run in topological order; `calls` lists them in the order of the model's layers.
         """
-        before = self.calls
+        earlier = self.calls
         by_operation: dict[int, list[_ReplayedCall]] = {}
         tensors = dict(zip(map(id, recording.inputs), inputs, strict=True))
         for call in recording.calls:
@@ -107,7 +107,7 @@ class _Replay:
             outputs = self._operation(call.operation, prefix, args, kwargs)
             by_operation.setdefault(id(call.operation), []).extend(self.calls)
             tensors.update(zip(map(id, call.outputs), outputs, strict=True))
-        self.calls = list(before)
+        self.calls = list(earlier)
         for operation in recording.operations:
             self.calls += by_operation.get(id(operation), [])
         return [tensors[id(tensor)] for tensor in recording.outputs]
@@ -130,7 +130,7 @@ def _new_input(tensor: Any, shape: tuple[int | None, ...]) -> Any:
 
 
 def _choose(kind: str, names: Sequence[str], wanted: str | None) -> int:
-    """Return the index of the input or output with the wanted name, or of the only one."""
+    """Return the index of the input or output with the wanted name; without a name, of the only one."""
     if wanted is not None and wanted in names:
         return list(names).index(wanted)
     if wanted is None and len(names) == 1:
@@ -192,7 +192,7 @@ def _sorted(calls: Sequence[_ReplayedCall]) -> list[_ReplayedCall]:
 
 
 def _sources(layer: Layer, index_by_tensor: dict[int, int]) -> tuple[int, ...]:
-    """Return the indices of the layers directly before a layer, through operations that are no layers."""
+    """Return the indices of the layers directly before a layer; other operations between are ignored."""
     indices, stack = set(), list(call_of(layer.output).inputs)
     while stack:
         tensor = stack.pop()

@@ -15,7 +15,10 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class RecordedCall:
-    """A symbolic call of a layer or operation: arguments, the tensors among them, and returned tensors."""
+    """A symbolic call of a layer or operation.
+
+    `args` and `kwargs` are its arguments, `inputs` the tensors among them, `outputs` the returned tensors.
+    """
 
     operation: Any
     args: tuple[Any, ...]
@@ -30,7 +33,7 @@ class RecordedCall:
 
 
 def call_of(tensor: Any) -> RecordedCall:
-    """Return the call that returned a symbolic tensor; for an input, its `InputLayer` without arguments."""
+    """Return the call that returned a symbolic tensor; for an input, a call of its `InputLayer`."""
     operation, index, _ = tensor._keras_history
     node = operation._inbound_nodes[index]
     return RecordedCall(
@@ -41,8 +44,8 @@ def call_of(tensor: Any) -> RecordedCall:
 def shallow_copy(operation: Any) -> Any:
     """Return a layer or operation with the same variables and attributes, but without recorded calls.
 
-    Calls of the copy are not recorded on the original. The variables are shared, not copied: new weights of
-    one are new weights of the other.
+    Calls of the copy are not recorded on the original. The variables are shared: new weights of one are new
+    weights of the other.
     """
     copy = object.__new__(type(operation))
     vars(copy).update(vars(operation))

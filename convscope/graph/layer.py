@@ -17,11 +17,16 @@ CONVOLUTIONS = (
 class Layer:
     """One call of a Keras layer in a flat graph.
 
-    `index` is its position in the list of layers, from 0, and `path` its layer path. If a layer is called
-    more than once, the list has one entry for each call, and the paths of the later ones end in `@2`, `@3`, …
-    `shape` is the shape of the output without the batch, with None for sides that depend on the input.
-    `input` and `output` are tensors of the flat graph, `sources` the indices of the layers directly before
-    this one.
+    If a layer is called more than once, the list of layers has one entry for each call.
+
+    Attributes:
+        index: the index in the list of layers.
+        path: the layer path; for the second, third, … call of a layer it ends in `@2`, `@3`, …
+        keras_layer: the layer that is called.
+        shape: the shape of the output without the batch; a side that depends on the input is None.
+        input: the first tensor that the layer is called on.
+        output: the first tensor that the layer returns.
+        sources: the indices of the layers directly before this one.
     """
 
     index: int

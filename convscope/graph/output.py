@@ -9,11 +9,7 @@ from convscope.errors import ConvscopeError
 from convscope.graph.keras_private import call_of, shallow_copy
 
 _ACTIVATION_LAYERS = {keras.layers.Softmax: "softmax", keras.layers.ReLU: "relu"}
-_ACTIVATION_OPERATIONS = {
-    "Softmax": "softmax",
-    "Sigmoid": "sigmoid",
-    "Relu": "relu",
-}  # classes are not public
+_ACTIVATION_OPERATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Relu": "relu"}  # not public classes
 _SAME_VALUES_LAYERS = (
     keras.layers.Reshape,
     keras.layers.Flatten,
@@ -27,9 +23,9 @@ def activation_of(tensor: Any) -> str | None:
     """Return the name of the last activation before a tensor, such as "softmax", or None if it is unknown."""
     call = call_of(tensor)
     operation = call.operation
-    alone = _activation_alone(operation)
-    if alone is not None:
-        return alone
+    only_activation = _activation_alone(operation)
+    if only_activation is not None:
+        return only_activation
     if _keeps_values(operation):
         return activation_of(call.inputs[0])
     activation = getattr(operation, "activation", None)
@@ -59,7 +55,7 @@ def before_activation(tensor: Any) -> Any:
 
 
 def _activation_alone(operation: Any) -> str | None:
-    """Return the activation of a layer or operation that does nothing else, None for others."""
+    """Return the activation of a layer or operation that is only an activation, None for others."""
     if not isinstance(operation, keras.layers.Layer):
         return _ACTIVATION_OPERATIONS.get(type(operation).__name__)
     return next((name for kind, name in _ACTIVATION_LAYERS.items() if isinstance(operation, kind)), None)
@@ -76,7 +72,7 @@ def _is_cast(operation: Any) -> bool:
 
 
 def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Model:
-    """Return a model that ends in probabilities: logits get a softmax, or a sigmoid if there is one unit.
+    """Return a model that returns probabilities: logits get a softmax, or a sigmoid if there is one unit.
 
     Args:
         model: a model with one output (batch, classes).

@@ -1,4 +1,4 @@
-"""The recorded calls of a model: which layers it calls, on which tensors, in which order."""
+"""The recorded calls of a model: the layers that it calls, their tensors, and their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Recording:
 
 
 def record(model: keras.Model) -> Recording | None:
-    """Return the calls of a model, None if they are not known.
+    """Return the calls of a model, None if they are unknown.
 
     They are known for functional and sequential models, and for subclassed models whose `call` only calls
     layers and operations of Keras.
@@ -49,12 +49,12 @@ def _of_functional(model: Any) -> Recording:
 def _of_sequential(model: keras.Sequential) -> Recording:
     if not model.built or not model.layers:
         raise ConvscopeError(
-            f"the sequential model {model.name} is not built: expected a model that begins with an Input, or "
-            "that was called before it was saved"
+            f"the sequential model {model.name} is not built: add keras.Input as its first layer, or call "
+            "the model before you save it"
         )
     calls, tensor = [], model.inputs[0]
     for layer in model.layers:
-        output = keras.KerasTensor((None,))  # only a mark for the tensor that the layer returns
+        output = keras.KerasTensor((None,))  # only stands for the tensor that the layer returns
         calls.append(RecordedCall(layer, (tensor,), {}, [tensor], [output]))
         tensor = output
     return Recording([model.inputs[0]], [tensor], [model.layers[-1].name], calls, model.layers)
@@ -70,7 +70,7 @@ def _of_subclassed(model: keras.Model) -> Recording | None:
         try:
             return _of_functional(keras.Model(inputs, model.call(inputs)))
         except Exception:
-            return None  # operations of TensorFlow, branches of Python: not symbolic
+            return None  # operations of TensorFlow and branches of Python are not symbolic
 
 
 def ancestors(tensor: Any) -> set[int]:
@@ -80,7 +80,7 @@ def ancestors(tensor: Any) -> set[int]:
 
 
 def _topological(outputs: Sequence[Any]) -> list[RecordedCall]:
-    """Return the calls that lead to tensors, each after the calls that it depends on."""
+    """Return the calls that lead to tensors, in topological order."""
     result: dict[int, RecordedCall] = {}
     stack = [call_of(tensor) for tensor in reversed(outputs)]
     while stack:
@@ -96,15 +96,15 @@ def _topological(outputs: Sequence[Any]) -> list[RecordedCall]:
 def _calls_of(outputs: Sequence[Any]) -> list[RecordedCall]:
     """Return the calls that lead to tensors in the order of Keras: the farthest from the outputs first.
 
-    The order decides which of two calls of one layer is the first.
+    If a layer is called twice, this order decides which call is the first.
     """
     calls = {call.key: call for call in _topological(outputs)}
     depths: dict[int, int] = {}
-    of_operation: dict[int, int] = {}  # all calls of an operation count as deep as the deepest so far
+    of_operation: dict[int, int] = {}  # by the id of an operation, the largest depth of its calls so far
     for key, call in reversed(calls.items()):
         depth = max(depths.setdefault(key, 0), of_operation.get(id(call.operation), 0))
         depths[key] = of_operation[id(call.operation)] = depth
         for tensor in call.inputs:
-            before = call_of(tensor).key
-            depths[before] = max(depth + 1, depths.get(before, 0))
+            source = call_of(tensor).key
+            depths[source] = max(depth + 1, depths.get(source, 0))
     return [calls[key] for key in sorted(depths, key=lambda key: -depths[key])]

@@ -29,7 +29,7 @@ _SIZES = {
     "Xception": 299,
 }
 _DEFAULT_SIZE = 224
-# By module; the applications with "none" contain layers that scale the pixels.
+# By module. The applications with "none" scale the pixels in layers of their own.
 _PREPROCESSING = {
     "convnext": "none",
     "densenet": "torch",
@@ -64,7 +64,7 @@ class Application:
 
     @property
     def preprocess_input(self) -> Callable:
-        """Function of Keras that does the same as `preprocessing`; it overwrites its input."""
+        """The function of Keras that is equivalent to `preprocessing`; it overwrites its input."""
         return sys.modules[self.build.__module__].preprocess_input
 
 
@@ -75,7 +75,11 @@ def names() -> list[str]:
 
 
 def application(name: str) -> Application:
-    """Return the application with a name; raises ConvscopeError, with similar names, if there is none."""
+    """Return the application with a name.
+
+    Raises:
+        ConvscopeError: the name is unknown; the message lists similar names.
+    """
     if name not in names():
         raise unknown("application of Keras", name, names())
     build = getattr(keras.applications, name)

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from convscope import __version__
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 from convscope.files import write_json
 from convscope.graph import Graph, Layer
 from convscope.preprocessing import Preprocessing
@@ -25,8 +25,8 @@ VERSION = 1
 class Contract:
     """The information that is needed to use a model: its input, its preprocessing, its classes.
 
-    `class_names` are in the order of the outputs; `input_size` is (height, width) in pixels; `dataset` and
-    `training` describe the origin of the model.
+    `class_names` are in the order of the outputs. `input_size` is (height, width) in pixels. `dataset` and
+    `training` describe how the model was made.
     """
 
     name: str
@@ -55,19 +55,22 @@ class Contract:
 class ModelBundle:
     """A flat graph, its contract, the path of its file, and the SHA-256 of the file or of the weights."""
 
-    graph: Graph = field(repr=False)  # thousands of characters
+    graph: Graph = field(repr=False)  # its repr has thousands of characters
     contract: Contract
     path: str
     sha256: str
 
     @property
     def model(self) -> keras.Model:
-        """Model from one picture to the probabilities of the classes, or to that of the second of two."""
+        """The model from pictures (batch, height, width, channels) to probabilities.
+
+        They are (batch, classes), or, with a single sigmoid unit, (batch, 1): those of the second class.
+        """
         return self.graph.model
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers at any depth, in topological order."""
+        """All layers, also those of inner models, in topological order."""
         return self.graph.layers
 
 
@@ -91,7 +94,11 @@ def save_model(model: keras.Model, directory: Path) -> None:
 
 
 def find_last_run(outputs: Path) -> Path:
-    """Return the directory under `outputs` with the newest model; raises ConvscopeError if there is none."""
+    """Return the run directory under `outputs` with the newest model.
+
+    Raises:
+        ConvscopeError: there is none.
+    """
     models = [path for path in outputs.rglob(MODEL_FILE) if (path.parent / CONTRACT_FILE).is_file()]
     if not models:
         raise ConvscopeError(
@@ -102,10 +109,14 @@ def find_last_run(outputs: Path) -> Path:
 
 
 def read_contract(path: Path) -> Contract:
-    """Return the contract in a `model.json`; raises ConvscopeError if the file is missing or malformed."""
+    """Return the contract in a `model.json`.
+
+    Raises:
+        ConvscopeError: the file is missing or malformed.
+    """
     if not path.is_file():
         raise ConvscopeError(
-            f"no {path.name} beside the checkpoint (expected {path}): train.py writes it, with the classes "
+            f"no {path.name} beside the checkpoint: expected {path}, which train.py writes with the classes "
             "and the preprocessing of the model"
         )
     try:
@@ -120,4 +131,7 @@ def read_contract(path: Path) -> Contract:
             training=dict(content.get("training", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConvscopeError(f"malformed {path} ({type(error).__name__}: {error})") from None
+        raise ConvscopeError(
+            f"malformed {path} ({type(error).__name__}: {one_line(error)}): expected the file that train.py "
+            "wrote"
+        ) from None

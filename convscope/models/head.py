@@ -1,4 +1,4 @@
-"""The classification head: from feature maps to classes, the same for every network."""
+"""The classification head: from feature maps to classes. All networks use the same one."""
 
 import keras
 
@@ -42,8 +42,8 @@ def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
 def split_at_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Split a model into a trunk (pictures to pooled features) and a head (features to classes).
 
-    The trunk shares the layers of the model. The head has copies with the same weights, which can be trained
-    separately; `learn_from` copies the trained weights back.
+    The trunk shares the layers of the model. The head consists of copies with equal weights, so that it can
+    be trained separately; `learn_from` copies the trained weights back.
     """
     pooling, *rest = head_layers(model)
     copies = [type(layer).from_config(layer.get_config()) for layer in rest]

@@ -15,10 +15,10 @@ _LONGEST = 48  # characters of a layer's name in the table
 class LayerRow:
     """A row of the table.
 
-    `shape` is the shape of the output without the batch; `parameters` and `trained` count all parameters and
-    the trainable ones. `flops` is for one picture: two for each multiply-add with a weight of a kernel.
-    Biases, normalization, activations and pooling are not counted; together they are a few percent of a
-    convnet.
+    `shape` is the shape of the output without the batch. `parameters` counts all parameters, `trained` the
+    trainable ones. `flops` counts the operations for one picture, two for each multiply-add with a weight of
+    a kernel. Biases, normalization, activations and pooling are not counted; together they are a few percent
+    in a convnet.
     """
 
     name: str
@@ -30,7 +30,7 @@ class LayerRow:
 
 
 def layer_rows(layers: Sequence[Layer]) -> list[LayerRow]:
-    """Return a row for each layer of a flat graph; a shared layer has parameters in its first row only."""
+    """Return a row for each layer of a flat graph; a layer that is called twice has parameters once only."""
     return [_row(layer) for layer in layers]
 
 
@@ -55,7 +55,7 @@ def as_text(rows: Sequence[LayerRow]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]], *, left: Sequence[int]) -> str:
-    """Return lines of cells as a text table; the columns in `left` are aligned left, the others right."""
+    """Return rows of cells as a text table; the columns in `left` are left-aligned, the others right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -89,7 +89,7 @@ def _kernel_positions(layer: Layer) -> int:
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:
-    """Return a shape as in "28×28×64", with a question mark for sides that depend on the input."""
+    """Return a shape as text, "28×28×64"; a side that depends on the input is a question mark."""
     return "×".join("?" if side is None else str(side) for side in shape)
 
 

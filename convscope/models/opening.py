@@ -36,7 +36,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
     path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
     if not path.is_file():
         raise ConvscopeError(
-            f"no checkpoint at {path}: expected a run directory of train.py, or a file {', '.join(SUFFIXES)}"
+            f"no checkpoint at {path}: expected a run directory of train.py, or a {', '.join(SUFFIXES)} file"
         )
     contract_path = path.parent / CONTRACT_FILE
     if is_run_directory(checkpoint):
@@ -44,7 +44,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
         if reading.described():
             raise ConvscopeError(
                 f"{', '.join(reading.described())} given for {path}: expected none of them, because "
-                f"{contract_path} describes the model; remove them"
+                f"{contract_path} already describes the model; remove them"
             )
     else:
         contract = None
@@ -53,13 +53,13 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
 
 
 def is_run_directory(checkpoint: Path) -> bool:
-    """Return whether a path is a run directory of `train.py`, or its `model.keras` with the `model.json`."""
+    """Return whether a path is a run directory of `train.py`, or a `model.keras` beside its `model.json`."""
     has_contract = (checkpoint.parent / CONTRACT_FILE).is_file()
     return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and has_contract)
 
 
 def with_fresh_weights(bundle: ModelBundle, seed: int) -> ModelBundle:
-    """Set the weights of a bundle's model to initial ones, drawn with a seed, and return the bundle.
+    """Set the weights of a bundle's model to random initial ones and return the new bundle.
 
     Raises:
         ConvscopeError: a layer cannot be copied from its configuration.
@@ -82,33 +82,33 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
     Raises:
         ConvscopeError: the application is unknown, or its weights are not available or do not fit.
     """
-    wanted = application_of(name)
+    application = application_of(name)
     size = {"input_shape": (reading.input_size, reading.input_size, 3)} if reading.input_size else {}
     try:
-        model = wanted.build(weights="imagenet" if weights == "imagenet" else None, **size)
+        model = application.build(weights="imagenet" if weights == "imagenet" else None, **size)
     except Exception as error:
         if weights != "imagenet" or size:
-            pixels = reading.input_size or wanted.input_size
+            pixels = reading.input_size or application.input_size
             raise ConvscopeError(
-                f"cannot build {name} for {pixels} pixels ({one_line(error)[:200]}): its default size is "
-                f"{wanted.input_size}"
+                f"cannot build {name} for {pixels}×{pixels} pixels ({one_line(error)[:200]}): its default "
+                f"size is {application.input_size}"
             ) from None
         raise ConvscopeError(
-            f"cannot download the ImageNet weights of {name} ({one_line(error)}): connect to the network, or "
-            "set weights=FILE, or weights=null for random weights"
+            f"cannot download the ImageNet weights of {name} ({one_line(error)}): connect to the internet, "
+            "or set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
         load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
     renumber_names(model)
-    known = copy(reading)
-    known.preprocessing = reading.preprocessing or wanted.preprocessing
-    known.class_names = reading.class_names or _imagenet_classes()
-    known.input_size = reading.input_size or wanted.input_size  # some applications accept any size
-    return bundle_of(model, known, path=f"keras.applications.{name}, weights {weights or 'random'}")
+    completed = copy(reading)
+    completed.preprocessing = reading.preprocessing or application.preprocessing
+    completed.class_names = reading.class_names or _imagenet_classes()
+    completed.input_size = reading.input_size or application.input_size  # some accept any size
+    return bundle_of(model, completed, path=f"keras.applications.{name}, weights {weights or 'random'}")
 
 
 def _imagenet_classes() -> list[str]:
-    """Return the names of the classes; names that occur twice get their number, as in "crane (134)"."""
+    """Return the names of the classes; duplicate names get their index, for example "crane (134)"."""
     names = json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
     return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
@@ -121,7 +121,7 @@ def bundle_of(
     digest: str | None = None,
     contract: Contract | None = None,
 ) -> ModelBundle:
-    """Return the bundle of a model in memory, with the given contract or one made of the options.
+    """Return the bundle of a model in memory, with the given contract or one made from the options.
 
     Raises:
         ConvscopeError: the model does not fit the contract, or an option is missing or wrong.
@@ -141,8 +141,8 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
     preprocessing, class_names = reading.resolve_preprocessing(), reading.read_class_names()
     if preprocessing is None:
         raise ConvscopeError(
-            f"unknown preprocessing for {path}: set preprocessing=unit_range, minus_one_to_one, caffe, torch "
-            "or none, or affine with scale and offset"
+            f"unknown preprocessing for {path}: set preprocessing=unit_range, minus_one_to_one, caffe, "
+            "torch, none, or affine with scale and offset"
         )
     outputs = flat.output_shape[-1]
     expected = 2 if outputs == 1 else outputs
@@ -158,7 +158,7 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
 
 
 def _input_size(sides: tuple[int | None, int | None], given: int | None, path: str) -> tuple[int, int]:
-    """Return height and width of the input in pixels; `given` is for the sides that the model leaves open."""
+    """Return height and width of the input in pixels; `given` replaces sides that the model does not fix."""
     if None in sides and given is None:
         raise ConvscopeError(f"{path} accepts any input size: set input_size=PIXELS")
     if any(given not in (None, side) for side in sides if side is not None):
@@ -175,7 +175,8 @@ def _picture_shape(flat: keras.Model, path: str) -> tuple[int | None, ...]:
     shape = tuple(flat.inputs[0].shape)
     if len(shape) != 4 or shape[-1] not in (1, 3):
         raise ConvscopeError(
-            f"{path} takes {shape[1:]}: expected one picture, (height, width, 3) or (height, width, 1)"
+            f"{path} has the input shape {shape[1:]}: expected one picture, (height, width, 3) or (height, "
+            "width, 1)"
         )
     return shape
 
@@ -188,8 +189,8 @@ def _check_fit(flat: keras.Model, contract: Contract, path: str) -> None:
     )
     if not fits:
         raise ConvscopeError(
-            f"the input does not fit: {path} takes {shape[1:]}, but {CONTRACT_FILE} or the options describe "
-            f"a picture of {expected[1:]}"
+            f"the input does not fit: {path} has the input shape {shape[1:]}, but {CONTRACT_FILE} or the "
+            f"options describe {expected[1:]}"
         )
     classes, outputs = len(contract.class_names), flat.output_shape[-1]
     if outputs != classes and not (outputs == 1 and classes == 2):
@@ -200,7 +201,7 @@ def _check_fit(flat: keras.Model, contract: Contract, path: str) -> None:
 
 
 def _weights_sha256(model: keras.Model) -> str:
-    """Return the SHA-256 of the weights of a model, for a model without a file."""
+    """Return the SHA-256 of a model's weights, which identifies a model without a file."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())

@@ -1,4 +1,4 @@
-"""Pretrained trunks with a new head, each in one flat graph, and the choice of the layers that train."""
+"""Pretrained trunks with a new head in one flat graph, and the choice of the layers that train."""
 
 import re
 import warnings
@@ -22,8 +22,8 @@ def from_application(
         application: the classifier.
         classes: number of classes.
         input_size: height and width in pixels.
-        weights: "imagenet" (Keras downloads them), None for random weights, or the path of a `.weights.h5`
-            file with the weights of the trunk (`include_top=False`).
+        weights: "imagenet" (Keras downloads the weights), None for random weights, or the path of a
+            `.weights.h5` file with the weights of the trunk (`include_top=False`).
         head: settings of the head.
 
     Raises:
@@ -39,16 +39,16 @@ def from_application(
 def from_file(
     path: Path, classes: int, *, cut: str | None, head: Head, input_size: int | None = None
 ) -> keras.Model:
-    """Return a saved model with a new head instead of its own.
+    """Return a saved model with a new head that replaces the old one.
 
     Args:
-        path: a `.keras` or `.h5` file; its inner models are flattened. Loading is safe: files with code are
-            refused.
+        path: a `.keras` or `.h5` file; its inner models are flattened. Files with code are refused.
         classes: number of classes.
-        cut: name of the layer whose feature maps the head gets; None is the last one before the pooling.
+        cut: name of the layer that the new head follows; None is the last layer with feature maps before the
+            pooling.
         head: settings of the head.
-        input_size: height and width in pixels, if the model accepts any size; otherwise it must be the size
-            of the model.
+        input_size: height and width in pixels if the model accepts any size; otherwise None or the size of
+            the model.
 
     Raises:
         ConvscopeError: the file or the layer is missing, or the model has no feature maps or another input.
@@ -56,9 +56,14 @@ def from_file(
     model = _flattened(load_model(path))
     shape = tuple(model.inputs[0].shape)
     if len(model.inputs) != 1 or len(shape) != 4 or shape[-1] != 3:
-        raise ConvscopeError(f"{path} takes {shape}: expected one colour picture, (batch, height, width, 3)")
+        raise ConvscopeError(
+            f"{path} has the input shape {shape}: expected one colour picture, (batch, height, width, 3)"
+        )
     if input_size is not None and shape[1] not in (None, input_size):
-        raise ConvscopeError(f"model.input_size={input_size}: {path} takes {shape[1]}×{shape[2]} pixels")
+        raise ConvscopeError(
+            f"model.input_size={input_size}: {path} takes {shape[1]}×{shape[2]} pixels; remove "
+            "model.input_size"
+        )
     if input_size is not None and None in shape[1:3]:
         model = copied(at_size(model, (input_size, input_size, 3)))
     maps = _cut(model, cut)
@@ -67,9 +72,9 @@ def from_file(
 
 
 def set_trainable(model: keras.Model, trainable: str) -> None:
-    """Choose the layers that train: "all", "head", or all layers from the one with that name on.
+    """Set which layers train: "all", "head", or the layer with that name and all layers after it.
 
-    Except for "all", the batch normalization of the trunk is frozen: statistics and parameters.
+    Except with "all", the batch normalization of the trunk is frozen: statistics and parameters.
 
     Raises:
         ConvscopeError: the layer is unknown.
@@ -93,9 +98,9 @@ def set_trainable(model: keras.Model, trainable: str) -> None:
 def _with_head(
     trunk: keras.Model, maps: keras.KerasTensor, classes: int, head: Head, *, name: str
 ) -> keras.Model:
-    taken = {*POOLING_NAMES, "dense", "dropout", "predictions"}
+    head_names = {*POOLING_NAMES, "dense", "dropout", "predictions"}
     for layer in trunk.layers:
-        if layer.name in taken:
+        if layer.name in head_names:
             layer.name = f"trunk_{layer.name}"
     return keras.Model(trunk.inputs[0], add_head(maps, classes, head), name=name)
 
@@ -105,22 +110,22 @@ def _trunk(application: Application, input_size: int, weights: str | None) -> ke
     try:
         trunk = application.build(include_top=False, weights=weights, input_tensor=inputs)
     except Exception as error:
-        said = one_line(error)[:200]
+        reason = one_line(error)[:200]
         if weights is None:
             raise ConvscopeError(
-                f"model.input_size={input_size} does not fit {application.name} ({said}): its default size "
+                f"model.input_size={input_size} does not fit {application.name} ({reason}): its default size "
                 f"is {application.input_size}"
             ) from None
         raise ConvscopeError(
-            f"cannot download the ImageNet weights of {application.name} ({said}): connect to the network, "
-            "or set model.weights=FILE, or model.weights=null for random weights"
+            f"cannot download the ImageNet weights of {application.name} ({reason}): connect to the "
+            "internet, or set model.weights=FILE, or model.weights=null for random weights"
         ) from None
     renumber_names(trunk)
     return _flattened(trunk)
 
 
 def _flattened(model: keras.Model) -> keras.Model:
-    """Return a model in float32 without inner models; their names begin the names of their layers."""
+    """Return a model in float32 without inner models; the layers of one get its name as a prefix."""
     plain = [
         not isinstance(layer, keras.Model) and "float32" in layer.dtype_policy.name for layer in model.layers
     ]
@@ -150,14 +155,20 @@ def renumber_names(model: keras.Model) -> None:
 
 
 def _automatic_name(layer: keras.layers.Layer) -> str:
-    """Return the automatic name of a layer in Keras, such as max_pooling2d for MaxPooling2D."""
+    """Return the automatic name of a layer in Keras, for example max_pooling2d for MaxPooling2D."""
     name = re.sub(r"\W+", "", type(layer).__name__)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = False) -> None:
-    """Load the weights of an application of Keras from a file, without its top or whole.
+    """Load the weights of an application of Keras from a file.
+
+    Args:
+        name: name of the application.
+        model: the model that gets the weights.
+        path: the file.
+        whole: whether the model includes the top, the classifier of Keras.
 
     Raises:
         ConvscopeError: the file is missing, or it does not fit.
@@ -168,20 +179,17 @@ def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = Fal
         raise ConvscopeError(f"{path} is not a weights file: expected NAME.weights.h5")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", UserWarning
-            )  # Keras only warns about layers without weights in the file
+            warnings.simplefilter("error", UserWarning)  # for layers without weights in the file, Keras warns
             model.load_weights(path)
     except Exception as error:
         raise ConvscopeError(
-            f"{path} does not fit {name} {'whole' if whole else 'without its top'} "
-            f"({one_line(error)[:200]}): expected the weights of "
+            f"{path} does not fit {name} ({one_line(error)[:200]}): expected the weights of "
             f"keras.applications.{name}(include_top={whole})"
         ) from None
 
 
 def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:
-    """Return the layer whose feature maps the head gets."""
+    """Return the layer that the head follows."""
     skipped = (
         keras.layers.InputLayer,
         keras.layers.Dropout,
@@ -191,17 +199,13 @@ def _cut(model: keras.Model, name: str | None) -> keras.layers.Layer:
         keras.layers.GlobalAveragePooling2D,
         keras.layers.GlobalMaxPooling2D,
     )
-    convolutions_and_poolings = [
-        layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4
-    ]
+    with_maps = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
     if name is not None:
-        known = [layer.name for layer in convolutions_and_poolings]
+        known = [layer.name for layer in with_maps]
         if name not in known:
             raise unknown("layer with feature maps", name, known)
-        return convolutions_and_poolings[known.index(name)]
-    convolutions_and_poolings = [
-        layer for layer in convolutions_and_poolings if not isinstance(layer, skipped)
-    ]
-    if not convolutions_and_poolings:
+        return with_maps[known.index(name)]
+    with_maps = [layer for layer in with_maps if not isinstance(layer, skipped)]
+    if not with_maps:
         raise ConvscopeError("model.file has no feature maps: expected a convolutional network")
-    return convolutions_and_poolings[-1]
+    return with_maps[-1]

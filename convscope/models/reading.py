@@ -1,4 +1,4 @@
-"""How to read a model that has no `model.json`: its preprocessing, its classes, its input and its output."""
+"""The options that describe a model without `model.json`: preprocessing, classes, input and output."""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Outputs(StrEnum):
 
 @dataclass
 class Reading:
-    """Description of a model that has no `model.json`, and the choice among several inputs or outputs.
+    """Description of a model without `model.json`, and the choice among several inputs or outputs.
 
     `preprocessing` is a name; from Python, it can also be a `Preprocessing`.
     """
@@ -27,23 +27,27 @@ class Reading:
     preprocessing: Any = option(
         None, "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset"
     )
-    scale: list[float] = option([], "pixels * scale + offset, one number or three")
-    offset: list[float] = option([], "see scale")
+    scale: list[float] = option(
+        [], "with preprocessing=affine: pixels * scale + offset, one number or one per channel"
+    )
+    offset: list[float] = option([], "with preprocessing=affine: see scale")
     class_names: list[str] = option(
-        [], "in the order of the model's outputs, or @FILE with one name per line"
+        [], "class names in the order of the model's outputs, or @FILE with one name per line"
     )
     input_size: int | None = option(None, "height and width in pixels, if the model accepts any size")
     input: str | None = option(None, "name of the input for the picture, if the model has several inputs")
     output: str | None = option(None, "name of the output for the classes, if the model has several outputs")
-    outputs: Outputs | None = option(None, "probabilities or logits, if the last layer does not show which")
-    allow_code: bool = option(False, "run the Lambda layers of a file: they are code of its author")
+    outputs: Outputs | None = option(
+        None, "probabilities or logits, if the last layer has an unknown activation"
+    )
+    allow_code: bool = option(False, "run the Lambda layers of a file, which are code of its author")
 
     def __post_init__(self) -> None:
         """Check that the options are known and belong together."""
         if self.preprocessing is None and (self.scale or self.offset):
             raise ConvscopeError(
-                f"scale={list(self.scale)} and offset={list(self.offset)} without preprocessing: expected "
-                "preprocessing=affine with them"
+                f"scale={list(self.scale)} and offset={list(self.offset)} without preprocessing: set "
+                "preprocessing=affine, or remove them"
             )
         self.resolve_preprocessing()
         if self.input_size is not None:
@@ -52,7 +56,7 @@ class Reading:
             raise unknown("outputs", str(self.outputs), list(Outputs))
 
     def resolve_preprocessing(self) -> Preprocessing | None:
-        """Return the preprocessing that the options describe, None if there is no such option.
+        """Return the preprocessing that the options describe, None without such an option.
 
         Raises:
             ConvscopeError: the name is unknown, or the numbers do not fit it.
@@ -83,6 +87,6 @@ class Reading:
 
     def described(self) -> list[str]:
         """Return the names of the options that are set, except `allow_code`."""
-        usual = Reading()
+        defaults = Reading()
         names = [field.name for field in fields(Reading) if field.name != "allow_code"]
-        return [name for name in names if getattr(self, name) != getattr(usual, name)]
+        return [name for name in names if getattr(self, name) != getattr(defaults, name)]

@@ -23,7 +23,7 @@ class Pooling(StrEnum):
 
 @dataclass(kw_only=True)
 class OutputSettings:
-    """The end of every network."""
+    """Settings of the last layers, which all networks have."""
 
     dropout: float = option(0.1, "fraction of a dense layer's inputs that dropout sets to 0 in training")
     output: Output = option(Output.softmax, "softmax, or sigmoid: a single unit, for two classes")
@@ -42,7 +42,7 @@ class Head(OutputSettings):
 
     pooling: Pooling = option(Pooling.avg, "how the head reduces the feature maps: avg, max or flatten")
     units: int = option(256, "units of the dense layer before the output layer; 0: no such layer")
-    activation: str = option("relu", "activation of that dense layer, by its name in Keras")
+    activation: str = option("relu", "activation of that dense layer: a name that Keras knows")
 
     def __post_init__(self) -> None:
         """Check the ranges."""

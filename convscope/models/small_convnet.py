@@ -25,7 +25,7 @@ def build(
     Args:
         classes: number of classes.
         input_size: height and width in pixels.
-        widths: number of filters of each 3x3 convolution; a 2x2 max pooling follows each.
+        widths: number of filters of each 3x3 convolution; a 2x2 max pooling follows each of them.
         units: units of the dense layer before the output layer.
         dropout: fraction of the flattened features that dropout sets to 0 in training.
         batch_normalization: add batch normalization before each ReLU; the ReLU is then a separate layer.

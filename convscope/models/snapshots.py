@@ -24,16 +24,16 @@ _NAME = re.compile(r"epoch_(\d{3,})\.weights\.npz")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A file with the weights after a number of epochs; 0 is before the first step."""
+    """A file with the weights after `epoch` epochs; epoch 0 is before the first step."""
 
     epoch: int
     path: Path
 
     def weights(self, model: keras.Model) -> list[np.ndarray]:
-        """Return the weights, in the order of `model.get_weights()`; no code in the file is run.
+        """Return the weights in the order of `model.get_weights()`. No code in the file is run.
 
         Raises:
-            ConvscopeError: the file is damaged, or it is of another model.
+            ConvscopeError: the file is damaged or belongs to another model.
         """
         expected = [tuple(weight.shape) for weight in model.weights]
         try:
@@ -46,7 +46,7 @@ class Snapshot:
                 raise TypeError("not numbers")
         except _DAMAGED as error:
             raise ConvscopeError(
-                f"cannot read {self.path} ({type(error).__name__}): remove it, or train again with "
+                f"cannot read {self.path} ({type(error).__name__}): remove the file, or train again with "
                 "callbacks=[snapshots]"
             ) from None
         return weights
@@ -63,7 +63,7 @@ def save_snapshot(model: keras.Model, epoch: int, directory: Path) -> None:
 
 
 def remove_snapshots(directory: Path) -> None:
-    """Delete the snapshots of a run directory, but no other files beside them."""
+    """Delete the snapshots of a run directory, but not other files beside them."""
     for path in (directory / FOLDER).glob("*.npz"):
         if _NAME.fullmatch(path.name):
             path.unlink()
@@ -75,15 +75,23 @@ def is_snapshot(path: Path) -> bool:
 
 
 def snapshot_at(path: Path) -> Snapshot:
-    """Return the snapshot in a file; raises ConvscopeError if the file name is not that of a snapshot."""
+    """Return the snapshot in a file.
+
+    Raises:
+        ConvscopeError: the file name is not that of a snapshot.
+    """
     match = _NAME.fullmatch(path.name)
     if not match:
-        raise ConvscopeError(f"{path} is not a snapshot of a run: expected snapshots/epoch_NNN.weights.npz")
+        raise ConvscopeError(f"{path} is not a snapshot: expected snapshots/epoch_NNN.weights.npz of a run")
     return Snapshot(int(match[1]), path)
 
 
 def find_snapshots(directory: Path) -> list[Snapshot]:
-    """Return the snapshots of a run directory, sorted by epoch; raises ConvscopeError if there are none."""
+    """Return the snapshots of a run directory, sorted by epoch.
+
+    Raises:
+        ConvscopeError: there are none.
+    """
     named = [(path, _NAME.fullmatch(path.name)) for path in (directory / FOLDER).glob("*.npz")]
     snapshots = [Snapshot(int(match[1]), path) for path, match in named if match]
     if not snapshots:
@@ -95,7 +103,7 @@ def find_snapshots(directory: Path) -> list[Snapshot]:
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:
-    """Return the shapes of the arrays in a file from their headers: a wrong file can be large."""
+    """Return the shapes of the arrays in a file. Only their headers are read: a wrong file can be large."""
     shapes = []
     with zipfile.ZipFile(path) as archive:
         for index in range(len(archive.namelist())):

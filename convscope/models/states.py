@@ -1,4 +1,4 @@
-"""A model that is one of several: opened on its own, or a snapshot that shares its network with others."""
+"""The models of one sequence: separate models, or snapshots that share one network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +17,12 @@ from convscope.models.snapshots import Snapshot, find_snapshots
 
 @dataclass(frozen=True)
 class ModelState:
-    """A model with a short title that no other model of its sequence has.
+    """A model of a sequence.
 
     Attributes:
-        title: the heading of its column.
+        title: a short title, unique in the sequence; the heading of a column.
         bundle: its network, contract and hash.
-        load: puts its weights into a network that it shares with other states; None if it has its own.
+        load: a function that loads its weights into the shared network; None for a separate network.
     """
 
     title: str
@@ -53,8 +53,8 @@ def snapshot_states(
 
     Args:
         run: the run directory with `model.keras` and `model.json`.
-        snapshots: the snapshots, each of which is read once to check it.
-        titles: the title of each.
+        snapshots: the snapshots; each one is read once to check it.
+        titles: the titles of the states.
         allow_code: whether Lambda layers of the model may run.
 
     Raises:
@@ -63,8 +63,8 @@ def snapshot_states(
     network = load_model(run / MODEL_FILE, allow_code=allow_code)
     contract = read_contract(run / CONTRACT_FILE)
     bundle = bundle_of(network, Reading(), path=str(run / MODEL_FILE), contract=contract)
-    own = {id(weight) for weight in network.weights}
-    if any(id(weight) not in own for weight in bundle.model.weights):
+    variables = {id(weight) for weight in network.weights}
+    if any(id(weight) not in variables for weight in bundle.model.weights):
         raise ConvscopeError(
             f"{run / MODEL_FILE} computes in 16 bits or with channels first: expected a model.keras that "
             "train.py saved"

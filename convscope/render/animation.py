@@ -11,15 +11,15 @@ from PIL import Image
 from convscope import images
 from convscope.files import write_bytes
 
-_SAMPLE = 16  # frames that a palette is computed from, at most
-FRAME = 900  # pixels of a frame's longer side, at most, for pictures of several sizes
+_SAMPLE = 16  # the maximum number of frames that a palette is computed from
+FRAME = 900  # the maximum of a frame's longer side in pixels, for pictures of several sizes
 
 
 class Frames(Sequence[np.ndarray]):
-    """Pictures of several sizes as frames of one size, uint8 (height, width, 3): at the top left, on white.
+    """Pictures of several sizes as frames of one size, uint8 (height, width, 3), on white at the top left.
 
-    Pictures with a side of more than 900 pixels are shrunk. A frame is computed on access. A GIF keeps one
-    byte for each pixel of all frames until it is written; a video keeps none.
+    Pictures with a side of more than 900 pixels are shrunk. A frame is computed on access. `gif` keeps one
+    byte in memory for each pixel of all frames; `mp4` keeps one frame.
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], picture: Callable[[int], np.ndarray]):
@@ -51,12 +51,12 @@ def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
     merged with it and shown for the time of both.
 
     Args:
-        path: of the file.
+        path: path of the file.
         frames: uint8 (height, width, 3), RGB, all of one size.
         rate: frames per second; a GIF counts in hundredths of a second, at least 2 for each frame.
 
     Returns:
-        the actual frames per second.
+        the frames per second after rounding.
     """
     hundredths = max(2, round(100 / rate))
     pictures = _in_one_palette(frames)
@@ -76,16 +76,14 @@ def gif(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
 
 def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     count = len(frames)
-    if count > _SAMPLE:  # the palette of some frames, as all would take too long
-        some = np.concatenate([frames[int(index)] for index in np.linspace(0, count - 1, _SAMPLE)])
-        shared = Image.fromarray(some).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    if count > _SAMPLE:  # a palette of all frames would take too long
+        sample = np.concatenate([frames[int(index)] for index in np.linspace(0, count - 1, _SAMPLE)])
+        shared = Image.fromarray(sample).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         return [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]
-    together = np.stack(frames)
-    height, width = together.shape[1:3]
-    packed = (
-        together[..., 0].astype(np.uint32) << 16 | together[..., 1].astype(np.uint32) << 8 | together[..., 2]
-    )
-    table = np.zeros(1 << 24, np.uint8)  # of all colours: much faster than sorting the pixels
+    pixels = np.stack(frames)
+    height, width = pixels.shape[1:3]
+    packed = pixels[..., 0].astype(np.uint32) << 16 | pixels[..., 1].astype(np.uint32) << 8 | pixels[..., 2]
+    table = np.zeros(1 << 24, np.uint8)  # an entry for each colour: much faster than sorting the pixels
     table[packed] = 1
     colors = np.flatnonzero(table)
     if len(colors) <= 256:
@@ -93,7 +91,7 @@ def _in_one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
         table[colors] = np.arange(len(colors))
         indices = table[packed]
     else:
-        stacked = Image.fromarray(together.reshape(count * height, width, 3))
+        stacked = Image.fromarray(pixels.reshape(count * height, width, 3))
         reduced = stacked.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         palette = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
         indices = np.asarray(reduced).reshape(count, height, width)

@@ -1,7 +1,7 @@
 """A white canvas for tiles, hatching, frames and text.
 
-It has at most 256 colours as long as it holds feature maps only. This needs a third of the bytes, and the
-colours are exactly those of the colour bar.
+With feature maps only, it has at most 256 colours: the file is a third as large, and the colours of the maps
+are exactly those of the colour bar.
 """
 
 from functools import cache
@@ -14,16 +14,16 @@ from convscope.images import Indexed
 from convscope.render.lettering import FAINT, FRAME, INK, PALE, PAPER, Label, font
 
 LEVELS = 224  # entries of the palette for the colour map; the others are for paper, text and frames
-_FRAME, _INK, _PAPER = LEVELS, LEVELS + 1, 255  # greys for the edges of letters lie between the last two
-_DARK, _LIGHT = 247, 253  # of the hatching
+_FRAME, _INK, _PAPER = LEVELS, LEVELS + 1, 255  # entries between the last two: greys for the edges of letters
+_DARK, _LIGHT = 247, 253  # entries for the hatching
 _OWN = {FRAME: _FRAME, INK: _INK, FAINT: 237, PALE: 251, PAPER: _PAPER}
 
 
 class Canvas:
-    """A sheet of a fixed size; positions are pixels from the top and from the left."""
+    """A sheet of a fixed size; positions are in pixels, from the top and from the left."""
 
     def __init__(self, height: int, width: int, color_map: str = "gray"):
-        """Create a white sheet; `color_map` is for the tiles that are levels."""
+        """Create a white sheet of `height` x `width` pixels; `color_map` colours the tiles of levels."""
         self._indices = np.full((height, width), _PAPER, np.uint8)
         self._palette = _palette(color_map)
         self._pictures: list[tuple[int, int, np.ndarray]] = []
@@ -35,7 +35,7 @@ class Canvas:
         return self._indices.shape
 
     def put(self, top: int, left: int, tile: np.ndarray) -> None:
-        """Draw a tile: levels of `reduced`, uint8 (height, width), or a picture, uint8 (height, width, 3)."""
+        """Draw a tile: levels of `reduced`, uint8 (height, width), or pixels, uint8 (height, width, 3)."""
         if tile.ndim == 3:
             self._pictures.append((top, left, tile))
         else:
@@ -51,12 +51,12 @@ class Canvas:
         self._indices[top : top + height, left : left + width] = _OWN[color]
 
     def write(self, *labels: Label) -> None:
-        """Add lines of text, which cover tiles that are levels."""
+        """Add lines of text. They cover tiles of levels, but not pictures."""
         self._labels += labels
 
     def finish(self) -> Indexed | np.ndarray:
         """Return the sheet: with a palette, or uint8 (height, width, 3) if it holds pictures."""
-        image = Image.fromarray(self._indices)  # the greys are in order, so that Pillow can blend them
+        image = Image.fromarray(self._indices)  # the greys are sorted, so that Pillow can blend their indices
         draw = ImageDraw.Draw(image)
         for label in self._labels:
             face = font(label.size, label.bold)

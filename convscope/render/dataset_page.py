@@ -10,12 +10,12 @@ from convscope.files import write_text
 from convscope.render import templates
 from convscope.render.thumbnail import Thumbnail
 
-_POINTS = 1500  # in the chart of sizes; more points overlap
+_POINTS = 1500  # the maximum in the chart of sizes; more points overlap
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The files that were left out for one reason: their number, and those shown."""
+    """The files that were left out for one reason: how many, and thumbnails of some."""
 
     reason: str
     count: int
@@ -24,7 +24,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Equal or nearly equal pictures; `conflict` if they are in more than one class."""
+    """Equal or nearly equal pictures; `conflict` is true if they are in more than one class."""
 
     kind: str
     conflict: bool
@@ -35,9 +35,16 @@ class DuplicateGroup:
 class DatasetReport:
     """The contents of the report.
 
-    `facts` has (name, value) pairs. `counts` has the number of images of each class in each of `splits`.
-    `sizes` has (width, height) in pixels. `samples` has a few pictures of each class. `groups` has the
-    duplicates that are shown, `group_count` the number of all groups.
+    Attributes:
+        title: the heading.
+        facts: pairs (name, value).
+        splits: the names of the splits.
+        counts: by class, the number of images in each split.
+        sizes: (width, height) of each image in pixels.
+        samples: by class, a few pictures.
+        left_out: the files that are not in the data set, by reason.
+        groups: the groups of duplicates that are shown.
+        group_count: the number of all groups of duplicates.
     """
 
     title: str
@@ -52,7 +59,7 @@ class DatasetReport:
 
 
 def write_report(path: Path, report: DatasetReport) -> None:
-    """Write the report as an HTML file; the names in it are escaped."""
+    """Write the report as one HTML file; the template escapes all names."""
     write_text(
         path,
         templates.render(
@@ -67,7 +74,7 @@ def write_report(path: Path, report: DatasetReport) -> None:
 
 @dataclass(frozen=True)
 class _Axis:
-    """A logarithmic axis of `length` pixels: positions of values, and (position, label) of its ticks."""
+    """A logarithmic axis of `length` pixels from the value `low` to the value `high`."""
 
     low: float
     high: float
@@ -75,10 +82,12 @@ class _Axis:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
+        """The ticks, (position in pixels, label)."""
         steps = [base * 10**power for power in range(6) for base in (1, 2, 5)]
         return [(self.position(step), f"{step:,}") for step in steps if self.low <= step <= self.high]
 
     def position(self, value: float) -> float:
+        """Return the position of a value in pixels."""
         span = np.log(self.high / self.low)
         return float(np.round(np.log(value / self.low) / span * self.length, 1))
 
@@ -100,11 +109,11 @@ def _size_chart(sizes: Sequence[tuple[int, int]]) -> _SizeChart | None:
     low, high = values.min() / 1.15, values.max() * 1.15
     x, y = _Axis(low, high, 460), _Axis(low, high, 300)
     points = sorted({(x.position(width), y.length - y.position(height)) for width, height in sizes[::step]})
-    return _SizeChart(x, y, points, "" if step == 1 else f"one of {step} images is shown")
+    return _SizeChart(x, y, points, "" if step == 1 else f"1 of every {step} images is shown")
 
 
 def _aspect_bars(sizes: Sequence[tuple[int, int]]) -> list[tuple[str, int, float]]:
-    """Return (name, count, count divided by the largest) of the images by aspect ratio."""
+    """Return (name, count, count divided by the largest count) for each range of aspect ratios."""
     edges = [0, 0.55, 0.7, 0.8, 0.95, 1.05, 1.25, 1.45, 1.8, np.inf]
     labels = ["narrower", "2:3", "3:4", "4:5", "square", "5:4", "4:3", "3:2", "wider"]
     ratios = np.array([width / height for width, height in sizes])

@@ -54,14 +54,14 @@ def diagram(boxes: Sequence[Box]) -> Markup:
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> Markup:
-    """Return a line from the lower edge of a box to the upper edge of another, beside the boxes between."""
+    """Return a line from a box down to another; it passes boxes of the same column on their right."""
     x0, y0, x1, y1 = start[0] + WIDTH // 2, start[1] + HEIGHT, end[0] + WIDTH // 2, end[1]
     middle = (DOWN - HEIGHT) // 2
     if y1 - y0 <= DOWN - HEIGHT or x0 != x1:
         path = f"M{x0} {y0}V{y1 - middle}H{x1}V{y1}"
     else:
-        beside = start[0] + WIDTH + 5
-        path = f"M{x0} {y0}V{y0 + middle}H{beside}V{y1 - middle}H{x1}V{y1}"
+        right = start[0] + WIDTH + 5
+        path = f"M{x0} {y0}V{y0 + middle}H{right}V{y1 - middle}H{x1}V{y1}"
     return Markup('<path d="{}"/>').format(path)
 
 
@@ -79,5 +79,5 @@ def _box(box: Box, corner: tuple[int, int]) -> Markup:
 
 
 def _short(path: str) -> str:
-    """Shorten a long path to its end, which distinguishes layers."""
+    """Shorten a long path to its end: layers of one model differ there."""
     return path if len(path) <= _LONGEST else "…" + path[1 - _LONGEST :]

@@ -1,6 +1,6 @@
-"""Charts with axes, by Matplotlib without its global state: learning curves, confusion, calibration, ROC.
+"""Charts with axes: learning curves, confusion matrix, calibration, ROC, values by depth.
 
-Each function writes a PNG file and returns the figure.
+Each function writes a PNG file and returns the figure. The global state of Matplotlib is not used.
 """
 
 import io
@@ -28,10 +28,10 @@ LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b
 def learning_curves(
     path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf
 ) -> Figure:
-    """Draw loss and accuracy by epoch for training and validation, and mark the kept epoch.
+    """Draw loss and accuracy by epoch for training and validation; mark the epoch whose weights are kept.
 
     Args:
-        path: of the PNG file.
+        path: path of the PNG file.
         history: a row for each epoch, as in `history.csv`.
         earlier: the lowest validation loss of earlier epochs; if no loss is lower, no epoch is marked.
     """
@@ -62,7 +62,7 @@ def learning_curves(
 
 
 def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Draw counts by true (row) and predicted (column) class, coloured by the share of the row.
+    """Draw counts by true class (row) and predicted class (column), coloured by their share of the row.
 
     `confusion` is int (classes, classes).
     """
@@ -72,7 +72,7 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    names = [_begin(name) for name in classes]
+    names = [_short_class(name) for name in classes]
     axes.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(count), names)
     axes.set(xlabel="predicted", ylabel="true", title=title)
@@ -87,7 +87,15 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
 def reliability(
     path: Path, confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, error: float
 ) -> Figure:
-    """Draw accuracy against confidence for each bin; the area of a point is its share of the examples."""
+    """Draw accuracy against confidence for each bin; the area of a point is its share of the examples.
+
+    Args:
+        path: path of the PNG file.
+        confidence: float (bins,), the mean probability of the predicted class, 0..1.
+        accuracy: float (bins,), the share of correct predictions, 0..1.
+        counts: int (bins,), the number of examples.
+        error: the expected calibration error, 0..1.
+    """
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=TRAIN_COLOR, linewidth=1)
@@ -108,10 +116,11 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
     """Draw ROC and precision-recall curves of each class against the others.
 
     Args:
-        path: of the PNG file.
-        truth: int (n,), the true classes.
-        probabilities: float (n, classes).
-        classes: their names; of more than ten classes, those with the lowest average precision are drawn.
+        path: path of the PNG file.
+        truth: int (n,), the indices of the true classes.
+        probabilities: float (n, classes), 0..1.
+        classes: the names of the classes. Of more than ten, the ten with the lowest average precision are
+            drawn.
     """
     known = [index for index in range(len(classes)) if 0 < (truth == index).sum() < len(truth)]
     scores = {
@@ -138,7 +147,7 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
 
 
 def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> Figure:
-    """Draw a bar for each unit, float (units,); horizontal bars with names if `labels` are given."""
+    """Draw a bar for each value, float (units,); horizontal bars with names if `labels` are given."""
     if labels is None:
         figure = Figure(figsize=(10, 2.6), layout="constrained")
         axes = figure.subplots()
@@ -148,7 +157,7 @@ def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | Non
         figure = Figure(figsize=(7, 0.9 + 0.26 * len(values)), layout="constrained")
         axes = figure.subplots()
         axes.barh(range(len(values)), values, color=VALIDATION_COLOR)
-        axes.set_yticks(range(len(values)), [_begin(label) for label in labels])
+        axes.set_yticks(range(len(values)), [_short_class(label) for label in labels])
         axes.invert_yaxis()
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
@@ -162,23 +171,23 @@ def shares_by_depth(
     *,
     rectified: Sequence[bool] | None = None,
 ) -> Figure:
-    """Draw shares of each layer from 0 to 1, in the order of the graph, for up to three names.
+    """Draw up to three shares of each layer, 0..1, in the order of the graph.
 
-    Layers whose values are cut off at zero and layers whose values are not lie on lines of their own, as the
-    type of a layer decides such a share before its depth does.
+    Rectified layers (with a ReLU) and other layers are on separate lines, because such a share depends on the
+    type of a layer more than on its depth.
 
     Args:
-        path: of the PNG file.
-        layers: their names.
-        shares: by name, a share for each layer; one that is not known is NaN, and left out.
-        rectified: for each layer, whether its values are cut off at zero; None draws one line a name.
+        path: path of the PNG file.
+        layers: paths of the layers.
+        shares: by name, a share for each layer; an unknown share is NaN and is left out.
+        rectified: for each layer, whether it is rectified; None draws one line for each name.
     """
-    everywhere = list(range(len(layers)))
-    series = [("", "-", "", everywhere)]  # the end of a label, the line, the marker's face, the layers
+    indices_of_all = list(range(len(layers)))
+    series = [("", "-", "", indices_of_all)]  # end of the label, line style, colour of markers, layers
     if rectified is not None and len(set(rectified)) == 2:
         series = [
-            (", rectified layers", "-", "", [index for index in everywhere if rectified[index]]),
-            (", other layers", ":", "white", [index for index in everywhere if not rectified[index]]),
+            (", rectified layers", "-", "", [index for index in indices_of_all if rectified[index]]),
+            (", other layers", ":", "white", [index for index in indices_of_all if not rectified[index]]),
         ]
     width = min(4 + 0.22 * len(layers), 18) + (2.6 if len(series) > 1 else 0)
     figure = Figure(figsize=(width, 4.2), layout="constrained")
@@ -212,16 +221,16 @@ def differences_by_depth(
     """Draw charts below each other with a value for each layer, in the order of the graph.
 
     Args:
-        path: of the PNG file.
-        layers: their names.
-        charts: by name of the chart, the values of each line by name; a value that is not known is NaN, and
-            left out.
+        path: path of the PNG file.
+        layers: paths of the layers.
+        charts: by name of the chart, the values of each line by name; an unknown value is NaN and is left
+            out.
         logarithmic: the charts with an axis that is logarithmic from 0.01 on, and linear below.
     """
     width = min(max(7, 3 + 0.24 * len(layers)), 18)
     figure = Figure(figsize=(width, 1.6 + 2.3 * len(charts)), layout="constrained")
-    several = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (name, lines) in zip(several, charts.items(), strict=True):
+    all_axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, lines) in zip(all_axes, charts.items(), strict=True):
         for index, values in enumerate(lines.values()):
             known = [position for position, value in enumerate(values) if math.isfinite(value)]
             color = LINE_COLORS[index % len(LINE_COLORS)]
@@ -235,13 +244,14 @@ def differences_by_depth(
         axes.axhline(0, color=TRAIN_COLOR, linewidth=0.6)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    _name_layers(several[-1], layers)
-    most = round(14 * width) - 6  # characters that fit into the legend
+    _name_layers(all_axes[-1], layers)
+    longest = round(14 * width) - 6  # characters that fit into the legend
     labels = [
-        label if len(label) <= most else f"{label[: most - 1]}…" for label in next(iter(charts.values()))
+        label if len(label) <= longest else f"{label[: longest - 1]}…"
+        for label in next(iter(charts.values()))
     ]
-    columns = max(1, min(3, most // (max(map(len, labels)) + 6)))
-    handles = several[0].get_lines()[: len(labels)]
+    columns = max(1, min(3, longest // (max(map(len, labels)) + 6)))
+    handles = all_axes[0].get_lines()[: len(labels)]
     _legend(figure, handles, labels, loc="outside upper left", ncols=columns)
     return _save(path, figure)
 
@@ -255,11 +265,11 @@ def distributions(
     """Draw a small histogram of the nonzero values of each layer, in the order of the graph.
 
     Args:
-        path: of the PNG file.
-        names: of the layers.
-        histograms: for each layer the counts, float (steps,), and the ends of the steps, as
-            `numpy.histogram` returns them.
-        zeros: the share of zeros of each layer.
+        path: path of the PNG file.
+        names: paths of the layers.
+        histograms: for each layer the counts, float (steps,), and the ends of the steps, float (steps + 1,),
+            as `numpy.histogram` returns them.
+        zeros: the share of zeros of each layer, 0..1.
     """
     across = min(6, len(names))
     down = -(-len(names) // across)
@@ -270,15 +280,14 @@ def distributions(
     for index, (name, (counts, edges), share) in enumerate(zip(names, histograms, zeros, strict=True)):
         row, column = divmod(index, across)
         left, floor = column + 0.06, -row - 0.72
-        text = f"{_short(name)}, {share:.0%} zero" if share else _short(name)
+        text = f"{_short_path(name)}, {share:.0%} zero" if share else _short_path(name)
         axes.text(left, floor + 0.58, text, fontsize=6.5)
         axes.plot([left, left + 0.88], [floor, floor], color=TRAIN_COLOR, linewidth=0.6)
         if not counts.any():
             continue
         x = left + 0.88 * (edges - edges[0]) / (edges[-1] - edges[0])
-        heights = (
-            floor + 0.5 * np.append(counts, counts[-1]) / counts.max()
-        )  # so that the last step has a width
+        closed = np.append(counts, counts[-1])  # so that the last step has a width
+        heights = floor + 0.5 * closed / counts.max()
         axes.fill_between(x, floor, heights, step="post", color=VALIDATION_COLOR, alpha=0.8)
         if edges[0] < 0 < edges[-1]:
             zero = left + 0.88 * (0 - edges[0]) / (edges[-1] - edges[0])
@@ -291,24 +300,24 @@ def distributions(
 def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
     """Write the names of layers below the axis: all, or at most 60 at equal distances."""
     step = -(-len(layers) // 60)
-    names = [_short(name) for name in layers[::step]]
+    names = [_short_path(name) for name in layers[::step]]
     axes.set_xticks(range(0, len(layers), step), names, rotation=90, fontsize=7)
 
 
-def _short(name: str) -> str:
-    """Shorten a layer's path to the last 26 characters, which distinguish it from others."""
+def _short_path(name: str) -> str:
+    """Shorten a layer path to its last 26 characters: layers of one model differ there."""
     if len(name) > 26:
         name = name.replace(" before activation", " before")
     return name if len(name) <= 26 else f"…{name[-25:]}"
 
 
-def _begin(name: str) -> str:
+def _short_class(name: str) -> str:
     """Shorten a class name to the first 40 characters."""
     return name if len(name) <= 40 else f"{name[:39]}…"
 
 
 def _legend(parent: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str], **options: Any) -> None:
-    """Add a legend with any names; they are set last, as Matplotlib leaves out names that begin with `_`."""
+    """Add a legend; its labels are set afterwards, because Matplotlib omits labels that begin with `_`."""
     legend = parent.legend(lines, ["name"] * len(labels), frameon=False, fontsize=8, **options)
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_text(label)

@@ -1,4 +1,4 @@
-"""Text in pictures, in a font that comes with Matplotlib, so that all machines draw the same pixels."""
+"""Text in pictures. The font comes with Matplotlib, so that all machines draw the same pixels."""
 
 import re
 from bisect import bisect_right
@@ -26,7 +26,7 @@ def text_width(text: str, size: int, *, bold: bool = False) -> int:
 
 
 def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
-    """Return `text`, or as much of its beginning as fits into `width` pixels, with an ellipsis."""
+    """Return `text`, shortened with an ellipsis if it is wider than `width` pixels."""
     if text_width(text, size, bold=bold) <= width:
         return text
     fits = bisect_right(range(len(text)), width, key=lambda n: text_width(text[:n] + "…", size, bold=bold))
@@ -34,9 +34,9 @@ def cut(text: str, width: int, size: int, *, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
-    """Wrap `text` to at most `most` lines of at most `width` pixels; a text that is cut ends in "…".
+    """Wrap `text` into at most `most` lines of at most `width` pixels; a shortened text ends in "…".
 
-    Lines end at line breaks, and after `_`, `-` or a blank if possible.
+    Lines end at line breaks, and if possible after `_`, `-` or a space.
     """
     lines = []
     for whole in text.split("\n"):
@@ -58,9 +58,10 @@ def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Label:
-    """One line of text: `at` is x and y of the anchor in pixels.
+    """One line of text.
 
-    `anchor` has two letters as in Pillow, such as "lt" for left and top, "rm" for right and middle.
+    `at` is x and y of the anchor in pixels. `size` is the height of the font in pixels. `anchor` has two
+    letters as in Pillow, for example "lt" for left and top, "rm" for right and middle.
     """
 
     text: str

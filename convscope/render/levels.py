@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DEVIATIONS = 2.0  # at the ends of the scale if each channel has a scale of its own
+DEVIATIONS = 2.0  # standard deviations from the middle to the ends of the scale of `standardize`
 DIVERGING = "RdBu_r"  # the colour map of levels with zero in the middle: blue, white, red
 
 
@@ -12,10 +12,10 @@ DIVERGING = "RdBu_r"  # the colour map of levels with zero in the middle: blue, 
 class Levels:
     """A layer's maps as levels of a colour scale.
 
-    `values` is uint8 (channels, height, width). `silent`, bool (channels,), marks the channels that are
-    constant (maps of a single position: zero). `labels` are the values at the low end, in the middle and at
-    the high end of the scale; `meaning` describes them. `diverging` is true if zero is in the middle of the
-    scale; such levels need the colour map `DIVERGING`.
+    `values` is uint8 (channels, height, width). `silent`, bool (channels,), marks the constant channels (for
+    maps with a single position, the channels that are zero). `labels` are the values at the low end, in the
+    middle and at the high end of the scale; `meaning` describes the scale in a caption. `diverging` is true
+    if zero is in the middle of the scale; such levels need the colour map `DIVERGING`.
     """
 
     values: np.ndarray
@@ -26,10 +26,10 @@ class Levels:
 
 
 def standardize(maps: np.ndarray) -> Levels:
-    """Scale each channel by itself: its mean in the middle, two standard deviations at either end.
+    """Scale each channel separately: the middle is its mean, the ends are two standard deviations away.
 
-    As in F. Chollet, Deep Learning with Python (2017), listing 5.31, but without a division by zero for a
-    constant channel.
+    F. Chollet, Deep Learning with Python (2017), listing 5.31, with a fix for constant channels, where the
+    listing divides by zero.
 
     Args:
         maps: float (height, width, channels), finite.
@@ -46,7 +46,7 @@ def standardize(maps: np.ndarray) -> Levels:
 
 
 def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
-    """Scale all channels from `low` to `high`; values beyond have the colour of that end.
+    """Scale all channels from `low` to `high`; values outside get the colour of the nearer end.
 
     Args:
         maps: float (height, width, channels), finite.
@@ -61,12 +61,12 @@ def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
 
 
 def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
-    """Scale each channel from 0 to a value of its own, so that a weak response looks weak.
+    """Scale each channel from 0 to its value in `high`, so that a weak response looks weak.
 
     Args:
         maps: float (height, width, channels), finite.
         high: float (channels,), the values at the bright end; a channel with 0 or less is dark.
-        end: a description of these values.
+        end: a description of these values for captions.
     """
     channels = _channels_first(maps)
     tops = high[:, None, None]
@@ -77,12 +77,12 @@ def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
 
 
 def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
-    """Scale each channel from minus to plus a value of its own, with zero in the middle of the scale.
+    """Scale each channel from minus to plus its value in `bound`, with zero in the middle of the scale.
 
     Args:
         maps: float (height, width, channels), finite.
-        bound: float (channels,), 0 or more, the magnitude at either end; a channel with 0 is in the middle.
-        end: a description of the bounds.
+        bound: float (channels,), 0 or more, the magnitude at both ends; 0 gives the middle level everywhere.
+        end: a description of the bounds for captions.
     """
     channels = _channels_first(maps)
     bounds = bound[:, None, None]
@@ -97,19 +97,19 @@ def _channels_first(maps: np.ndarray) -> np.ndarray:
 
 
 def _silent(channels: np.ndarray) -> np.ndarray:
-    """Return the channels without content: constant ones, or, with a single position, zero ones."""
+    """Return the silent channels, bool (channels,): constant, or, with a single position, zero."""
     single = channels.shape[1] * channels.shape[2] == 1
     return (channels == 0)[:, 0, 0] if single else _without_variation(channels)
 
 
 def _without_variation(channels: np.ndarray) -> np.ndarray:
-    """Return the channels that are constant, to the rounding of float32."""
+    """Return the channels that are constant within the rounding of float32, bool (channels,)."""
     largest = np.abs(channels).max(axis=(1, 2))
     return channels.std(axis=(1, 2)) <= 1e-6 * largest
 
 
 def per_channel(maps: np.ndarray) -> Levels:
-    """Scale each channel with `standardize`, or all on one scale if the maps have a single position.
+    """Scale each channel with `standardize`, or all channels alike if the maps have a single position.
 
     Args:
         maps: float (height, width, channels), finite.

@@ -15,19 +15,21 @@ from convscope.render.levels import Levels
 GAP = 2  # pixels between tiles
 MARGIN = 12
 HEADER = 58  # pixels above the tiles
-BAR = 150
-_SINGLE = 24  # pixels of a side of a tile that is one value
-_MANY = 64  # of a small map if there are more than 32
-_NUMBER = 11  # pixels of a number's height on a tile
-_ALONE = 400  # of the longer side of a channel that is drawn alone
-_LINE = 24  # pixels for the text below it
+BAR = 150  # width of the colour bar in pixels
+_SINGLE = 24  # side of a tile in pixels if its map is a single value
+_MANY = 64  # side of a tile in pixels if there are more than 32
+_NUMBER = 11  # height of a number on a tile in pixels
+_ALONE = 400  # the longer side of a channel that is drawn alone, in pixels
+_LINE = 24  # height of the text below it in pixels
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The number of tiles in a row, and the sheet's width and height in pixels; None follows the tiles.
+    """The layout of a sheet. None leaves a size to the number and the size of the tiles.
 
-    `max_tile` is the longest side of a tile in pixels if the width is free; `gap` is the space between tiles.
+    `max_tile` is the maximum of a tile's longer side in pixels; it applies if `width` is None. `columns` is
+    the number of tiles in a row. `width` and `height` are those of the sheet, and `gap` is the space between
+    tiles, all in pixels.
     """
 
     max_tile: int = 96
@@ -42,9 +44,9 @@ class Tiles:
     """Pictures of one size, one for each channel.
 
     `pixels` is uint8 (channels, height, width, 3), or (channels, height, width) of levels 0..223 of a colour
-    map. `silent`, bool (channels,), marks the channels without content, which are hatched. `channels`, int
-    (channels,), are the numbers of the channels. `columns` is the number of tiles in a row, if it is fixed.
-    `framed`, bool (channels,), marks the tiles with a frame.
+    map. `silent`, bool (channels,), marks the channels that are drawn as hatching. `channels`, int
+    (channels,), are the indices of the channels. `columns` is the number of tiles in a row; None follows the
+    size of the tiles. `framed`, bool (channels,), marks the tiles with a frame.
     """
 
     pixels: np.ndarray
@@ -71,16 +73,16 @@ def map_tiles(
 ) -> Tiles:
     """Return feature maps as tiles of levels with the same aspect.
 
-    Small maps are enlarged by a whole number, so that each value is a square; large maps are averaged.
+    Small maps are enlarged by an integer factor, so that each value is a square. Large maps are averaged.
 
     Args:
-        levels: of the maps.
-        order: int (channels,), the channels in the order of their tiles; None is their own.
-        layout: of the sheet that the tiles must fit into.
-        dead: bool (channels,), the channels with a frame.
+        levels: the levels of the maps.
+        order: int (channels,), the channels in the order of their tiles; None keeps the order of the layer.
+        layout: the layout of the sheet that the tiles must fit into.
+        dead: bool (channels,), the channels that get a frame.
 
     Raises:
-        ConvscopeError: the layout is too small for the number of channels.
+        ConvscopeError: the sheet is too small for the number of channels.
     """
     if order is None:
         order = np.arange(len(levels.values))
@@ -89,7 +91,7 @@ def map_tiles(
     count, rows, across = values.shape
     if height < rows or width < across:
         small = reduced(np.stack([images.resize(channel, height, width) for channel in values]))
-    else:  # all at once, one above the other
+    else:  # all channels at once, below each other
         small = reduced(values).reshape(count * rows, across)
         small = cv2.resize(small, (width, count * height), interpolation=cv2.INTER_NEAREST_EXACT)
     pixels = small.reshape(count, height, width)
@@ -107,24 +109,24 @@ def _arrange(shape: tuple[int, ...], layout: Layout) -> tuple[int, int, int]:
     down = layout.height - HEADER - MARGIN + gap if layout.height else np.inf
 
     def space(columns: int) -> tuple[float, float]:
-        """Return the pixels that are left for a tile's height and width."""
+        """Return the available height and width of a tile in pixels."""
         return down / -(-count // columns) - gap, across / columns - gap
 
     def factor(columns: int) -> float:
-        return min(have / side for have, side in zip(space(columns), sides, strict=True))
+        return min(available / side for available, side in zip(space(columns), sides, strict=True))
 
     if layout.columns or layout.height is None:
         columns = min(count, layout.columns or (16 if count > 32 else 8))
     else:
         columns = max(range(1, count + 1), key=factor)
     if min(space(columns)) < 1:
-        size = f"{layout.width}×{layout.height}" if layout.height else f"{layout.width} pixels width"
-        raise ConvscopeError(f"a sheet of {size} is too small for {count} channels: expected a larger canvas")
+        size = f"{layout.width}×{layout.height} pixels" if layout.height else f"{layout.width} pixels width"
+        raise ConvscopeError(f"a sheet of {size} is too small for {count} channels: set a larger canvas")
     return columns, *_scaled(sides, factor(columns))
 
 
 def _factor(count: int, longest: int, max_tile: int) -> float:
-    """Return the factor that maps are enlarged by if the width is free."""
+    """Return the factor that enlarges the maps if the sheet has no fixed width."""
     if longest > max_tile:
         return max_tile / longest
     target = max_tile if count <= 32 else min(max_tile, _MANY if count <= 512 else _MANY * 3 // 4)
@@ -133,7 +135,7 @@ def _factor(count: int, longest: int, max_tile: int) -> float:
 
 
 def _scaled(sides: list[int], factor: float) -> tuple[int, int]:
-    """Return the sides, enlarged by a whole number or shrunk."""
+    """Return the sides times the factor; a factor above 1 is rounded down to an integer."""
     if factor >= 1:
         return sides[0] * int(factor), sides[1] * int(factor)
     return max(1, int(sides[0] * factor + 1e-6)), max(1, int(sides[1] * factor + 1e-6))
@@ -142,9 +144,9 @@ def _scaled(sides: list[int], factor: float) -> tuple[int, int]:
 def channel_picture(
     values: np.ndarray, *, hatched: bool, caption: str, color_map: str, layout: Layout | None = None
 ) -> Indexed | np.ndarray:
-    """Draw one channel, levels uint8 (height, width), enlarged by a whole number, with a caption below.
+    """Draw one channel, levels uint8 (height, width), enlarged by an integer factor, with a caption below.
 
-    The picture has the size of `layout`, if there is one.
+    If `layout` has a width and a height, the picture has that size.
     """
     size = values.shape
     if layout and layout.width and layout.height:
@@ -174,17 +176,17 @@ def sheet(
     scale: Scale | None = None,
     layout: Layout = Layout(),
 ) -> Indexed | np.ndarray:
-    """Draw all tiles in rows under a title; the number of the first channel stands before each row.
+    """Draw all tiles in rows below a title, with the index of the first channel to the left of each row.
 
     Args:
-        tiles: the tiles; the silent ones are hatched.
-        title: the layer's path.
+        tiles: the tiles; silent ones are drawn as hatching.
+        title: the layer path.
         subtitle: a description.
         scale: the scale of the colours, drawn as a bar; None if the tiles are pictures.
-        layout: the size of the sheet; lines of text that are wider than the sheet are cut.
+        layout: the size of the sheet; lines of text that are wider than the sheet are shortened.
 
     Returns:
-        a picture with a palette, or uint8 (height, width, 3) of tiles that are pictures.
+        a picture with a palette, or, if the tiles are pictures, uint8 (height, width, 3).
     """
     count, height, width = tiles.pixels.shape[:3]
     columns = tiles.columns or _columns(count, width)
@@ -207,13 +209,12 @@ def sheet(
 
 
 def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> None:
-    """Draw the tiles and the number of each row's first channel, or all numbers if they are out of order."""
+    """Draw the tiles and the index of each row's first channel; all indices if they are not consecutive."""
     height, width = tiles.pixels.shape[1:3]
     digits = text_width(str(tiles.channels.max()), 9) + 3
     shuffled = bool((np.diff(tiles.channels) != 1).any())
-    numbered = (
-        shuffled and height >= 2 * _NUMBER and width >= 2 * digits
-    )  # numbers on smaller tiles would hide them
+    fits = height >= 2 * _NUMBER and width >= 2 * digits  # a number on a smaller tile would hide it
+    numbered = shuffled and fits
     for index, (tile, silent) in enumerate(zip(tiles.pixels, tiles.silent, strict=True)):
         row, column = divmod(index, columns)
         top, left = HEADER + row * (height + gap), MARGIN + indent + column * (width + gap)
@@ -232,18 +233,18 @@ def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> N
 
 
 def _indent(highest: int) -> int:
-    """Return the pixels for the numbers of channels at the left."""
+    """Return the width of the channel indices at the left in pixels."""
     return text_width(str(highest), 11) + 8
 
 
 def _columns(count: int, width: int) -> int:
-    """Return 16 tiles in a row, as in the book, or 8 if there are few tiles or large ones."""
+    """Return the number of tiles in a row: 16, as in the book, or 8 if the tiles are few or large."""
     wide = 16 * (width + GAP) <= 1700
     return min(count, 16 if count > 32 and wide else 8)
 
 
 def color_bar(canvas: Canvas, scale: Scale) -> None:
-    """Draw the bar with its labels at the top right."""
+    """Draw the colour bar with its labels at the top right."""
     right = canvas.shape[1] - MARGIN
     levels = np.linspace(0, LEVELS - 1, BAR).round().astype(np.uint8)
     canvas.put(MARGIN, right - BAR, np.broadcast_to(levels, (10, BAR)))

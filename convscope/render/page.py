@@ -46,16 +46,16 @@ class Section:
 
     @property
     def html(self) -> list[Markup]:
-        """The HTML elements that artifacts bring along."""
+        """The HTML elements of the artifacts."""
         return [artifact.html for artifact in self.artifacts if artifact.html]
 
     @property
     def shows_something(self) -> bool:
-        """Whether the page has something to show of it."""
+        """Whether the page shows anything of the section."""
         return bool(self.figures or self.overlays or self.other_links or self.html)
 
     def links_of(self, artifact: Artifact) -> list[Artifact]:
-        """Return the links that belong to a figure or an overlay: those of its title."""
+        """Return the links that belong to a figure or an overlay: those with the same title."""
         return [link for link in self.artifacts if link.role is Role.link and link.title == artifact.title]
 
 
@@ -63,7 +63,7 @@ class Section:
 class PhotographPart:
     """A photograph with its sections.
 
-    `scores` are (class, probability), the highest first; `truth` is its class, or None if it is not known.
+    `scores` are (class, probability), the highest first; `truth` is the true class, None if it is unknown.
     """
 
     name: str
@@ -76,7 +76,16 @@ class PhotographPart:
 
 @dataclass(frozen=True)
 class Page:
-    """What the page shows: title, facts as (name, value), photographs, sections before and after them."""
+    """The contents of the page.
+
+    Attributes:
+        title: the heading.
+        facts: pairs (name, value) about the models and the run.
+        photographs: the photographs with their sections.
+        leading: the sections before the photographs.
+        sections: the sections after the photographs.
+        command: the command of the run.
+    """
 
     title: str
     facts: Sequence[tuple[str, str]]
@@ -87,7 +96,7 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the page as one HTML file; all names are escaped, style and script are inside."""
+    """Write the page as one HTML file with its style and script; the template escapes all names."""
     write_text(path, templates.render("page.html.j2", page=page))
 
 

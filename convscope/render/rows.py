@@ -1,4 +1,4 @@
-"""Sheets with a row of pictures for each channel; crops of pictures and marks on them."""
+"""Sheets with a row of pictures for each channel; crops of pictures and outlines on them."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from convscope.render.canvas import Canvas
 from convscope.render.lettering import FAINT, INK, PAPER, Label, text_width
 from convscope.render.mosaic import GAP, HEADER, MARGIN
 
-OUTSIDE = 226  # the grey outside of a picture
+OUTSIDE = 226  # the grey level outside of a picture
 _APART = 28  # pixels between two channels side by side
-_LEAST_MARK = 7  # pixels of a mark's side, at least
+_LEAST_MARK = 7  # the minimum side of an outline in pixels
 
 Window = tuple[float, float, float, float]
 
@@ -21,8 +21,8 @@ Window = tuple[float, float, float, float]
 class Rows:
     """Pictures of one size, a row for each channel.
 
-    `pixels` is uint8 (channels, k, height, width, 3). `hatched`, bool (channels, k), marks the pictures
-    without content. `names` and `notes` are the texts to the left of each row, one below the other.
+    `pixels` is uint8 (channels, k, height, width, 3). `hatched`, bool (channels, k), marks the pictures that
+    are drawn as hatching. `names` and `notes` are the two lines of text to the left of each row.
     """
 
     pixels: np.ndarray
@@ -32,7 +32,7 @@ class Rows:
 
 
 def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
-    """Draw all rows under a title, in two columns if there are more than eight.
+    """Draw all rows below a title, in two columns if there are more than eight.
 
     The channels fill the left column first.
 
@@ -48,8 +48,8 @@ def sheet(rows: Rows, title: str, subtitle: str) -> Indexed | np.ndarray:
     lines = -(-count // columns)
     body = indent + across * (width + GAP) - GAP
     needed = max(text_width(title, 17, bold=True), text_width(subtitle, 12))
-    whole = max(columns * (body + _APART) - _APART, needed) + 2 * MARGIN
-    canvas = Canvas(HEADER + lines * (height + GAP) - GAP + MARGIN, whole)
+    sheet_width = max(columns * (body + _APART) - _APART, needed) + 2 * MARGIN
+    canvas = Canvas(HEADER + lines * (height + GAP) - GAP + MARGIN, sheet_width)
     canvas.write(
         Label(title, (MARGIN, MARGIN), 17, bold=True),
         Label(subtitle, (MARGIN, MARGIN + 25), 12, FAINT),
@@ -86,7 +86,7 @@ def example(
         window: see `part`; None is the whole photograph.
         mark: top, left, bottom, right of the outlined area as fractions; None draws no outline.
         size: height and width of the result in pixels.
-        input_size: of the model; a smaller photograph is first stretched to it, as for the model.
+        input_size: height and width of the model's input; a smaller photograph is first resized to it.
     """
     if pixels.shape[0] < input_size[0] or pixels.shape[1] < input_size[1]:
         pixels = images.resize(pixels, *input_size)
@@ -98,11 +98,11 @@ def example(
 
 
 def part(pixels: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Return the part of a picture inside a window, resized; the outside of the picture is light grey.
+    """Return the part of a picture inside a window, resized; the area outside the picture is light grey.
 
     Args:
         pixels: uint8 (height, width, 3).
-        window: top, left, bottom, right as fractions of the picture; it may reach beyond the picture.
+        window: top, left, bottom, right as fractions of the picture; parts of it may be outside the picture.
         size: height and width of the result in pixels.
     """
     height, width = pixels.shape[:2]
@@ -110,8 +110,8 @@ def part(pixels: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarra
     bottom, right = max(top + 1, round(window[2] * height)), max(left + 1, round(window[3] * width))
     result = np.full((bottom - top, right - left, 3), OUTSIDE, np.uint8)
     inside = pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    down, over = max(-top, 0), max(-left, 0)
-    result[down : down + inside.shape[0], over : over + inside.shape[1]] = inside
+    above, before = max(-top, 0), max(-left, 0)  # pixels outside the picture
+    result[above : above + inside.shape[0], before : before + inside.shape[1]] = inside
     return images.resize(result, *size)
 
 
@@ -120,7 +120,7 @@ def marked(tile: np.ndarray, center: tuple[float, float], extent: tuple[float, f
 
     Args:
         tile: uint8 (height, width, 3).
-        center: of the area, down and across, as fractions of the tile.
+        center: vertical and horizontal position of the area's centre as fractions of the tile.
         extent: height and width of the area as fractions; small areas are enlarged.
     """
     result = tile.copy()
@@ -130,7 +130,7 @@ def marked(tile: np.ndarray, center: tuple[float, float], extent: tuple[float, f
         start = min(max(round(middle * side - length / 2), 2), side - 2 - length)
         spans.append((start, start + length))
     (top, bottom), (left, right) = spans
-    for out, color in ((2, INK), (1, PAPER)):  # dark around light, which is visible on any picture
-        box = result[top - out : bottom + out, left - out : right + out]
+    for border, color in ((2, INK), (1, PAPER)):  # a dark line around a light one is visible on any picture
+        box = result[top - border : bottom + border, left - border : right + border]
         box[:1], box[-1:], box[:, :1], box[:, -1:] = color, color, color, color
     return result

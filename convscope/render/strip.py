@@ -10,19 +10,19 @@ from convscope.render.canvas import Canvas
 from convscope.render.lettering import FAINT, INK, PALE, Label, text_width, wrapped
 from convscope.render.mosaic import BAR, GAP, MARGIN, Scale, Tiles, color_bar, sheet
 
-_HEADER, _BAND = 80, 34  # pixels above the tiles of a strip, above the sheet of a frame
+_HEADER, _BAND = 80, 34  # pixels above the tiles of a strip, and above the sheet of a frame
 _APART = 26  # pixels between two blocks of channels
-_TITLE, _LINE, _LINES = 88, 14, 6  # pixels of a title's line, across and down; lines of a title, at most
-_BETWEEN = 6  # pixels from a title to the next, at least
+_TITLE, _LINE, _LINES = 88, 14, 6  # of a title: maximum width and line height in pixels, maximum of lines
+_BETWEEN = 6  # the minimum distance of two titles in pixels
 
 
 @dataclass(frozen=True)
 class Strip:
     """The same channels after several epochs, or in several models.
 
-    `tiles` has one entry for each column, all with the same channels and of one size. `columns` are the
-    titles of the columns, and `heading` is the unit of the titles. `scale` is the scale of the colours, None
-    if the tiles are pictures.
+    `tiles` has one entry for each column, all with the same channels and the same size. `columns` are the
+    titles of the columns, and `heading` says what they are, for example "epoch". `scale` is the scale of the
+    colours, None if the tiles are pictures.
     """
 
     tiles: Sequence[Tiles]
@@ -34,22 +34,22 @@ class Strip:
 
     @property
     def pitch(self) -> int:
-        """The pixels from a column to the next: the width of a tile, or of a title."""
+        """The distance of two columns in pixels: the width of a tile or of a title, with a gap."""
         longest = max(text_width(line, 11) for title in self.columns for line in title.split("\n"))
         return max(self.tiles[0].pixels.shape[2], min(longest, _TITLE) + _BETWEEN) + GAP
 
 
 def strip_sheet(strip: Strip, *, widest: int = 0, numbered: bool = True) -> Indexed | np.ndarray:
-    """Draw a row for each channel, with its number at the left, and a column for each epoch or model.
+    """Draw a row for each channel, with its index at the left, and a column for each epoch or model.
 
     Args:
-        strip: the tiles and titles; silent tiles are hatched.
-        widest: pixels that several blocks of channels side by side may take, each with its titles; channels
-            fill the first block first. 0 is one block.
-        numbered: whether to draw the numbers of the channels.
+        strip: the tiles and titles; silent tiles are drawn as hatching.
+        widest: the maximum width in pixels of the blocks of channels that are drawn side by side, each with
+            its titles. Channels fill the left block first. 0 draws one block.
+        numbered: whether to draw the indices of the channels.
 
     Returns:
-        a picture with a palette, or uint8 (height, width, 3) of tiles that are pictures.
+        a picture with a palette, or, if the tiles are pictures, uint8 (height, width, 3).
     """
     channels = strip.tiles[0].channels
     height, pitch = strip.tiles[0].pixels.shape[1], strip.pitch
@@ -95,7 +95,7 @@ def _blocks(channels: int, most: int) -> tuple[int, int]:
 
 
 def _titles(titles: Sequence[Sequence[str]], left: int, header: int, pitch: int) -> Iterator[Label]:
-    """Yield the titles of a block's columns, with their last lines side by side."""
+    """Yield the titles of a block's columns, aligned at their last lines."""
     for column, lines in enumerate(titles):
         middle = left + column * pitch + (pitch - GAP) // 2
         for above, line in enumerate(reversed(lines)):
@@ -105,43 +105,43 @@ def _titles(titles: Sequence[Sequence[str]], left: int, header: int, pitch: int)
 def _draw_row(
     canvas: Canvas, tiles: Sequence[tuple[np.ndarray, bool]], at: tuple[int, int], pitch: int
 ) -> None:
-    """Draw the tiles of a channel in the middle of their columns; the silent ones are hatched."""
+    """Draw the tiles of a channel in the middle of their columns; the silent ones as hatching."""
     x, y = at
     for tile, silent in tiles:
         height, width = tile.shape[:2]
-        begin = x + (pitch - GAP - width) // 2
+        left = x + (pitch - GAP - width) // 2
         if silent:
-            canvas.hatch(y, begin, height, width)
+            canvas.hatch(y, left, height, width)
         else:
-            canvas.put(y, begin, tile)
+            canvas.put(y, left, tile)
         x += pitch
 
 
 def strip_frames(strip: Strip, epochs: Sequence[float]) -> np.ndarray:
-    """Draw a frame for each column: its tiles under its title and a bar of the progress.
+    """Draw a frame for each column: its tiles below its title and a progress bar.
 
     Args:
         strip: the tiles and titles.
-        epochs: the epoch of each column; the last one is the end of the bar.
+        epochs: the epoch of each column; at the last one the bar is full.
 
     Returns:
         uint8 (columns, height, width, 3).
     """
     frames = []
     for tiles, title, epoch in zip(strip.tiles, strip.columns, epochs, strict=True):
-        below = sheet(tiles, strip.title, strip.subtitle, strip.scale)
+        body = sheet(tiles, strip.title, strip.subtitle, strip.scale)
         share = epoch / max(1, epochs[-1])
-        above = _band(strip, title, share, below.shape[1])
-        frames.append(np.concatenate([in_rgb(above), in_rgb(below)]))
+        band = _band(strip, title, share, body.shape[1])
+        frames.append(np.concatenate([in_rgb(band), in_rgb(body)]))
     return np.stack(frames)
 
 
 def _band(strip: Strip, title: str, share: float, width: int) -> Indexed | np.ndarray:
     canvas = Canvas(_BAND, width)
     longest = f"{strip.heading} {strip.columns[-1]}"
-    begin, end = MARGIN + text_width(longest, 17, bold=True) + 16, width - MARGIN
+    left, right = MARGIN + text_width(longest, 17, bold=True) + 16, width - MARGIN
     y = MARGIN + 7
-    canvas.fill(y, begin, 4, end - begin, PALE)
-    canvas.fill(y, begin, 4, round((end - begin) * share), INK)
+    canvas.fill(y, left, 4, right - left, PALE)
+    canvas.fill(y, left, 4, round((right - left) * share), INK)
     canvas.write(Label(f"{strip.heading} {title}", (MARGIN, y + 2), 17, bold=True, anchor="lm"))
     return canvas.finish()

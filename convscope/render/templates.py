@@ -1,4 +1,4 @@
-"""The templates of the pages; their values are escaped."""
+"""The HTML templates of the pages. Jinja escapes the values."""
 
 from typing import Any
 from urllib.parse import quote
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a template of `assets/`, which includes its style and script, filled with values."""
+    """Return a template from `assets/` filled with values, with its style and script inside."""
     environment = Environment(
         loader=PackageLoader("convscope.render", "assets"),
         autoescape=True,

@@ -13,7 +13,7 @@ SIDE = 112  # pixels of the longer side
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture as a `data:` URL, or None without a picture; its title and a remark."""
+    """A small picture with a title and a remark; `address` is a `data:` URL, or None without a picture."""
 
     address: str | None
     title: str
@@ -21,7 +21,7 @@ class Thumbnail:
 
 
 def data_address(pixels: np.ndarray) -> str:
-    """Return a picture, uint8 (height, width, 3), as a `data:` URL of a JPEG."""
+    """Return a picture, uint8 (height, width, 3), as a `data:` URL in JPEG format."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -12,13 +12,20 @@ from convscope.render.thumbnail import Thumbnail
 
 @dataclass(frozen=True)
 class RunReport:
-    """The content of the report.
+    """The contents of the report.
 
-    `facts` are pairs (name, value); `scores` are those of `metrics.json`, by split; `charts` are pairs
-    (title, address); `curves_precision` is the precision of the training, None for float32. The galleries
-    show the split `shown`: `mistakes` are its wrong predictions, the most confident first, and
-    `least_certain` those with the lowest confidence. `suspicions` are the first of `suspicion_count` images
-    of all splits whose labels may be wrong.
+    Attributes:
+        title: the heading.
+        facts: pairs (name, value).
+        scores: by split, the scores as in `metrics.json`.
+        shown: the split of the charts and galleries.
+        charts: pairs (title, `data:` URL).
+        curves_precision: the precision of the training; None for float32.
+        mistakes: the most confident wrong predictions.
+        least_certain: the predictions with the lowest confidence.
+        suspicions: the first images of all splits whose labels may be wrong.
+        suspicion_count: the number of all such images.
+        command: the command of the run.
     """
 
     title: str

@@ -5,9 +5,9 @@ Distill 2017): the objective (the mean positive response of a filter), the param
 with even weight on all scales, in decorrelated colours), the transform (jitter, against high-frequency noise)
 and the optimizer (Adam).
 
-Why the positive response: the mean of a linear response depends only on the mean of the input, not on any
-pattern. After a cut at zero, as by the ReLU that follows, a grating is better than a flat colour. A small
-slope remains below zero, so that a silent filter has a gradient.
+The objective uses the positive response because the mean of a linear response depends only on the mean of the
+input, not on any pattern. After ReLU, a grating has a higher mean than a flat colour. A small slope remains
+below zero, so that a silent filter has a gradient.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,11 +62,11 @@ def maximize_filters(
         model: a functional model with one picture as input.
         layer: a layer with feature maps.
         filters: channels of the layer.
-        preprocessing: of the model. Pixels stay within 0..255 and are encoded by it.
+        preprocessing: the preprocessing of the model. It encodes the pixels, which stay within 0..255.
         size: height and width of the pictures in pixels.
         steps: number of steps of gradient ascent.
-        seed: of the noise at the start and of the jitter.
-        on_step: a function that is called after each step with the number of filters, for a progress bar.
+        seed: seed of the initial noise and of the jitter.
+        on_step: a callback for a progress bar: called after each step with the number of filters.
 
     Raises:
         ConvscopeError: the pictures are too small for the layer.
@@ -78,21 +78,21 @@ def maximize_filters(
     for start in range(0, len(filters), batch):
         chosen = list(filters[start : start + batch])
         padded = chosen + chosen[-1:] * (batch - len(chosen))
-        one_each = tf.constant(np.eye(layer.channels, dtype=np.float32)[padded])
+        one_hot = tf.constant(np.eye(layer.channels, dtype=np.float32)[padded])
         ascent.restart(rng)
-        before = ascent.response(ascent.pictures(), one_each)
+        before = ascent.response(ascent.pictures(), one_hot)
         for _ in range(steps):
-            ascent.step(one_each, rng)
+            ascent.step(one_hot, rng)
             if on_step:
                 on_step(len(chosen))
         pictures = np.round(np.asarray(ascent.pictures())).astype(np.uint8)
-        after = ascent.response(tf.constant(pictures, tf.float32), one_each)
+        after = ascent.response(tf.constant(pictures, tf.float32), one_hot)
         results.append([np.asarray(values)[: len(chosen)] for values in (pictures, before, after)])
     return Patterns(*(np.concatenate(batches) for batches in zip(*results, strict=True)))
 
 
 class _Ascent:
-    """The optimization of a batch of pictures; its graph is traced once and used for every batch."""
+    """The optimization of a batch of pictures; its graph is traced once for all batches."""
 
     def __init__(self, response: Callable[..., Any], batch: int, size: int):
         self.response = response
@@ -101,22 +101,22 @@ class _Ascent:
         self._spectrum = tf.Variable(tf.zeros((2, batch, 3, size, size // 2 + 1)))  # real, imaginary
         self._optimizer = keras.optimizers.Adam(LEARNING_RATE)
         self._optimizer.build([self._spectrum])
-        self._fresh = [variable.numpy() for variable in self._optimizer.variables]
+        self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
         self._step = compiled(self._ascend)
 
     def restart(self, rng: np.random.Generator) -> None:
         """Start from faint noise with a new state of the optimizer."""
         self._spectrum.assign(rng.normal(0, 0.01, self._spectrum.shape))
-        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
+        for variable, value in zip(self._optimizer.variables, self._initial_state, strict=True):
             variable.assign(value)
 
     def pictures(self) -> Any:
         """Return the pixels, 0..255, float32 (batch, size, size, 3)."""
         return self._decode(self._spectrum)
 
-    def step(self, one_each: Any, rng: np.random.Generator) -> None:
+    def step(self, one_hot: Any, rng: np.random.Generator) -> None:
         """Take one step with randomly shifted pictures: the mean response does not depend on the position."""
-        self._step(one_each, tf.constant(rng.integers(0, self._size, 2), tf.int32))
+        self._step(one_hot, tf.constant(rng.integers(0, self._size, 2), tf.int32))
 
     def _decode(self, spectrum: Any) -> Any:
         coefficients = tf.complex(spectrum[0], spectrum[1]) * self._even_scales
@@ -124,9 +124,9 @@ class _Ascent:
         values = tf.transpose(values, [0, 2, 3, 1]) @ tf.constant(COLORS.T)
         return 255 * tf.sigmoid(values / 4)
 
-    def _ascend(self, one_each: Any, shift: Any) -> None:
+    def _ascend(self, one_hot: Any, shift: Any) -> None:
         def objective(spectrum: Any) -> Any:
-            return self.response(tf.roll(self._decode(spectrum), shift, [1, 2]), one_each, SLOPE)
+            return self.response(tf.roll(self._decode(spectrum), shift, [1, 2]), one_hot, SLOPE)
 
         _, gradient = value_and_gradient(objective, self._spectrum)
         self._optimizer.apply([-gradient], [self._spectrum])
@@ -137,29 +137,29 @@ def _response_of(
 ) -> Callable[..., Any]:
     """Return a function of pictures (n, size, size, 3), one-hot filters (n, channels) and a slope.
 
-    The function returns the mean response of filter i to picture i, (n,), where negative values are
-    multiplied by `slope`. The layers up to the feature maps are called again on pictures of the given size.
+    The function returns the mean response of filter i to picture i, (n,). It multiplies negative values by
+    `slope`. The layers up to the feature maps are called again on pictures of the given size.
     """
-    fixed = keras.Model(model.inputs[0], before_activation(layer.output))
+    input_to_layer = keras.Model(model.inputs[0], before_activation(layer.output))
     channels = model.inputs[0].shape[-1]
     try:
-        trunk = at_size(fixed, (size, size, channels))
+        trunk = at_size(input_to_layer, (size, size, channels))
     except ValueError as error:
         raise ConvscopeError(
-            f"pictures of {size}×{size} pixels are too small for {layer.path}: expected a larger size, "
-            "at most that of the model's input"
+            f"pictures of {size}×{size} pixels are too small for {layer.path}: set a larger size, up to the "
+            "size of the model's input"
         ) from error
 
-    def response(pictures: Any, one_each: Any, slope: float = 0.0) -> Any:
+    def response(pictures: Any, one_hot: Any, slope: float = 0.0) -> Any:
         maps = tf.cast(trunk(preprocessing.encode(pictures), training=False), tf.float32)
-        own = tf.einsum("nhwc,nc->nhw", maps, one_each)
-        return tf.reduce_mean(tf.maximum(own, slope * own), [1, 2])
+        filter_maps = tf.einsum("nhwc,nc->nhw", maps, one_hot)
+        return tf.reduce_mean(tf.maximum(filter_maps, slope * filter_maps), [1, 2])
 
     return response
 
 
 def _even_scales(size: int) -> np.ndarray:
-    """Return the weights of the coefficients of the spectrum, 1 / frequency: all scales change alike."""
+    """Return the weights of the spectrum's coefficients, 1 / frequency, so that all scales change alike."""
     vertical = np.fft.fftfreq(size)[:, None]
     horizontal = np.fft.rfftfreq(size)[None, :]
     frequency = np.hypot(vertical, horizontal)

@@ -1,6 +1,6 @@
 """Class activation maps: the positions of a photograph that are evidence for a class.
 
-The methods differ in one function, the weighting. `WEIGHTINGS` names them all.
+The methods differ in one function, the weighting. `WEIGHTINGS` maps the name of each method to its weighting.
 """
 
 from collections.abc import Callable
@@ -23,17 +23,18 @@ def mean_gradient(maps: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     return gradient.mean(axis=(0, 1))
 
 
-# From the maps and the gradient of the class's logit, both float64 (height, width, channels), to weights that
-# are broadcast to the maps: (channels,) or (height, width, channels).
+# A function of the maps and of the gradient of the class's logit, both float64 (height, width, channels). It
+# returns weights that are broadcast to the maps: (channels,) or (height, width, channels).
 Weighting = Callable[[np.ndarray, np.ndarray], np.ndarray]
 WEIGHTINGS: dict[str, Weighting] = {"grad_cam": mean_gradient}
 
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """`heat`: float32 (height, width) of the layer's maps, 0 or more, in logits; `score`: the logit.
+    """The evidence for a class at each position of a layer's maps.
 
-    The heat is the weighted sum of the activations at a position, after ReLU.
+    `heat`, float32 (height, width), is the weighted sum of the activations after ReLU, 0 or more, in logits.
+    `score` is the logit of the class.
     """
 
     heat: np.ndarray
@@ -43,7 +44,7 @@ class ClassActivation:
 class Cam:
     """Class activation maps of one model and layer; the graph is cut in two once, for all photographs.
 
-    The layer may be inside of a branch. The outputs of the other branches are then held fixed.
+    The layer may be in a branch. The outputs of the other branches are then constants.
     """
 
     def __init__(self, model: keras.Model, layer: Layer, weighting: Weighting = mean_gradient):
@@ -56,10 +57,10 @@ class Cam:
         self._sigmoid = model.output_shape[-1] == 1
 
     def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
-        """Explain the score of one class for one photograph.
+        """Compute the heat and the score of one class for one photograph.
 
-        The weighting multiplies the maps. The sum over the channels is cut off at zero. With one sigmoid
-        unit, the score of class 0 is minus the logit.
+        The maps are multiplied by their weights and summed over the channels; negative sums become zero. With
+        one sigmoid unit, the score of class 0 is minus the logit.
 
         Args:
             inputs: one preprocessed picture, float32 (1, height, width, channels).

@@ -10,14 +10,15 @@ from convscope.errors import ConvscopeError
 from convscope.graph import Layer, activation_of
 
 QUANTILE = 0.995
-FEWEST = 1000  # pictures that are needed to call a channel dead
-_POSITIONS = 32  # of a side of a map that are used for the quantile, about
-BARS = 40  # of a drawn histogram
+FEWEST = 1000  # pictures, at least, to call a channel dead
+_POSITIONS = 32  # about so many positions along a side of a map are used for the quantile
+BARS = 40  # in a drawn histogram
 _STEPS = 16  # bins of an octave: each is as wide as a sixteenth of its power of two
 _LOWEST, _OCTAVES = -40, 80  # the smallest magnitude is 2 to the -40; smaller ones count as zero
 _ONE_SIGN = _OCTAVES * _STEPS
 _BINS = 2 * _ONE_SIGN + 1
-_PASSED = ("BatchNormalization", "Dropout", "SpatialDropout2D")
+_PASSED = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+_ACTIVATIONS = (keras.layers.ReLU, keras.layers.Activation)
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class ChannelStatistics:
 
     `high`, float (channels,), is the 99.5th percentile of each channel, and `low`, float (channels,), the
     0.5th percentile, None if it was not measured. `dead`, bool (channels,), marks the channels that are zero
-    for all pictures; it is None if the output is not followed by a rectifier, or if there were fewer than
-    1,000 pictures. `zeros` is the share of values that are zero (below 2 to the -40). `histogram` is the one
-    of all channels together, as `bars` returns it.
+    for all pictures; it is None without a ReLU after the output, or with fewer than 1,000 pictures. `zeros`,
+    0..1, is the share of values that are zero (magnitude below 2 to the -40). `histogram` is the histogram of
+    all channels together, as `bars` returns it.
     """
 
     pictures: int
@@ -56,22 +57,25 @@ class ChannelStatistics:
 
 
 def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
-    """Return the layer that cuts off the channels of a layer at zero: itself, or a later one.
+    """Return the layer whose ReLU follows the output of `layer`: itself, or a later layer.
 
-    Normalisation and dropout may lie between the two. The result is None if the output is used otherwise
-    before (added, pooled), or if its activation passes negative values: such channels cannot be dead.
+    Normalisation and dropout may lie between the two. The result is None if another operation comes first
+    (addition, pooling), or if the activation passes negative values: such channels cannot be dead.
     """
     if activation_of(layer.output) in ("relu", "relu6"):
         return None if _leaks(layer) else layer
-    if activation_of(layer.output) not in ("linear", None) or layer.kind == "InputLayer":
+    if activation_of(layer.output) not in ("linear", None) or isinstance(
+        layer.keras_layer, keras.layers.InputLayer
+    ):
         return None
     users = [user for user in layers if layer.index in user.sources]
     if len(users) != 1 or users[0].input is not layer.output:
         return None
-    if users[0].kind in _PASSED:
-        return rectified(layers, users[0])
-    follows = activation_of(users[0].output) in ("relu", "relu6") and users[0].kind in ("ReLU", "Activation")
-    return users[0] if follows and not _leaks(users[0]) else None
+    (user,) = users
+    if isinstance(user.keras_layer, _PASSED):
+        return rectified(layers, user)
+    follows = activation_of(user.output) in ("relu", "relu6") and isinstance(user.keras_layer, _ACTIVATIONS)
+    return user if follows and not _leaks(user) else None
 
 
 def _leaks(layer: Layer) -> bool:
@@ -79,8 +83,8 @@ def _leaks(layer: Layer) -> bool:
 
 
 @dataclass
-class _Seen:
-    """The counts of one layer until now."""
+class _Tally:
+    """The counts of one layer over the batches so far; `cut` is its layer of `rectified`."""
 
     layer: Layer
     counts: np.ndarray
@@ -93,54 +97,54 @@ def channel_statistics(
 ) -> dict[str, ChannelStatistics]:
     """Compute the statistics of layers over many pictures, batch by batch.
 
-    All values decide whether a channel is dead. The percentiles use the values at about 32 x 32 evenly spaced
-    positions of each map; their relative error is at most a sixteenth.
+    Dead channels are found from all values. The percentiles use the values at about 32 x 32 evenly spaced
+    positions of each map; their relative error is at most 1/16.
 
     Args:
         model: the flat model.
         layers: all layers of the model.
-        shown: the layers to look at, with feature maps or units.
+        shown: the layers to measure; they have feature maps or units.
         batches: preprocessed pictures, float32 (batch, height, width, channels).
 
     Returns:
         the statistics by layer path.
 
     Raises:
-        ConvscopeError: a layer puts out values that are not finite.
+        ConvscopeError: a layer returns values that are not finite.
     """
-    seen = [
-        _Seen(layer, np.zeros((layer.channels, _BINS), np.int32), np.zeros(layer.channels), cut)
+    tallies = [
+        _Tally(layer, np.zeros((layer.channels, _BINS), np.int32), np.zeros(layer.channels), cut)
         for layer, cut in ((layer, rectified(layers, layer)) for layer in shown)
     ]
-    if not seen:
+    if not tallies:
         return {}
-    outputs = [_thinned(counts.layer) for counts in seen]
-    cuts = [counts for counts in seen if counts.cut]
-    outputs += [_highest(counts.cut.output) for counts in cuts if counts.cut]
-    look = keras.Model(model.inputs[0], outputs)
+    outputs = [_thinned(tally.layer) for tally in tallies]
+    cut_tallies = [tally for tally in tallies if tally.cut]
+    outputs += [_highest(tally.cut.output) for tally in cut_tallies if tally.cut]
+    measured = keras.Model(model.inputs[0], outputs)
     pictures = 0
     for batch in batches:
-        maps = [np.asarray(output) for output in keras.tree.flatten(look.predict_on_batch(batch))]
-        for each, values in zip(seen, maps, strict=False):
+        maps = [np.asarray(output) for output in keras.tree.flatten(measured.predict_on_batch(batch))]
+        for tally, values in zip(tallies, maps, strict=False):
             if not np.isfinite(values).all():
                 raise ConvscopeError(
-                    f"layer {each.layer.path} puts out values that are not finite: the training "
-                    "of the checkpoint diverged"
+                    f"layer {tally.layer.path} returns values that are not finite: the training of the "
+                    "checkpoint diverged, or the input has the wrong preprocessing"
                 )
-            each.counts += _histograms(values.reshape(-1, values.shape[-1])).astype(np.int32)
-        for each, highest in zip(cuts, maps[len(seen) :], strict=True):
-            each.highest = np.maximum(each.highest, highest.max(axis=0))
+            tally.counts += _histograms(values.reshape(-1, values.shape[-1])).astype(np.int32)
+        for tally, highest in zip(cut_tallies, maps[len(tallies) :], strict=True):
+            tally.highest = np.maximum(tally.highest, highest.max(axis=0))
         pictures += len(batch)
     return {
-        each.layer.path: ChannelStatistics(
+        tally.layer.path: ChannelStatistics(
             pictures,
-            _quantile(each.counts, QUANTILE),
-            each.highest <= 0 if each.cut and pictures >= FEWEST else None,
-            float(each.counts[:, _ONE_SIGN].sum(dtype=np.int64) / max(1, each.counts.sum(dtype=np.int64))),
-            bars(each.counts.sum(axis=0, dtype=np.int64)),
-            _quantile(each.counts, 1 - QUANTILE),
+            _quantile(tally.counts, QUANTILE),
+            tally.highest <= 0 if tally.cut and pictures >= FEWEST else None,
+            float(tally.counts[:, _ONE_SIGN].sum(dtype=np.int64) / max(1, tally.counts.sum(dtype=np.int64))),
+            bars(tally.counts.sum(axis=0, dtype=np.int64)),
+            _quantile(tally.counts, 1 - QUANTILE),
         )
-        for each in seen
+        for tally in tallies
     }
 
 
@@ -161,8 +165,8 @@ def _highest(output: object) -> object:
 def _histograms(values: np.ndarray) -> np.ndarray:
     """Count the values of each channel, float32 (n, channels), in bins: int (channels, bins).
 
-    The middle bin holds zero. The width of the others grows with the magnitude, like the steps between the
-    leading bits of a float.
+    The middle bin counts zeros. The width of the other bins grows with the magnitude, like the distance
+    between two floats.
     """
     channels = values.shape[1]
     leading = np.abs(values).astype(np.float32).view(np.int32) >> (23 - _STEPS.bit_length() + 1)
@@ -173,17 +177,17 @@ def _histograms(values: np.ndarray) -> np.ndarray:
 
 
 def bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a histogram of the values that are not zero in 40 equal steps.
+    """Return a histogram of the nonzero values in 40 equal steps.
 
-    It reaches from their 0.5th to their 99.5th percentile. The values of a bin are assumed to be spread
-    evenly.
+    It reaches from their 0.5th to their 99.5th percentile. The values in a bin are assumed to be uniformly
+    distributed.
 
     Args:
-        counts: int (bins,) of `_histograms`, of one channel or the sum of several.
+        counts: int (bins,), a row of `_histograms` or the sum of several rows.
 
     Returns:
         the number of values of each step, float (40,), and the ends of the steps, float (41,), as
-        `numpy.histogram` does.
+        `numpy.histogram` returns them.
     """
     others = counts.astype(np.int64)
     others[_ONE_SIGN] = 0

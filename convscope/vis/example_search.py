@@ -1,4 +1,4 @@
-"""The examples of a data set with the highest values of each channel, found in one pass."""
+"""The search for the examples of a data set with the highest values of each channel, in one pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from keras import ops
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, before_activation
 
-# Activations with an upper end, at which examples are equal in float32.
+# Activations with an upper limit, where different examples get equal values in float32.
 _BOUNDED = ("relu6", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "sparse_sigmoid")
 
 
@@ -19,15 +19,15 @@ _BOUNDED = ("relu6", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign",
 class Top:
     """The k examples with the highest values of each channel of a layer, the highest first.
 
-    The value of an example in a channel is the highest value of its feature map; its position is where that
-    value is. An example occurs once in a channel. Examples with equal values are ranked by the value before
-    the activation, where the activation has an upper end, and else by their order; the same holds for equal
-    values at several positions, whose order is the reading order.
+    The value of an example in a channel is the maximum of its feature map; its position is the position of
+    the maximum. An example occurs once in a channel. If the activation has an upper limit, equal values are
+    ranked by the value before the activation. Values that are equal even then are ranked by the order of the
+    examples, and, within one map, by rows and then columns.
 
     `value`, float32, and `example`, `row`, `column`, int64, are (channels, k), where k is at most the number
-    of examples; `lowest`, float32 (channels,), is the lowest value of all examples; `before`, float32
+    of examples. `lowest`, float32 (channels,), is the lowest value of all examples. `before`, float32
     (channels, k), is the value before the activation at the position, None if the activation has no upper
-    end.
+    limit.
     """
 
     value: np.ndarray
@@ -44,16 +44,16 @@ class Top:
 
     @property
     def saturated(self) -> np.ndarray:
-        """The channels where several examples reach the activation's upper end: bool (channels,)."""
+        """The channels where several examples reach the activation's upper limit: bool (channels,)."""
         if self.before is None:
             return np.zeros(len(self.value), bool)
         equal = (self.value == self.value[:, :1]).sum(axis=1) > 1
         return equal & (self.before[:, 0] > self.value[:, 0])
 
     def strongest(self, count: int) -> np.ndarray:
-        """Return the channels with the highest values, int64 (count,) in ascending order; 0 is all.
+        """Return the channels with the highest values, int64 (count,) in ascending order; 0 returns all.
 
-        Of equal values those count that are higher before the activation, then the first channels; channels
+        Equal values are ranked by the value before the activation, then by the index of the channel. Channels
         that have the same value for all examples come last.
         """
         before = self.value if self.before is None else self.before
@@ -61,7 +61,7 @@ class Top:
         return np.sort(order[: count or None])
 
     def of_channels(self, channels: np.ndarray) -> "Top":
-        """Return the same for some of the channels, int (n,)."""
+        """Return the examples of some of the channels; `channels` is int (n,)."""
         return Top(
             self.value[channels],
             self.example[channels],
@@ -75,7 +75,7 @@ class Top:
 class ExampleSearch:
     """A search through a data set, batch by batch; its memory does not grow with the data set.
 
-    Its graph is built once and computes maxima and positions, so that no maps leave it.
+    Its graph is built once. It returns maxima and positions, and no feature maps.
     """
 
     def __init__(self, model: keras.Model, layers: Sequence[Layer], *, top: int):
@@ -84,11 +84,11 @@ class ExampleSearch:
         Args:
             model: the flat model that the layers belong to.
             layers: layers with feature maps.
-            top: examples for each channel, at most.
+            top: the maximum number of examples for each channel.
         """
         self.layers = list(layers)
         self.top = top
-        self.seen = 0  # examples until now
+        self.seen = 0  # examples so far
         self._saturates = [_saturates(layer.keras_layer) for layer in self.layers]
         peaks = [
             _Peaks(name=f"peaks_{layer.index}")(
@@ -106,7 +106,7 @@ class ExampleSearch:
             inputs: preprocessed pictures, float32 (batch, height, width, channels).
 
         Raises:
-            ConvscopeError: a layer puts out values that are not finite.
+            ConvscopeError: a layer returns values that are not finite.
         """
         if self._model is None or not len(inputs):
             return
@@ -115,7 +115,7 @@ class ExampleSearch:
             value, row, column, total, before = outputs[_PARTS * index :][:_PARTS]
             if not (np.isfinite(total).all() and np.isfinite(value).all()):
                 raise ConvscopeError(
-                    f"layer {layer.path} puts out values that are not finite: the training of the "
+                    f"layer {layer.path} returns values that are not finite: the training of the "
                     "checkpoint diverged, or the input has the wrong preprocessing"
                 )
             example = np.arange(self.seen, self.seen + len(value))[:, None]
@@ -132,7 +132,7 @@ class ExampleSearch:
 
     @property
     def found(self) -> dict[str, Top]:
-        """The best examples until now, by layer path."""
+        """The best examples so far, by layer path."""
         return {
             layer.path: top for layer, top in zip(self.layers, self._found, strict=True) if top is not None
         }
@@ -144,10 +144,11 @@ _PARTS = 5  # outputs of a layer of peaks
 class _Peaks(keras.layers.Layer):
     """The maximum of maps (batch, height, width, channels), its row and column, the sum, and a tie-break.
 
-    Each of the five outputs is (batch, channels). The sum shows values that are not finite, which a maximum
-    may pass over. The tie-break is the maximum itself, or, where the input is a pair, what the second of the
-    pair, the maps before the activation, has at the position; of several maxima the one that is highest there
-    is taken.
+    Each of the five outputs is (batch, channels). The sum is not finite if any value is not finite; the
+    maximum may be finite even then. The input is the maps, or a pair: the maps and the maps before the
+    activation. For a pair, the tie-break is the value before the activation at the position of the maximum,
+    and of several equal maxima the layer returns the one with the highest tie-break. Otherwise the tie-break
+    is the maximum.
     """
 
     def call(self, inputs: Sequence[Any]) -> list[Any]:
@@ -167,9 +168,9 @@ class _Peaks(keras.layers.Layer):
 
 
 def _maximum(maps: Any) -> tuple[Any, Any, Any]:
-    """Return the maximum, its row and its column, by columns first.
+    """Return the maximum, its row and its column, each (batch, channels).
 
-    The argument of the maximum over all positions at once takes several times as long.
+    The maximum of each row is computed first: one `argmax` over all positions takes several times as long.
     """
     _, height, width, channels = ops.shape(maps)
     of_rows = ops.max(maps, axis=2)
@@ -186,7 +187,7 @@ def _maximum(maps: Any) -> tuple[Any, Any, Any]:
 
 
 def _saturates(layer: keras.layers.Layer) -> bool:
-    """Whether the layer's activation has an upper end."""
+    """Return whether the layer's activation has an upper limit."""
     activation = layer if isinstance(layer, keras.layers.ReLU) else getattr(layer, "activation", None)
     if isinstance(activation, keras.layers.ReLU):
         return activation.max_value is not None
@@ -194,7 +195,7 @@ def _saturates(layer: keras.layers.Layer) -> bool:
 
 
 def _best(before: Top | None, batch: Top, count: int) -> Top:
-    """Return the best of both; examples of `before` come first among equals."""
+    """Return the best `count` examples of both; of equal examples, those of `before` come first."""
     both = [batch] if before is None else [before, batch]
 
     def joined(name: str) -> np.ndarray | None:

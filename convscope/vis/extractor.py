@@ -10,13 +10,16 @@ import numpy as np
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer, before_activation
 
-BEFORE = " before activation"  # after a layer's path
+BEFORE = " before activation"  # the end of the layer path of maps before the activation
 
 
 def before_and_after(layer: Layer) -> list[Layer]:
-    """Return the layer, and before it the layer without its own activation, if it has one."""
-    inside = getattr(layer.keras_layer, "activation", None)
-    if layer.kind == "Activation" or inside in (None, keras.activations.linear):
+    """Return the layer; if it has an activation of its own, first the same layer without it."""
+    activation = getattr(layer.keras_layer, "activation", None)
+    if isinstance(layer.keras_layer, keras.layers.Activation) or activation in (
+        None,
+        keras.activations.linear,
+    ):
         return [layer]
     return [replace(layer, path=layer.path + BEFORE, output=before_activation(layer.output)), layer]
 
@@ -24,21 +27,24 @@ def before_and_after(layer: Layer) -> list[Layer]:
 def in_groups(
     layers: Sequence[Layer], *, pictures: int, size: tuple[int, int], limit: int
 ) -> list[list[Layer]]:
-    """Return the layers, in order, in groups whose outputs for so many pictures take at most `limit` bytes.
+    """Split the layers, in order, into groups whose outputs need a limited amount of memory.
 
-    A layer that takes more is a group of its own. A side that the model leaves open is assumed to be as long
-    as that of the input, `size`: (height, width).
+    Args:
+        layers: the layers to split. A layer that needs more than the limit is a group of its own.
+        pictures: the number of pictures.
+        size: height and width of the input, used for sides that the model does not fix.
+        limit: bytes for the outputs of a group.
     """
     groups: list[list[Layer]] = []
-    taken = 0
+    used = 0
     for layer in layers:
-        sides = (side or most for side, most in zip(layer.shape, (*size, 1), strict=False))
-        needs = pictures * math.prod(sides) * np.dtype(np.float32).itemsize
-        if not groups or taken + needs > limit:
+        sides = (side or longest for side, longest in zip(layer.shape, (*size, 1), strict=False))
+        needed = pictures * math.prod(sides) * np.dtype(np.float32).itemsize
+        if not groups or used + needed > limit:
             groups.append([])
-            taken = 0
+            used = 0
         groups[-1].append(layer)
-        taken += needs
+        used += needed
     return groups
 
 
@@ -61,7 +67,7 @@ class Extractor:
             float32 (batch, height, width, channels), or (batch, units), by layer path.
 
         Raises:
-            ConvscopeError: a layer puts out values that are not finite.
+            ConvscopeError: a layer returns values that are not finite.
         """
         if self._model is None:
             return {}
@@ -71,7 +77,7 @@ class Extractor:
             maps = np.asarray(output, np.float32)
             if not np.isfinite(maps).all():
                 raise ConvscopeError(
-                    f"layer {layer.path} puts out values that are not finite: the training of the "
+                    f"layer {layer.path} returns values that are not finite: the training of the "
                     "checkpoint diverged, or the input has the wrong preprocessing"
                 )
             result[layer.path] = maps

@@ -1,4 +1,4 @@
-"""Feature maps during a training: chosen channels of a model with the weights of several epochs."""
+"""The channels that are followed through the epochs of a training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def select_channels(
 ) -> list[Followed]:
     """Return the layers with feature maps that match `patterns`, and their channels.
 
-    The default of `patterns` is last_conv, that of `channels` the first eight.
+    Without patterns, the layer is the last convolution. Without channels, they are the first eight.
 
     Raises:
         ConvscopeError: a pattern matches no layer, no layer has feature maps, or a channel does not exist.
@@ -35,8 +35,8 @@ def select_channels(
     if not chosen:
         first = selected[0]
         raise ConvscopeError(
-            f"layer {first.path} ({first.kind}) has no feature maps, its output is {first.shape}: "
-            "choose convolutions or poolings to see their evolution"
+            f"layer {first.path} ({first.kind}) has no feature maps (output shape {first.shape}): choose "
+            "convolution or pooling layers"
         )
     return [_followed(layer, channels) for layer in chosen]
 
@@ -44,7 +44,7 @@ def select_channels(
 def _followed(layer: Layer, wanted: Sequence[int]) -> Followed:
     if wanted and not 0 <= min(wanted) <= max(wanted) < layer.channels:
         raise ConvscopeError(
-            f"evolution of channels {list(wanted)}: {layer.path} has the channels 0 to {layer.channels - 1}"
+            f"channels={list(wanted)}: layer {layer.path} has the channels 0 to {layer.channels - 1}"
         )
     return Followed(layer, list(wanted) or list(range(min(FIRST, layer.channels))))
 
@@ -52,13 +52,13 @@ def _followed(layer: Layer, wanted: Sequence[int]) -> Followed:
 def most_changed(first: np.ndarray, last: np.ndarray, count: int = FIRST) -> list[int]:
     """Return the channels that change most between two states, in ascending order.
 
-    The change of a channel is the root mean square of the difference of its maps. Of equal changes the first
-    channels are taken.
+    The change of a channel is the root mean square of the difference of its maps. Equal changes are ranked by
+    the index of the channel.
 
     Args:
-        first: maps in the first state, float (..., channels): of one photograph or of several.
-        last: the same in the last state.
-        count: how many channels, at most.
+        first: maps in the first state, float (..., channels), of one photograph or several.
+        last: maps in the last state, of the same shape.
+        count: the maximum number of channels.
     """
     difference = last.astype(np.float64) - first
     change = np.sqrt((difference**2).mean(axis=tuple(range(difference.ndim - 1))))

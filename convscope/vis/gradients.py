@@ -23,5 +23,5 @@ def value_and_gradient(function: Callable[[Any], Any], point: Any) -> tuple[Any,
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as a graph, without XLA, which is several times slower on CPUs here."""
+    """Return the function as a graph, without XLA: on CPUs, XLA is several times slower here."""
     return tf.function(function, jit_compile=False, reduce_retracing=True)

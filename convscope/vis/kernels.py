@@ -1,4 +1,4 @@
-"""The kernels of the first convolution as pictures: their weights belong to pixels."""
+"""The kernels of the first convolution as pictures: each of their weights multiplies a colour of a pixel."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from convscope.graph import Layer
 
 
 def first_kernels(layers: Sequence[Layer]) -> Layer | None:
-    """Return the first convolution, if its input has one or three channels, as a picture has."""
+    """Return the first convolution, or None if its input does not have one or three channels."""
     for layer in layers:
         if isinstance(layer.keras_layer, keras.layers.Conv2D) and layer.is_convolution:
             return layer if layer.keras_layer.kernel.shape[2] in (1, 3) else None
@@ -23,8 +23,8 @@ def kernel_pictures(
 
     Args:
         kernel: float (height, width, 1 or 3, filters).
-        order: of its channels, "rgb" or "bgr"; the pictures are RGB.
-        end: the weight at an end of the scale for all kernels; None is the largest weight of each.
+        order: the order of its input channels, "rgb" or "bgr"; the pictures are RGB.
+        end: the absolute weight at the ends of the scale; None uses the largest weight of each kernel.
 
     Returns:
         uint8 (filters, height, width, 3), and the largest absolute weight of each, float (filters,).

@@ -14,8 +14,8 @@ _POOLINGS = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
 )
-# Layers between the last feature maps and the head that add nothing to look at.
-_PASSED_OVER = (*_POOLINGS, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+# Layers between the last feature maps and the head that only reduce or drop values.
+_SKIPPED = (*_POOLINGS, keras.layers.Dropout, keras.layers.SpatialDropout2D)
 
 
 def convolutions_and_poolings(layers: Sequence[Layer]) -> list[Layer]:
@@ -32,9 +32,9 @@ def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool =
 
     Args:
         layers: all layers of a model.
-        patterns: each is a path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of names
-            (`mixed*`); `type:Conv2D`; an index from 0 (`7`, `-1`) or a slice (`:50`, `3:20:2`); `last_conv`;
-            or `every:10`, every tenth of the layers with feature maps, from the last one back.
+        patterns: each pattern is a layer path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of
+            names (`mixed*`); `type:Conv2D`; an index from 0 (`7`, `-1`) or a slice (`:50`, `3:20:2`);
+            `last_conv`; or `every:10`: every tenth convolution or pooling, counted back from the last one.
         drawable: skip layers without feature maps and units, unless a path or an index selects them.
 
     Raises:
@@ -65,7 +65,9 @@ def _matches(layers: Sequence[Layer], pattern: str) -> list[Layer]:
         bounds = [int(bound) if bound else None for bound in pattern.split(":")]
         if selected := list(layers)[slice(*bounds)]:
             return sorted(selected, key=lambda layer: layer.index)
-        raise ConvscopeError(f"no layers in {pattern}: expected indices from 0 to {len(layers) - 1}")
+        raise ConvscopeError(
+            f"no layer in the slice '{pattern}': expected indices from 0 to {len(layers) - 1}"
+        )
     inner = "/" not in pattern
     matches = [
         layer
@@ -87,29 +89,29 @@ def _of_type(layers: Sequence[Layer], kind: str) -> list[Layer]:
 
 def _at(layers: Sequence[Layer], index: int) -> Layer:
     if not -len(layers) <= index < len(layers):
-        raise ConvscopeError(f"no layer {index}: expected {-len(layers)} to {len(layers) - 1}")
+        raise ConvscopeError(f"no layer {index}: expected an index from {-len(layers)} to {len(layers) - 1}")
     return layers[index]
 
 
 def _last_convolution(layers: Sequence[Layer]) -> Layer:
     convolutions = [layer for layer in layers if layer.is_convolution and layer.has_maps]
     if not convolutions:
-        raise ConvscopeError("last_conv: the model has no convolution")
+        raise ConvscopeError("layer last_conv: the model has no convolution; choose layers by path or index")
     return convolutions[-1]
 
 
 def spread(layers: Sequence[Layer], count: int) -> list[Layer]:
-    """Return `count` convolutions, spread evenly over the depth, the last one included."""
+    """Return up to `count` convolutions at equal steps of depth, including the last one."""
     convolutions = [layer for layer in layers if layer.is_convolution and layer.has_maps]
     steps = min(count, len(convolutions))
     return [convolutions[len(convolutions) * (step + 1) // steps - 1] for step in range(steps)]
 
 
 def last_maps(layers: Sequence[Layer]) -> Layer:
-    """Return the layer with the last feature maps before the head; pooling and dropout are skipped.
+    """Return the layer with the last feature maps before the head, without pooling and dropout.
 
-    Grad-CAM weighs these maps (Selvaraju et al. 2017: the last convolutional layer): the last
-    convolution after its activation in a small convnet, `mixed10` in InceptionV3.
+    It is the default layer of Grad-CAM (Selvaraju et al. 2017: the last convolutional layer). In a small
+    convnet it is the last convolution after its activation, in InceptionV3 it is `mixed10`.
 
     Raises:
         ConvscopeError: no layer has feature maps.
@@ -117,15 +119,15 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     candidates = [
         layer
         for layer in layers
-        if layer.has_maps and not isinstance(layer.keras_layer, (keras.layers.InputLayer, *_PASSED_OVER))
+        if layer.has_maps and not isinstance(layer.keras_layer, (keras.layers.InputLayer, *_SKIPPED))
     ]
     if not candidates:
-        raise ConvscopeError("the model has no feature maps: expected a convolutional network")
+        raise ConvscopeError("the model has no feature maps; expected a convolutional network")
     return candidates[-1]
 
 
 def select_with_maps(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:
-    """Return the layers that match `patterns`, or four convolutions across the depth.
+    """Return the layers that match `patterns`; without patterns, four convolutions at equal steps of depth.
 
     `key` is the name of the setting in error messages.
 
@@ -138,7 +140,7 @@ def select_with_maps(layers: Sequence[Layer], patterns: Sequence[str], key: str)
     for layer in chosen:
         if not layer.has_maps:
             raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no filters to draw, its output is {layer.shape}: "
-                f"choose convolutions in {key}"
+                f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): choose "
+                f"convolution layers in {key}"
             )
     return chosen

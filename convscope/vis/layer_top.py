@@ -1,4 +1,4 @@
-"""The examples that excite the channels of a layer most, and the receptive field of each position."""
+"""The examples with the highest values in the channels of a layer, and the receptive fields of the maxima."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ Window = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class LayerTop:
-    """A layer, its receptive field, and the examples that excite its channels most.
+    """A layer, its receptive field, and the examples with the highest values in its channels.
 
-    `field` is None if a position depends on the whole picture, or if the field is not known. `rectifies` says
-    that the output is cut off at zero. `seen` is the number of photographs of the search. `channels`, int64
-    (channels,), are the numbers of the channels in the rows of `top`.
+    `field` is None if a position depends on the whole picture, or if the field is not known. `rectifies` is
+    true if the layer ends in a ReLU. `seen` is the number of photographs in the search. `channels`, int64
+    (channels,), are the indices of the channels in the rows of `top`.
     """
 
     layer: Layer
@@ -33,7 +33,7 @@ class LayerTop:
 
     @property
     def tie_break(self) -> str:
-        """How equal values are ranked, for a caption; empty if no channel has equal highest values."""
+        """How equal values are ranked, for a caption; empty if no channel is saturated."""
         count = int(self.top.saturated.sum())
         if not count:
             return ""
@@ -47,23 +47,26 @@ class LayerTop:
 
     @property
     def silent(self) -> np.ndarray:
-        """The examples without a meaning, bool (channels, k): zeros after a ReLU, or equal values for all."""
-        nothing = np.broadcast_to(self.top.constant[:, None], self.top.value.shape).copy()
+        """The examples that do not excite their channel, bool (channels, k).
+
+        Their value is zero after a ReLU, or equal for all examples.
+        """
+        silent = np.broadcast_to(self.top.constant[:, None], self.top.value.shape).copy()
         if self.seen == 1:
-            nothing[:] = False  # the value of a single photograph equals that of all
+            silent[:] = False  # with one photograph, all values of a channel are equal
         if self.rectifies:
-            nothing |= self.top.value <= 0
-        return nothing
+            silent |= self.top.value <= 0
+        return silent
 
     def crop_window(
         self, channel: int, rank: int, input_size: tuple[int, int]
     ) -> tuple[Window | None, Window | None]:
-        """Return the receptive field of an example, or, if it covers the picture, the position itself.
+        """Return the receptive field of an example, or, if it covers the picture, its position in the maps.
 
         Returns:
-            two windows: top, left, bottom and right as fractions of the picture. The first is None if the
-            field covers the whole picture. The second is None if it does not, or if the size of the maps is
-            not known.
+            two windows (field, position): top, left, bottom and right as fractions of the picture. The field
+            is None if it covers the whole picture. The position is None if there is a field, or if the size
+            of the maps is not known.
         """
         height, width = input_size
         window = self.window(channel, rank)
@@ -71,17 +74,17 @@ class LayerTop:
             top, left, bottom, right = window
             if top > 0 or left > 0 or bottom < height or right < width:
                 return (top / height, left / width, bottom / height, right / width), None
-        down, across = self.layer.shape[:2]
-        if not down or not across:
+        rows, columns = self.layer.shape[:2]
+        if not rows or not columns:
             return None, None
         row, column = int(self.top.row[channel, rank]), int(self.top.column[channel, rank])
-        return None, (row / down, column / across, (row + 1) / down, (column + 1) / across)
+        return None, (row / rows, column / columns, (row + 1) / rows, (column + 1) / columns)
 
     def tile_size(self, input_size: tuple[int, int], longest: int) -> tuple[int, int]:
-        """Return height and width of a crop in pixels: the aspect of the field, the longer side `longest`."""
+        """Return height and width of a crop in pixels: the field's aspect ratio, longer side `longest`."""
         ranks = np.ndindex(*self.top.value.shape)
-        parts = [self.crop_window(channel, rank, input_size)[0] for channel, rank in ranks]
-        if self.field is None or not any(parts):
+        fields = [self.crop_window(channel, rank, input_size)[0] for channel, rank in ranks]
+        if self.field is None or not any(fields):
             height, width = map(float, input_size)
         else:
             height, width = self.field.height.size, self.field.width.size
@@ -95,17 +98,17 @@ def layer_tops(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0
     Args:
         search: a search that has seen all examples, and all channels if `limit` is given.
         layers: all layers of the model.
-        limit: channels of each layer, the strongest ones (see `Top.strongest`); 0 is all that were searched.
+        limit: the number of channels of each layer, the strongest ones (see `Top.strongest`); 0 returns all.
     """
-    fields, found = receptive_fields(layers), search.found
+    fields, tops = receptive_fields(layers), search.found
     result = []
     for layer in search.layers:
-        channels = found[layer.path].strongest(limit)
+        channels = tops[layer.path].strongest(limit)
         result.append(
             LayerTop(
                 layer,
                 fields[layer.index],
-                found[layer.path].of_channels(channels),
+                tops[layer.path].of_channels(channels),
                 rectified(layers, layer) is layer,
                 search.seen,
                 channels,
@@ -117,10 +120,11 @@ def layer_tops(search: ExampleSearch, layers: Sequence[Layer], *, limit: int = 0
 def layers_to_search(
     layers: Sequence[Layer], patterns: Sequence[str], key: str = "examples.layers"
 ) -> list[Layer]:
-    """Return the chosen layers, or four convolutions across the depth, each after its activation.
+    """Return the layers that match `patterns`; without patterns, four layers at equal steps of depth.
 
-    Before the activation, a normalisation with a negative factor may turn the strongest response into the
-    weakest.
+    The four layers are the activations after convolutions: between a convolution and its activation, a
+    normalisation with a negative factor can turn the strongest response into the weakest. `key` is the name
+    of the setting in error messages.
 
     Raises:
         ConvscopeError: a pattern matches no layer, a layer has no feature maps, or there is no convolution.
@@ -129,5 +133,5 @@ def layers_to_search(
     if not patterns:
         chosen = [rectified(layers, layer) or layer for layer in chosen]
     if not chosen:
-        raise ConvscopeError("examples: the model has no convolution: expected a convolutional network")
+        raise ConvscopeError("examples: the model has no convolution; expected a convolutional network")
     return chosen

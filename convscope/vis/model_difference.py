@@ -5,14 +5,14 @@ import math
 import keras
 import numpy as np
 
-_CONSTANT = 1e-6  # of a channel's largest value: a smaller deviation is the rounding of float32
+_CONSTANT = 1e-6  # of a channel's largest value; a smaller deviation comes from rounding in float32
 
 
 class MapCorrelation:
     """Pearson's correlation of a layer's channels in two models, over all positions of all photographs.
 
-    It keeps means and sums of products around them in float64 (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979),
-    so that neither many photographs nor a large mean cost digits.
+    It keeps means and sums of products around them in float64 (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979).
+    So neither many photographs nor a large mean reduce the precision.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class MapCorrelation:
         count, means = pair.shape[1], pair.mean(axis=1)
         around = pair - means[:, None]
         products = np.einsum("apc,bpc->abc", around, around)
-        apart, total = means - self._means, self._count + count
-        self._products = self._products + products + apart[:, None] * apart * (self._count * count / total)
-        self._means = self._means + apart * (count / total)
+        shift, total = means - self._means, self._count + count
+        self._products = self._products + products + shift[:, None] * shift * (self._count * count / total)
+        self._means = self._means + shift * (count / total)
         self._count = total
         self._largest = np.maximum(self._largest, np.abs(pair).max(axis=1))
 
@@ -60,11 +60,11 @@ def kernels(layer: keras.layers.Layer) -> list[np.ndarray]:
 
 
 def relative_change(before: list[np.ndarray], after: list[np.ndarray]) -> float:
-    """Return the norm of the difference of a layer's kernels, divided by the norm of those before.
+    """Return the norm of the difference of a layer's kernels, divided by the norm of `before`.
 
-    It is NaN if the kernels before are all zero. Unrelated kernels of equal norm give about the square root
-    of 2.
+    It is NaN if all kernels of `before` are zero. For unrelated kernels of equal norm it is about the square
+    root of 2.
     """
-    length = math.sqrt(sum(float((kernel**2).sum()) for kernel in before))
-    apart = sum(float(((b - a) ** 2).sum()) for a, b in zip(before, after, strict=True))
-    return math.sqrt(apart) / length if length > 0 else math.nan
+    norm = math.sqrt(sum(float((kernel**2).sum()) for kernel in before))
+    squares = sum(float(((b - a) ** 2).sum()) for a, b in zip(before, after, strict=True))
+    return math.sqrt(squares) / norm if norm > 0 else math.nan

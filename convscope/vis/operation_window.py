@@ -1,4 +1,4 @@
-"""Windows of operations: which positions of its input an output position of one operation depends on."""
+"""Windows of operations: the input positions that one output position of an operation depends on."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ from convscope.vis.gradients import value_and_gradient
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
-# Layers whose output position depends on the same position of the input. Those that augment pictures do
-# nothing outside training. The normalisations are discussed in `receptive_fields`.
+# Layers whose output position depends on the same position of the input only. Augmentation layers do nothing
+# outside training. For normalisation, see `receptive_fields`.
 _IN_PLACE = (
     keras.layers.Activation,
     keras.layers.Add,
@@ -47,7 +47,7 @@ _IN_PLACE = (
     keras.layers.SpatialDropout2D,
     keras.layers.Subtract,
 )
-# The same for what Keras does not export: the classes behind `keras.ops`, and layers of its applications.
+# Such classes that Keras does not export: the operations behind `keras.ops`, and layers of its applications.
 _IN_PLACE_NAMES = frozenset(
     (
         "Absolute", "Add", "Cast", "Celu", "Clip", "Concatenate", "Divide", "Elu", "Erf", "Exp", "Expm1",
@@ -57,15 +57,15 @@ _IN_PLACE_NAMES = frozenset(
         "Sqrt", "Square", "StochasticDepth", "StopGradient", "Subtract", "Tanh", "TrueDivide", "Where",
     )
 )  # fmt: skip
-_OPEN_SIDE = 64  # pixels of a side that the model leaves open, when a layer is probed
+_OPEN_SIDE = 64  # positions along a side of unknown length, for the test with noise
 _LAST_AXIS = (-1, 3)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Along one side of the input: output position i depends on `size` positions from `start + i * stride`.
+    """A window along one side: output position i depends on `size` positions from `start + i * stride`.
 
-    The unit is a position of the input, a pixel where the input is the picture.
+    The unit is a position of the input: a pixel if the input is the picture.
     """
 
     start: float = 0.0
@@ -73,7 +73,7 @@ class Axis:
     stride: float = 1.0
 
     def then(self, window: "Axis") -> "Axis":
-        """Return what a position depends on after one more operation, with the given window."""
+        """Return the window after one more operation, which has the given window."""
         return Axis(
             self.start + window.start * self.stride,
             self.size + (window.size - 1) * self.stride,
@@ -82,20 +82,21 @@ class Axis:
 
 
 Windows = tuple[Axis, Axis]  # along height and width
-IN_PLACE: Windows = (Axis(), Axis())  # of the operations that act on each position alone
+IN_PLACE: Windows = (Axis(), Axis())  # for operations that treat each position independently
 
 
 def window_of(operation: Any, arguments: Sequence[Any], shape: Sequence[int | None]) -> Windows | None:
     """Return the window of an operation along height and width, or None if it is not known.
 
-    It is `IN_PLACE`, that very object, if each output position depends on the same position of the inputs. A
-    class that does not come from Keras is known if it is derived from a class of Keras that is, and if the
-    gradient of its output is zero outside the window.
+    The result is the object `IN_PLACE` itself if each output position depends on the same position of the
+    inputs only. A class from outside Keras is known on two conditions: it is derived from a known class of
+    Keras, and the gradient of its output is zero outside the window.
 
     Args:
         operation: a layer, or an operation of `keras.ops`.
-        arguments: the positional arguments of the call; the second one of a convolution is its kernel.
-        shape: of the first input, (batch, height, width, channels), None for a side that is open.
+        arguments: the positional arguments of the call; for a convolution of `keras.ops`, the second one is
+            the kernel.
+        shape: shape of the first input, (batch, height, width, channels); a side of unknown length is None.
     """
     windows = None
     if isinstance(operation, keras.layers.Layer):
@@ -153,18 +154,18 @@ def _both(along: Callable[[int], Axis]) -> Windows:
 
 
 def _keeps_positions(operation: Any) -> bool:
-    """Whether an operation with an axis works along the channels, which are the last axis."""
+    """Return whether the axis of an operation, if it has one, is that of the channels: the last one."""
     has_axis = keras_class(operation) in ("Concatenate", "Softmax", "LogSoftmax")
     return not has_axis or operation.axis in _LAST_AXIS
 
 
 def keras_class(operation: Any) -> str:
-    """Return the name of an operation's class, or of the nearest base class, that comes from Keras."""
+    """Return the name of an operation's class, or, for a class from outside, of its nearest Keras base."""
     return next(base.__name__ for base in type(operation).__mro__ if _from_keras(base))
 
 
 def _keras_name(operation: Any) -> str:
-    """Return the name of a class of Keras, or nothing for one that comes from elsewhere."""
+    """Return the name of an operation's class if it comes from Keras, else an empty string."""
     return type(operation).__name__ if _from_keras(type(operation)) else ""
 
 
@@ -179,10 +180,10 @@ def _convolved(operation: Any, kernel: Sequence[int], axis: int, shape: Sequence
 
 
 def _windowed(window: int, step: int, padding: str, side: int | None) -> Axis:
-    """Return a window that moves over the map in steps; `same` pads more after the map than before it."""
+    """Return a window that moves in steps; `same` padding adds more zeros after the map than before it."""
     before = 0
     if padding == "same":
-        if side is None:  # as for a side that the step divides
+        if side is None:  # assume that the step divides the side
             total = max(window - step, 0)
         else:
             total = max((math.ceil(side / step) - 1) * step + window - side, 0)
@@ -191,7 +192,7 @@ def _windowed(window: int, step: int, padding: str, side: int | None) -> Axis:
 
 
 def _transposed(layer: keras.layers.Conv2DTranspose, axis: int) -> Axis:
-    """Return the inputs whose windows reach an output position, or more of them."""
+    """Return a window that contains all inputs that affect an output position; it may be too large."""
     window, step = layer.kernel_size[axis], layer.strides[axis]
     reach = math.ceil(window / step) - 1
     before = max(window - step, 0) // 2 if layer.padding == "same" else 0
@@ -203,7 +204,10 @@ def _along(value: int | Sequence[int], axis: int) -> int:
 
 
 def _gradient_agrees(operation: Any, windows: Windows, shape: Sequence[int | None]) -> bool:
-    """Return whether, on noise, an output position depends on some inputs of its window and on no other."""
+    """Return whether outputs depend only on inputs in their windows, and on some, according to gradients.
+
+    The input is noise; the outputs are those at two corners and in the middle.
+    """
     sides = [side or _OPEN_SIDE for side in shape[1:3]]
     noise = np.random.default_rng(0).normal(size=(1, *sides, shape[3] or 1)).astype(np.float32)
     inputs = keras.ops.convert_to_tensor(noise)
@@ -218,13 +222,13 @@ def _gradient_agrees(operation: Any, windows: Windows, shape: Sequence[int | Non
             depends = np.abs(np.asarray(gradient)[0]).sum(axis=-1) > 0
             inside = np.ix_(
                 *(
-                    _inside(axis, at, side)
-                    for axis, at, side in zip(windows, (row, column), sides, strict=True)
+                    _inside(axis, position, side)
+                    for axis, position, side in zip(windows, (row, column), sides, strict=True)
                 )
             )
             if not depends.any() or depends.sum() != depends[inside].sum():
                 return False
-    except Exception:  # the code is not ours: whatever it raises, its window is not known
+    except Exception:  # code from outside can raise anything; its window is then unknown
         return False
     return True
 

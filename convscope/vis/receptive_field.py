@@ -1,4 +1,4 @@
-"""Receptive fields: which part of a picture a position in a feature map depends on.
+"""Receptive fields: the part of a picture that a position in a feature map depends on.
 
 A. Araujo, W. Norris, J. Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill (2019).
 """
@@ -17,13 +17,13 @@ __all__ = ["Axis", "ReceptiveField", "receptive_fields"]
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What a position depends on, along the picture's height and width; it may reach past the border."""
+    """The pixels that a position depends on, along height and width; some may lie outside the picture."""
 
     height: Axis = Axis()
     width: Axis = Axis()
 
     def window(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Return top, left, bottom and right of a position's field, in pixels; the last two are exclusive."""
+        """Return top, left, bottom and right of a position's field in pixels; bottom, right are exclusive."""
         top = self.height.start + row * self.height.stride
         left = self.width.start + column * self.width.stride
         return top, left, top + self.height.size, left + self.width.size
@@ -32,12 +32,12 @@ class ReceptiveField:
 def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
     """Return the receptive field of each layer of a flat graph, in order.
 
-    A field is None where a position depends on the whole picture (after global pooling, in a dense layer),
-    or where an operation before it is not known: a class from outside Keras, `keras.ops` that move or mix
-    positions. A class derived from a layer of Keras is known if its gradient agrees with the window.
+    A field is None if a position depends on the whole picture (after global pooling, in a dense layer), or if
+    an operation before it is unknown: a class from outside Keras, or a function of `keras.ops` that moves or
+    mixes positions. A class derived from a layer of Keras is known if its gradient agrees with the window.
 
-    Two dependences on the whole picture are not counted, as they scale or shift whole channels: gates
-    (squeeze and excitation: maps times a map of a single position) and normalisation by the statistics of
+    Two dependences on the whole picture are ignored, because they scale or shift whole channels: gates
+    (squeeze and excitation: maps times a map of a single position), and normalisation by the statistics of
     the picture (group and layer normalisation).
     """
     fields: dict[int, ReceptiveField | None] = {}  # by the id of a tensor
@@ -54,21 +54,21 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
 
 
 def _field(tensor: Any, fields: dict[int, ReceptiveField | None]) -> ReceptiveField | None:
-    """Return the field of a tensor, given those of the tensors that it is computed from."""
+    """Return the field of a tensor from the fields of the inputs of its call."""
     call = call_of(tensor)
-    if len(tensor.shape) != 4 or any(len(each.shape) != 4 for each in call.inputs):
+    if len(tensor.shape) != 4 or any(len(source.shape) != 4 for source in call.inputs):
         return None
     if not call.inputs:  # the picture
         return ReceptiveField()
     inputs = _without_gates(call, tensor)
-    before = [fields[id(each)] for each in inputs]
-    known = [field for field in before if field is not None]
+    input_fields = [fields[id(source)] for source in inputs]
+    known = [field for field in input_fields if field is not None]
     windows = window_of(call.operation, call.args, tuple(inputs[0].shape))
-    if windows is None or len(known) < len(before):
+    if windows is None or len(known) < len(input_fields):
         return None
-    sides = {tuple(each.shape[1:3]) for each in inputs}
+    sides = {tuple(source.shape[1:3]) for source in inputs}
     if windows is IN_PLACE and sides != {tuple(tensor.shape[1:3])}:
-        return None  # values of one position are repeated at others
+        return None  # broadcasting repeats the values of one position at others
     if windows is not IN_PLACE and len(call.inputs) > 1:
         return None  # the kernel of the convolution depends on the picture
     height, width = _union([field.height for field in known]), _union([field.width for field in known])
@@ -78,7 +78,7 @@ def _field(tensor: Any, fields: dict[int, ReceptiveField | None]) -> ReceptiveFi
 
 
 def _union(axes: Sequence[Axis]) -> Axis | None:
-    """Return what covers the windows of several branches, or None if they move in different steps."""
+    """Return the smallest window that contains those of all branches, None if their strides differ."""
     stride = axes[0].stride
     if not all(math.isclose(axis.stride, stride) for axis in axes):
         return None
@@ -88,7 +88,7 @@ def _union(axes: Sequence[Axis]) -> Axis | None:
 
 
 def _without_gates(call: Any, output: Any) -> list[Any]:
-    """Return the inputs of a call; of a product, without those that scale whole channels."""
+    """Return the inputs of a call; for a product, without inputs that scale whole channels."""
     inputs = list(call.inputs)
     if keras_class(call.operation) != "Multiply" or tuple(output.shape[1:3]) == (1, 1):
         return inputs

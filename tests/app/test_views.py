@@ -62,6 +62,7 @@ class Brightness(View[BrightnessConfig]):
 @pytest.fixture
 def runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs, two photographs of brightness 40 and 200, and the view, registered."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     monkeypatch.setitem(VIEWS, "brightness", BrightnessConfig)
     for name in ("one", "two"):
         Path(name).mkdir()

@@ -181,7 +181,9 @@ def own_layer() -> keras.Model:
 def test_lambda_layer_is_refused_without_allow_code(name: str, tmp_path: Path) -> None:
     model = lambda_model()
     model.save(tmp_path / name)
-    with pytest.raises(ConvscopeError, match=r"a Lambda layer, which is code; set allow_code=true") as error:
+    with pytest.raises(
+        ConvscopeError, match=r"a Lambda layer, which contains code; set allow_code=true"
+    ) as error:
         open_checkpoint(tmp_path / name, SAID)
     assert "\n" not in str(error.value)
     allowed = replace(SAID, allow_code=True)
@@ -231,7 +233,7 @@ def test_files_without_a_model_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_model_without_a_picture_as_input_is_refused() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
-    with pytest.raises(ConvscopeError, match=re.escape("takes (4,): expected one picture")):
+    with pytest.raises(ConvscopeError, match=re.escape("has the input shape (4,): expected one picture")):
         bundle_of(model, SAID, path="memory")
 
 

@@ -142,5 +142,5 @@ def test_fewer_than_1000_pictures_leave_dead_unknown() -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     graph = flatten(net())
     shown = [layer for layer in graph.layers if layer.path == "conv"]
-    with pytest.raises(ConvscopeError, match="conv puts out values that are not finite"):
+    with pytest.raises(ConvscopeError, match="conv returns values that are not finite"):
         channel_statistics(graph.model, graph.layers, shown, [np.full((1, 8, 8, 1), np.nan, np.float32)])

@@ -90,7 +90,7 @@ def test_fewer_examples_than_top_and_a_constant_channel() -> None:
 def test_values_that_are_not_finite_are_refused(value: float) -> None:
     pictures = np.zeros((2, 3, 3, 3), np.float32)
     pictures[1, 2, 1, 2] = value
-    with pytest.raises(ConvscopeError, match="layer maps puts out values that are not finite"):
+    with pytest.raises(ConvscopeError, match="layer maps returns values that are not finite"):
         searched(nets.two_channels(), pictures, batch=2, top=1)
 
 

@@ -62,5 +62,5 @@ def test_values_that_are_not_finite_name_the_layer() -> None:
     model = two_channels()
     model.set_weights([np.full((1, 1, 3, 2), np.nan, np.float32), np.zeros(2, np.float32)])
     graph = flatten(model)
-    with pytest.raises(ConvscopeError, match="layer maps puts out values that are not finite"):
+    with pytest.raises(ConvscopeError, match="layer maps returns values that are not finite"):
         Extractor(graph.model, graph.layers[1:])(photograph())

@@ -78,8 +78,8 @@ def test_layers_that_cannot_be_drawn_are_skipped_unless_named() -> None:
     [
         ("trunk/conv2d_9", "no layer 'trunk/conv2d_9': did you mean trunk/conv2d_"),
         ("type:Conv3D", "no type of layer 'Conv3D': did you mean Conv2D"),
-        ("99", "no layer 99: expected -10 to 9"),
-        ("50:", "no layers in 50:: expected indices from 0 to 9"),
+        ("99", "no layer 99: expected an index from -10 to 9"),
+        ("50:", "no layer in the slice '50:': expected indices from 0 to 9"),
         ("-:5", "no layer '-:5'"),
     ],
 )

@@ -1,15 +1,15 @@
 "use strict";
-// One photograph at a time; without this script all of them stand below each other.
+// One photograph at a time; without this script all of them stand below article other.
 const articles = [...document.querySelectorAll("article")];
 const thumbs = [...document.querySelectorAll(".thumb")];
 
 function show() {
   const wanted = decodeURIComponent(location.hash.slice(1));
-  const chosen = articles.find((each) => wanted === each.id || wanted.startsWith(each.id + "/"));
-  const current = chosen || articles.find((each) => !each.hidden) || articles[0];
-  articles.forEach((each, index) => {
-    each.hidden = each !== current;
-    if (each === current) thumbs[index].setAttribute("aria-current", "true");
+  const chosen = articles.find((article) => wanted === article.id || wanted.startsWith(article.id + "/"));
+  const current = chosen || articles.find((article) => !article.hidden) || articles[0];
+  articles.forEach((article, index) => {
+    article.hidden = article !== current;
+    if (article === current) thumbs[index].setAttribute("aria-current", "true");
     else thumbs[index].removeAttribute("aria-current");
   });
   const target = document.getElementById(wanted);
@@ -17,7 +17,7 @@ function show() {
 }
 
 if (articles.length) {
-  articles.slice(1).forEach((each) => { each.hidden = true; });
+  articles.slice(1).forEach((article) => { article.hidden = true; });
   show();
   addEventListener("hashchange", show);
   thumbs.forEach((thumb, index) => thumb.addEventListener("click", (event) => {

@@ -50,9 +50,9 @@ class Layers(View[LayersConfig]):
 def _role(layer: Layer) -> str:
     if layer.is_convolution:
         return "convolution"
-    if "Pooling" in layer.kind:
+    if "Pooling" in layer.kind:  # Keras has no common class of its pooling layers
         return "pooling"
-    return "dense" if layer.kind == "Dense" else "other"
+    return "dense" if layer.has_units else "other"
 
 
 def _sides(height: float, width: float) -> str:
