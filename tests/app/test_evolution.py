@@ -79,6 +79,7 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     for path, maps in found.items():
         np.testing.assert_array_equal(maps[best], expected[path][0][..., [2, 0]])
     assert any(not np.array_equal(maps[0], maps[best]) for maps in found.values())
+    view.run.output.begin([view.settings])
     assert list(view.draw())
     for ours, theirs in zip(view.run.models.first.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)

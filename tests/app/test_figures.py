@@ -137,6 +137,6 @@ def test_two_pictures_are_never_given_one_name(command: Command, photographs: st
         assert outcome.status == 1
         assert said in outcome.err.strip().splitlines()[-1]
         entries = json.loads(Path("out/manifest.json").read_text())
-        listed = {entry["path"] for entry in entries["files"]} | {"manifest.json"}
+        listed = {entry["path"] for entry in entries["files"]} | {"manifest.json", ".unfinished"}
         on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
         assert on_disk == listed

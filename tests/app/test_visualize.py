@@ -361,7 +361,7 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
     manifest = json.loads(Path("out/manifest.json").read_text())
     listed = {each["path"] for each in manifest["files"]}
     on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
-    assert listed | {"manifest.json"} == on_disk
+    assert listed | {"manifest.json", ".unfinished"} == on_disk
     assert {"photographs/photo.jpg", "activations/photo/01_trunk.first.png"} <= listed
 
 
