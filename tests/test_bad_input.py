@@ -1,4 +1,4 @@
-"""Mistakes of users: each gives an error of one line, exit status 1 and no traceback."""
+"""Mistakes of users give an error of one line, exit status 1 and no traceback."""
 
 import json
 import shutil

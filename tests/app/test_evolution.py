@@ -1,4 +1,4 @@
-"""Snapshots in training and the view that is drawn of them, by the real commands."""
+"""Snapshots of a training and their view, by the real commands."""
 
 import csv
 import json
@@ -62,30 +62,30 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     with Path("run/history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     bundle = open_checkpoint(Path("run"))
-    before = [each.copy() for each in bundle.model.get_weights()]
+    before = [weights.copy() for weights in bundle.model.get_weights()]
     config = VisualizeConfig(checkpoint="run", views=["evolution"])
     view = Evolution(
         Run(config, Output(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
     )
     assert view.epochs == [0, 1, 2, 3]
     photograph = view.photographs[0]
-    found = view.maps(photograph)
+    drawn = view.maps(photograph)
     contract = bundle.contract
     inputs = encode_photographs([decode.load(photograph.path)], contract.input_size, contract.preprocessing)
     convolutions = [layer for layer in bundle.layers if layer.kind == "Conv2D"]
     expected = Extractor(bundle.model, convolutions)(inputs)
-    assert list(found) == [layer.path for layer in convolutions]
+    assert list(drawn) == [layer.path for layer in convolutions]
     best = 1 + int(np.argmin(losses))
-    for path, maps in found.items():
+    for path, maps in drawn.items():
         np.testing.assert_array_equal(maps[best], expected[path][0][..., [2, 0]])
-    assert any(not np.array_equal(maps[0], maps[best]) for maps in found.values())
+    assert any(not np.array_equal(maps[0], maps[best]) for maps in drawn.values())
     view.run.output.begin([view.settings])
     assert list(view.draw())
     for ours, theirs in zip(view.run.models.first.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(
+def test_a_repeated_training_removes_the_snapshots_of_the_earlier_one(
     command: Command, trained: Callable[..., Path], tmp_path: Path
 ) -> None:
     shutil.copytree(trained(*SMALL), tmp_path, dirs_exist_ok=True)
@@ -99,9 +99,10 @@ def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(
 
 @pytest.fixture
 def run(command: Command) -> None:
-    """In `run` a net whose channel 0 is red less green, and after an epoch twice that, and a photograph.
+    """Save a photograph and `run`, with snapshots of two epochs.
 
-    The first row of the photograph is red, all else is black.
+    Channel 0 is red minus green; the second epoch doubles it. The first row of the photograph is red, the
+    other rows are black.
     """
     model = nets.classifier(np.eye(2), "softmax")
     Path("run").mkdir()
@@ -123,7 +124,7 @@ GIVEN = ["checkpoint=run", "views=[evolution]", "images=red.png", "hydra.run.dir
 def test_all_epochs_are_on_one_scale(command: Command) -> None:
     done = command("visualize", *GIVEN, "evolution.layers=[maps]", "evolution.channels=[0]")
     assert done.status == 0, done.err
-    files = {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    files = {entry["path"]: entry for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
     about = files["evolution/red/01_maps.png"]
     assert about["value_range"] == [0, 2]  # red is 1, and then twice that
     assert (about["epochs"], about["channels"], about["layer"]) == ([0, 1], [0, 0], "maps")
@@ -141,7 +142,7 @@ def test_all_epochs_are_on_one_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
+def test_the_animations_have_one_frame_per_epoch(command: Command) -> None:
     given = [*GIVEN, "evolution.channels=[0]", "evolution.rate=4"]
     done = command("visualize", *given)
     assert done.status == 0, done.err
@@ -154,7 +155,7 @@ def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
             image.seek(index)
             frames.append(np.asarray(image.convert("RGB")).astype(int))
     listed = json.loads(Path("out/manifest.json").read_text())["files"]
-    assert [each["rate"] for each in listed if each["path"].endswith((".gif", ".mp4"))] == [4, 4]
+    assert [entry["rate"] for entry in listed if entry["path"].endswith((".gif", ".mp4"))] == [4, 4]
     video = cv2.VideoCapture("out/evolution/red/01_maps.mp4")
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) / video.get(cv2.CAP_PROP_FPS) == 2 / 4
     frames += [video.read()[1][..., ::-1].astype(int)]
@@ -177,7 +178,7 @@ def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
         (["checkpoint=bare/model.keras"], "train.py callbacks=[snapshots]"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+def test_wrong_options_give_an_error_of_one_line(command: Command, arguments: list[str], said: str) -> None:
     Path("bare").mkdir()
     for name in ("model.keras", "model.json"):
         Path("bare", name).write_bytes(Path("run", name).read_bytes())

@@ -1,4 +1,4 @@
-"""conf/experiment/figures gives the file sets of the older projects, on models shaped as theirs."""
+"""conf/experiment/figures draws the files of the older projects, for models with their layers."""
 
 import json
 from collections.abc import Callable
@@ -25,11 +25,11 @@ def photographs(tmp_path: Path) -> str:
 
 
 def sizes(folder: str, pattern: str) -> dict[str, tuple[int, int]]:
-    """Width and height of the pictures by name."""
+    """Return the width and height of each picture by its name."""
     return {path.name: Image.open(path).size for path in sorted(Path(folder).glob(pattern))}
 
 
-def test_the_corgis_grids(command: Command, photographs: str) -> None:
+def test_the_grids_of_the_corgi_project(command: Command, photographs: str) -> None:
     layers = [keras.Input((150, 150, 3))]
     for number, width in enumerate((32, 64, 128, 128), start=4):
         layers.append(keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number}"))
@@ -41,13 +41,13 @@ def test_the_corgis_grids(command: Command, photographs: str) -> None:
         "visualize", figures, "checkpoint=corgi.keras", *SAID, "class_names=[cat,dog]", photographs
     )
     assert outcome.status == 0, outcome.err
-    found = sizes("out/cat", "*")
-    assert list(found) == [
+    grids = sizes("out/cat", "*")
+    assert list(grids) == [
         "0_conv2d_4.png", "1_max_pooling2d_4.png", "2_conv2d_5.png", "3_max_pooling2d_5.png",
         "4_conv2d_6.png", "5_max_pooling2d_6.png", "6_conv2d_7.png", "7_max_pooling2d_7.png",
     ]  # fmt: skip
-    assert {width for width, _ in found.values()} == {1152}
-    assert sizes("out/dog", "*") == found
+    assert {width for width, _ in grids.values()} == {1152}
+    assert sizes("out/dog", "*") == grids
 
 
 def cats_and_dogs() -> keras.Model:
@@ -65,7 +65,7 @@ def cats_and_dogs() -> keras.Model:
 
 
 @pytest.mark.usefixtures("photographs")
-def test_the_cats_and_dogs(command: Command, tmp_path: Path) -> None:
+def test_the_figures_of_the_cats_and_dogs_project(command: Command, tmp_path: Path) -> None:
     cats_and_dogs().save("theirs.h5")
     figures = "experiment/figures=cats_vs_dogs_grids"
     given = ["checkpoint=theirs.h5", "class_names=[cat,dog]", "filters.steps=1", "filters.size=100"]
@@ -90,7 +90,7 @@ def test_the_cats_and_dogs(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("photographs")
-def test_the_flowers_figures(command: Command, tmp_path: Path) -> None:
+def test_the_figures_of_the_flowers_project(command: Command, tmp_path: Path) -> None:
     """A network with the trunk that the recipe trains; few patterns of one step."""
     keras.utils.clear_session()  # so that the first convolution is conv2d
     keras.applications.InceptionV3(weights=None, classes=5).save("flowers.keras")
@@ -111,7 +111,7 @@ def test_the_flowers_figures(command: Command, tmp_path: Path) -> None:
     assert white[-12 - 299 - 5 : -12 - 299].all()  # the margin between the two patterns
 
 
-def test_two_pictures_are_never_given_one_name(command: Command, photographs: str) -> None:
+def test_a_pattern_that_gives_two_pictures_one_name_is_refused(command: Command, photographs: str) -> None:
     cats_and_dogs().save("theirs.keras")
     for pattern, said in (
         ("activations.file=x.png", "two files would have the name x.png"),

@@ -1,4 +1,4 @@
-"""What a run writes is listed, all of it and nothing else, each with what it is from; and twice the same."""
+"""The manifest lists every file of a run with its sources; the same command writes the same bytes."""
 
 import json
 from fnmatch import fnmatch
@@ -20,7 +20,7 @@ from tests.conftest import run_script
 PHOTOGRAPH = {"photograph", "photograph_sha256"}
 OF_A_LAYER = {"model_sha256", "layer", "channels", "value_range"}
 MAPS = OF_A_LAYER | PHOTOGRAPH | {"color_map", "normalize"}
-CARRIED = {  # the first pattern that fits
+KEYS = {  # of the first pattern that matches the path
     **dict.fromkeys(
         ("activations/*/layers.gif", "activations/*/layers.mp4"),
         PHOTOGRAPH | {"model_sha256", "layers", "color_map", "rate"},
@@ -102,7 +102,7 @@ def on_disk() -> dict[str, bytes]:
     return {path.relative_to("out").as_posix(): path.read_bytes() for path in paths}
 
 
-def test_every_file_is_listed_with_what_it_is_from(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_is_listed_with_its_sources(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(drawn)
     manifest: dict[str, Any] = json.loads(Path("out/manifest.json").read_text("utf-8"))
     entries = manifest["files"]
@@ -117,9 +117,9 @@ def test_every_file_is_listed_with_what_it_is_from(drawn: Path, monkeypatch: pyt
     used = set()
     for entry in entries:
         path = Path(entry["path"])
-        pattern = next(each for each in CARRIED if fnmatch(entry["path"], each))
+        pattern = next(pattern for pattern in KEYS if fnmatch(entry["path"], pattern))
         used.add(pattern)
-        missing = CARRIED[pattern] - set(entry)
+        missing = KEYS[pattern] - set(entry)
         assert not missing, f"{path} lacks {missing}"
         assert entry.get("model_sha256", model) == model
         if "photograph" in entry:
@@ -135,10 +135,10 @@ def test_every_file_is_listed_with_what_it_is_from(drawn: Path, monkeypatch: pyt
         if path.suffix == ".png":
             with Image.open("out" / path) as image:
                 text = image.info  # type: ignore[attr-defined]
-            for key in CARRIED[pattern]:
+            for key in KEYS[pattern]:
                 assert text[key] == str(entry[key]), (path, key)
             assert (text["Title"], text["Description"]) == (entry["title"], entry["caption"])
-    assert used == set(CARRIED)
+    assert used == set(KEYS)
 
 
 def test_the_same_command_gives_the_same_bytes(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,9 @@ def test_a_foreign_model_is_drawn_with_every_view(
     assert page.count("<rect") == 6
 
 
-def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command, photograph: str) -> None:
+def test_class_names_are_read_from_a_file_and_a_wrong_count_is_refused(
+    command: Command, photograph: str
+) -> None:
     nested().save("m.keras")
     Path("names.txt").write_text("dark\nlight\n")
     arguments = ["checkpoint=m.keras", "preprocessing=none", photograph, "views=[class_activation]"]
@@ -101,7 +103,7 @@ def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command
         (["checkpoint=m.keras", *SAID, "activations.layers=[mean]"], "has no feature maps"),
     ],
 )
-def test_what_is_unclear_is_one_line(
+def test_missing_and_unknown_options_give_an_error_of_one_line(
     command: Command, photograph: str, arguments: list[str], said: str
 ) -> None:
     nested().save("m.keras")
@@ -120,7 +122,9 @@ def test_layers_alone_need_no_photograph(command: Command) -> None:
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32"])
-def test_maps_are_saved_and_summed_up(command: Command, photograph: str, kind: str) -> None:
+def test_saved_maps_and_their_summary_are_those_of_the_model(
+    command: Command, photograph: str, kind: str
+) -> None:
     model = nested()
     model.save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
@@ -166,7 +170,7 @@ def test_values_that_float16_cannot_hold_are_refused(command: Command, photograp
     assert not Path("maps.npz").exists()
 
 
-def test_one_range_makes_photographs_comparable(command: Command, photograph: str) -> None:
+def test_a_given_range_is_the_scale_of_all_channels(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.normalize=range", "activations.range=[0,2]", "activations.layers=[first]"]
@@ -176,7 +180,7 @@ def test_one_range_makes_photographs_comparable(command: Command, photograph: st
     assert entry["normalize"] == "all channels on one scale, 0 to 2"
 
 
-def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, photograph: str) -> None:
+def test_dead_channels_of_a_folder_of_photographs_are_framed(command: Command, photograph: str) -> None:
     model = nested()
     kernel, bias = model.get_layer("trunk").get_layer("first").get_weights()
     model.get_layer("trunk").get_layer("first").set_weights([kernel, bias - np.float32([0, 50, 0, 0, 0])])
@@ -214,14 +218,14 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     assert "111 images are too few to find dead channels: expected at least 1,000 in splits" in outcome.out
 
 
-def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photograph: str) -> None:
+def test_statistics_without_a_data_set_are_refused(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
     assert outcome.status == 1
     assert "set splits=FOLDER" in outcome.err.strip().splitlines()[-1]
 
 
-def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: str) -> None:
+def test_maps_before_the_activation_are_drawn(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.before_activation=true", "activations.save_arrays=float32"]
@@ -279,7 +283,7 @@ def three(tmp_path: Path) -> str:
     return f"images={tmp_path / 'three'}"
 
 
-def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
+def test_maps_do_not_depend_on_batches_and_groups_of_layers(
     command: Command, three: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nested().save("m.keras")
@@ -309,7 +313,7 @@ def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
                     np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
+def test_layers_drawn_before_a_failure_are_on_the_page(
     command: Command, three: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = nested()
@@ -338,7 +342,7 @@ def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
     assert not list(Path("out").rglob("*.npz*"))
 
 
-def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:
+def test_views_drawn_before_a_failure_are_on_the_page(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     Path("many").mkdir()
     Path("many/broken.png").write_bytes(b"no picture")
@@ -351,7 +355,7 @@ def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photog
     assert "activations/photo/01_trunk.first.png" in Path("out/index.html").read_text("utf-8")
 
 
-def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command, photograph: str) -> None:
+def test_all_files_are_listed_after_a_failure_within_a_photograph(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     Path("out/activations/photo/03_trunk.second.png").mkdir(parents=True)  # where a grid is to be
     arguments = ["checkpoint=m.keras", *SAID, photograph, "hydra.run.dir=out"]
@@ -379,7 +383,7 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
         (["hydra.run.dir=m.keras/out"], "m.keras"),
     ],
 )
-def test_what_a_user_mistypes_is_one_line(
+def test_wrong_paths_and_layers_give_an_error_of_one_line(
     command: Command, photograph: str, arguments: list[str], said: str
 ) -> None:
     nested().save("m.keras")
@@ -409,7 +413,9 @@ def test_photographs_with_odd_names_are_on_the_page(command: Command, photograph
     assert "<b>x" not in Path("out/index.html").read_text("utf-8")
 
 
-def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command, photograph: str) -> None:
+def test_files_of_the_user_in_the_run_directory_are_not_overwritten(
+    command: Command, photograph: str
+) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[class_activation]", "hydra.run.dir=out"]
     for name, given in (
@@ -433,7 +439,7 @@ def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command,
     assert Path("out/notes.txt").read_text() == "mine"
 
 
-def test_classes_that_differ_by_case_and_names_that_are_no_utf8_are_drawn(command: Command) -> None:
+def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(command: Command) -> None:
     nested().save("m.keras")
     Path("photos").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
