@@ -53,15 +53,17 @@ def test_a_foreign_model_is_drawn_with_every_view(
         "visualize", f"checkpoint={name}", *SAID, photograph, "filters.steps=2", "hydra.run.dir=out"
     )
     assert outcome.status == 0, outcome.err
-    found = json.loads(Path("out/manifest.json").read_text())
+    manifest = json.loads(Path("out/manifest.json").read_text())
     drawn = {
-        entry["layer"] for entry in found["files"] if entry.get("view") == "activations" and "layer" in entry
+        entry["layer"]
+        for entry in manifest["files"]
+        if entry.get("view") == "activations" and "layer" in entry
     }
     assert drawn == {"trunk/first", "trunk/pool", "trunk/second", "out"}
     with Path("out/layers/layers.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["pixels", "trunk/first", "trunk/pool", "trunk/second", "mean", "out"]
-    second = rows["trunk/second"]  # 3, then 4 by pooling, then two more places of stride 2 to either side
+    second = rows["trunk/second"]  # 3; 4 after pooling; then two more positions of stride 2
     assert (second["output"], second["receptive_field"], second["stride"]) == ("9×9×7", "8", "2")
     assert second["parameters"] == str(3 * 3 * 5 * 7 + 7)
     assert rows["out"]["receptive_field"] == ""
@@ -145,7 +147,7 @@ def test_saved_maps_and_their_summary_are_those_of_the_model(
     assert float(first["zeros_share"]) == pytest.approx(float((expected == 0).mean()), abs=1e-6)
     assert float(first["highest"]) == pytest.approx(float(expected.max()), rel=1e-5)
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    (entry,) = [each for each in files if each["path"].endswith("1_trunk.first.png")]
+    (entry,) = [entry for entry in files if entry["path"].endswith("1_trunk.first.png")]
     assert entry["order"] == np.argsort(-expected.mean(axis=(0, 1)), kind="stable").tolist()
     assert entry["normalize"].startswith("all channels on one scale")
     channels = sorted(path.name for path in Path("out/activations/photo/channels").iterdir())
@@ -176,7 +178,7 @@ def test_a_given_range_is_the_scale_of_all_channels(command: Command, photograph
     given = ["activations.normalize=range", "activations.range=[0,2]", "activations.layers=[first]"]
     assert command("visualize", *arguments, *given).status == 0
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    (entry,) = [each for each in files if each.get("layer") == "trunk/first"]
+    (entry,) = [entry for entry in files if entry.get("layer") == "trunk/first"]
     assert entry["normalize"] == "all channels on one scale, 0 to 2"
 
 
@@ -187,8 +189,8 @@ def test_dead_channels_of_a_folder_of_photographs_are_framed(command: Command, p
     model.save("m.keras")
     Path("many").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 3)).astype(np.uint8)
-    for index, each in enumerate(pixels):
-        save_png(Path(f"many/{index}.png"), each)
+    for index, picture in enumerate(pixels):
+        save_png(Path(f"many/{index}.png"), picture)
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.statistics=split", "activations.normalize=dataset"]
     outcome = command("visualize", *arguments, *given, "splits=[many]")
@@ -212,7 +214,7 @@ def test_dead_channels_of_a_folder_of_photographs_are_framed(command: Command, p
     maps = keras.Model(trunk.inputs[0], trunk.get_layer("first").output).predict(inputs, verbose=0)
     assert (first["split_pictures"], first["layer"]) == ("1000", "trunk/first")
     assert float(first["split_zeros_share"]) == pytest.approx((maps == 0).mean(), abs=1e-3)
-    (chart,) = [each for each in files if each["path"].endswith("distributions.png")]
+    (chart,) = [entry for entry in files if entry["path"].endswith("distributions.png")]
     assert chart["caption"].endswith("of the 1,000 images of splits")
     outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
     assert "111 images are too few to find dead channels: expected at least 1,000 in splits" in outcome.out
@@ -238,8 +240,8 @@ def test_maps_before_the_activation_are_drawn(command: Command, photograph: str)
         ]  # fmt: skip
     assert before.min() < 0
     np.testing.assert_array_equal(np.maximum(before, 0), after)
-    files = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
-    on_disk = {str(each.relative_to("out")) for each in Path("out/activations").rglob("*.png")}
+    files = {entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
+    on_disk = {str(path.relative_to("out")) for path in Path("out/activations").rglob("*.png")}
     assert on_disk <= files
     assert len([path for path in files if "/channels/01_before--" in path]) == 5
     assert len([path for path in files if "/channels/01--" in path]) == 5
@@ -252,14 +254,14 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     outcome = command("visualize", *arguments, *given)
     assert outcome.status == 0, outcome.err
     folder = Path("out/activations/photo")
-    found = {path.name: Image.open(path) for path in folder.glob("*.gif")}
-    frames = {name: getattr(each, "n_frames", 1) for name, each in found.items()}
+    images = {path.name: Image.open(path) for path in folder.glob("*.gif")}
+    frames = {name: getattr(image, "n_frames", 1) for name, image in images.items()}
     expected = {"layers.gif": 4, "01_trunk.first.gif": 5, "02_trunk.pool.gif": 5, "03_trunk.second.gif": 7}
     assert frames == expected
-    assert found["layers.gif"].info["duration"] == 250
-    assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
+    assert images["layers.gif"].info["duration"] == 250
+    assert images["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    rates = {each["path"].rpartition("/")[2]: each["rate"] for each in files if "rate" in each}
+    rates = {entry["path"].rpartition("/")[2]: entry["rate"] for entry in files if "rate" in entry}
     assert set(rates) == {f"{name[:-4]}.{ending}" for name in expected for ending in ("gif", "mp4")}
     assert (rates["layers.gif"], rates["01_trunk.first.gif"]) == (4, 50)  # as it is shown
     assert (rates["layers.mp4"], rates["01_trunk.first.mp4"]) == (4, 40)
@@ -270,7 +272,7 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
         assert page.count(f'href="activations/photo/{name}"') == 1
     assert 'src="activations/photo/layers' not in page
     first = np.asarray(Image.open(folder / "01_trunk.first.png").convert("RGB"))
-    shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
+    shown = np.asarray(images["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
 
 
@@ -302,15 +304,15 @@ def test_maps_do_not_depend_on_batches_and_groups_of_layers(
             assert path.read_bytes() == content, path
         page = json.loads(Path(run, "manifest.json").read_text())["files"]
         alone = json.loads(Path(f"out-1-{2**30}/manifest.json").read_text())["files"]
-        assert [each["path"] for each in page] == [each["path"] for each in alone]
+        assert [entry["path"] for entry in page] == [entry["path"] for entry in alone]
         for index in range(3):
             with (
                 np.load(f"out-1-{2**30}/activations/{index}/maps.npz") as expected,
-                np.load(f"{run}/activations/{index}/maps.npz") as found,
+                np.load(f"{run}/activations/{index}/maps.npz") as maps,
             ):
-                assert found.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
-                for name in found.files:
-                    np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+                assert maps.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
+                for name in maps.files:
+                    np.testing.assert_allclose(maps[name], expected[name], rtol=1e-5, atol=1e-6)
 
 
 def test_layers_drawn_before_a_failure_are_on_the_page(
@@ -325,7 +327,7 @@ def test_layers_drawn_before_a_failure_are_on_the_page(
     outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
     assert outcome.status == 1
     assert "layer trunk/second has values up to" in outcome.err.strip().splitlines()[-1]
-    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    listed = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]]
     pictures = [path for path in listed if path.endswith((".jpg", ".png"))]
     assert pictures == [
         *(f"photographs/{index}.jpg" for index in range(3)),
@@ -350,7 +352,7 @@ def test_views_drawn_before_a_failure_are_on_the_page(command: Command, photogra
     outcome = command("visualize", *arguments, "views=[activations,examples]")
     assert outcome.status == 1
     assert "broken.png" in outcome.err.strip().splitlines()[-1]
-    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    listed = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]]
     assert "activations/photo/01_trunk.first.png" in listed
     assert "activations/photo/01_trunk.first.png" in Path("out/index.html").read_text("utf-8")
 
@@ -363,7 +365,7 @@ def test_all_files_are_listed_after_a_failure_within_a_photograph(command: Comma
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
     manifest = json.loads(Path("out/manifest.json").read_text())
-    listed = {each["path"] for each in manifest["files"]}
+    listed = {entry["path"] for entry in manifest["files"]}
     on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
     assert listed | {"manifest.json", ".unfinished"} == on_disk
     assert {"photographs/photo.jpg", "activations/photo/01_trunk.first.png"} <= listed
@@ -408,8 +410,8 @@ def test_photographs_with_odd_names_are_on_the_page(command: Command, photograph
     outcome = command("visualize", *arguments, "hydra.run.dir=out")
     assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
-    assert [each["title"] for each in files if each.get("view") == "photograph"] == odd
-    assert all(Path("out", each["path"]).is_file() for each in files)
+    assert [entry["title"] for entry in files if entry.get("view") == "photograph"] == odd
+    assert all(Path("out", entry["path"]).is_file() for entry in files)
     assert "<b>x" not in Path("out/index.html").read_text("utf-8")
 
 
@@ -453,5 +455,5 @@ def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(comma
         )  # fmt: skip
         assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    assert {each["photograph"] for each in files if "view" in each} == {"photos/c\\udce9.png"}
-    assert any(each["path"].endswith("cat-2_overlay.png") for each in files)
+    assert {entry["photograph"] for entry in files if "view" in entry} == {"photos/c\\udce9.png"}
+    assert any(entry["path"].endswith("cat-2_overlay.png") for entry in files)
