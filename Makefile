@@ -8,6 +8,8 @@ BIN := .venv/bin
 UV := VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet pip
 COMPILE := $(BIN)/uv --quiet pip compile --universal --fork-strategy fewest --no-header --upgrade
 DEMO := outputs/demo
+# one process per core, four at most: each takes up to 2 GB of memory; tests of a file share their fixtures
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo figures test test-all lint format lock clean
@@ -26,11 +28,11 @@ demo: setup ## run the three stages on the built-in data set, and print the path
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py
 
-test: .venv/.dev ## run the tests, without the slow ones (less than ten minutes)
-	$(BIN)/python -m pytest -m "not slow"
+test: .venv/.dev ## run the tests, without the slow ones (about 4 minutes on 2 cores)
+	$(PYTEST) -m "not slow"
 
 test-all: .venv/.dev ## run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: .venv/.dev ## check the code with ruff and mypy
 	$(BIN)/ruff check

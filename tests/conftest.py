@@ -19,7 +19,15 @@ absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 hypothesis.settings.register_profile("project", deadline=None)  # no test here is about time
 hypothesis.settings.load_profile("project")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share a GPU
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = ["test_end_to_end.py", "test_train.py", "test_visualize.py", "test_pretrained.py"]  # files
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that at the end no process waits long for another one."""
+    order = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Mistakes of users: each gives an error of one line, exit status 1 and no traceback."""
+"""Mistakes of users give an error of one line, exit status 1 and no traceback."""
 
 import json
 import shutil
@@ -147,7 +147,7 @@ def test_stage_2(command: Command, run_directory: Path) -> None:
     is_one_line(command("train", "dataset=two"), "no dataset 'two'", "dataset=folder dataset.name=two")
     is_one_line(command("train", *two, *TINY, f"hydra.run.dir={run_directory}"), "overwrite=true")
     is_one_line(command("train", *two, "model=resnet"), "no model 'resnet'", "inception_v3")
-    missing = ["model=inception_v3", "model.input_size=75", "model.weights=none.weights.h5"]
+    missing = ["model=keras_application", "model.application=MobileNet", "model.weights=none.weights.h5"]
     is_one_line(command("train", *two, *missing), "no weights at none.weights.h5")
     assert not list(Path("outputs").glob("*/*"))  # no empty run directories
     dropout = command("train", *two, "model.droput=0.1")
@@ -160,14 +160,6 @@ def test_a_photograph_damaged_after_the_split_is_named(command: Command, run_dir
     damaged.write_bytes(b"damaged")
     outcome = command("train", "dataset=folder", "dataset.name=two", *TINY, "hydra.run.dir=again")
     is_one_line(outcome, f"cannot read {damaged}")
-
-
-def test_a_sweep_continues_after_a_failed_job(command: Command, run_directory: Path) -> None:
-    sweep = ["-m", "dataset=folder", "dataset.name=two,nothing,two", *TINY, "hydra.sweep.dir=sweep"]
-    outcome = command("train", *sweep)
-    assert outcome.status == 1
-    assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 1
-    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == ["0", "2"]
 
 
 def test_stage_3(command: Command, run_directory: Path) -> None:
@@ -185,7 +177,7 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     is_one_line(
         command("visualize", *given, "views=[filters]", "filters.layers=[conv3d]"), "no layer 'conv3d'"
     )
-    is_one_line(command("visualize", *given, "views=[pictures]"), "views", "pictures", "class_activation")
+    is_one_line(command("visualize", *given, "views=[pictures]"), "no view 'pictures': did you mean")
     is_one_line(
         command("visualize", *given, "class_activation.color_map=jett"), "no colour map 'jett'", "jet"
     )
@@ -270,4 +262,4 @@ def test_a_photograph_of_the_data_set_is_recognized_by_its_bytes(
     Path("renamed.png").write_bytes(original.read_bytes())
     draw = [f"checkpoint={run_directory}", "views=[class_activation]", "hydra.run.dir=drawn"]
     assert command("visualize", *draw, "images=renamed.png").status == 0
-    assert "It is <b>light</b>" in Path("drawn/index.html").read_text()
+    assert "True class: <b>light</b>" in Path("drawn/index.html").read_text()

@@ -1,7 +1,14 @@
-"""The demo as `make demo` runs it: three commands in a new folder."""
+"""The demo as `make demo` runs it: the three commands of the Makefile in a new folder.
+
+The variable CONVSCOPE_DEMO names a folder in which `make demo` has already run: the tests check its results.
+.ci/run sets it, so that the demo is trained once. Without it the tests run the commands themselves.
+"""
 
 import csv
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +18,12 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+TRAIN, VISUALIZE = "outputs/demo/train", "outputs/demo/visualize"
 
 
 def run(folder: Path, script: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(ROOT / f"{script}.py"), *arguments],
+        [sys.executable, str(ROOT / script), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -25,22 +33,41 @@ def run(folder: Path, script: str, *arguments: str) -> str:
     return done.stdout
 
 
+def demo_commands() -> list[list[str]]:
+    """Return the script and the arguments of each command of the target `demo` in the Makefile."""
+    text = (ROOT / "Makefile").read_text()
+    recipe = re.search(r"^demo:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    assert recipe
+    lines = re.findall(r"\$\(BIN\)/python (.+)", recipe[1].replace("$(DEMO)", "outputs/demo"))
+    return [line.split() for line in lines]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the demo ran."""
+    """A folder with the data set, the run and the page of the demo."""
     folder = tmp_path_factory.mktemp("demo")
-    run(folder, "create_train_val_test", "dataset=procedural")
-    run(folder, "train", "experiment=demo", "hydra.run.dir=outputs/train")
-    run(folder, "visualize", "hydra.run.dir=outputs/visualize")
+    if finished := os.environ.get("CONVSCOPE_DEMO"):
+        assert Path(finished, VISUALIZE, "index.html").is_file(), f"make demo has not run in {finished}"
+        shutil.copytree(Path(finished, "data/procedural"), folder / "data/procedural")
+        shutil.copytree(Path(finished, "outputs/demo"), folder / "outputs/demo")
+        return folder
+    for command in demo_commands():
+        run(folder, *command)
     return folder
+
+
+def test_the_demo_has_a_command_for_each_stage() -> None:
+    assert [script for script, *_ in demo_commands()] == [
+        "create_train_val_test.py", "train.py", "visualize.py",
+    ]  # fmt: skip
 
 
 def test_the_convnet_is_better_than_the_baselines_and_its_metrics_follow_from_its_predictions(
     demo: Path,
 ) -> None:
-    metrics = json.loads((demo / "outputs/train/metrics.json").read_text())
+    metrics = json.loads((demo / TRAIN / "metrics.json").read_text())
     manifest = json.loads((demo / "data/procedural/manifest.json").read_text())
-    with (demo / "outputs/train/predictions.csv").open(newline="") as file:
+    with (demo / TRAIN / "predictions.csv").open(newline="") as file:
         predictions = list(csv.DictReader(file))
     assert set(metrics) == {"validation", "test"}
     for split, scores in metrics.items():
@@ -77,24 +104,24 @@ def test_the_data_set_is_complete(demo: Path) -> None:
 
 
 def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
-    files = {path.name for path in (demo / "outputs/train").iterdir()}
+    files = {path.name for path in (demo / TRAIN).iterdir()}
     assert files == {
         "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
         "history.csv",
         "layers.txt", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
         "report.html",
     }  # fmt: skip
-    contract = json.loads((demo / "outputs/train/model.json").read_text())
+    contract = json.loads((demo / TRAIN / "model.json").read_text())
     assert contract["preprocessing"]["name"] == "unit_range"
     assert contract["input_size"] == [96, 96]
     assert contract["dataset"]["manifest_sha256"]
-    history = (demo / "outputs/train/history.csv").read_text().splitlines()
+    history = (demo / TRAIN / "history.csv").read_text().splitlines()
     assert history[0] == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate"
     assert len(history) == 1 + contract["training"]["epochs"]
 
 
 def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
-    drawn = demo / "outputs/visualize"
+    drawn = demo / VISUALIZE
     page = (drawn / "index.html").read_text()
     manifest = json.loads((drawn / "manifest.json").read_text())
     paths = [entry["path"] for entry in manifest["files"]]
@@ -112,8 +139,8 @@ def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
 
 
 def test_the_model_is_compared_with_random_weights(demo: Path) -> None:
-    given = ["compare=[random,outputs/train]", "filters.steps=4", "filters.layers=[last_conv]"]
-    out = run(demo, "visualize", *given, "hydra.run.dir=outputs/compare")
+    given = [f"compare=[random,{TRAIN}]", "filters.steps=4", "filters.layers=[last_conv]"]
+    out = run(demo, "visualize.py", *given, "hydra.run.dir=outputs/compare")
     assert "random, train: small_convnet; 5 photograph(s)" in out
     drawn = demo / "outputs/compare"
     paths = [entry["path"] for entry in json.loads((drawn / "manifest.json").read_text())["files"]]
@@ -131,12 +158,18 @@ def test_the_model_is_compared_with_random_weights(demo: Path) -> None:
 
 
 def test_drawing_twice_gives_the_same_bytes(demo: Path) -> None:
-    again = ["hydra.run.dir=outputs/again", "filters.layers=[conv2d_2]", "filters.size=96"]
-    run(demo, "visualize", "checkpoint=outputs/train", *again)
+    """The second command has no `checkpoint=`: it opens the newest run below `outputs`."""
+    again = [
+        "filters.layers=[conv2d_2]",
+        "filters.limit=32",
+        "filters.size=96",
+        "hydra.run.dir=outputs/again",
+    ]
+    run(demo, "visualize.py", *again)
     pictures = sorted(
         path.relative_to(demo / "outputs/again") for path in (demo / "outputs/again").rglob("*.png")
     )
     assert len(pictures) > 45
     for picture in pictures:
-        first = (demo / "outputs/visualize" / picture).read_bytes()
+        first = (demo / VISUALIZE / picture).read_bytes()
         assert first == (demo / "outputs/again" / picture).read_bytes(), picture

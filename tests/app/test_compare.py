@@ -1,7 +1,8 @@
-"""Several models side by side, by the real command."""
+"""Comparisons of several models, drawn by the real command."""
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ Command = Callable[..., Outcome]
 
 
 def save_run(name: str, factor: float, classes: tuple[str, str] = ("dark", "light")) -> None:
-    """A run whose channel 0 is `factor` times red less green, and channel 1 blue plus one."""
+    """Save a run: channel 0 is `factor` times red minus green, channel 1 is blue plus one."""
     model = nets.classifier(np.eye(2), "softmax")
     model.layers[-1].name = "head"
     kernel, *rest = model.get_weights()
@@ -32,21 +33,53 @@ def save_run(name: str, factor: float, classes: tuple[str, str] = ("dark", "ligh
     save_snapshot(nets.classifier(np.eye(2), "softmax"), 0, Path(name))
 
 
-@pytest.fixture
-def runs(command: Command) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`one`, `two` whose channel 0 is twice as strong, and a photograph: its first row red, else black."""
-    save_run("one", 1)
-    save_run("two", 2)
-    pixels = np.zeros((3, 3, 3), np.uint8)
-    pixels[0, :, 0] = 255
-    save_png(Path("red.png"), pixels)
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save_run("one", 1)
+        save_run("two", 2)
+        pixels = np.zeros((3, 3, 3), np.uint8)
+        pixels[0, :, 0] = 255
+        save_png(Path("red.png"), pixels)
+    return folder
+
+
+@pytest.fixture
+def runs(command: Command, folder: Path, tmp_path: Path) -> None:
+    """A copy of `folder`, which tests may change."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def folder_of_different_runs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of `folder`, and four that differ from them by classes, input, channels or layer names."""
+    different = tmp_path_factory.mktemp("different")
+    shutil.copytree(folder, different, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(different)
+        save_run("others", 1, ("cat", "dog"))
+        for name, side, channels, layer in (
+            ("large", 4, 2, "maps"),
+            ("wide", 3, 5, "maps"),
+            ("other", 3, 5, "other"),
+        ):
+            inputs = keras.Input((side, side, 3))
+            maps = keras.layers.Conv2D(channels, 1, name=layer)(inputs)
+            pooled = keras.layers.GlobalAveragePooling2D()(maps)
+            Path(name).mkdir()
+            save_model(keras.Model(inputs, keras.layers.Dense(2, "softmax")(pooled)), Path(name))
+            Contract("by hand", ["dark", "light"], (side, side), by_name("unit_range")).write(Path(name))
+    return different
 
 
 GIVEN = ["images=red.png", "filters.steps=1", "filters.size=16", "hydra.run.dir=out"]
 
 
 def listed() -> dict[str, dict]:
-    return {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    return {entry["path"]: entry for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
 
 
 def table() -> dict[tuple[str, str, str], tuple[str, str, str]]:
@@ -78,11 +111,11 @@ def test_all_models_are_on_one_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_numbers_are_those_worked_out_by_hand(command: Command) -> None:
+def test_the_summary_by_hand(command: Command) -> None:
     done = command("visualize", "compare=[one,two,two/model.keras]", *GIVEN, "views=[activations]")
     assert done.status == 0, done.err
-    # Channel 0 is the same but for a factor, channel 1 is 1 everywhere. The kernel has the weights 1, -1 and
-    # 1, of which the second model doubles two: the square root of 2 in that of 3.
+    # Channel 0 differs by a factor, channel 1 is 1 everywhere. The kernel has the weights 1, -1 and 1; the
+    # second model doubles two of them. The change is the root of 2, relative to the root of 3.
     change = f"{np.sqrt(2 / 3):.6g}"
     assert table() == {
         ("maps", "one", "two"): ("1", "1", change),
@@ -95,7 +128,7 @@ def test_the_numbers_are_those_worked_out_by_hand(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_model_is_as_itself(command: Command) -> None:
+def test_a_model_compared_with_itself_gives_equal_pictures(command: Command) -> None:
     done = command("visualize", "compare=[one,one]", *GIVEN, "comparison.channels=1")
     assert done.status == 0, done.err
     files = listed()
@@ -120,14 +153,14 @@ def test_class_activation_is_on_one_scale(command: Command) -> None:
     done = command("visualize", "compare=[one,two]", *given)
     assert done.status == 0, done.err
     about = listed()["class_activation/red/dark_overlay.png"]
-    # The logit of dark is the mean of channel 0 over 9 places: each place's weight is 1/9.
+    # The logit of dark is the mean of channel 0 over 9 positions: each has the weight 1/9.
     assert about["highest"] == pytest.approx([1 / 9, 2 / 9], rel=1e-5)
     assert about["value_range"] == pytest.approx([0, 2 / 9], rel=1e-5)
     assert about["score"] == pytest.approx([1 / 3, 2 / 3], rel=1e-5)
 
 
 @pytest.mark.usefixtures("runs")
-def test_snapshots_that_share_a_network_are_explained_each_with_its_own_weights(command: Command) -> None:
+def test_snapshots_that_share_a_network_have_their_own_weights(command: Command) -> None:
     model = nets.classifier(np.eye(2), "softmax")
     *trunk, head = model.get_weights()
     model.set_weights([*trunk, 3 * head])
@@ -160,7 +193,7 @@ def test_kernels_are_on_one_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_random_weights_are_the_same_again_and_leave_the_model_alone(command: Command) -> None:
+def test_random_weights_are_reproducible_and_do_not_change_the_model(command: Command) -> None:
     given = ["compare=[random,one,two/snapshots/epoch_000.weights.npz]", *GIVEN]
     assert command("visualize", *given).status == 0
     first = {path: path.read_bytes() for path in sorted(Path("out").rglob("*.*")) if path.suffix != ".html"}
@@ -170,10 +203,14 @@ def test_random_weights_are_the_same_again_and_leave_the_model_alone(command: Co
         if path.suffix in (".png", ".csv"):
             assert path.read_bytes() == content, path
     models = json.loads(Path("out/manifest.json").read_text())["models"]
-    assert [each["title"] for each in models] == ["random", "one", "two epoch 0"]
-    assert ["seed" in each for each in models] == [True, False, False]
-    assert len({each["sha256"] for each in models}) == 3
-    assert table()[("maps", "one", "two epoch 0")] == ("1", "1", "0")  # before it was doubled
+    assert [model["title"] for model in models] == ["random", "one", "two epoch 0"]
+    assert ["seed" in model for model in models] == [True, False, False]
+    assert len({model["sha256"] for model in models}) == 3
+    assert table()[("maps", "one", "two epoch 0")] == (
+        "1",
+        "1",
+        "0",
+    )  # the snapshot has the weights before they were doubled
     assert float(table()[("maps", "random", "one")][2]) > 0.1
     page = Path("out/index.html").read_text("utf-8")
     for section in ("comparison", "photographs", "filters", "layers", "model"):
@@ -194,7 +231,6 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
     assert found[0][1] == found[1][1]
 
 
-@pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -229,19 +265,14 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,two]", "activations.layers=[head]"], "has no feature maps"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(command: Command, arguments: list[str], said: str) -> None:
-    save_run("others", 1, ("cat", "dog"))
-    for name, side, channels, layer in (
-        ("large", 4, 2, "maps"),
-        ("wide", 3, 5, "maps"),
-        ("other", 3, 5, "other"),
-    ):
-        inputs = keras.Input((side, side, 3))
-        maps = keras.layers.Conv2D(channels, 1, name=layer)(inputs)
-        pooled = keras.layers.GlobalAveragePooling2D()(maps)
-        Path(name).mkdir()
-        save_model(keras.Model(inputs, keras.layers.Dense(2, "softmax")(pooled)), Path(name))
-        Contract("by hand", ["dark", "light"], (side, side), by_name("unit_range")).write(Path(name))
+def test_impossible_comparisons_give_an_error_of_one_line(
+    command: Command,
+    folder_of_different_runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(folder_of_different_runs)
     done = command("visualize", *GIVEN, *arguments)
     assert done.status == 1
     assert done.err.strip().splitlines()[-1].startswith("error: ")
@@ -250,7 +281,7 @@ def test_what_cannot_be_compared_is_one_line(command: Command, arguments: list[s
 
 
 @pytest.mark.usefixtures("runs")
-def test_layers_with_other_names_are_matched_by_their_place(command: Command) -> None:
+def test_layers_with_other_names_are_matched_by_their_position(command: Command) -> None:
     model = keras.saving.load_model("one/model.keras")
     for layer in model.layers:
         layer.name = f"{layer.name}_17"
@@ -261,7 +292,7 @@ def test_layers_with_other_names_are_matched_by_their_place(command: Command) ->
 
 
 def save_convolutions(name: str, first: int, classes: int, *, pooled_last: bool = False) -> np.ndarray:
-    """A run of three convolutions that only numbers tell apart; returns the second one's kernel."""
+    """Save a run of three convolutions whose names differ by a number; return the second kernel."""
     layers = [keras.Input((6, 6, 3))]
     for number in range(first, first + 3):
         layers.append(keras.layers.Conv2D(8, 3, padding="same", name=f"conv2d_{number}"))
@@ -280,7 +311,7 @@ def save_convolutions(name: str, first: int, classes: int, *, pooled_last: bool 
 
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(("classes", "pooled_last"), [(2, False), (3, False), (3, True)])
-def test_layers_are_matched_by_place_whatever_the_head(
+def test_layers_are_matched_by_position_for_any_head(
     command: Command, classes: int, pooled_last: bool
 ) -> None:
     one = save_convolutions("first", 1, 2, pooled_last=pooled_last)
@@ -294,7 +325,7 @@ def test_layers_are_matched_by_place_whatever_the_head(
 
 
 @pytest.mark.usefixtures("runs")
-def test_names_decide_where_the_structure_differs(command: Command) -> None:
+def test_layers_are_matched_by_name_if_the_structure_differs(command: Command) -> None:
     save_convolutions("first", 1, 2)
     save_convolutions("second", 2, 2)
     model = keras.saving.load_model("second/model.keras")
@@ -321,8 +352,8 @@ def test_runs_may_have_any_names(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_maps_of_a_single_place_are_on_one_scale(command: Command) -> None:
-    """The mean of red is a third of 1; green and blue are zero."""
+def test_maps_of_a_single_position_are_on_one_scale(command: Command) -> None:
+    """The mean of red is 1/3; green and blue are 0."""
     inputs = keras.Input((3, 3, 3))
     squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeezed")(inputs)
     maps = keras.layers.Conv2D(2, 1, name="maps")(squeezed)
@@ -337,11 +368,11 @@ def test_maps_of_a_single_place_are_on_one_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_foreign_file_is_read_as_it_is_described_beside_a_run(command: Command) -> None:
+def test_the_given_preprocessing_applies_to_the_file_and_not_to_the_run(command: Command) -> None:
     Path("foreign.keras").write_bytes(Path("two/model.keras").read_bytes())
     said = ["preprocessing=minus_one_to_one", "class_names=[dark,light]"]
     done = command("visualize", "compare=[one,foreign.keras]", *said, *GIVEN, "views=[activations]")
     assert done.status == 0, done.err
     assert "note: each model gets its own preprocessing: one unit_range" in done.out
     about = listed()["activations/red/01_maps.png"]
-    assert about["value_range_of_models"][1] == [0, 4]  # red is 1 and green -1, twice their difference
+    assert about["value_range_of_models"][1] == [0, 4]  # red is 1, green is -1: twice their difference

@@ -1,8 +1,10 @@
-"""Snapshots in training and the view that is drawn of them, by the real commands."""
+"""Snapshots of a training and their view, by the real commands."""
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -23,73 +25,84 @@ from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import find_snapshots, save_snapshot
 from convscope.preprocessing import by_name
 from convscope.vis.extractor import Extractor
-from tests.conftest import Outcome
+from tests.conftest import Outcome, run_script
 from tests.vis import nets
 
 Command = Callable[..., Outcome]
 SMALL = ["model.widths=[4,6]", "model.units=4", "model.batch_normalization=true"]
+TRAIN = [
+    "dataset=folder", "dataset.name=two", "model.input_size=32", "augmentation=none", "callbacks=[snapshots]",
+    "training.epochs=3", "training.precision=mixed_bfloat16", "hydra.run.dir=run",
+]  # fmt: skip
 APPLICATION = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
 
 
-@pytest.fixture
-def train(command: Command, class_folders: Path) -> Callable[..., None]:
-    """Train on two classes with snapshots, into `run`."""
-    data = ["dataset=folder", "dataset.name=two"]
-    done = command("create_train_val_test", *data, f"dataset.source={class_folders}")
-    assert done.status == 0, done.err
+@pytest.fixture(scope="module")
+def trained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that trains with snapshots into `run`, once for each list of arguments."""
 
-    def run(*arguments: str) -> None:
-        given = [*data, "model.input_size=32", "augmentation=none", "callbacks=[snapshots]"]
-        done = command("train", *given, *arguments, "hydra.run.dir=run")
-        assert done.status == 0, done.err
+    @cache
+    def train(*arguments: str) -> Path:
+        folder = tmp_path_factory.mktemp("evolution")
+        shutil.copytree(trained_folder / "data", folder / "data")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert run_script("train", *TRAIN, *arguments) == 0
+        return folder
 
-    return run
+    return train
 
 
 @pytest.mark.parametrize("model", [SMALL, pytest.param(APPLICATION, marks=pytest.mark.slow)])
 def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
-    train: Callable[..., None], model: list[str]
+    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: list[str]
 ) -> None:
-    train(*model, "training.epochs=2", "training.precision=mixed_bfloat16")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained(*model), tmp_path, dirs_exist_ok=True)
     with Path("run/history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     bundle = open_checkpoint(Path("run"))
-    before = [each.copy() for each in bundle.model.get_weights()]
+    before = [weights.copy() for weights in bundle.model.get_weights()]
     config = VisualizeConfig(checkpoint="run", views=["evolution"])
     view = Evolution(
         Run(config, Output(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
     )
-    assert view.epochs == [0, 1, 2]
+    assert view.epochs == [0, 1, 2, 3]
     photograph = view.photographs[0]
-    found = view.maps(photograph)
+    drawn = view.maps(photograph)
     contract = bundle.contract
     inputs = encode_photographs([decode.load(photograph.path)], contract.input_size, contract.preprocessing)
     convolutions = [layer for layer in bundle.layers if layer.kind == "Conv2D"]
     expected = Extractor(bundle.model, convolutions)(inputs)
-    assert list(found) == [layer.path for layer in convolutions]
+    assert list(drawn) == [layer.path for layer in convolutions]
     best = 1 + int(np.argmin(losses))
-    for path, maps in found.items():
+    for path, maps in drawn.items():
         np.testing.assert_array_equal(maps[best], expected[path][0][..., [2, 0]])
-    assert any(not np.array_equal(maps[0], maps[best]) for maps in found.values())
+    assert any(not np.array_equal(maps[0], maps[best]) for maps in drawn.values())
+    view.run.output.begin([view.settings])
     assert list(view.draw())
     for ours, theirs in zip(view.run.models.first.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_that_is_trained_anew_has_no_snapshots_of_the_old_one(train: Callable[..., None]) -> None:
-    train(*SMALL, "training.epochs=3")
-    old = [each.path.read_bytes() for each in find_snapshots(Path("run"))]
-    train(*SMALL, "training.epochs=3", "snapshots.every=2", "overwrite=true")
-    found = find_snapshots(Path("run"))
-    assert [each.epoch for each in found] == [0, 2, 3]
-    assert [each.path.read_bytes() for each in found] == [old[0], old[2], old[3]]  # of the same seed
+def test_a_repeated_training_removes_the_snapshots_of_the_earlier_one(
+    command: Command, trained: Callable[..., Path], tmp_path: Path
+) -> None:
+    shutil.copytree(trained(*SMALL), tmp_path, dirs_exist_ok=True)
+    old = [snapshot.path.read_bytes() for snapshot in find_snapshots(Path("run"))]
+    done = command("train", *TRAIN, *SMALL, "snapshots.every=2", "overwrite=true")
+    assert done.status == 0, done.err
+    new = find_snapshots(Path("run"))
+    assert [snapshot.epoch for snapshot in new] == [0, 2, 3]
+    assert [snapshot.path.read_bytes() for snapshot in new] == [old[0], old[2], old[3]]  # of the same seed
 
 
 @pytest.fixture
 def run(command: Command) -> None:
-    """In `run` a net whose channel 0 is red less green, and after an epoch twice that, and a photograph.
+    """Save a photograph and `run`, with snapshots of two epochs.
 
-    The first row of the photograph is red, all else is black.
+    Channel 0 is red minus green; the second epoch doubles it. The first row of the photograph is red, the
+    other rows are black.
     """
     model = nets.classifier(np.eye(2), "softmax")
     Path("run").mkdir()
@@ -111,7 +124,7 @@ GIVEN = ["checkpoint=run", "views=[evolution]", "images=red.png", "hydra.run.dir
 def test_all_epochs_are_on_one_scale(command: Command) -> None:
     done = command("visualize", *GIVEN, "evolution.layers=[maps]", "evolution.channels=[0]")
     assert done.status == 0, done.err
-    files = {each["path"]: each for each in json.loads(Path("out/manifest.json").read_text())["files"]}
+    files = {entry["path"]: entry for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
     about = files["evolution/red/01_maps.png"]
     assert about["value_range"] == [0, 2]  # red is 1, and then twice that
     assert (about["epochs"], about["channels"], about["layer"]) == ([0, 1], [0, 0], "maps")
@@ -129,7 +142,7 @@ def test_all_epochs_are_on_one_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
+def test_the_animations_have_one_frame_per_epoch(command: Command) -> None:
     given = [*GIVEN, "evolution.channels=[0]", "evolution.rate=4"]
     done = command("visualize", *given)
     assert done.status == 0, done.err
@@ -142,7 +155,7 @@ def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
             image.seek(index)
             frames.append(np.asarray(image.convert("RGB")).astype(int))
     listed = json.loads(Path("out/manifest.json").read_text())["files"]
-    assert [each["rate"] for each in listed if each["path"].endswith((".gif", ".mp4"))] == [4, 4]
+    assert [entry["rate"] for entry in listed if entry["path"].endswith((".gif", ".mp4"))] == [4, 4]
     video = cv2.VideoCapture("out/evolution/red/01_maps.mp4")
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) / video.get(cv2.CAP_PROP_FPS) == 2 / 4
     frames += [video.read()[1][..., ::-1].astype(int)]
@@ -165,7 +178,7 @@ def test_the_animations_have_a_frame_an_epoch(command: Command) -> None:
         (["checkpoint=bare/model.keras"], "train.py callbacks=[snapshots]"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(command: Command, arguments: list[str], said: str) -> None:
+def test_wrong_options_give_an_error_of_one_line(command: Command, arguments: list[str], said: str) -> None:
     Path("bare").mkdir()
     for name in ("model.keras", "model.json"):
         Path("bare", name).write_bytes(Path("run", name).read_bytes())

@@ -1,4 +1,4 @@
-"""The examples view, by the real command, on a model whose first channel is red and whose second is dead."""
+"""The examples view, by the real command; the first channel of the model is red, the second is dead."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ SIZE = 24
 
 
 def model() -> keras.Model:
-    """Two ReLU channels by 5x5 windows: red without green and blue, and one that never answers."""
+    """Return a model with two ReLU channels of 5×5 pixels: red minus green and blue, and a dead one."""
     inputs = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.Conv2D(2, 5, activation="relu", name="red")(inputs)
     x = keras.layers.Conv2D(3, 20, activation="tanh", name="whole", padding="same", strides=10)(x)
@@ -39,7 +39,7 @@ def model() -> keras.Model:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three pictures twice as high and four times as wide as the input; `planted` has the reddest patch."""
+    """Three pictures, twice as high and four times as wide as the input; `planted` has a red patch."""
     rng = np.random.default_rng(0)
     for name in ("a", "b", "planted"):
         pixels = rng.integers(0, 40, (2 * SIZE, 4 * SIZE, 3)).astype(np.uint8)
@@ -55,7 +55,7 @@ def rows_of(run: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_table_has_what_the_maps_have_and_the_crop_shows_the_patch(
+def test_the_table_has_the_values_of_the_maps_and_the_crop_shows_the_patch(
     command: Command, folder: Path
 ) -> None:
     outcome = command("visualize", *DRAW, f"splits={folder}", "hydra.run.dir=out", "examples.top=3")
@@ -106,23 +106,24 @@ def test_a_later_run_removes_the_table_of_an_earlier_one(command: Command, folde
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_what_is_wrong_is_one_line(command: Command, given: list[str], said: str) -> None:
+def test_wrong_options_give_an_error_of_one_line(command: Command, given: list[str], said: str) -> None:
     Path("bad").mkdir()
-    Path("bad/x.jpg").write_text("no picture")
+    Path("bad/x.jpg").write_text("not an image")
     outcome = command("visualize", *DRAW, *given)
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
     assert said in outcome.err.strip().splitlines()[-1]
 
 
-def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
-    command: Command, class_folders: Path
+def test_a_photograph_in_two_splits_is_searched_once(
+    command: Command,
+    class_folders: Path,
+    trained_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = ["dataset=folder", "dataset.name=two"]
-    assert command("create_train_val_test", *made, f"dataset.source={class_folders}").status == 0
-    tiny = ["model.input_size=32", "model.widths=[4]", "model.units=4", "training.epochs=1"]
-    assert command("train", *made, *tiny, "augmentation=none", "hydra.run.dir=run").status == 0
-    bundle = open_checkpoint(Path("run"))
+    monkeypatch.chdir(trained_folder)
+    bundle = open_checkpoint(Path("donor"))
     data, classes = training_data(bundle.contract.dataset), bundle.contract.class_names
     test = reference_images(["test"], data, classes)
     assert test.plain
@@ -131,11 +132,12 @@ def test_splits_of_the_data_set_and_photographs_are_taken_once_each(
     assert both.paths[: len(test.paths)] == test.paths
     assert len(both.paths) == len({path.resolve() for path in both.paths}) == 20 + 1
     assert not both.plain
-    assert command("visualize", "checkpoint=run", "views=[examples]", "hydra.run.dir=out").status == 0
-    assert {Path(row["photograph"]).parts[-3] for row in rows_of("out")} == {"train"}
+    out = str(tmp_path / "out")
+    assert command("visualize", "checkpoint=donor", "views=[examples]", f"hydra.run.dir={out}").status == 0
+    assert {Path(row["photograph"]).parts[-3] for row in rows_of(out)} == {"train"}
 
 
-def test_without_a_choice_layers_are_searched_after_their_activation() -> None:
+def test_layers_are_searched_after_their_activation_by_default() -> None:
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Conv2D(2, 1, name="conv")(inputs)
     x = keras.layers.ReLU(name="end")(keras.layers.BatchNormalization(name="normal")(x))

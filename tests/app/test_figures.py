@@ -1,4 +1,4 @@
-"""conf/experiment/figures gives the file sets of the older projects, on models shaped as theirs."""
+"""conf/experiment/figures draws the files of the older projects, for models with their layers."""
 
 import json
 from collections.abc import Callable
@@ -25,11 +25,11 @@ def photographs(tmp_path: Path) -> str:
 
 
 def sizes(folder: str, pattern: str) -> dict[str, tuple[int, int]]:
-    """Width and height of the pictures by name."""
+    """Return the width and height of each picture by its name."""
     return {path.name: Image.open(path).size for path in sorted(Path(folder).glob(pattern))}
 
 
-def test_the_corgis_grids(command: Command, photographs: str) -> None:
+def test_the_grids_of_the_corgi_project(command: Command, photographs: str) -> None:
     layers = [keras.Input((150, 150, 3))]
     for number, width in enumerate((32, 64, 128, 128), start=4):
         layers.append(keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number}"))
@@ -41,19 +41,19 @@ def test_the_corgis_grids(command: Command, photographs: str) -> None:
         "visualize", figures, "checkpoint=corgi.keras", *SAID, "class_names=[cat,dog]", photographs
     )
     assert outcome.status == 0, outcome.err
-    found = sizes("out/cat", "*")
-    assert list(found) == [
+    grids = sizes("out/cat", "*")
+    assert list(grids) == [
         "0_conv2d_4.png", "1_max_pooling2d_4.png", "2_conv2d_5.png", "3_max_pooling2d_5.png",
         "4_conv2d_6.png", "5_max_pooling2d_6.png", "6_conv2d_7.png", "7_max_pooling2d_7.png",
     ]  # fmt: skip
-    assert {width for width, _ in found.values()} == {1152}
-    assert sizes("out/dog", "*") == found
+    assert {width for width, _ in grids.values()} == {1152}
+    assert sizes("out/dog", "*") == grids
 
 
 def cats_and_dogs() -> keras.Model:
     """Four blocks of convolution, normalisation, pooling and dropout at 128×128, with few channels."""
     layers = [keras.Input((128, 128, 3))]
-    for number, width in enumerate((5, 17, 3, 2)):
+    for number, width in enumerate((2, 5, 1, 2)):
         layers += [
             keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number + 3}"),
             keras.layers.BatchNormalization(name=f"batch_normalization_{number + 4}"),
@@ -64,39 +64,40 @@ def cats_and_dogs() -> keras.Model:
     return keras.Sequential([*layers, *head])
 
 
-def test_the_cats_and_dogs(command: Command, photographs: str) -> None:
+@pytest.mark.usefixtures("photographs")
+def test_the_figures_of_the_cats_and_dogs_project(command: Command, tmp_path: Path) -> None:
     cats_and_dogs().save("theirs.h5")
     figures = "experiment/figures=cats_vs_dogs_grids"
     given = ["checkpoint=theirs.h5", "class_names=[cat,dog]", "filters.steps=1", "filters.size=100"]
-    outcome = command("visualize", figures, *given, *SAID, photographs)
+    outcome = command("visualize", figures, *given, *SAID, f"images={tmp_path}/cat.png")
     assert outcome.status == 0, outcome.err
-    for name in ("cat", "dog"):
-        grids = sizes(f"out/activations/{name}", "?? *.png")
-        assert len(grids) == 16
-        assert [*grids][::15] == ["01 conv2d_3.png", "16 dropout_7.png"]
-        assert set(grids.values()) == {(1600, 1600)}
-        channels = sizes(f"out/activations/{name}", "??--???.png")
-        assert len(channels) == 4 * (5 + 17 + 3 + 2)
-        assert [*channels][:: len(channels) - 1] == ["01--000.png", "16--001.png"]
-        assert set(channels.values()) == {(406, 406)}
-        with Image.open(f"out/activations/{name}/layers.gif") as moving:
-            assert (moving.n_frames, moving.info["duration"]) == (16, 2000)
-        with Image.open(f"out/activations/{name}/01 conv2d_3.gif") as moving:
-            assert moving.info["duration"] == 200
-    overlays = {f"{name}_heatmap_{kind}.png" for name in ("cat", "dog") for kind in ("only", "overlayed")}
+    grids = sizes("out/activations/cat", "?? *.png")
+    assert len(grids) == 16
+    assert [*grids][::15] == ["01 conv2d_3.png", "16 dropout_7.png"]
+    assert set(grids.values()) == {(1600, 1600)}
+    channels = sizes("out/activations/cat", "??--???.png")
+    assert len(channels) == 4 * (2 + 5 + 1 + 2)
+    assert [*channels][:: len(channels) - 1] == ["01--000.png", "16--001.png"]
+    assert set(channels.values()) == {(406, 406)}
+    with Image.open("out/activations/cat/layers.gif") as moving:
+        assert (moving.n_frames, moving.info["duration"]) == (16, 2000)
+    with Image.open("out/activations/cat/01 conv2d_3.gif") as moving:
+        assert moving.info["duration"] == 200
+    overlays = {f"cat_heatmap_{kind}.png" for kind in ("only", "overlayed")}
     assert set(sizes("out", "*.png")) == overlays
     listed = {entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
     assert overlays <= listed
 
 
-def test_the_flowers_figures(command: Command, photographs: str) -> None:
+@pytest.mark.usefixtures("photographs")
+def test_the_figures_of_the_flowers_project(command: Command, tmp_path: Path) -> None:
     """A network with the trunk that the recipe trains; few patterns of one step."""
     keras.utils.clear_session()  # so that the first convolution is conv2d
     keras.applications.InceptionV3(weights=None, classes=5).save("flowers.keras")
     outcome = command(
         "visualize", "experiment/figures=flowers_inception_v3", "checkpoint=flowers.keras", *SAID,
-        "class_names=[daisy,dandelion,rose,sunflower,tulip]", photographs, "filters.steps=1",
-        "filters.limit=2",
+        "class_names=[daisy,dandelion,rose,sunflower,tulip]", f"images={tmp_path}/cat.png",
+        "filters.steps=1", "filters.limit=2",
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     names = {f"{kind}_{number}_grid.jpg" for kind in ("conv2d", "activation") for number in (1, 4, 9)}
@@ -110,7 +111,7 @@ def test_the_flowers_figures(command: Command, photographs: str) -> None:
     assert white[-12 - 299 - 5 : -12 - 299].all()  # the margin between the two patterns
 
 
-def test_two_pictures_are_never_given_one_name(command: Command, photographs: str) -> None:
+def test_a_pattern_that_gives_two_pictures_one_name_is_refused(command: Command, photographs: str) -> None:
     cats_and_dogs().save("theirs.keras")
     for pattern, said in (
         ("activations.file=x.png", "two files would have the name x.png"),
@@ -136,6 +137,6 @@ def test_two_pictures_are_never_given_one_name(command: Command, photographs: st
         assert outcome.status == 1
         assert said in outcome.err.strip().splitlines()[-1]
         entries = json.loads(Path("out/manifest.json").read_text())
-        listed = {entry["path"] for entry in entries["files"]} | {"manifest.json"}
+        listed = {entry["path"] for entry in entries["files"]} | {"manifest.json", ".unfinished"}
         on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
         assert on_disk == listed

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from convscope.images import save_png
-from tests.app.test_train import running
+from tests.app.test_train import interrupt
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -76,21 +76,17 @@ def test_a_second_phase_without_improvement_keeps_the_model_of_the_first(command
 
 
 @pytest.mark.usefixtures("donor")
-def test_a_killed_second_phase_is_resumed_to_the_same_weights(command: Command) -> None:
+def test_a_killed_second_phase_is_resumed_to_the_same_weights(command: Command, tmp_path: Path) -> None:
     settings = [*DATA, *TWO, "training.epochs=6", "training.deterministic=true"]
-    whole = running("whole", *settings, plain=True)
-    assert whole.wait() == 0
-    first = running("killed", *settings, plain=True)
-    for line in first.stdout:
-        if line.startswith("epoch   2/6") and Path("killed/state.npz").exists():
-            first.send_signal(signal.SIGKILL)
-            break
-    first.wait()
-    resumed = running("killed", *settings, plain=True)
-    assert "resuming after epoch" in resumed.communicate()[0]
+    whole = command("train", *settings, "hydra.run.dir=whole")
+    assert whole.status == 0, whole.err
+    interrupt(tmp_path, signal.SIGKILL, *settings)
+    resumed = command("train", *settings, "hydra.run.dir=run")
+    assert resumed.status == 0, resumed.err
+    assert "resuming after epoch" in resumed.out
     for layer in ("conv2d_1", "predictions"):
-        np.testing.assert_array_equal(kernel("killed", layer), kernel("whole", layer))
-    assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()
+        np.testing.assert_array_equal(kernel("run", layer), kernel("whole", layer))
+    assert Path("run/metrics.json").read_text() == Path("whole/metrics.json").read_text()
 
 
 @pytest.mark.usefixtures("donor")

@@ -1,7 +1,6 @@
-"""What a run writes is listed, all of it and nothing else, each with what it is from; and twice the same."""
+"""The manifest lists every file of a run with its sources; the same command writes the same bytes."""
 
 import json
-from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ from convscope.images import save_png
 from convscope.models.bundle import Contract, save_model
 from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import by_name
-from tests.conftest import Outcome
+from tests.conftest import run_script
 
-Command = Callable[..., Outcome]
 PHOTOGRAPH = {"photograph", "photograph_sha256"}
 OF_A_LAYER = {"model_sha256", "layer", "channels", "value_range"}
 MAPS = OF_A_LAYER | PHOTOGRAPH | {"color_map", "normalize"}
-CARRIED = {  # the first pattern that fits
+KEYS = {  # of the first pattern that matches the path
     **dict.fromkeys(
         ("activations/*/layers.gif", "activations/*/layers.mp4"),
         PHOTOGRAPH | {"model_sha256", "layers", "color_map", "rate"},
@@ -48,9 +46,36 @@ CARRIED = {  # the first pattern that fits
 }
 
 
-@pytest.fixture
-def draw(command: Command) -> Callable[[], dict[str, Any]]:
-    """Draw all views of a small convnet with two snapshots, of two photographs, into `out`."""
+ARGUMENTS = [
+    "checkpoint=run",
+    "images=[photos]",
+    "splits=[photos]",
+    "views=[activations,filters,class_activation,layers,examples,evolution]",
+    "activations.channels=true",
+    "activations.animate=[gif,mp4]",
+    "activations.before_activation=true",
+    "activations.save_arrays=float16",
+    "filters.steps=2",
+    "filters.size=16",
+    "seed=7",
+    "hydra.run.dir=out",
+    "overwrite=true",
+]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which all views of a small convnet, with two snapshots and photographs, are in `out`."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save_run_and_photographs()
+        assert run_script("visualize", *ARGUMENTS) == 0
+    return folder
+
+
+def save_run_and_photographs() -> None:
+    """Save a small convnet with two snapshots in `run`, and two photographs in `photos`."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -70,29 +95,6 @@ def draw(command: Command) -> Callable[[], dict[str, Any]]:
     for seed, name in enumerate(("a", "b")):
         pixels = np.random.default_rng(seed).integers(0, 256, (30, 40, 3)).astype(np.uint8)
         save_png(Path(f"photos/{name}.png"), pixels)
-    arguments = [
-        "checkpoint=run",
-        "images=[photos]",
-        "splits=[photos]",
-        "views=[activations,filters,class_activation,layers,examples,evolution]",
-        "activations.channels=true",
-        "activations.animate=[gif,mp4]",
-        "activations.before_activation=true",
-        "activations.save_arrays=float16",
-        "filters.steps=2",
-        "filters.size=16",
-        "seed=7",
-        "hydra.run.dir=out",
-        "overwrite=true",
-    ]
-
-    def run() -> dict[str, Any]:
-        done = command("visualize", *arguments)
-        assert done.status == 0, done.err
-        manifest: dict[str, Any] = json.loads(Path("out/manifest.json").read_text("utf-8"))
-        return manifest
-
-    return run
 
 
 def on_disk() -> dict[str, bytes]:
@@ -100,8 +102,9 @@ def on_disk() -> dict[str, bytes]:
     return {path.relative_to("out").as_posix(): path.read_bytes() for path in paths}
 
 
-def test_every_file_is_listed_with_what_it_is_from(draw: Callable[[], dict[str, Any]]) -> None:
-    manifest = draw()
+def test_every_file_is_listed_with_its_sources(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(drawn)
+    manifest: dict[str, Any] = json.loads(Path("out/manifest.json").read_text("utf-8"))
     entries = manifest["files"]
     listed = [entry["path"] for entry in entries]
     assert sorted([*listed, "manifest.json"]) == sorted(on_disk())
@@ -114,9 +117,9 @@ def test_every_file_is_listed_with_what_it_is_from(draw: Callable[[], dict[str, 
     used = set()
     for entry in entries:
         path = Path(entry["path"])
-        pattern = next(each for each in CARRIED if fnmatch(entry["path"], each))
+        pattern = next(pattern for pattern in KEYS if fnmatch(entry["path"], pattern))
         used.add(pattern)
-        missing = CARRIED[pattern] - set(entry)
+        missing = KEYS[pattern] - set(entry)
         assert not missing, f"{path} lacks {missing}"
         assert entry.get("model_sha256", model) == model
         if "photograph" in entry:
@@ -132,14 +135,14 @@ def test_every_file_is_listed_with_what_it_is_from(draw: Callable[[], dict[str, 
         if path.suffix == ".png":
             with Image.open("out" / path) as image:
                 text = image.info  # type: ignore[attr-defined]
-            for key in CARRIED[pattern]:
+            for key in KEYS[pattern]:
                 assert text[key] == str(entry[key]), (path, key)
             assert (text["Title"], text["Description"]) == (entry["title"], entry["caption"])
-    assert used == set(CARRIED)
+    assert used == set(KEYS)
 
 
-def test_the_same_command_gives_the_same_bytes(draw: Callable[[], dict[str, Any]]) -> None:
-    draw()
+def test_the_same_command_gives_the_same_bytes(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(drawn)
     first = on_disk()
-    draw()
+    assert run_script("visualize", *ARGUMENTS) == 0
     assert on_disk() == first

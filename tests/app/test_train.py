@@ -20,6 +20,7 @@ from convscope.data.manifest import open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.images import resize
 from convscope.models.opening import open_checkpoint
+from convscope.models.snapshots import find_snapshots
 from convscope.training.evaluate import Evaluation, evaluate
 from convscope.training.precision import in_precision
 from tests.conftest import ROOT, Outcome
@@ -57,11 +58,11 @@ def test_a_sigmoid_output_learns_and_can_be_visualized(command: Command) -> None
 
 @pytest.mark.usefixtures("two")
 def test_an_application_of_keras_has_its_own_size_and_preprocessing(command: Command) -> None:
-    arguments = ["model=keras_application", "model.application=MobileNetV3Small", "model.weights=null"]
+    arguments = ["model=keras_application", "model.application=MobileNet", "model.weights=null"]
     trained(command, *arguments, "model.trainable=head")
     contract = json.loads(Path("run/model.json").read_text())
-    assert contract["preprocessing"]["name"] == "none"
-    assert contract["model"] == "mobile_net_v3_small"
+    assert contract["preprocessing"]["name"] == "minus_one_to_one"  # small_convnet has unit_range
+    assert contract["model"] == "mobile_net"
 
 
 @pytest.mark.usefixtures("two")
@@ -78,12 +79,13 @@ def test_frozen_layers_of_a_pretrained_trunk_do_not_change(command: Command) -> 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("engine", ["fast", "keras"])
 def test_both_augmentation_engines_train(command: Command, engine: str) -> None:
-    chosen = ["augmentation=flowers", f"augmentation.engine={engine}", "augmentation.fill_mode=wrap"]
-    before, after = (
-        trained(command, *NET, "training.learning_rate=0"),
-        trained(command, *NET, *chosen, run="two"),
-    )
-    assert not np.array_equal(before.get_weights()[0], after.get_weights()[0])
+    """The weights differ from the initial ones, and from those of `donor`, which has no augmentation."""
+    given = ["augmentation=flowers", f"augmentation.engine={engine}", "augmentation.fill_mode=wrap"]
+    model = trained(command, *NET, *given, "callbacks=[snapshots]")
+    kernel = model.get_weights()[0]
+    initial, _ = find_snapshots(Path("run"))
+    assert not np.array_equal(kernel, initial.weights(model)[0])
+    assert not np.array_equal(kernel, weights("donor")[0])
 
 
 @pytest.mark.usefixtures("two")
@@ -164,20 +166,39 @@ def test_settings_that_cannot_be_trained_give_one_line(
     assert said in outcome.err.strip().splitlines()[-1]
 
 
-def running(run: str, *arguments: str, plain: bool = False) -> subprocess.Popen[str]:
-    """Start `train.py` in a process of its own; with `plain`, pass only these arguments."""
-    given = arguments if plain else [*TINY, *NET, *LONG, *arguments]
-    command = [sys.executable, str(ROOT / "train.py"), *given, f"hydra.run.dir={run}"]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-
-
 LONG = [
     "training.epochs=6", "training.deterministic=true", "augmentation=flowers", "training.patience=9",
     "callbacks=[snapshots]",
 ]  # fmt: skip
+
+
+def interrupt(folder: Path, number: signal.Signals, *arguments: str) -> None:
+    """Train into `run` in a process of its own, and send it a signal after its second epoch."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments, "hydra.run.dir=run"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("epoch   2/6") and (folder / "run/state.npz").exists():  # not in a first phase
+            process.send_signal(number)
+            break
+    process.communicate()
+    assert (folder / "run/state.npz").is_file()
+    assert not (folder / "run/metrics.json").exists()
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, trained_folder: Path) -> Path:
+    """A folder with the data set and with `run`, which was killed after its second epoch.
+
+    Tests work on copies of the run in this folder, because a run can only be resumed on the same data set.
+    """
+    folder = tmp_path_factory.mktemp("killed")
+    shutil.copytree(trained_folder / "data", folder / "data")
+    interrupt(folder, signal.SIGKILL, *TINY, *NET, *LONG)
+    (folder / "run").rename(folder / "killed")
+    return folder
 
 
 def snapshots(run: str) -> dict[str, bytes]:
@@ -188,26 +209,21 @@ def weights(run: str) -> list[np.ndarray]:
     return keras.saving.load_model(f"{run}/model.keras").get_weights()
 
 
-@pytest.mark.usefixtures("two")
-def test_a_killed_run_is_resumed_to_the_weights_of_an_uninterrupted_run(command: Command) -> None:
-    whole = running("whole")
-    for run, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGINT)):
-        first = running(run)
-        for line in first.stdout:
-            if line.startswith("epoch   2/6"):
-                first.send_signal(number)
-                break
-        first.stdout.read()
-        first.wait()
-        assert not Path(run, "metrics.json").exists()
-        resumed = running(run, "resume=true") if number == signal.SIGKILL else running(run)
-        out = resumed.communicate()[0]
-        assert resumed.returncode == 0
-        assert "resuming after epoch" in out
-        assert not Path(run, "state.npz").exists()
-    assert whole.wait() == 0
+def test_an_interrupted_run_is_resumed_to_the_weights_of_an_uninterrupted_run(
+    command: Command, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run is killed, another one is stopped by Ctrl-C; each is resumed in another process."""
+    monkeypatch.chdir(killed)
+    given = [*TINY, *NET, *LONG]
+    trained(command, *NET, *LONG, run="whole")
     assert sorted(snapshots("whole")) == [f"epoch_{epoch:03d}.weights.npz" for epoch in range(7)]
-    for run in ("killed", "stopped"):
+    interrupt(killed, signal.SIGINT, *given)
+    shutil.copytree("killed", "resumed")
+    for run, more in (("resumed", ["resume=true"]), ("run", [])):
+        resumed = command("train", *given, *more, f"hydra.run.dir={run}")
+        assert resumed.status == 0, resumed.err
+        assert "resuming after epoch" in resumed.out
+        assert not Path(run, "state.npz").exists()
         assert snapshots(run) == snapshots("whole")
         assert Path(run, "history.csv").read_text() == Path("whole/history.csv").read_text()
         assert Path(run, "metrics.json").read_text() == Path("whole/metrics.json").read_text()
@@ -219,12 +235,12 @@ def test_a_killed_run_is_resumed_to_the_weights_of_an_uninterrupted_run(command:
 def test_resume_finds_the_interrupted_run_by_its_settings(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("interrupted")
 
     arguments = [*TINY, *NET, "training.epochs=2"]
     with monkeypatch.context() as patch:
-        patch.setattr("convscope.app.train.train.fit", interrupt)
+        patch.setattr("convscope.app.train.train.fit", stop)
         stopped = command("train", *arguments, "hydra.run.dir=outputs/train/one")
     assert stopped.status == 130
     assert "hydra.run.dir=" in stopped.err
@@ -239,17 +255,16 @@ def test_resume_finds_the_interrupted_run_by_its_settings(
     assert "already holds a trained model" in finished.err
 
 
-@pytest.mark.usefixtures("two")
-def test_a_run_is_not_resumed_on_changed_data(command: Command) -> None:
-    first = running("run")
-    for line in first.stdout:
-        if line.startswith("epoch   2/6"):
-            first.kill()
-            break
-    first.communicate()
+def test_a_run_is_not_resumed_on_changed_data(
+    command: Command, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(killed)
+    shutil.copytree("killed", "changed")
     manifest = Path("data/two/manifest.json")
-    manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 7'))
-    outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=run")
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"seed": 0', '"seed": 7'))
+    outcome = command("train", *TINY, *NET, *LONG, "hydra.run.dir=changed")
+    manifest.write_text(text)
     assert outcome.status == 1
     assert "has changed since the run" in outcome.err
 
@@ -307,12 +322,15 @@ def test_the_model_is_saved_without_its_optimizer() -> None:
 
 @pytest.mark.usefixtures("two")
 def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
-    alone = trained(command, *NET, "training.deterministic=false")
-    sweep = ["training.deterministic=true,false", "hydra.sweep.dir=sweep"]
-    outcome = command("train", "-m", *TINY, *NET, *sweep)
-    assert outcome.status == 0, outcome.err
+    """Jobs 0 and 2 have no data set and fail; jobs 1 and 3 give the weights of `donor`, trained alone."""
+    sweep = ["training.deterministic=true,false", "dataset.name=nothing,two", "hydra.sweep.dir=sweep"]
+    outcome = command("train", "-m", *TINY[:-1], *NET, *sweep)
+    assert outcome.status == 1
+    assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 2
+    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == ["1", "3"]
     assert not is_op_determinism_enabled()
-    for job in ("0", "1"):
+    alone = keras.saving.load_model("donor/model.keras")
+    for job in ("1", "3"):
         model = keras.saving.load_model(f"sweep/{job}/model.keras")
         assert model.to_json() == alone.to_json()
         for ours, theirs in zip(model.get_weights(), alone.get_weights(), strict=True):

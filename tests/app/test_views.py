@@ -1,4 +1,4 @@
-"""A view that is defined here and registered in one line is drawn, listed and checked like the others."""
+"""A view that this file defines and registers is drawn, listed and checked like the others."""
 
 import json
 import signal
@@ -126,7 +126,7 @@ def test_a_view_for_one_model_is_refused_with_several(
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_a_new_view_drew_is_kept_after_an_interrupt(command: Command) -> None:
+def test_pictures_of_a_new_view_are_kept_after_an_interrupt(command: Command) -> None:
     done = command("visualize", "checkpoint=one", *GIVEN, "brightness.interrupt=true")
     assert done.status == 130
     assert "shows the pictures drawn so far" in done.err

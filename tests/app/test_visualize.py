@@ -44,8 +44,7 @@ def nested(*, channels: int = 3, units: int = 2) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(units, name="out")(x), name="net")
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
-@pytest.mark.parametrize(("channels", "units"), [(3, 2), (1, 2), (3, 1)])
+@pytest.mark.parametrize(("name", "channels", "units"), [("m.keras", 3, 2), ("m.h5", 1, 2), ("m.h5", 3, 1)])
 def test_a_foreign_model_is_drawn_with_every_view(
     command: Command, photograph: str, name: str, channels: int, units: int
 ) -> None:
@@ -54,15 +53,17 @@ def test_a_foreign_model_is_drawn_with_every_view(
         "visualize", f"checkpoint={name}", *SAID, photograph, "filters.steps=2", "hydra.run.dir=out"
     )
     assert outcome.status == 0, outcome.err
-    found = json.loads(Path("out/manifest.json").read_text())
+    manifest = json.loads(Path("out/manifest.json").read_text())
     drawn = {
-        entry["layer"] for entry in found["files"] if entry.get("view") == "activations" and "layer" in entry
+        entry["layer"]
+        for entry in manifest["files"]
+        if entry.get("view") == "activations" and "layer" in entry
     }
     assert drawn == {"trunk/first", "trunk/pool", "trunk/second", "out"}
     with Path("out/layers/layers.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["pixels", "trunk/first", "trunk/pool", "trunk/second", "mean", "out"]
-    second = rows["trunk/second"]  # 3, then 4 by pooling, then two more places of stride 2 to either side
+    second = rows["trunk/second"]  # 3; 4 after pooling; then two more positions of stride 2
     assert (second["output"], second["receptive_field"], second["stride"]) == ("9×9×7", "8", "2")
     assert second["parameters"] == str(3 * 3 * 5 * 7 + 7)
     assert rows["out"]["receptive_field"] == ""
@@ -77,7 +78,9 @@ def test_a_foreign_model_is_drawn_with_every_view(
     assert page.count("<rect") == 6
 
 
-def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command, photograph: str) -> None:
+def test_class_names_are_read_from_a_file_and_a_wrong_count_is_refused(
+    command: Command, photograph: str
+) -> None:
     nested().save("m.keras")
     Path("names.txt").write_text("dark\nlight\n")
     arguments = ["checkpoint=m.keras", "preprocessing=none", photograph, "views=[class_activation]"]
@@ -102,7 +105,7 @@ def test_class_names_come_from_a_file_and_a_wrong_count_is_said(command: Command
         (["checkpoint=m.keras", *SAID, "activations.layers=[mean]"], "has no feature maps"),
     ],
 )
-def test_what_is_unclear_is_one_line(
+def test_missing_and_unknown_options_give_an_error_of_one_line(
     command: Command, photograph: str, arguments: list[str], said: str
 ) -> None:
     nested().save("m.keras")
@@ -121,7 +124,9 @@ def test_layers_alone_need_no_photograph(command: Command) -> None:
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32"])
-def test_maps_are_saved_and_summed_up(command: Command, photograph: str, kind: str) -> None:
+def test_saved_maps_and_their_summary_are_those_of_the_model(
+    command: Command, photograph: str, kind: str
+) -> None:
     model = nested()
     model.save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
@@ -142,7 +147,7 @@ def test_maps_are_saved_and_summed_up(command: Command, photograph: str, kind: s
     assert float(first["zeros_share"]) == pytest.approx(float((expected == 0).mean()), abs=1e-6)
     assert float(first["highest"]) == pytest.approx(float(expected.max()), rel=1e-5)
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    (entry,) = [each for each in files if each["path"].endswith("1_trunk.first.png")]
+    (entry,) = [entry for entry in files if entry["path"].endswith("1_trunk.first.png")]
     assert entry["order"] == np.argsort(-expected.mean(axis=(0, 1)), kind="stable").tolist()
     assert entry["normalize"].startswith("all channels on one scale")
     channels = sorted(path.name for path in Path("out/activations/photo/channels").iterdir())
@@ -167,25 +172,25 @@ def test_values_that_float16_cannot_hold_are_refused(command: Command, photograp
     assert not Path("maps.npz").exists()
 
 
-def test_one_range_makes_photographs_comparable(command: Command, photograph: str) -> None:
+def test_a_given_range_is_the_scale_of_all_channels(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.normalize=range", "activations.range=[0,2]", "activations.layers=[first]"]
     assert command("visualize", *arguments, *given).status == 0
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    (entry,) = [each for each in files if each.get("layer") == "trunk/first"]
+    (entry,) = [entry for entry in files if entry.get("layer") == "trunk/first"]
     assert entry["normalize"] == "all channels on one scale, 0 to 2"
 
 
-def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, photograph: str) -> None:
+def test_dead_channels_of_a_folder_of_photographs_are_framed(command: Command, photograph: str) -> None:
     model = nested()
     kernel, bias = model.get_layer("trunk").get_layer("first").get_weights()
     model.get_layer("trunk").get_layer("first").set_weights([kernel, bias - np.float32([0, 50, 0, 0, 0])])
     model.save("m.keras")
     Path("many").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 3)).astype(np.uint8)
-    for index, each in enumerate(pixels):
-        save_png(Path(f"many/{index}.png"), each)
+    for index, picture in enumerate(pixels):
+        save_png(Path(f"many/{index}.png"), picture)
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.statistics=split", "activations.normalize=dataset"]
     outcome = command("visualize", *arguments, *given, "splits=[many]")
@@ -209,20 +214,20 @@ def test_dead_channels_are_found_over_a_folder_and_framed(command: Command, phot
     maps = keras.Model(trunk.inputs[0], trunk.get_layer("first").output).predict(inputs, verbose=0)
     assert (first["split_pictures"], first["layer"]) == ("1000", "trunk/first")
     assert float(first["split_zeros_share"]) == pytest.approx((maps == 0).mean(), abs=1e-3)
-    (chart,) = [each for each in files if each["path"].endswith("distributions.png")]
+    (chart,) = [entry for entry in files if entry["path"].endswith("distributions.png")]
     assert chart["caption"].endswith("of the 1,000 images of splits")
     outcome = command("visualize", *arguments, given[0], "splits=[many/1*.png]", "overwrite=true")
     assert "111 images are too few to find dead channels: expected at least 1,000 in splits" in outcome.out
 
 
-def test_a_split_of_data_that_are_not_known_is_refused(command: Command, photograph: str) -> None:
+def test_statistics_without_a_data_set_are_refused(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     outcome = command("visualize", "checkpoint=m.keras", *SAID, photograph, "activations.normalize=dataset")
     assert outcome.status == 1
     assert "set splits=FOLDER" in outcome.err.strip().splitlines()[-1]
 
 
-def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: str) -> None:
+def test_maps_before_the_activation_are_drawn(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
     given = ["activations.before_activation=true", "activations.save_arrays=float32"]
@@ -235,8 +240,8 @@ def test_maps_before_the_activation_are_drawn_too(command: Command, photograph: 
         ]  # fmt: skip
     assert before.min() < 0
     np.testing.assert_array_equal(np.maximum(before, 0), after)
-    files = {each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]}
-    on_disk = {str(each.relative_to("out")) for each in Path("out/activations").rglob("*.png")}
+    files = {entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
+    on_disk = {str(path.relative_to("out")) for path in Path("out/activations").rglob("*.png")}
     assert on_disk <= files
     assert len([path for path in files if "/channels/01_before--" in path]) == 5
     assert len([path for path in files if "/channels/01--" in path]) == 5
@@ -249,14 +254,14 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
     outcome = command("visualize", *arguments, *given)
     assert outcome.status == 0, outcome.err
     folder = Path("out/activations/photo")
-    found = {path.name: Image.open(path) for path in folder.glob("*.gif")}
-    frames = {name: getattr(each, "n_frames", 1) for name, each in found.items()}
+    images = {path.name: Image.open(path) for path in folder.glob("*.gif")}
+    frames = {name: getattr(image, "n_frames", 1) for name, image in images.items()}
     expected = {"layers.gif": 4, "01_trunk.first.gif": 5, "02_trunk.pool.gif": 5, "03_trunk.second.gif": 7}
     assert frames == expected
-    assert found["layers.gif"].info["duration"] == 250
-    assert found["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
+    assert images["layers.gif"].info["duration"] == 250
+    assert images["01_trunk.first.gif"].info["duration"] == 20  # 40 a second; a GIF has no more than 50
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    rates = {each["path"].rpartition("/")[2]: each["rate"] for each in files if "rate" in each}
+    rates = {entry["path"].rpartition("/")[2]: entry["rate"] for entry in files if "rate" in entry}
     assert set(rates) == {f"{name[:-4]}.{ending}" for name in expected for ending in ("gif", "mp4")}
     assert (rates["layers.gif"], rates["01_trunk.first.gif"]) == (4, 50)  # as it is shown
     assert (rates["layers.mp4"], rates["01_trunk.first.mp4"]) == (4, 40)
@@ -267,7 +272,7 @@ def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command,
         assert page.count(f'href="activations/photo/{name}"') == 1
     assert 'src="activations/photo/layers' not in page
     first = np.asarray(Image.open(folder / "01_trunk.first.png").convert("RGB"))
-    shown = np.asarray(found["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
+    shown = np.asarray(images["layers.gif"].convert("RGB")).astype(int)[: first.shape[0], : first.shape[1]]
     assert np.abs(shown - first).mean() < 2
 
 
@@ -280,7 +285,7 @@ def three(tmp_path: Path) -> str:
     return f"images={tmp_path / 'three'}"
 
 
-def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
+def test_maps_do_not_depend_on_batches_and_groups_of_layers(
     command: Command, three: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nested().save("m.keras")
@@ -299,18 +304,18 @@ def test_batches_and_groups_of_layers_give_what_one_photograph_at_a_time_gives(
             assert path.read_bytes() == content, path
         page = json.loads(Path(run, "manifest.json").read_text())["files"]
         alone = json.loads(Path(f"out-1-{2**30}/manifest.json").read_text())["files"]
-        assert [each["path"] for each in page] == [each["path"] for each in alone]
+        assert [entry["path"] for entry in page] == [entry["path"] for entry in alone]
         for index in range(3):
             with (
                 np.load(f"out-1-{2**30}/activations/{index}/maps.npz") as expected,
-                np.load(f"{run}/activations/{index}/maps.npz") as found,
+                np.load(f"{run}/activations/{index}/maps.npz") as maps,
             ):
-                assert found.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
-                for name in found.files:
-                    np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+                assert maps.files == expected.files == ["trunk/first", "trunk/pool", "trunk/second", "out"]
+                for name in maps.files:
+                    np.testing.assert_allclose(maps[name], expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
+def test_layers_drawn_before_a_failure_are_on_the_page(
     command: Command, three: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = nested()
@@ -322,7 +327,7 @@ def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
     outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
     assert outcome.status == 1
     assert "layer trunk/second has values up to" in outcome.err.strip().splitlines()[-1]
-    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    listed = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]]
     pictures = [path for path in listed if path.endswith((".jpg", ".png"))]
     assert pictures == [
         *(f"photographs/{index}.jpg" for index in range(3)),
@@ -339,7 +344,7 @@ def test_groups_that_were_drawn_before_a_failure_are_on_the_page(
     assert not list(Path("out").rglob("*.npz*"))
 
 
-def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photograph: str) -> None:
+def test_views_drawn_before_a_failure_are_on_the_page(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     Path("many").mkdir()
     Path("many/broken.png").write_bytes(b"no picture")
@@ -347,12 +352,12 @@ def test_what_was_drawn_before_a_failure_is_on_the_page(command: Command, photog
     outcome = command("visualize", *arguments, "views=[activations,examples]")
     assert outcome.status == 1
     assert "broken.png" in outcome.err.strip().splitlines()[-1]
-    listed = [each["path"] for each in json.loads(Path("out/manifest.json").read_text())["files"]]
+    listed = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]]
     assert "activations/photo/01_trunk.first.png" in listed
     assert "activations/photo/01_trunk.first.png" in Path("out/index.html").read_text("utf-8")
 
 
-def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command, photograph: str) -> None:
+def test_all_files_are_listed_after_a_failure_within_a_photograph(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     Path("out/activations/photo/03_trunk.second.png").mkdir(parents=True)  # where a grid is to be
     arguments = ["checkpoint=m.keras", *SAID, photograph, "hydra.run.dir=out"]
@@ -360,9 +365,9 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
     assert outcome.status == 1
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
     manifest = json.loads(Path("out/manifest.json").read_text())
-    listed = {each["path"] for each in manifest["files"]}
+    listed = {entry["path"] for entry in manifest["files"]}
     on_disk = {path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()}
-    assert listed | {"manifest.json"} == on_disk
+    assert listed | {"manifest.json", ".unfinished"} == on_disk
     assert {"photographs/photo.jpg", "activations/photo/01_trunk.first.png"} <= listed
 
 
@@ -380,7 +385,7 @@ def test_a_failure_within_a_photograph_leaves_no_file_unlisted(command: Command,
         (["hydra.run.dir=m.keras/out"], "m.keras"),
     ],
 )
-def test_what_a_user_mistypes_is_one_line(
+def test_wrong_paths_and_layers_give_an_error_of_one_line(
     command: Command, photograph: str, arguments: list[str], said: str
 ) -> None:
     nested().save("m.keras")
@@ -405,12 +410,14 @@ def test_photographs_with_odd_names_are_on_the_page(command: Command, photograph
     outcome = command("visualize", *arguments, "hydra.run.dir=out")
     assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
-    assert [each["title"] for each in files if each.get("view") == "photograph"] == odd
-    assert all(Path("out", each["path"]).is_file() for each in files)
+    assert [entry["title"] for entry in files if entry.get("view") == "photograph"] == odd
+    assert all(Path("out", entry["path"]).is_file() for entry in files)
     assert "<b>x" not in Path("out/index.html").read_text("utf-8")
 
 
-def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command, photograph: str) -> None:
+def test_files_of_the_user_in_the_run_directory_are_not_overwritten(
+    command: Command, photograph: str
+) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[class_activation]", "hydra.run.dir=out"]
     for name, given in (
@@ -434,7 +441,7 @@ def test_nothing_that_lies_in_the_run_directory_is_overwritten(command: Command,
     assert Path("out/notes.txt").read_text() == "mine"
 
 
-def test_classes_that_differ_by_case_and_names_that_are_no_utf8_are_drawn(command: Command) -> None:
+def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(command: Command) -> None:
     nested().save("m.keras")
     Path("photos").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
@@ -448,5 +455,5 @@ def test_classes_that_differ_by_case_and_names_that_are_no_utf8_are_drawn(comman
         )  # fmt: skip
         assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    assert {each["photograph"] for each in files if "view" in each} == {"photos/c\\udce9.png"}
-    assert any(each["path"].endswith("cat-2_overlay.png") for each in files)
+    assert {entry["photograph"] for entry in files if "view" in entry} == {"photos/c\\udce9.png"}
+    assert any(entry["path"].endswith("cat-2_overlay.png") for entry in files)

@@ -1,6 +1,4 @@
 import keras
-import pytest
-import tensorflow as tf
 
 from convscope.graph import flatten
 from convscope.models.layer_table import as_text, layer_rows
@@ -30,20 +28,3 @@ def test_flops_and_parameters_by_hand() -> None:
     assert len(text) == 1 + 8 + 1
     assert text[8].split() == ["dense", "Dense", "5", "805", "0.0", "frozen"]
     assert text[-1].split()[:2] == ["total", f"{model.count_params():,}"]
-
-
-@pytest.mark.parametrize("name", ["VGG16", "MobileNetV2", "Xception", "ResNet50V2", "DenseNet121"])
-def test_flops_are_those_of_the_profiler_of_tensorflow(name: str) -> None:
-    """The profiler also counts a multiply-add as two operations."""
-    size = 96
-    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), include_top=False)
-    call = tf.function(lambda x: model(x, training=False))
-    graph = call.get_concrete_function(tf.TensorSpec((1, size, size, 3))).graph
-    options = tf.compat.v1.profiler.ProfileOptionBuilder(
-        tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    )
-    options = options.with_empty_output().with_accounted_types(
-        ["Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"]
-    )
-    counted = tf.compat.v1.profiler.profile(graph, options=options.build()).total_float_ops
-    assert sum(row.flops for row in layer_rows(flatten(model).layers)) == pytest.approx(counted, rel=1e-3)

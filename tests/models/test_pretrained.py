@@ -1,16 +1,20 @@
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from convscope.data.features import key
 from convscope.errors import ConvscopeError
+from convscope.graph import flatten
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application, names
 from convscope.models.head import Head, learn_from, split_at_head
+from convscope.models.layer_table import layer_rows
 
 WEIGHTS = "weights/inception_v3_notop_unit_range.weights.h5"
 LITE = "weights/efficientnet_lite0_imagenet.keras"
@@ -19,6 +23,12 @@ LITE = "weights/efficientnet_lite0_imagenet.keras"
 def build(name: str, classes: int = 5, head: Head | None = None, **options: object) -> keras.Model:
     settings = {"input_size": 75, "weights": None} | options
     return pretrained.from_application(application(name), classes, head=head or Head(), **settings)
+
+
+@cache
+def classifier(name: str) -> keras.Model:
+    """Build an application of Keras with 5 classes once; tests must not change it."""
+    return build(name, input_size=96)
 
 
 @pytest.mark.parametrize("name", names())
@@ -49,14 +59,30 @@ def test_preprocessing_and_size_of_every_application_are_those_of_keras(name: st
 )
 def test_an_application_is_one_flat_graph_with_the_same_names_every_time(name: str) -> None:
     keras.layers.Conv2D(1, 1)  # counts Keras' automatic names up
-    first, second = (build(name, input_size=96) for _ in range(2))
+    first, second = classifier(name), build(name, input_size=96)
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
     assert not any(isinstance(layer, keras.Model) for layer in first.layers)
     assert first.output_shape == (None, 5)
 
 
+@pytest.mark.parametrize("name", ["VGG16", "MobileNetV2", "Xception", "ResNet50V2", "DenseNet121"])
+def test_flops_of_an_application_are_those_of_the_profiler_of_tensorflow(name: str) -> None:
+    """The profiler also counts a multiply-add as two operations."""
+    model = classifier(name)
+    call = tf.function(lambda x: model(x, training=False))
+    graph = call.get_concrete_function(tf.TensorSpec((1, 96, 96, 3))).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder(
+        tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    )
+    options = options.with_empty_output().with_accounted_types(
+        ["Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"]
+    )
+    counted = tf.compat.v1.profiler.profile(graph, options=options.build()).total_float_ops
+    assert sum(row.flops for row in layer_rows(flatten(model).layers)) == pytest.approx(counted, rel=1e-3)
+
+
 def test_layer_names_of_inception_do_not_depend_on_earlier_models() -> None:
-    first, second = (build("InceptionV3") for _ in range(2))
+    first, second = classifier("InceptionV3"), build("InceptionV3")
     names = [layer.name for layer in first.layers]
     assert names == [layer.name for layer in second.layers]
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in first.layers) == 94
@@ -67,7 +93,7 @@ def test_layer_names_of_inception_do_not_depend_on_earlier_models() -> None:
 
 
 def test_default_head_is_that_of_the_flowers_project() -> None:
-    head = build("InceptionV3").layers[-4:]
+    head = classifier("InceptionV3").layers[-4:]
     assert [type(layer).__name__ for layer in head] == ["GlobalAveragePooling2D", "Dense", "Dropout", "Dense"]
     assert (head[1].units, head[2].rate, head[3].units) == (256, 0.1, 5)
 
@@ -87,20 +113,20 @@ def test_head_has_the_layers_of_its_settings(head: Head, kinds: list[str], shape
 
 
 def test_weights_from_a_file_are_loaded_into_the_trunk(shared: Path) -> None:
-    model = build("InceptionV3", input_size=299, weights=str(shared / WEIGHTS))
-    trunk = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(299, 299, 3))
+    model = build("InceptionV3", weights=str(shared / WEIGHTS))
+    trunk = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
     trunk.load_weights(shared / WEIGHTS)
-    x = np.random.default_rng(0).uniform(0, 1, (1, 299, 299, 3)).astype(np.float32)
+    x = np.random.default_rng(0).uniform(0, 1, (1, 75, 75, 3)).astype(np.float32)
     ours = keras.Model(model.inputs[0], model.get_layer("mixed10").output)(x)
     np.testing.assert_array_equal(ours, trunk(x))
 
 
 def test_weights_that_do_not_fit_are_refused_in_one_line(shared: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConvscopeError, match=r"does not fit InceptionV3") as error:
-        build("InceptionV3", weights=str(shared / "weights/vgg16_notop_edges.weights.h5"))
+    with pytest.raises(ConvscopeError, match=r"does not fit MobileNet") as error:
+        build("MobileNet", weights=str(shared / "weights/vgg16_notop_edges.weights.h5"))
     assert "\n" not in str(error.value)
     with pytest.raises(ConvscopeError, match="no weights at"):
-        build("InceptionV3", weights=str(tmp_path / "none.weights.h5"))
+        build("MobileNet", weights=str(tmp_path / "none.weights.h5"))
 
 
 def test_applications_that_cannot_be_built_are_refused_in_one_line() -> None:
