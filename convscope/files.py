@@ -83,14 +83,19 @@ def locked(folder: Path, otherwise: str) -> Iterator[None]:
 def replacing(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; at the end it replaces `target`, if it contains anything.
 
-    If the process is killed, `target` is the complete old folder or the complete new one. On systems that
-    cannot exchange two folders (Linux can), `target` may be missing until the next call restores it. The
-    leftovers of a killed process are removed.
+    If `target` is a symbolic link to a folder, the link stays and its folder is replaced. If the process is
+    killed, `target` is the complete old folder or the complete new one. On systems that cannot exchange two
+    folders (Linux can), `target` may be missing until the next call restores it. The leftovers of a killed
+    process are removed.
 
     Raises:
         ConvscopeError: another process is replacing `target`.
     """
+    target = Path(os.path.realpath(target))
     partial, old = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.old")
+    for leftover in (partial, old):
+        if leftover.is_symlink():
+            leftover.unlink()  # its folder may be a data set
     partial.mkdir(parents=True, exist_ok=True)
     with locked(partial, f"another run is writing {target}"):
         if old.exists() and not target.exists():
