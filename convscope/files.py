@@ -2,12 +2,14 @@
 
 import csv
 import ctypes
+import errno
 import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,9 +58,22 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
+class NotRegularError(OSError):
+    """A path that is a folder, a named pipe or a device; reading it may block for ever."""
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file for reading in binary mode; raise NotRegularError unless it is a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", str(path))
+    return io.BufferedReader(io.FileIO(descriptor))
+
+
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of the bytes of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of the bytes of a regular file, in hexadecimal."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
