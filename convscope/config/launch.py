@@ -115,7 +115,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        _exit_after_interrupt()
     sys.exit(bool(failures))
 
 
@@ -151,8 +151,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
             raise ConvscopeError(f"{key} is not given: add {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
     except KeyboardInterrupt as stop:
-        print(f"\n{str(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        _exit_after_interrupt(f"\n{str(stop) or 'interrupted: nothing was written'}")
     except (ConvscopeError, OmegaConfBaseException, OSError) as error:
         failures.append(explain(error))
         _report(failures[-1], debug=bool(config.debug))
@@ -162,6 +161,14 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
         _report(f"{failures[-1]} (internal error; please report it{hint})", debug=bool(config.debug))
     finally:
         _remove_if_empty(directory)
+
+
+def _exit_after_interrupt(message: str | None = None) -> NoReturn:
+    """Exit with status 130; ignore further Ctrl-C, which would give a traceback and another status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if message:
+        print(message, file=sys.stderr)
+    sys.exit(128 + signal.SIGINT)
 
 
 def _remove_if_empty(directory: Path) -> None:
