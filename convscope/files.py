@@ -3,7 +3,6 @@
 import csv
 import ctypes
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -78,20 +77,23 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def locked(folder: Path, otherwise: str) -> Iterator[None]:
-    """Lock a folder against other processes; raise ConvscopeError(`otherwise`) if another process has it.
+def locked(file: Path, otherwise: str) -> Iterator[None]:
+    """Hold a lock file; raise ConvscopeError(`otherwise`) if another process holds it.
 
-    The operating system releases the lock when the process ends, even if it is killed.
+    The file is removed at the end. If the process is killed, the operating system releases the lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    from filelock import FileLock, Timeout  # slow to import
+
+    lock = FileLock(file)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConvscopeError(f"{otherwise}: wait until it ends, or stop it") from None
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConvscopeError(f"{otherwise}: wait until it ends, or stop it") from None
+    try:
         yield
     finally:
-        os.close(descriptor)
+        file.unlink(missing_ok=True)  # before the release: nobody may hold a removed file
+        lock.release()
 
 
 @contextmanager
@@ -107,12 +109,13 @@ def replacing(target: Path) -> Iterator[Path]:
         ConvscopeError: another process is replacing `target`.
     """
     target = Path(os.path.realpath(target))
-    partial, old = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.old")
-    for leftover in (partial, old):
-        if leftover.is_symlink():
-            leftover.unlink()  # its folder may be a data set
-    partial.mkdir(parents=True, exist_ok=True)
-    with locked(partial, f"another run is writing {target}"):
+    partial, old, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old", "lock"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock, f"another run is writing {target}"):
+        for leftover in (partial, old):
+            if leftover.is_symlink():
+                leftover.unlink()  # its folder may be a data set
+        partial.mkdir(exist_ok=True)
         if old.exists() and not target.exists():
             old.rename(target)
         shutil.rmtree(old, ignore_errors=True)

@@ -1,7 +1,6 @@
 """The main function of every script: compose the configuration, run the stage, report errors in one line."""
 
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -20,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from convscope import run_directories
 from convscope.config import help as help_text
 from convscope.config import overrides
 from convscope.config.explain import explain
@@ -144,6 +144,9 @@ def to_yaml(config: Any) -> str:
 def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
     """Run one job; print an error and append it to `failures`, so that a sweep continues."""
     directory = Path(HydraConfig.get().runtime.output_dir)
+    is_claimed = _has_date()
+    if is_claimed:
+        directory = run_directories.claim_new(directory)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
     try:
@@ -160,7 +163,9 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
         hint = "" if config.debug else " with the output of debug=true"
         _report(f"{failures[-1]} (internal error; please report it{hint})", debug=bool(config.debug))
     finally:
-        _remove_if_empty(directory)
+        if is_claimed:
+            run_directories.release(directory)
+        run_directories.remove_if_empty(directory)
 
 
 def _exit_after_interrupt(message: str | None = None) -> NoReturn:
@@ -171,9 +176,11 @@ def _exit_after_interrupt(message: str | None = None) -> NoReturn:
     sys.exit(128 + signal.SIGINT)
 
 
-def _remove_if_empty(directory: Path) -> None:
-    if directory.is_dir() and directory != Path.cwd() and not any(directory.iterdir()):
-        shutil.rmtree(directory)
+def _has_date() -> bool:
+    """Return whether the run directory is named after the current time, so that two runs may share a name."""
+    config: Any = HydraConfig.get()
+    kind = config.sweep if config.mode is RunMode.MULTIRUN else config.run
+    return "${now:" in str(OmegaConf.to_container(kind, resolve=False))
 
 
 def _report(message: str, *, debug: bool) -> None:

@@ -28,7 +28,7 @@ def choose(config: TrainConfig, directory: Path) -> Path:
     """Return the directory to train in: `directory`, or with `resume` that of the last interrupted run.
 
     Raises:
-        ConvscopeError: the directory holds another run, or there is no run to resume.
+        ConvscopeError: there is no run to resume.
     """
     own_settings = settings(config)
     if config.resume and not _is_interrupted(directory, own_settings):
@@ -40,18 +40,22 @@ def choose(config: TrainConfig, directory: Path) -> Path:
                 "hydra.run.dir=RUN, or start without resume"
             )
         return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+    return directory
+
+
+def check(config: TrainConfig, directory: Path) -> None:
+    """Raise ConvscopeError if the directory holds another run that may not be replaced."""
     if (directory / METRICS_FILE).exists() and not config.overwrite:
         raise ConvscopeError(
             f"{directory} holds a trained model: set overwrite=true to replace it, or choose another "
             "hydra.run.dir"
         )
     started = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if started and not config.overwrite and not _is_interrupted(directory, own_settings):
+    if started and not config.overwrite and not _is_interrupted(directory, settings(config)):
         raise ConvscopeError(
             f"{directory} holds an interrupted run with other settings: use its settings to resume it, set "
             "overwrite=true to replace it, or choose another hydra.run.dir"
         )
-    return directory
 
 
 def clear(directory: Path) -> None:
