@@ -27,19 +27,24 @@ def settings(config: TrainConfig) -> str:
 def choose(config: TrainConfig, directory: Path) -> Path:
     """Return the directory to train in: `directory`, or with `resume` that of the last interrupted run.
 
+    If no run is interrupted, `resume` starts a new one: a run may be killed before it writes its settings.
+
     Raises:
-        ConvscopeError: there is no run to resume.
+        ConvscopeError: the interrupted runs have other settings.
     """
     own_settings = settings(config)
     if config.resume and not _is_interrupted(directory, own_settings):
         runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
         interrupted = [run for run in runs if _is_interrupted(run, own_settings)]
-        if not interrupted:
+        if interrupted:
+            return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+        if not all((run / METRICS_FILE).exists() for run in runs):
             raise ConvscopeError(
                 f"resume=true, but {directory.parent} holds no interrupted run with these settings: set "
                 "hydra.run.dir=RUN, or start without resume"
             )
-        return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+        if not (directory / METRICS_FILE).exists():
+            print(f"{directory.parent} has no interrupted run; starting a new run in {directory}")
     return directory
 
 
