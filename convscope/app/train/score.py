@@ -14,6 +14,7 @@ from convscope.app.train.suspicious_labels import Suspicion
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
+from convscope.data.changes import report_changes
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
@@ -32,12 +33,17 @@ PREDICTIONS = "predictions.csv"
 
 
 def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
-    """Return folder and manifest of the data set; raise ConvscopeError without two classes or more."""
+    """Return folder and manifest of the data set; print a note if its images have changed.
+
+    Raises:
+        ConvscopeError: it does not exist, or has fewer than two classes.
+    """
     assert config.name is not None
     root = Path(config.root).expanduser() / config.name
     manifest = open_dataset(root, config.fold)
     if len(manifest.classes) < 2:
         raise ConvscopeError(f"the data set at {root} has one class: expected two or more")
+    report_changes(root, manifest)
     return root, manifest
 
 
