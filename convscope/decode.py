@@ -1,8 +1,8 @@
 """Decoding: from any image file to an upright 8-bit RGB picture, or to an error with the reason."""
 
 import io
+import os
 import re
-import stat
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from convscope.errors import ConvscopeError, one_line
+from convscope.files import NotRegularError, open_regular
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm"}
@@ -107,7 +108,8 @@ def load_plain(path: Path) -> np.ndarray:
         DecodeError: the file is missing, not an image, or damaged.
     """
     try:
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+        with open_regular(path) as file:
+            pixels = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR_RGB)
     except (OSError, cv2.error):
         pixels = None
     return load(path) if pixels is None else pixels  # load raises an error with the reason
@@ -116,14 +118,15 @@ def load_plain(path: Path) -> np.ndarray:
 def read(path: Path) -> bytes:
     """Return the bytes of a file; raise DecodeError if it is empty or larger than 512 MiB."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DecodeError(path, Reason.not_a_file, "expected a photograph")
-        if status.st_size > LARGEST_FILE:
-            raise DecodeError(
-                path, Reason.bomb, f"{status.st_size >> 20} MiB; expected at most {LARGEST_FILE >> 20}"
-            )
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise DecodeError(
+                    path, Reason.bomb, f"{size >> 20} MiB; expected at most {LARGEST_FILE >> 20}"
+                )
+            content = file.read()
+    except NotRegularError:
+        raise DecodeError(path, Reason.not_a_file, "expected a photograph") from None
     except FileNotFoundError:
         raise DecodeError(path, Reason.missing, "expected the path of a photograph") from None
     except OSError as error:

@@ -2,12 +2,13 @@
 
 import csv
 import ctypes
-import fcntl
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,43 +57,65 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
+class NotRegularError(OSError):
+    """A path that is a folder, a named pipe or a device; reading it may block for ever."""
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file for reading in binary mode; raise NotRegularError unless it is a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", str(path))
+    return io.BufferedReader(io.FileIO(descriptor))
+
+
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of the bytes of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of the bytes of a regular file, in hexadecimal."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def locked(folder: Path, otherwise: str) -> Iterator[None]:
-    """Lock a folder; raise ConvscopeError, with the text `otherwise`, if another process has locked it.
+def locked(file: Path, otherwise: str) -> Iterator[None]:
+    """Hold a lock file; raise ConvscopeError(`otherwise`) if another process holds it.
 
-    The operating system releases the lock when the process ends, even if it is killed.
+    The file is removed at the end. If the process is killed, the operating system releases the lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    from filelock import FileLock, Timeout  # slow to import
+
+    lock = FileLock(file)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConvscopeError(f"{otherwise}: wait until it ends, or stop it") from None
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConvscopeError(f"{otherwise}: wait until it ends, or stop it") from None
+    try:
         yield
     finally:
-        os.close(descriptor)
+        file.unlink(missing_ok=True)  # before the release: nobody may hold a removed file
+        lock.release()
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; at the end, if it is not empty, it replaces `target`.
 
-    If the process is killed, `target` is the complete old folder or the complete new one. On systems that
-    cannot exchange two folders (Linux can), `target` may be missing until the next call restores it. Files
-    that a killed process has left are removed.
+    If `target` is a symbolic link to a folder, the link stays and its folder is replaced. If the process is
+    killed, `target` is the complete old folder or the complete new one. On systems that cannot exchange two
+    folders (Linux can), `target` may be missing until the next call restores it. The leftovers of a killed
+    process are removed.
 
     Raises:
         ConvscopeError: another process is replacing `target`.
     """
-    partial, old = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.old")
-    partial.mkdir(parents=True, exist_ok=True)
-    with locked(partial, f"another run is writing {target}"):
+    target = Path(os.path.realpath(target))
+    partial, old, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old", "lock"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock, f"another run is writing {target}"):
+        for leftover in (partial, old):
+            if leftover.is_symlink():
+                leftover.unlink()  # its folder may be a data set
+        partial.mkdir(exist_ok=True)
         if old.exists() and not target.exists():
             old.rename(target)
         shutil.rmtree(old, ignore_errors=True)

@@ -17,11 +17,21 @@ COMMON = {
     "parallel",
     "preprocessing",
     "progress",
+    "run_directories",
     "__version__",
 }
 LIBRARY = ("data", "models", "training", "vis", "render")
 ALLOWED = {room: {room, *COMMON} for room in LIBRARY}
-ALLOWED["config"] = {"config", "data", "errors", "models", "options", "preprocessing", "training"}
+ALLOWED["config"] = {
+    "config",
+    "data",
+    "errors",
+    "models",
+    "options",
+    "preprocessing",
+    "run_directories",
+    "training",
+}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
 ALLOWED["__init__"] = {"api", "quiet"}

@@ -1,7 +1,6 @@
 """The main function of every script: compose the configuration, run the stage, report errors in one line."""
 
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -20,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from convscope import run_directories
 from convscope.config import help as help_text
 from convscope.config import overrides
 from convscope.config.explain import explain
@@ -110,7 +110,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        _exit_after_interrupt()
     sys.exit(bool(failures))
 
 
@@ -143,6 +143,9 @@ def to_yaml(config: Any) -> str:
 def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
     """Run one job; print an error and append it to `failures`, so that a sweep continues."""
     directory = Path(HydraConfig.get().runtime.output_dir)
+    is_claimed = _has_date()
+    if is_claimed:
+        directory = run_directories.claim_new(directory)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
     try:
@@ -150,8 +153,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
             raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
     except KeyboardInterrupt as stop:
-        print(f"\n{str(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        _exit_after_interrupt(f"\n{str(stop) or 'interrupted: nothing was written'}")
     except (ConvscopeError, OmegaConfBaseException, OSError) as error:
         failures.append(explain(error))
         _report(failures[-1], debug=bool(config.debug))
@@ -160,12 +162,24 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
         hint = "" if config.debug else " with the output of debug=true"
         _report(f"{failures[-1]} (internal error; please report it{hint})", debug=bool(config.debug))
     finally:
-        _remove_if_empty(directory)
+        if is_claimed:
+            run_directories.release(directory)
+        run_directories.remove_if_empty(directory)
 
 
-def _remove_if_empty(directory: Path) -> None:
-    if directory.is_dir() and directory != Path.cwd() and not any(directory.iterdir()):
-        shutil.rmtree(directory)
+def _exit_after_interrupt(message: str | None = None) -> NoReturn:
+    """Exit with status 130; ignore further Ctrl-C, which would give a traceback and another status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if message:
+        print(message, file=sys.stderr)
+    sys.exit(128 + signal.SIGINT)
+
+
+def _has_date() -> bool:
+    """Return whether the run directory is named after the current time, so that two runs may share a name."""
+    config: Any = HydraConfig.get()
+    kind = config.sweep if config.mode is RunMode.MULTIRUN else config.run
+    return "${now:" in str(OmegaConf.to_container(kind, resolve=False))
 
 
 def _report(message: str, *, debug: bool) -> None:

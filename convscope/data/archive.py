@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convscope.errors import ConvscopeError
+from convscope.files import open_regular
 from convscope.progress import progress
 
 MOST_FILES = 3_000_000
@@ -51,7 +52,7 @@ class _Unpacking:
 
     def run(self, archive: Path, target: Path, depth: int) -> None:
         try:
-            with zipfile.ZipFile(archive) as opened:
+            with open_regular(archive) as file, zipfile.ZipFile(file) as opened:
                 members = opened.infolist()
                 self._check_bounds(members)
                 with progress(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from convscope.files import open_regular
 from convscope.parallel import in_threads
 
 MOST = 1000  # images; with more, only the second decimal changes
@@ -48,5 +49,5 @@ def channel_moments(batches: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarr
 
 
 def _histogram(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         return np.array(image.convert("RGB").histogram(), np.int64).reshape(3, 256)

@@ -48,7 +48,7 @@ def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np
     """
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.parent, f"another run is computing features in {path.parent}"):
+        with locked(path.parent / ".lock", f"another run is computing features in {path.parent}"):
             _compute(path, trunk, batches)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)

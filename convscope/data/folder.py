@@ -1,6 +1,7 @@
 """A folder as a source of images: classes by folder, by a pattern on the path, or by a table."""
 
 import csv
+import io
 import os
 import re
 import unicodedata
@@ -13,6 +14,7 @@ from convscope import names
 from convscope.data.inspect import Candidate, Rejected
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError, unknown
+from convscope.files import open_regular
 
 NO_CLASS = "no class"
 SPLIT_OF_FOLDER = {
@@ -198,7 +200,7 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
 
 def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(table), "utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             columns = [name.strip() for name in reader.fieldnames or []]
             missing = {"path", "class"} - set(columns)

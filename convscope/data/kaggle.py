@@ -70,7 +70,7 @@ def fetch(slug: str, downloads: Path, *, largest: int) -> Download:
     if marker.is_file():
         return Download(files, json.loads(marker.read_text("utf-8")))
     home.mkdir(parents=True, exist_ok=True)
-    with locked(home, f"another run is downloading {slug}"):
+    with locked(home / ".lock", f"another run is downloading {slug}"):
         if not archive.is_file():
             about = _download(item, home / "archive.zip.partial")
             write_json(home / "about.json", about)

@@ -1,6 +1,8 @@
 """The manifest of a data set: classes, images and settings. Stage 2 reads only the manifest and images."""
 
+import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -8,7 +10,7 @@ from typing import Any
 
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError
-from convscope.files import sha256, write_json
+from convscope.files import write_json
 
 SPLITS = ("train", "validation", "test")
 VERSION = 2
@@ -24,7 +26,8 @@ class ImageRecord:
     `source` is the origin of the file; `key` is its name in the source, the same on every machine. `sha256`
     is the hash of the bytes; `original` is the hash of the file before a conversion, or empty. `phash` is the
     perceptual hash in hexadecimal, or empty. `width` and `height` are in pixels. `mask` is the path of the
-    ground-truth mask or None.
+    ground-truth mask or None. `size` is the number of bytes and `modified` the modification time in
+    nanoseconds, both 0 if they are not known.
     """
 
     path: str
@@ -38,6 +41,8 @@ class ImageRecord:
     width: int = 0
     height: int = 0
     mask: str | None = None
+    size: int = 0
+    modified: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the manifest; it calls the label `class`."""
@@ -52,6 +57,8 @@ class ImageRecord:
             "phash": self.phash,
             "width": self.width,
             "height": self.height,
+            "size": self.size,
+            "modified": self.modified,
             "mask": self.mask,
         }
         return {name: value for name, value in content.items() if value or name in _ALWAYS}
@@ -126,9 +133,12 @@ def open_dataset(root: Path, fold: int | None = None) -> Manifest:
 
 
 def manifest_hash(root: Path, fold: int | None = None) -> str | None:
-    """Return the SHA-256 of the manifest file, or None if the data set has none."""
+    """Return the SHA-256 of the manifest file without modification times, or None without a manifest."""
     path = root / FILE if fold is None else _fold_file(root, fold)
-    return sha256(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    content = re.sub(rb',\n *"modified": \d+', b"", path.read_bytes())
+    return hashlib.sha256(content).hexdigest()
 
 
 def fold_name(fold: int) -> str:
@@ -201,6 +211,8 @@ def _record(entry: dict[str, Any]) -> ImageRecord:
         phash=str(entry.get("phash", "")),
         width=int(entry.get("width", 0)),
         height=int(entry.get("height", 0)),
+        size=int(entry.get("size", 0)),
+        modified=int(entry.get("modified", 0)),
         mask=mask,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.data.changes import changed_images
 from convscope.data.image_paths import find
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import LabelledImages, labelled_images
@@ -37,7 +38,8 @@ def training_data(about: Mapping[str, Any]) -> TrainingData:
         manifest = open_dataset(root, fold)
     except ConvscopeError:
         return TrainingData(root, None)
-    if manifest_hash(root, fold) != about.get("manifest_sha256"):
+    is_known = manifest_hash(root, fold) == about.get("manifest_sha256")
+    if not is_known or changed_images(root, manifest):
         print(f"note: {root} has changed since the training; the model may have seen its test images")
     return TrainingData(root, manifest)
 

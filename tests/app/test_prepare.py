@@ -281,11 +281,13 @@ def test_a_failed_run_leaves_the_old_data_set_unchanged(
     root = prepare(config(class_folders, tmp_path / "data"))
     before = contents(root)
     written = []
+    link_or_copy = write.link_or_copy
 
-    def full_disk(*_: object) -> None:
+    def full_disk(*arguments: object) -> None:
         written.append(1)
         if len(written) > 7:
             raise OSError(28, "No space left on device")
+        link_or_copy(*arguments)
 
     settings = config(class_folders, tmp_path / "data", FractionsConfig(seed=5), overwrite=True)
     with monkeypatch.context() as patch:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
+from convscope.data.changes import report_changes
 from convscope.data.manifest import FILE, Manifest, open_dataset
 from convscope.errors import ConvscopeError
 
@@ -52,6 +53,7 @@ def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
         return None
     manifest = open_dataset(target)
     _check_images_exist(manifest, target)
+    report_changes(target, manifest)
     if not extend:
         _check_same_settings(manifest, manifest_settings(config), target)
     return manifest

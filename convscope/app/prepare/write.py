@@ -175,6 +175,7 @@ def _write_new(inspected: Inspected, split: str, stem: str, partial: Path, link:
         convert_to_png(candidate.path, partial / path)
     if mask and candidate.mask:
         link_or_copy(candidate.mask, partial / mask, link)
+    status = (partial / path).stat()
     return ImageRecord(
         path=path,
         split=split,
@@ -186,5 +187,7 @@ def _write_new(inspected: Inspected, split: str, stem: str, partial: Path, link:
         phash=f"{inspected.phash.bits:016x}" if inspected.phash else "",
         width=inspected.width,
         height=inspected.height,
+        size=status.st_size,
+        modified=status.st_mtime_ns,
         mask=mask,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from convscope.app.train.build_model import BuiltModel
 from convscope.data import features
+from convscope.data.changes import changed_images
 from convscope.data.features import FeatureBatches
 from convscope.data.manifest import Manifest
 from convscope.data.pipeline import Batches, LabelledImages
@@ -53,6 +54,7 @@ def compute_features(
         paths, np.array([labels[path] for path in paths]), splits["train"].classes, plain
     )
     contents = {root / record.path: record.sha256 for record in manifest.images}
+    contents |= {root / record.path: "" for record in changed_images(root, manifest)}
     trunk, _ = split_at_head(built.model)
     key = features.key(
         trunk,
@@ -110,6 +112,6 @@ def train_head(
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return size and modification time; they replace a missing hash in the manifest."""
+    """Return size and modification time, which stand in for a missing or wrong hash in the manifest."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -27,31 +27,40 @@ def settings(config: TrainConfig) -> str:
 def choose(config: TrainConfig, directory: Path) -> Path:
     """Return the directory to train in: `directory`, or with `resume` that of the last interrupted run.
 
+    If no run is interrupted, `resume` starts a new one: a run may be killed before it writes its settings.
+
     Raises:
-        ConvscopeError: the directory holds another run, or there is no run to resume.
+        ConvscopeError: the interrupted runs have other settings.
     """
     current_settings = settings(config)
     if config.resume and not _is_interrupted(directory, current_settings):
         runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
         interrupted = [run for run in runs if _is_interrupted(run, current_settings)]
-        if not interrupted:
+        if interrupted:
+            return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+        if not all((run / METRICS_FILE).exists() for run in runs):
             raise ConvscopeError(
                 f"resume=true, but {directory.parent} holds no interrupted run with these settings: set "
                 "hydra.run.dir=RUN, or remove resume=true"
             )
-        return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
+        if not (directory / METRICS_FILE).exists():
+            print(f"{directory.parent} has no interrupted run; starting a new run in {directory}")
+    return directory
+
+
+def check(config: TrainConfig, directory: Path) -> None:
+    """Raise ConvscopeError if the directory holds another run that may not be replaced."""
     if (directory / METRICS_FILE).exists() and not config.overwrite:
         raise ConvscopeError(
             f"{directory} already holds a trained model: set overwrite=true to replace it, or choose "
             "another hydra.run.dir"
         )
     started = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if started and not config.overwrite and not _is_interrupted(directory, current_settings):
+    if started and not config.overwrite and not _is_interrupted(directory, settings(config)):
         raise ConvscopeError(
             f"{directory} holds an interrupted run with other settings: use those settings to resume it, "
             "set overwrite=true to replace it, or choose another hydra.run.dir"
         )
-    return directory
 
 
 def clear(directory: Path) -> None:

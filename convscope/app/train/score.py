@@ -14,6 +14,7 @@ from convscope.app.train.suspicious_labels import Suspicion
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
+from convscope.data.changes import report_changes
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
@@ -32,10 +33,10 @@ PREDICTIONS = "predictions.csv"
 
 
 def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
-    """Return folder and manifest of the data set.
+    """Return folder and manifest of the data set; print a note if its images have changed.
 
     Raises:
-        ConvscopeError: the data set does not exist, or has fewer than two classes.
+        ConvscopeError: it does not exist, or has fewer than two classes.
     """
     assert config.name is not None
     root = Path(config.root).expanduser() / config.name
@@ -44,6 +45,7 @@ def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
         raise ConvscopeError(
             f"the data set at {root} has {len(manifest.classes)} class(es): expected at least 2"
         )
+    report_changes(root, manifest)
     return root, manifest
 
 

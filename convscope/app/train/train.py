@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from convscope import run_directories
 from convscope.app.train import run_directory
 from convscope.app.train.announce import announce, draw_batch, warn_of_memory
 from convscope.app.train.build_model import BuiltModel, build
@@ -60,10 +61,13 @@ def run(config: TrainConfig, directory: Path) -> None:
     At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
     a sweep runs in the same process.
     """
-    stage = predict_run if config.predict else evaluate_run if config.evaluate else train
     try:
         with deterministic_ops(config.training.deterministic):
-            stage(config, directory)
+            if not (config.predict or config.evaluate):
+                train(config, directory)
+                return
+            with run_directories.locked(directory):
+                (predict_run if config.predict else evaluate_run)(config, directory)
     finally:
         keras.utils.clear_session()
 
@@ -83,6 +87,13 @@ def train(config: TrainConfig, directory: Path) -> None:
     """
     root, manifest = open_data(config.dataset)
     directory = run_directory.choose(config, directory)
+    with run_directories.locked(directory):
+        run_directory.check(config, directory)
+        _train(config, directory, root, manifest)
+
+
+def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest) -> None:
+    """Train in a directory that no other process writes to."""
     keras.utils.set_random_seed(config.seed)
     built = build(config.model, len(manifest.classes))
     built = replace(built, preprocessing=_normalized(config.augmentation, root, manifest, built))
@@ -93,7 +104,6 @@ def train(config: TrainConfig, directory: Path) -> None:
     contract = _contract(config, root, manifest, built, chosen)
     if interrupted:
         _check_data_is_the_same(directory, contract, interrupted)
-    directory.mkdir(parents=True, exist_ok=True)
     if not interrupted:
         run_directory.clear(directory)
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))

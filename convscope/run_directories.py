@@ -1,0 +1,54 @@
+"""Run directories: each belongs to one run, and one process at a time writes to it."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from convscope import files
+
+LOCK = ".lock"  # a file in the directory while a run writes to it
+
+
+def claim_new(directory: Path) -> Path:
+    """Return a new run directory: `directory`, or the first of DIRECTORY-2, DIRECTORY-3, … without a run.
+
+    Its lock file marks it as claimed, until `release` or the end of `locked` removes the file. `directory`
+    may exist already if it is empty.
+    """
+    names = (f"{directory.name}-{number}" for number in itertools.count(2))
+    for candidate in itertools.chain([directory], map(directory.with_name, names)):
+        candidate.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError, FileNotFoundError):  # another run claims or removes it
+            (candidate / LOCK).touch(exist_ok=False)
+            if [path.name for path in candidate.iterdir()] == [LOCK]:
+                return candidate
+            (candidate / LOCK).unlink()
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Create a run directory and lock it against other processes; remove it at the end if it is empty.
+
+    Raises:
+        ConvscopeError: another process has locked it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with files.locked(directory / LOCK, f"another run is writing to {directory}"):
+            yield
+    finally:
+        remove_if_empty(directory)
+
+
+def release(directory: Path) -> None:
+    """Remove the lock file of a claimed directory."""
+    (directory / LOCK).unlink(missing_ok=True)
+
+
+def remove_if_empty(directory: Path) -> None:
+    """Remove a directory if it is empty and not the current one."""
+    if directory.resolve() != Path.cwd():
+        with suppress(OSError):
+            directory.rmdir()
