@@ -26,10 +26,10 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from convscope.app.visualize.output import Output  # noqa: E402
+from convscope.app.visualize.output import RunOutput  # noqa: E402
 from convscope.app.visualize.photographs import encode  # noqa: E402
 from convscope.app.visualize.run import Run  # noqa: E402
-from convscope.app.visualize.views.activations import Activations  # noqa: E402
+from convscope.app.visualize.views.activations import ActivationsView  # noqa: E402
 from convscope.config.schema.views import ActivationsConfig  # noqa: E402
 from convscope.config.schema.visualize import VisualizeConfig  # noqa: E402
 from convscope.graph import Layer  # noqa: E402
@@ -82,8 +82,8 @@ def _drawing(bundle: ModelBundle, scratch: Path) -> dict[str, Any]:
     config = VisualizeConfig(
         checkpoint=str(scratch), images=[str(scratch / "photograph.png")], views=["activations"]
     )
-    run = Run(config, Output(scratch / "ours", config))
-    view = Activations(run, settings)
+    run = Run(config, RunOutput(scratch / "ours", config))
+    view = ActivationsView(run, settings)
     photographs = run.photographs
     maps = {
         path: values

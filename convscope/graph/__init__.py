@@ -1,9 +1,9 @@
 """Any Keras model as one flat graph of layers, each with a path."""
 
+from convscope.graph.activation import activation_of, as_probabilities, before_activation, probabilities_of
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
 from convscope.graph.layer import Layer
-from convscope.graph.output import activation_of, as_probabilities, before_activation, probabilities_of
 
 __all__ = [
     "Graph",

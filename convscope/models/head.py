@@ -3,7 +3,7 @@
 import keras
 
 from convscope.errors import unknown
-from convscope.models.settings import Head
+from convscope.models.head_settings import Head
 
 POOLINGS = {
     "avg": lambda: keras.layers.GlobalAveragePooling2D(name="average_pooling"),

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from convscope.errors import unknown
-from convscope.training.settings import OptimizationSettings
+from convscope.training.optimization_settings import OptimizationSettings
 
 OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
 SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")

@@ -30,7 +30,7 @@ WEIGHTINGS: dict[str, Weighting] = {"grad_cam": mean_gradient}
 
 
 @dataclass(frozen=True)
-class ClassActivation:
+class Heatmap:
     """The evidence for a class at each position of a layer's maps.
 
     `heat`, float32 (height, width), is the weighted sum of the activations after ReLU, 0 or more, in logits.
@@ -56,7 +56,7 @@ class Cam:
         self._head = keras.Model(cut, logits)
         self._sigmoid = model.output_shape[-1] == 1
 
-    def __call__(self, inputs: np.ndarray, class_index: int) -> ClassActivation:
+    def __call__(self, inputs: np.ndarray, class_index: int) -> Heatmap:
         """Compute the heat and the score of one class for one photograph.
 
         The maps are multiplied by their weights and summed over the channels; negative sums become zero. With
@@ -78,7 +78,7 @@ class Cam:
         values = np.asarray(maps, np.float64)[0]
         weights = self._weighting(values, np.asarray(gradient, np.float64)[0])
         heat = values @ weights if weights.ndim == 1 else (values * weights).sum(axis=-1)
-        return ClassActivation(np.maximum(heat, 0).astype(np.float32), float(value[0]))
+        return Heatmap(np.maximum(heat, 0).astype(np.float32), float(value[0]))
 
 
 def relative(heat: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class ChannelStatistics:
     0.5th percentile, None if it was not measured. `dead`, bool (channels,), marks the channels that are zero
     for all pictures; it is None without a ReLU after the output, or with fewer than 1,000 pictures. `zeros`,
     0..1, is the share of values that are zero (magnitude below 2 to the -40). `histogram` is the histogram of
-    all channels together, as `bars` returns it.
+    all channels together, as `equal_bins` returns it.
     """
 
     pictures: int
@@ -141,7 +141,7 @@ def channel_statistics(
             _quantile(tally.counts, QUANTILE),
             tally.highest <= 0 if tally.cut and pictures >= FEWEST else None,
             float(tally.counts[:, _ONE_SIGN].sum(dtype=np.int64) / max(1, tally.counts.sum(dtype=np.int64))),
-            bars(tally.counts.sum(axis=0, dtype=np.int64)),
+            equal_bins(tally.counts.sum(axis=0, dtype=np.int64)),
             _quantile(tally.counts, 1 - QUANTILE),
         )
         for tally in tallies
@@ -176,7 +176,7 @@ def _histograms(values: np.ndarray) -> np.ndarray:
     return np.bincount(index.ravel(), minlength=channels * _BINS).reshape(channels, _BINS)
 
 
-def bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def equal_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a histogram of the nonzero values in 40 equal steps.
 
     It reaches from their 0.5th to their 99.5th percentile. The values in a bin are assumed to be uniformly

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from convscope import decode
-from convscope.app.visualize.output import Output
+from convscope.app.visualize.output import RunOutput
 from convscope.app.visualize.run import Run
-from convscope.app.visualize.views.evolution import Evolution
+from convscope.app.visualize.views.evolution import EvolutionView
 from convscope.config.schema.views import EvolutionConfig
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import encode_photographs
@@ -64,8 +64,8 @@ def test_the_snapshot_of_the_best_epoch_gives_the_maps_of_the_checkpoint(
     bundle = open_checkpoint(Path("run"))
     before = [weights.copy() for weights in bundle.model.get_weights()]
     config = VisualizeConfig(checkpoint="run", views=["evolution"])
-    view = Evolution(
-        Run(config, Output(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
+    view = EvolutionView(
+        Run(config, RunOutput(Path("out"), config)), EvolutionConfig(layers=["type:Conv2D"], channels=[2, 0])
     )
     assert view.epochs == [0, 1, 2, 3]
     photograph = view.photographs[0]

@@ -11,7 +11,7 @@ import pytest
 
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.images import load_png, save_png
 from convscope.models.bundle import Contract, save_model

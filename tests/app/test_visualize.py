@@ -293,7 +293,7 @@ def test_maps_do_not_depend_on_batches_and_groups_of_layers(
     arguments += ["views=[activations,class_activation]", "activations.animate=mp4"]
     bytes_of_pool = 2 * 11 * 11 * 5 * 4  # of a batch of two; `first` and `second` take more
     for batch, limit in ((1, 2**30), (2, bytes_of_pool), (2, 2**30), (3, 2**30), (2, bytes_of_pool)):
-        monkeypatch.setattr("convscope.app.visualize.views.activations.view.MAX_BYTES", limit)
+        monkeypatch.setattr("convscope.app.visualize.views.activations.drawing.MAX_BYTES", limit)
         run = f"out-{batch}-{limit}"
         before = {path: path.read_bytes() for path in Path(run).rglob("activations/*/*") if path.is_file()}
         outcome = command(
@@ -322,7 +322,7 @@ def test_layers_drawn_before_a_failure_are_on_the_page(
     kernel, bias = model.get_layer("trunk").get_layer("second").get_weights()
     model.get_layer("trunk").get_layer("second").set_weights([kernel * 1e30, bias])
     model.save("m.keras")
-    monkeypatch.setattr("convscope.app.visualize.views.activations.view.MAX_BYTES", 1)
+    monkeypatch.setattr("convscope.app.visualize.views.activations.drawing.MAX_BYTES", 1)
     arguments = ["checkpoint=m.keras", *SAID, three, "activations.save_arrays=float16", "activations.batch=2"]
     outcome = command("visualize", *arguments, "views=[activations]", "hydra.run.dir=out")
     assert outcome.status == 1

@@ -10,8 +10,8 @@ from convscope.vis.channel_statistics import (
     ChannelStatistics,
     _histograms,
     _quantile,
-    bars,
     channel_statistics,
+    equal_bins,
     rectified,
 )
 
@@ -41,7 +41,7 @@ def test_every_value_is_in_the_bin_of_its_magnitude() -> None:
 def test_bars_agree_with_the_numpy_histogram_of_nonzero_values() -> None:
     values = np.random.default_rng(0).normal(0.3, 1, (100_000, 1)).astype(np.float32)
     values[:25_000] = 0
-    counts, ends = bars(_histograms(values)[0])
+    counts, ends = equal_bins(_histograms(values)[0])
     some = values[25_000:]
     assert ends[[0, -1]] == pytest.approx(np.quantile(some, [0.005, 0.995]), rel=1 / 16)
     expected, _ = np.histogram(some, ends)
@@ -51,7 +51,7 @@ def test_bars_agree_with_the_numpy_histogram_of_nonzero_values() -> None:
 
 def test_bars_by_hand() -> None:
     values = np.float32([0] * 90 + [1] * 5 + [3] * 5)[:, None]  # in the bins [1, 1 1/16) and [3, 3 1/8)
-    counts, ends = bars(_histograms(values)[0])
+    counts, ends = equal_bins(_histograms(values)[0])
     assert ends[[0, -1]] == pytest.approx([1 + 0.01 / 16, 3 + 0.99 / 8])
     assert (counts > 0).nonzero()[0].tolist() == [0, 1, 37, 38, 39]  # a step is 0.0531
     assert counts[:2].sum() == pytest.approx(4.95)
@@ -60,7 +60,7 @@ def test_bars_by_hand() -> None:
 
 
 def test_bars_of_zeros_are_empty() -> None:
-    counts, ends = bars(_histograms(np.zeros((9, 1), np.float32))[0])
+    counts, ends = equal_bins(_histograms(np.zeros((9, 1), np.float32))[0])
     assert not counts.any()
     assert (np.diff(ends) > 0).all()
 

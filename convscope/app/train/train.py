@@ -38,8 +38,8 @@ from convscope.training import precision, state
 from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.determinism import deterministic_ops
 from convscope.training.loop import fit
+from convscope.training.optimization_settings import OptimizationSettings
 from convscope.training.recipe import Recipe
-from convscope.training.settings import OptimizationSettings
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from convscope.config.launch import to_yaml
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
@@ -31,7 +31,7 @@ JOURNAL = ".unfinished"  # exists until a run is complete
 PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows them
 
 
-class Output:
+class RunOutput:
     """Reserves file names, writes artifacts, and lists them in their order.
 
     Attributes:

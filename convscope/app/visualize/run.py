@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 from convscope.app.visualize.models import open_models
-from convscope.app.visualize.output import Output
+from convscope.app.visualize.output import RunOutput
 from convscope.app.visualize.photographs import Photograph, encode, open_photographs
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import LabelledImages
@@ -28,7 +28,7 @@ class Run:
             `activations` computes them and `comparison` shows them.
     """
 
-    def __init__(self, config: VisualizeConfig, output: Output) -> None:
+    def __init__(self, config: VisualizeConfig, output: RunOutput) -> None:
         """Open the models; raise ConvscopeError if one cannot be opened."""
         self.config, self.output = config, output
         self.models = open_models(config)

@@ -14,7 +14,7 @@ import numpy as np
 from convscope import images, names
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.errors import unknown
 from convscope.files import csv_text
 from convscope.graph import Layer
@@ -62,7 +62,7 @@ class View(ABC, Generic[Settings]):
         return self.reserve(path, f"{key}={pattern}", f"names that differ by {differing}")
 
     def reserve(self, path: str, what: str, expected: str = "another file name") -> str:
-        """Reserve a file name in the run and return it; see `Output.reserve`."""
+        """Reserve a file name in the run and return it; see `RunOutput.reserve`."""
         return self.run.output.reserve(path, what, view=self.settings.name, expected=expected)
 
     def index_of(self, layer: Layer) -> str:

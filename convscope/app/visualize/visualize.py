@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.app.visualize import page
-from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, Output
+from convscope.app.visualize import page_content
+from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, RunOutput
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
@@ -22,7 +22,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         ConvscopeError: a model, a photograph or a setting does not fit, or `directory` has a page already.
         KeyboardInterrupt: after Ctrl-C; the page shows the pictures that are drawn so far.
     """
-    run = Run(config, Output(directory, config))
+    run = Run(config, RunOutput(directory, config))
     views = [make_view(settings, run) for settings in config.drawn_views()]
     _announce(run)
     run.output.begin([view.settings for view in views])
@@ -43,8 +43,8 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
 def _write_page(run: Run, views: Sequence[View]) -> None:
     """Write manifest and page with the artifacts so far."""
     run.output.artifacts.sort(key=lambda artifact: _order(run, artifact))
-    run.output.write_manifest(page.manifest_models(run))
-    page.write(run, [view.settings for view in views])
+    run.output.write_manifest(page_content.manifest_models(run))
+    page_content.write(run, [view.settings for view in views])
 
 
 def _order(run: Run, artifact: Artifact) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def _announce(run: Run) -> None:
 
 def _draw(run: Run, views: Sequence[View]) -> None:
     """Write the photographs, then each view; the page grows with each view."""
-    for artifact in page.photograph_artifacts(run):
+    for artifact in page_content.photograph_artifacts(run):
         run.output.add(artifact)
     for view in views:
         try:

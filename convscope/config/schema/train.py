@@ -8,10 +8,10 @@ from omegaconf import MISSING
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
-from convscope.models.settings import Head, OutputSettings
+from convscope.models.head_settings import Head, OutputSettings
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
-from convscope.training.settings import OptimizationSettings
+from convscope.training.optimization_settings import OptimizationSettings
 
 
 class Logger(StrEnum):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.errors import ConvscopeError
 from convscope.options import check_range, option
 
@@ -54,7 +54,7 @@ class LayersConfig(ViewConfig):
 
     name = "layers"
     title = "Layers"
-    drawn_by = f"{_VIEWS}.layers:Layers"
+    drawn_by = f"{_VIEWS}.layers:LayersView"
 
 
 @dataclass
@@ -63,7 +63,7 @@ class ClassActivationConfig(ViewConfig):
 
     name = "class_activation"
     title = "Class activation"
-    drawn_by = f"{_VIEWS}.class_activation:ClassActivation"
+    drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
 
     method: str = option("grad_cam", "the method that weights the feature maps: grad_cam")
     layer: str | None = option(
@@ -90,7 +90,7 @@ class ActivationsConfig(ViewConfig):
 
     name = "activations"
     title = "Feature maps"
-    drawn_by = f"{_VIEWS}.activations:Activations"
+    drawn_by = f"{_VIEWS}.activations:ActivationsView"
 
     layers: list[str] = option(
         [],
@@ -189,7 +189,7 @@ class EvolutionConfig(ViewConfig):
 
     name = "evolution"
     title = "Evolution"
-    drawn_by = f"{_VIEWS}.evolution:Evolution"
+    drawn_by = f"{_VIEWS}.evolution:EvolutionView"
     intro = (
         "Feature maps of some channels after each epoch, all on one scale. Epoch 0 is before the first step "
         "of the main phase. Hatched: the channel has the same value at every position."
@@ -217,7 +217,7 @@ class FiltersConfig(ViewConfig):
 
     name = "filters"
     title = "Filters"
-    drawn_by = f"{_VIEWS}.filters:Filters"
+    drawn_by = f"{_VIEWS}.filters:FiltersView"
     intro = (
         "Kernels of the first convolution, and patterns. Each pattern starts as faint noise, and gradient "
         "ascent changes it so that one filter responds more. Hatched: all weights of the kernel are 0, or "
@@ -246,7 +246,7 @@ class ExamplesConfig(ViewConfig):
 
     name = "examples"
     title = "Examples"
-    drawn_by = f"{_VIEWS}.examples:Examples"
+    drawn_by = f"{_VIEWS}.examples:ExamplesView"
     intro = (
         "Each row shows the photographs that activate a channel most, the strongest first. The small number "
         "is the highest activation. A crop shows the receptive field of the strongest position; light grey "
@@ -272,7 +272,7 @@ class ComparisonConfig(ViewConfig):
 
     name = "comparison"
     title = "Differences by layer"
-    drawn_by = f"{_VIEWS}.comparison:Comparison"
+    drawn_by = f"{_VIEWS}.comparison:ComparisonView"
     intro = (
         "Correlation: Pearson's correlation between the feature maps of a channel in both models, over all "
         "positions of all photographs, averaged over channels. It is 1 if the maps differ only by a positive "

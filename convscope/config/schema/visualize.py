@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.errors import ConvscopeError, unknown
 from convscope.models.reading import Reading

@@ -14,7 +14,7 @@ from convscope.render.artifact import Artifact, Role
 from convscope.render.video import mp4, program
 
 if TYPE_CHECKING:
-    from convscope.app.visualize.views.activations.view import Activations
+    from convscope.app.visualize.views.activations.drawing import ActivationsView
 
 _WRITERS = {Animation.gif: gif, Animation.mp4: mp4}
 _CHANNELS_FASTER = 10  # factor of the frames per second from layers to channels
@@ -69,7 +69,7 @@ def animate(
 
 
 def of_layers(
-    view: "Activations", photograph: Photograph, drawn: Sequence[Sequence[Artifact]]
+    view: "ActivationsView", photograph: Photograph, drawn: Sequence[Sequence[Artifact]]
 ) -> Iterator[Artifact]:
     """Write an animation of the pictures of all layers, and one of the channels of each layer.
 

@@ -17,15 +17,14 @@ from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
-from convscope.vis.cam import WEIGHTINGS, Cam, relative
-from convscope.vis.cam import ClassActivation as Heat
+from convscope.vis.cam import WEIGHTINGS, Cam, Heatmap, relative
 from convscope.vis.layer_selection import last_maps, select
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
 _KEY = "class_activation.layer"
 
 
-class ClassActivation(View[ClassActivationConfig]):
+class ClassActivationView(View[ClassActivationConfig]):
     """Draws class activation: overlay and heatmap of one model, or a sheet with several models."""
 
     def __init__(self, run: Run, settings: ClassActivationConfig) -> None:
@@ -70,7 +69,7 @@ class ClassActivation(View[ClassActivationConfig]):
             classes[str(truth)] = "true"
         return classes
 
-    def _heats(self, photograph: Photograph, label: str) -> list[Heat]:
+    def _heats(self, photograph: Photograph, label: str) -> list[Heatmap]:
         """Return the class activation of each model."""
         return [
             cam(encode([photograph], state.bundle), state.bundle.contract.class_names.index(label))

@@ -35,7 +35,7 @@ class Difference:
     change: float
 
 
-class Comparison(View[ComparisonConfig]):
+class ComparisonView(View[ComparisonConfig]):
     """Compares the feature maps (from the view `activations`) and the kernels of each pair of models."""
 
     def draw(self) -> Iterator[Artifact]:

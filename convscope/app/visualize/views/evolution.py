@@ -26,7 +26,7 @@ _TILE, _SMALL_TILE = 96, 48  # side of a tile in pixels, and in a strip with mor
 _FEW_EPOCHS = 16
 
 
-class Evolution(View[EvolutionConfig]):
+class EvolutionView(View[EvolutionConfig]):
     """Draws a strip and animations for each photograph and layer, from the snapshots of the training."""
 
     def __init__(self, run: Run, settings: EvolutionConfig) -> None:

@@ -24,7 +24,7 @@ BATCH = 32
 LONGEST = 72  # pixels of a crop's longer side
 
 
-class Examples(View[ExamplesConfig]):
+class ExamplesView(View[ExamplesConfig]):
     """Searches the reference images once, then draws the strongest crops of each channel."""
 
     def __init__(self, run: Run, settings: ExamplesConfig) -> None:

@@ -24,7 +24,7 @@ KERNEL_SIDE = 48  # maximum of a kernel's longer side in pixels
 _KEY = "filters.layers"
 
 
-class Filters(View[FiltersConfig]):
+class FiltersView(View[FiltersConfig]):
     """Draws the kernels of the first convolution and the patterns of chosen layers."""
 
     def __init__(self, run: Run, settings: FiltersConfig) -> None:

@@ -16,7 +16,7 @@ COLUMNS = ("index", "path", "type", "output", "parameters", "receptive_field", "
 MAX_PRINTED = 40  # layers; longer tables are printed only if no other view is drawn
 
 
-class Layers(View[LayersConfig]):
+class LayersView(View[LayersConfig]):
     """Writes `layers/layers.csv`, prints it if it is short, and shows table and diagram on the page.
 
     With several models, it shows the layers of the first one.

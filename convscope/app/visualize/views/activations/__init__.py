@@ -1,5 +1,5 @@
 """The activations view: feature maps of chosen layers, as grids of one model or strips of several."""
 
-from convscope.app.visualize.views.activations.view import Activations
+from convscope.app.visualize.views.activations.drawing import ActivationsView
 
-__all__ = ["Activations"]
+__all__ = ["ActivationsView"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.app.visualize.photographs import Photograph
-from convscope.app.visualize.views.activations.summary import summary
+from convscope.app.visualize.views.activations.layer_summary import summary
 from convscope.config.schema.views import ActivationsConfig, Normalize, Order, Statistics
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
@@ -19,7 +19,7 @@ from convscope.vis.extractor import BEFORE
 from convscope.vis.layer_counts import LayerCounts
 
 if TYPE_CHECKING:
-    from convscope.app.visualize.views.activations.view import Activations
+    from convscope.app.visualize.views.activations.drawing import ActivationsView
 
 MAX_BARS = 40
 
@@ -31,12 +31,12 @@ class Grids:
     `statistics` has the statistics of the reference images by layer path, if the settings need them.
     """
 
-    view: "Activations"
+    view: "ActivationsView"
     statistics: dict[str, ChannelStatistics] = field(default_factory=dict)
     counts: LayerCounts = field(default_factory=LayerCounts)
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
-        """Return the grid or the bars of a layer, then its channels if the settings say so; see `Layout`."""
+        """Return the grid or the bars of a layer, then its single channels if wanted; see `MapLayout`."""
         (values,) = maps
         about = {
             "layer": layer.path,

@@ -13,18 +13,18 @@ from convscope.render.artifact import Artifact
 from convscope.render.levels import on_one_scale, standardize
 
 if TYPE_CHECKING:
-    from convscope.app.visualize.views.activations.view import Activations
+    from convscope.app.visualize.views.activations.drawing import ActivationsView
 
 
 class MapStrips:
     """The layout of several models."""
 
-    def __init__(self, view: "Activations") -> None:
+    def __init__(self, view: "ActivationsView") -> None:
         """Store the view."""
         self.view = view
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
-        """Return the strip of the first channels of a layer; see `Layout`."""
+        """Return the strip of the first channels of a layer; see `MapLayout`."""
         view, titles = self.view, self.view.run.models.titles
         count = shown_channels(view, layer.channels)
         first = np.stack(maps)[..., :count]

@@ -6,7 +6,7 @@ from typing import Any
 from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
-from convscope.config.schema.view import ViewConfig
+from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
 from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState

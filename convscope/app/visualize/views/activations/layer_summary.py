@@ -11,7 +11,7 @@ from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.layer_counts import COLUMNS, LayerCounts
 
 if TYPE_CHECKING:
-    from convscope.app.visualize.views.activations.view import Activations
+    from convscope.app.visualize.views.activations.drawing import ActivationsView
 
 TABLE, BY_DEPTH, DISTRIBUTIONS = (
     f"activations/{name}" for name in ("summary.csv", "summary.png", "distributions.png")
@@ -19,7 +19,7 @@ TABLE, BY_DEPTH, DISTRIBUTIONS = (
 
 
 def summary(
-    view: "Activations", counts: LayerCounts, statistics: dict[str, ChannelStatistics]
+    view: "ActivationsView", counts: LayerCounts, statistics: dict[str, ChannelStatistics]
 ) -> Iterator[Artifact]:
     """Yield table and charts of the counts, if there are any.
 
@@ -39,7 +39,7 @@ def summary(
 
 
 def _by_depth(
-    view: "Activations",
+    view: "ActivationsView",
     counts: LayerCounts,
     statistics: dict[str, ChannelStatistics],
     about: dict[str, Any],
@@ -61,7 +61,7 @@ def _by_depth(
 
 
 def _distributions(
-    view: "Activations",
+    view: "ActivationsView",
     counts: LayerCounts,
     statistics: dict[str, ChannelStatistics],
     about: dict[str, Any],

@@ -14,7 +14,7 @@ from convscope.app.visualize.view import View
 from convscope.app.visualize.views import animations
 from convscope.app.visualize.views.activations.arrays import saving
 from convscope.app.visualize.views.activations.grids import Grids
-from convscope.app.visualize.views.activations.strips import MapStrips
+from convscope.app.visualize.views.activations.map_strips import MapStrips
 from convscope.config.schema.views import ActivationsConfig, Normalize, Statistics
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
@@ -34,7 +34,7 @@ _KEY = "activations.layers"
 Maps = Mapping[str, np.ndarray]
 
 
-class Layout(Protocol):
+class MapLayout(Protocol):
     """A way to draw the feature maps of a layer."""
 
     def draw(self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]) -> list[Artifact]:
@@ -50,10 +50,10 @@ class Layout(Protocol):
         """Yield summaries of the layers that are drawn so far."""
 
 
-class Activations(View[ActivationsConfig]):
+class ActivationsView(View[ActivationsConfig]):
     """Draws the chosen layers for each photograph."""
 
-    layout: Layout
+    layout: MapLayout
 
     def __init__(self, run: Run, settings: ActivationsConfig) -> None:
         """Check the layers, match them in all models, and open the photographs."""
