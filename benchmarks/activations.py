@@ -53,10 +53,10 @@ def main() -> None:
     bundle = open_application("InceptionV3", None)
     with tempfile.TemporaryDirectory() as scratch:
         results = [_drawing(bundle, Path(scratch)), _process(Path(scratch))]
-    for each in results:
+    for result in results:
         print(
-            f"{each['case']:48} {each['ours']:7.2f} {each['unit']}  {each['other_name']}: "
-            f"{each['other']:7.2f}, ratio {each['ratio']:.2f}"
+            f"{result['case']:48} {result['ours']:7.2f} {result['unit']}  {result['other_name']}: "
+            f"{result['other']:7.2f}, ratio {result['ratio']:.2f}"
         )
     if options.json:
         print(json.dumps({"benchmark": "activations", "results": results}))
@@ -134,11 +134,11 @@ def _process(scratch: Path) -> dict[str, Any]:
         f"hydra.run.dir={scratch / 'drawn'}",
     ]  # fmt: skip
     theirs = [sys.executable, "-c", PLAIN, str(scratch / "model.keras")]
-    taken = [
+    durations = [
         _seconds(lambda command=command: subprocess.run(command, check=True, capture_output=True))
         for command in (ours, theirs)
     ]
-    return _result("whole process, all convolutions, one photograph", *taken, "load and predict only")
+    return _result("whole process, all convolutions, one photograph", *durations, "load and predict only")
 
 
 def _seconds(run: Callable[[], Any]) -> float:

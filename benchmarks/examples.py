@@ -30,7 +30,7 @@ from convscope.vis.example_search import ExampleSearch  # noqa: E402
 from convscope.vis.layer_selection import spread  # noqa: E402
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-TURN = 8  # batches of each in turn
+TURN = 8  # batches until the other measurement takes its turn
 
 
 def main() -> None:
@@ -70,14 +70,14 @@ def _searching(paths: list[Path]) -> dict[str, Any]:
     runs: list[Callable[[np.ndarray], Any]] = [search.add, graph.model.predict_on_batch]
     for run in runs:
         run(batches[0][0])  # the first batch builds the graph
-    taken = [0.0, 0.0]
+    seconds = [0.0, 0.0]
     for start in range(0, len(batches), TURN):
         for which in (0, 1) if start // TURN % 2 else (1, 0):
             started = time.perf_counter()
             for index in range(start, min(start + TURN, len(batches))):
                 runs[which](batches[index][0])
-            taken[which] += time.perf_counter() - started
-    ours, other = (len(paths) / each for each in taken)
+            seconds[which] += time.perf_counter() - started
+    ours, other = (len(paths) / duration for duration in seconds)
     return {
         "case": f"search {len(paths)} photographs, small_convnet", "unit": "images/s", "ours": ours,
         "other": other, "other_name": "prediction alone", "ratio": ours / other,

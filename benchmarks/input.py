@@ -1,7 +1,7 @@
-"""How fast training's input is: both engines, beside decoding and resizing alone, by size and threads.
+"""How fast the input of the training is: both engines, compared with decoding and resizing alone.
 
-The pictures are those of FOLDER, or, without one, drawn ones; the augmentation is the flowers project's
-(rotation 20, shifts 0.2, mirror). Ours and theirs take turns. Takes about a minute.
+The pictures are those of FOLDER, or, without it, drawn pictures. The augmentation is that of the flowers
+project (rotation 20, shifts 0.2, mirror). The measurements alternate. The benchmark takes about a minute.
 """
 
 import argparse
@@ -38,13 +38,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or (SHARED if SHARED.is_dir() else _drawn(Path(scratch)))
-        found = sorted(path for path in folder.glob("*/*") if path.is_file())
-        paths = found[:: max(1, len(found) // COUNT)][:COUNT]
-        results = [each for size in (150, 299) for each in _of_size(paths, size, Path(scratch))]
-    for each in results:
+        files = sorted(path for path in folder.glob("*/*") if path.is_file())
+        paths = files[:: max(1, len(files) // COUNT)][:COUNT]
+        results = [result for size in (150, 299) for result in _of_size(paths, size, Path(scratch))]
+    for result in results:
         print(
-            f"{each['case']:36} {each['ours']:7,.0f} {each['unit']}  {each['other_name']}: "
-            f"{each['other']:7,.0f}, ratio {each['ratio']:.2f}"
+            f"{result['case']:36} {result['ours']:7,.0f} {result['unit']}  {result['other_name']}: "
+            f"{result['other']:7,.0f}, ratio {result['ratio']:.2f}"
         )
     if options.json:
         print(json.dumps({"benchmark": "input", "results": results}))
@@ -75,7 +75,7 @@ def _of_size(paths: list[Path], size: int, scratch: Path) -> list[dict[str, Any]
             started = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - started)
-    rate = {name: len(paths) / statistics.median(each) for name, each in seconds.items()}
+    rate = {name: len(paths) / statistics.median(durations) for name, durations in seconds.items()}
     pairs = [
         *((f"fast, {n}", f"decoding and resizing by Pillow, {n}") for n in (1, 2)),
         *((f"fast, {n}", f"decoding and resizing by OpenCV, {n}") for n in (1, 2)),

@@ -1,7 +1,8 @@
-"""How fast stage 1 inspects and writes a data set, beside bare decoding and a plain copy; its peak memory.
+"""How fast stage 1 inspects and writes a data set, compared with decoding and with a copy; its peak memory.
 
-Photographs are those of FOLDER (class folders), or, without one, 4,000 drawn ones. Every measurement runs in
-a process of its own that may use one core or two; theirs take turns with ours. Takes two to three minutes.
+The photographs are those of FOLDER (class folders), or, without it, 4,000 drawn pictures. Each measurement
+runs in a process of its own on one core or two; the measurements alternate. The benchmark takes two to three
+minutes.
 """
 
 import argparse
@@ -50,10 +51,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or (SHARED if SHARED.is_dir() else _drawn(Path(scratch)))
         results = [*_speeds(folder), _memory()]
-    for each in results:
+    for result in results:
         print(
-            f"{each['case']:44} {each['ours']:8,.0f} {each['unit']:9} {each['other_name']}: "
-            f"{each['other']:,.0f}, ratio {each['ratio']:.2f}"
+            f"{result['case']:44} {result['ours']:8,.0f} {result['unit']:9} {result['other_name']}: "
+            f"{result['other']:,.0f}, ratio {result['ratio']:.2f}"
         )
     if options.json:
         print(json.dumps({"benchmark": "prepare", "results": results}))
@@ -72,7 +73,7 @@ def _speeds(folder: Path) -> list[dict[str, Any]]:
         for _ in range(REPEATS):
             for what in ("decode", "to arrays", "copy", "inspect", "whole"):
                 seconds.setdefault(what, []).append(_in_a_process(what, folder, cores)["seconds"])
-        rate = {what: count / statistics.median(each) for what, each in seconds.items()}
+        rate = {what: count / statistics.median(durations) for what, durations in seconds.items()}
         for ours, other, name in (
             ("inspect", "decode", "bare decoding"),
             ("inspect", "to arrays", "decoding to RGB arrays"),

@@ -1,10 +1,11 @@
-"""How fast training is: a step by model and precision, an epoch end to end, one on cached features.
+"""How fast training is: a step by model and precision, an epoch, and an epoch on cached features.
 
-A step is a batch of noise through `train_on_batch`; theirs is Keras with its defaults. An epoch is a small
-convnet at 150 pixels on some 650 pictures of FOLDER (or drawn ones), with the flowers project's
-augmentation; theirs is what the older projects do, ImageDataGenerator's `flow_from_directory` into `fit`.
-On cached features the head of MobileNetV2 is trained, on the same pictures; the other is the whole network
-with a frozen trunk, fed with pictures. Takes three to four minutes.
+A step is a batch of noise in `train_on_batch`; it is compared with Keras and its defaults. An epoch is a
+small convnet at 150 pixels on about 650 pictures of FOLDER (or drawn pictures) with the augmentation of the
+flowers project; it is compared with `flow_from_directory` of ImageDataGenerator and `fit`, as in the older
+projects.
+The head of MobileNetV2 on cached features of the same pictures is compared with the whole network with a
+frozen trunk. The benchmark takes three to four minutes.
 """
 
 import argparse
@@ -60,10 +61,10 @@ def main() -> None:
         examples = _examples(folder)
         results.append(_epoch(examples, Path(scratch) / "classes"))
         results.append(_cached_epoch(examples, Path(scratch)))
-    for each in results:
+    for result in results:
         print(
-            f"{each['case']:44} {each['ours']:7.1f} {each['unit']}  {each['other_name']}: "
-            f"{each['other']:7.1f}, ratio {each['ratio']:.2f}"
+            f"{result['case']:44} {result['ours']:7.1f} {result['unit']}  {result['other_name']}: "
+            f"{result['other']:7.1f}, ratio {result['ratio']:.2f}"
         )
     if options.json:
         print(json.dumps({"benchmark": "train", "results": results}))
@@ -96,23 +97,23 @@ def _steps(name: str, batch: int, repeats: int) -> list[dict[str, Any]]:
     for precision in known_to_hardware():
         networks[precision] = in_precision(keras.models.clone_model(model), precision)
         Recipe().compile(networks[precision], steps=100)
-    seconds: dict[str, list[float]] = {each: [] for each in networks}
+    seconds: dict[str, list[float]] = {precision: [] for precision in networks}
     for number in range(repeats + 1):
-        for each, network in networks.items():
-            taken = _seconds(lambda network=network: network.train_on_batch(*data))
+        for precision, network in networks.items():
+            duration = _seconds(lambda network=network: network.train_on_batch(*data))
             if number:  # the first step builds the graph
-                seconds[each].append(taken)
-    rate = {each: batch / statistics.median(taken) for each, taken in seconds.items()}
+                seconds[precision].append(duration)
+    rate = {precision: batch / statistics.median(durations) for precision, durations in seconds.items()}
     return [
-        _result(f"step, {name}, {each}", rate[each], rate["plain Keras"], "plain Keras")
-        for each in networks
-        if each != "plain Keras"
+        _result(f"step, {name}, {precision}", rate[precision], rate["plain Keras"], "plain Keras")
+        for precision in networks
+        if precision != "plain Keras"
     ]
 
 
 def _examples(folder: Path) -> LabelledImages:
-    found = sorted(path for path in folder.glob("*/*") if path.is_file())
-    paths = found[:: max(1, len(found) // 650)]
+    files = sorted(path for path in folder.glob("*/*") if path.is_file())
+    paths = files[:: max(1, len(files) // 650)]
     names = sorted({path.parent.name for path in paths})
     return LabelledImages(
         paths, np.array([names.index(path.parent.name) for path in paths]), names, plain=True

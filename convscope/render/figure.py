@@ -51,7 +51,7 @@ def learning_curves(
             axes.plot(epochs[best], kept, "o", color=VALIDATION_COLOR, markersize=11, markerfacecolor="none")
             axes.set_title(f"{name} (kept: epoch {epochs[best]}, {kept:.3f})")
         else:
-            axes.set_title(f"{name} (what was before is kept)")
+            axes.set_title(f"{name} (kept: the model of the first phase)")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
@@ -136,8 +136,12 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
         roc.plot(false, true)
         precision, recalled, _ = metrics.precision_recall_curve(truth == index, probabilities[:, index])
         recall.step(recalled, precision, where="post")
-    roc.set(xlabel="false positives", ylabel="true positives", title="ROC, and the area under it")
-    recall.set(xlabel="recall", ylabel="precision", title="precision and recall, and the mean precision")
+    roc.set(
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        title="ROC curves, with the area under each",
+    )
+    recall.set(xlabel="recall", ylabel="precision", title="precision-recall curves, with average precision")
     for axes, scored in ((roc, areas), (recall, scores)):
         labels = [f"{classes[index]} {scored[index]:.3f}" for index in shown]
         _legend(axes, axes.get_lines(), labels, loc="lower center")
@@ -201,7 +205,7 @@ def shares_by_depth(
                 options: dict[str, Any] = {"color": color, "markersize": 4, "markerfacecolor": face or color}
                 axes.plot(indices, of_series, f"o{style}", label=name + label, **options)
     _name_layers(axes, layers)
-    axes.set(ylim=(-0.03, 1.03), ylabel="share", title="by depth, mean of the photographs")
+    axes.set(ylim=(-0.03, 1.03), ylabel="share", title="share by depth, mean over the photographs")
     axes.grid(alpha=0.25)
     if len(series) == 1:
         axes.legend(frameon=False)
