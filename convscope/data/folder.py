@@ -51,8 +51,8 @@ def find_candidates(
     """Return the files below `source` that have a class, and those that have none.
 
     Without `class_pattern` and `labels`, the class is the name of a folder: on the path from `source` to the
-    file, the topmost folder that directly contains image files. Hidden files are ignored, and links to
-    folders are not followed.
+    file, the topmost folder that directly contains image files. Hidden files are ignored. Links to folders
+    outside `source` are followed; every folder is read once.
 
     Args:
         source: the folder.
@@ -96,7 +96,15 @@ def find_candidates(
 
 def _walk(source: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
     """Yield the folders below `source` that are not hidden, relative and sorted, with their file names."""
-    for parent, folders, files in os.walk(source):
+    top, read = source.resolve(), set()
+    for parent, folders, files in os.walk(source, followlinks=True):
+        folder = Path(parent).resolve()
+        is_own = folder == top / Path(parent).relative_to(source)
+        leads_back = not is_own and (folder.is_relative_to(top) or top.is_relative_to(folder))
+        if folder in read or leads_back:
+            folders.clear()
+            continue
+        read.add(folder)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         inside = PurePosixPath(Path(parent).relative_to(source).as_posix())
         yield inside, sorted(name for name in files if not name.startswith("."))
