@@ -192,10 +192,10 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
             raise ConvscopeError(
                 f"{table} line {line} has the path {text!r}: expected a relative path inside {source}"
             )
-        other_label, other_line = first_row.setdefault(text, (label, line))
+        other_label, other_line = first_row.setdefault(str(path), (label, line))
         if other_label != label:
             raise ConvscopeError(
-                f"{table} gives {text!r} the class {other_label!r} in line {other_line} and {label!r} in "
+                f"{table} gives {str(path)!r} the class {other_label!r} in line {other_line} and {label!r} in "
                 f"line {line}: expected one class per image"
             )
         if other_line == line:
@@ -206,7 +206,7 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
 def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
     try:
         with io.TextIOWrapper(open_regular(table), "utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, strict=True)  # an open quote is an error
             columns = [name.strip() for name in reader.fieldnames or []]
             missing = {"path", "class"} - set(columns)
             if missing:
