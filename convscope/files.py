@@ -57,6 +57,24 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
+def user_path(text: str) -> Path:
+    """Return a path with a leading `~` or `~USER` replaced by the home folder.
+
+    Raises:
+        ConvscopeError: no such user is known, and no file has this name.
+    """
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        if path.exists():
+            return path
+        raise ConvscopeError(
+            f"no home folder for {path.parts[0]} in {text}: expected the name of a user after ~; write "
+            f"./{text} for a file of this name"
+        ) from None
+
+
 class NotRegularError(OSError):
     """A path that is a folder, a named pipe or a device; reading it may block for ever."""
 
@@ -106,11 +124,15 @@ def replacing(target: Path) -> Iterator[Path]:
     process are removed.
 
     Raises:
-        ConvscopeError: another process is replacing `target`.
+        ConvscopeError: another process is replacing `target`, or the folder to write to is a file.
     """
-    target = Path(os.path.realpath(target))
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     partial, old, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old", "lock"))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConvscopeError(f"{target.parent} is a file: expected a folder, to write {target}") from None
     with locked(lock, f"another run is writing {target}"):
         for leftover in (partial, old):
             if leftover.is_symlink():

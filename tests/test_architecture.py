@@ -26,6 +26,7 @@ ALLOWED["config"] = {
     "config",
     "data",
     "errors",
+    "files",
     "models",
     "options",
     "preprocessing",

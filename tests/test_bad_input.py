@@ -122,7 +122,7 @@ def test_stage_1_refuses_a_class_without_readable_images(command: Command, class
 def test_a_root_that_cannot_be_written_is_an_error_of_one_line(command: Command, class_folders: Path) -> None:
     Path("taken").write_text("a file where a folder should be")
     prepare = ["dataset=folder", "dataset.name=x", f"dataset.source={class_folders}", "dataset.root=taken"]
-    is_one_line(command("create_train_val_test", *prepare), "Not a directory: taken")
+    is_one_line(command("create_train_val_test", *prepare), "taken is a file: expected a folder")
 
 
 def test_stage_1_overwrites_only_with_overwrite_true(command: Command, class_folders: Path) -> None:

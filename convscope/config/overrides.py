@@ -5,6 +5,7 @@ twice: for the shell and for Hydra. This module quotes the values that Hydra can
 value of a list key into a list.
 """
 
+import os
 from collections.abc import Collection, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -29,6 +30,8 @@ def _normalize(argument: str, list_keys: Collection[str]) -> str:
         return argument
     is_list = value.startswith("[") and value.endswith("]")
     if key in list_keys and not is_list and value not in ("", "null"):
+        if "," in value and os.path.exists(value.removeprefix("@")):  # noqa: PTH110 (a long value is no error)
+            value = _quote(value)
         value, is_list = f"[{value}]", True
     if _parses(f"{key}={value}"):
         return f"{key}={value}"

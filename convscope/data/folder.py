@@ -54,8 +54,8 @@ def find_candidates(
     """Return the files below `source` that have a class, and those that have none.
 
     Without `class_pattern` and `labels`, the class is the name of a folder: on the path from `source` to the
-    file, the topmost folder that directly contains image files. Hidden files are ignored, and links to
-    folders are not followed.
+    file, the topmost folder that directly contains image files. Hidden files are ignored. Links to folders
+    outside `source` are followed; every folder is read once.
 
     Args:
         source: the folder.
@@ -99,7 +99,15 @@ def find_candidates(
 
 def _walk(source: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
     """Yield the folders below `source` that are not hidden, relative and sorted, with their file names."""
-    for parent, folders, files in os.walk(source):
+    top, read = source.resolve(), set()
+    for parent, folders, files in os.walk(source, followlinks=True):
+        folder = Path(parent).resolve()
+        is_own = folder == top / Path(parent).relative_to(source)
+        leads_back = not is_own and (folder.is_relative_to(top) or top.is_relative_to(folder))
+        if folder in read or leads_back:
+            folders.clear()
+            continue
+        read.add(folder)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         inside = PurePosixPath(Path(parent).relative_to(source).as_posix())
         yield inside, sorted(name for name in files if not name.startswith("."))
@@ -187,10 +195,10 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
             raise ConvscopeError(
                 f"{table} line {line} has the path {text!r}: expected a relative path inside {source}"
             )
-        other_label, other_line = first_row.setdefault(text, (label, line))
+        other_label, other_line = first_row.setdefault(str(path), (label, line))
         if other_label != label:
             raise ConvscopeError(
-                f"{table} gives {text!r} the class {other_label!r} in line {other_line} and {label!r} in "
+                f"{table} gives {str(path)!r} the class {other_label!r} in line {other_line} and {label!r} in "
                 f"line {line}: expected one class per image"
             )
         if other_line == line:
@@ -201,7 +209,7 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
 def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
     try:
         with io.TextIOWrapper(open_regular(table), "utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, strict=True)  # an open quote is an error
             columns = [name.strip() for name in reader.fieldnames or []]
             missing = {"path", "class"} - set(columns)
             if missing:

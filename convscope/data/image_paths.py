@@ -6,6 +6,7 @@ from pathlib import Path
 
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 
 
 def find(patterns: Sequence[str]) -> list[Path]:
@@ -15,16 +16,17 @@ def find(patterns: Sequence[str]) -> list[Path]:
     sub-folders), or `@LIST.txt`, a text file with one pattern per line. `~` is the home folder.
 
     Raises:
-        ConvscopeError: a pattern matches no image.
+        ConvscopeError: a pattern matches no image, or a list includes itself.
     """
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        paths.update(dict.fromkeys(_find(pattern)))
+        paths.update(dict.fromkeys(_find(pattern, ())))
     return list(paths)
 
 
-def _find(pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
+def _find(pattern: str, lists: Sequence[Path]) -> list[Path]:
+    """Return the files that match a pattern; `lists` are the lists that include it, from the outermost."""
+    path = user_path(pattern)
     if path.is_dir():
         images = sorted(file for file in path.rglob("*") if _is_image(file))
         if not images:
@@ -33,16 +35,27 @@ def _find(pattern: str) -> list[Path]:
     if path.exists():
         return [path]
     if pattern.startswith("@"):
-        listing = Path(pattern[1:]).expanduser()
-        if not listing.is_file():
-            raise ConvscopeError(f"no list at {listing}: expected a text file with one path per line")
-        lines = listing.read_text("utf-8-sig").splitlines()
-        return [image for line in lines if line.strip() for image in _find(line.strip())]
+        return _find_listed(user_path(pattern[1:]), lists)
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
     matches = [match for match in matches if _is_image(match)]
     if not matches:
         raise ConvscopeError(f"no image at {pattern}: expected a file, a folder, a glob or @LIST.txt")
     return matches
+
+
+def _find_listed(listing: Path, lists: Sequence[Path]) -> list[Path]:
+    if not listing.is_file():
+        raise ConvscopeError(f"no list at {listing}: expected a text file with one path per line")
+    if listing.resolve() in lists:
+        raise ConvscopeError(f"the list {listing} includes itself: remove its path from the lists")
+    lists = [*lists, listing.resolve()]
+    try:
+        lines = listing.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ConvscopeError(
+            f"{listing} is not in UTF-8: expected a text file with one path per line"
+        ) from None
+    return [image for line in lines if line.strip() for image in _find(line.strip(), lists)]
 
 
 def _is_image(path: Path) -> bool:

@@ -13,6 +13,7 @@ from convscope.data.image_paths import find
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest, manifest_hash, open_dataset
 from convscope.data.pipeline import LabelledImages, labelled_images
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
     others = [entry for entry in splits if entry not in SPLITS]
     for entry in others:
         near = difflib.get_close_matches(entry, SPLITS, n=1)
-        if near and not Path(entry).expanduser().exists():
+        if near and not user_path(entry).exists():
             raise ConvscopeError(f"splits={entry}: no such split, folder or file; did you mean {near[0]}?")
     if others:
         known = {path.resolve() for part in parts for path in part.paths}

@@ -93,8 +93,8 @@ def test_the_result_does_not_depend_on_the_order_of_the_listing(
     first = prepare(config(class_folders, tmp_path / "one"))
     listed = os.walk
 
-    def shuffled(top: object) -> object:
-        for parent, folders, files in listed(top):
+    def shuffled(top: object, **options: object) -> object:
+        for parent, folders, files in listed(top, **options):
             random.Random(1).shuffle(files)
             folders.reverse()
             yield parent, folders, files

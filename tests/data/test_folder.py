@@ -138,8 +138,8 @@ def test_classes_can_be_selected_and_a_typing_error_suggests_a_name(tmp_path: Pa
         find_candidates(tmp_path, classes=["tulpi", "rose"])
 
 
-def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
-    tree(tmp_path, "outside/secret.jpg", "set/a/1.jpg", "set/b/2.jpg")
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    tree(tmp_path, "outside/3.jpg", "set/a/1.jpg", "set/b/2.jpg")
     (tmp_path / "set" / "a" / "link").symlink_to(tmp_path / "outside")
     (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
-    assert sorted(classes_of(tmp_path / "set")) == ["a/1.jpg", "b/2.jpg"]
+    assert sorted(classes_of(tmp_path / "set")) == ["a/1.jpg", "a/link/3.jpg", "b/2.jpg"]

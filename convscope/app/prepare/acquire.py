@@ -17,7 +17,7 @@ from convscope.data import folder, kaggle
 from convscope.data.inspect import Candidate, Rejected
 from convscope.data.manifest import Manifest
 from convscope.errors import ConvscopeError
-from convscope.files import sha256
+from convscope.files import sha256, user_path
 from convscope.parallel import in_threads
 
 DOWNLOADS = ".downloads"
@@ -74,9 +74,9 @@ def _list_folder(dataset: FolderConfig, *, predefined: bool) -> Source:
             "dataset.source is not given: set dataset.source=DIR, a folder that contains one folder of "
             "images per class"
         )
-    root = Path(dataset.source).expanduser()
+    root = user_path(dataset.source)
     about = {"folder": str(root.resolve()), "version": None, "licence": None}
-    labels = Path(dataset.labels).expanduser() if dataset.labels else None
+    labels = user_path(dataset.labels) if dataset.labels else None
     return _find(dataset, root, about, labels, predefined=predefined)
 
 
@@ -86,9 +86,9 @@ def _download(dataset: KaggleConfig, *, predefined: bool) -> Source:
             "dataset.kaggle is not given: set dataset.kaggle=OWNER/NAME for a Kaggle data set, or "
             "dataset.kaggle=NAME for a competition"
         )
-    downloads = Path(dataset.root).expanduser() / DOWNLOADS
+    downloads = user_path(dataset.root) / DOWNLOADS
     download = kaggle.fetch(dataset.kaggle, downloads, largest=int(dataset.max_gigabytes * 1e9))
-    labels = Path(dataset.labels).expanduser() if dataset.labels else None
+    labels = user_path(dataset.labels) if dataset.labels else None
     if labels and not labels.is_absolute() and (download.folder / labels).is_file():
         labels = download.folder / labels
     return _find(dataset, download.folder, download.about, labels, predefined=predefined)

@@ -9,6 +9,7 @@ from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
 from convscope.data.changes import report_changes
 from convscope.data.manifest import FILE, Manifest, open_dataset
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 
 
 def manifest_settings(config: PrepareConfig) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def manifest_settings(config: PrepareConfig) -> dict[str, Any]:
         del dataset[name]
     for name in ("source", "labels"):
         if dataset.get(name):
-            dataset[name] = str(Path(dataset[name]).expanduser().resolve())
+            dataset[name] = str(user_path(dataset[name]).resolve())
     settings = {
         "origin": {"kind": _kind(config.dataset), **dataset},
         "split": {"kind": _kind(config.split), **asdict(config.split)},

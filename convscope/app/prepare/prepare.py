@@ -11,7 +11,7 @@ from convscope.app.prepare.write import write_dataset
 from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
 from convscope.data.inspect import Candidate, Inspected, Rejected, inspect
 from convscope.errors import ConvscopeError
-from convscope.files import replacing
+from convscope.files import replacing, user_path
 
 
 def prepare(config: PrepareConfig) -> Path:
@@ -28,7 +28,7 @@ def prepare(config: PrepareConfig) -> Path:
         ConvscopeError: the source is missing or unusable, or the name belongs to another data set.
     """
     assert config.dataset.name is not None
-    target = Path(config.dataset.root).expanduser() / config.dataset.name
+    target = user_path(config.dataset.root) / config.dataset.name
     extend = isinstance(config.split, ExtendConfig)
     with replacing(target) as partial:
         existing = find_existing(target, config)

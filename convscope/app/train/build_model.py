@@ -13,6 +13,7 @@ from convscope.config.schema.train import (
     SmallConvnetConfig,
 )
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
 from convscope.models.bundle import CONTRACT_FILE, read_contract
@@ -62,7 +63,7 @@ def build(config: ModelConfig, classes: int) -> BuiltModel:
         preprocessing = by_name(config.preprocessing) if config.preprocessing else network.preprocessing
     else:
         assert isinstance(config, PretrainedFileConfig)
-        path = Path(config.file).expanduser()
+        path = user_path(config.file)
         preprocessing = _preprocessing_of_file(config, path)
         model = pretrained.from_file(path, classes, cut=config.cut, head=config, input_size=config.input_size)
     if isinstance(config, PretrainedConfig):

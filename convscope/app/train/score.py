@@ -18,7 +18,7 @@ from convscope.data.changes import report_changes
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
-from convscope.files import write_json, write_text
+from convscope.files import user_path, write_json, write_text
 from convscope.graph import probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
@@ -39,7 +39,7 @@ def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
         ConvscopeError: it does not exist, or has fewer than two classes.
     """
     assert config.name is not None
-    root = Path(config.root).expanduser() / config.name
+    root = user_path(config.root) / config.name
     manifest = open_dataset(root, config.fold)
     if len(manifest.classes) < 2:
         raise ConvscopeError(
@@ -98,7 +98,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         ConvscopeError: the model does not have all classes of the data set.
     """
     assert config.evaluate is not None
-    bundle = open_checkpoint(Path(config.evaluate).expanduser())
+    bundle = open_checkpoint(user_path(config.evaluate))
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
     missing = [name for name in manifest.classes if name not in known]
@@ -129,7 +129,7 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     A file that cannot be read has a row with the error and without a prediction.
     """
     assert config.predict is not None
-    bundle = open_checkpoint(Path(config.predict).expanduser())
+    bundle = open_checkpoint(user_path(config.predict))
     if not config.images:
         raise ConvscopeError("predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)")
     paths = image_paths.find(config.images)

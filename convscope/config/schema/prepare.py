@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.options import check_range, option
 
 
@@ -106,9 +106,7 @@ class FolderConfig(PhotographsConfig):
     def __post_init__(self) -> None:
         """Name the data set after the folder."""
         super().__post_init__()
-        self._name_after(
-            "dataset.source=DIR", self.source, Path(self.source or "").expanduser().resolve().name
-        )
+        self._name_after("dataset.source=DIR", self.source, user_path(self.source or "").resolve().name)
 
 
 @dataclass
