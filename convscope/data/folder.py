@@ -195,8 +195,8 @@ def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
         other_label, other_line = first_row.setdefault(str(path), (label, line))
         if other_label != label:
             raise ConvscopeError(
-                f"{table} gives {str(path)!r} the class {other_label!r} in line {other_line} and {label!r} in "
-                f"line {line}: expected one class per image"
+                f"{table} gives {str(path)!r} the class {other_label!r} in line {other_line} and {label!r} "
+                f"in line {line}: expected one class per image"
             )
         if other_line == line:
             split = SPLIT_OF_FOLDER.get((row.get("split") or "").strip().lower())
