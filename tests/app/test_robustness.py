@@ -27,3 +27,15 @@ def test_a_data_set_behind_a_link_is_kept(command: Command, class_folders: Path,
     assert len(written) == 22
     assert (tmp_path / "data" / "two").readlink() == Path("../big/real")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["two"]
+
+
+def test_predicting_only_broken_files_is_an_error(
+    command: Command, tmp_path: Path, trained_folder: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    given = [f"predict={trained_folder / 'donor'}", "images=broken.png", "hydra.run.dir=predicted"]
+    outcome = command("train", *given)
+    assert outcome.status == 1
+    error = "error: none of the 1 photographs could be read: see the column error in "
+    assert outcome.err.splitlines()[-1].startswith(error)
+    assert "not an image" in Path("predicted/predictions.csv").read_text()

@@ -127,6 +127,9 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     """Write `predictions.csv` for `config.images`: path, predicted class, class probabilities, error.
 
     A file that cannot be read has a row with the error and without a prediction.
+
+    Raises:
+        ConvscopeError: no file can be read.
     """
     assert config.predict is not None
     bundle = open_checkpoint(user_path(config.predict))
@@ -154,6 +157,11 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
                     [printable(str(path)), names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""]
                 )
     write_text(directory / PREDICTIONS, text.getvalue())
+    if failed == len(paths):
+        raise ConvscopeError(
+            f"none of the {failed} photographs could be read: see the column error in "
+            f"{directory / PREDICTIONS}"
+        )
     unread = f"; {failed} could not be read, see the column error" if failed else ""
     print(f"written: {directory / PREDICTIONS} ({len(paths)} photographs{unread})")
 
