@@ -27,8 +27,8 @@ class Models(Sequence[ModelState]):
             sizes = [shape_text(state.bundle.contract.input_size) for state in (first, other)]
             if sizes[0] != sizes[1]:
                 raise ConvscopeError(
-                    f"compare: {first.title} has an input of {sizes[0]} pixels, but {other.title} of "
-                    f"{sizes[1]}; expected models with the same input size"
+                    f"compare: {first.title} has an input of {sizes[0]} pixels, {other.title} of {sizes[1]}; "
+                    "expected models with the same input size"
                 )
 
     @overload

@@ -35,7 +35,7 @@ class CheckpointConfig(Reading, SourceConfig):
         """Check that the options are known and belong together."""
         super().__post_init__()
         if self.checkpoint and self.application:
-            raise ConvscopeError("checkpoint and application are both set: expected only one of them")
+            raise ConvscopeError("checkpoint and application are both set: expected one of them")
 
 
 @dataclass
