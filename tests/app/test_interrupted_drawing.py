@@ -29,7 +29,7 @@ def run(command: Command) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 

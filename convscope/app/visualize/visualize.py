@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from convscope import run_directories
 from convscope.app.visualize import page_content
 from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, RunOutput
 from convscope.app.visualize.run import Run
@@ -25,19 +26,25 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     run = Run(config, RunOutput(directory, config))
     views = [make_view(settings, run) for settings in config.drawn_views()]
     _announce(run)
-    run.output.begin([view.settings for view in views])
-    shown = run.output.folder / PAGE
+    with run_directories.locked(directory):
+        run.output.begin([view.settings for view in views])
+        _draw_into(run, views)
+    print(f"written: {directory / PAGE}")
+    return directory / PAGE
+
+
+def _draw_into(run: Run, views: Sequence[View]) -> None:
+    """Draw all views; after Ctrl-C or an error, the page shows what was drawn until then."""
     try:
         _draw(run, views)
     except KeyboardInterrupt:
         _write_page(run, views)
+        shown = run.output.folder / PAGE
         raise KeyboardInterrupt(f"interrupted: {shown} shows the pictures drawn so far") from None
     except Exception:
         _write_page(run, views)
         raise
     run.output.finish()
-    print(f"written: {directory / PAGE}")
-    return directory / PAGE
 
 
 def _write_page(run: Run, views: Sequence[View]) -> None:
