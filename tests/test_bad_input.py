@@ -184,7 +184,7 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     for wrong, part in (
         ("activations.canvas=300", "activations.canvas=300 is out of range"),
         ("activations.channel_canvas=400", "expected [width,height]"),
-        ("activations.file='{lyer}.png'", "{lyer} is unknown, expected of photograph, layer"),
+        ("activations.file='{lyer}.png'", "unknown placeholder {lyer}; expected {photograph}, {layer}"),
         ("class_activation.heatmap_file='../{class}.png'", "expected a path below the run directory"),
         ("filters.file='{layer}.gif'", "expected a name that ends in .png or .jpg"),
     ):
