@@ -12,6 +12,9 @@ class ConvscopeError(Exception):
     """
 
 
+MAX_LISTED = 8  # names that are listed beside similar ones
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConvscopeError:
     """Return the error for a name that is not in `known`. The message lists similar names, or all.
 
@@ -24,6 +27,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ConvscopeError:
     near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
+        if len(near) < len(names) <= MAX_LISTED:
+            hint += f" Expected one of {', '.join(names)}"
     elif len(names) > 12:
         hint = f"expected one of {len(names)} names, {names[0]} to {names[-1]}"
     else:

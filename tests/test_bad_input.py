@@ -177,7 +177,7 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     is_one_line(
         command("visualize", *given, "views=[filters]", "filters.layers=[conv3d]"), "no layer 'conv3d'"
     )
-    is_one_line(command("visualize", *given, "views=[pictures]"), "no view 'pictures': did you mean")
+    is_one_line(command("visualize", *given, "views=[pictures]"), "no view 'pictures'", "class_activation")
     is_one_line(
         command("visualize", *given, "class_activation.color_map=jett"), "no colour map 'jett'", "jet"
     )

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, unknown
 from convscope.options import check_range, option
+
+OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
+SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")
 
 
 @dataclass
@@ -32,7 +35,11 @@ class OptimizationSettings:
     )
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the names and the ranges."""
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        if self.schedule is not None and self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
         check_range("training.epochs", self.epochs, 0)
         check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
         for name in ("learning_rate", "momentum", "warmup_epochs", "patience", "plateau"):

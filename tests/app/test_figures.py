@@ -53,7 +53,7 @@ def test_the_grids_of_the_corgi_project(command: Command, photographs: str) -> N
 def cats_and_dogs() -> keras.Model:
     """Four blocks of convolution, normalisation, pooling and dropout at 128×128, with few channels."""
     layers = [keras.Input((128, 128, 3))]
-    for number, width in enumerate((2, 5, 1, 2)):
+    for number, width in enumerate((5, 17, 3, 2)):
         layers += [
             keras.layers.Conv2D(width, 3, activation="relu", name=f"conv2d_{number + 3}"),
             keras.layers.BatchNormalization(name=f"batch_normalization_{number + 4}"),
@@ -64,26 +64,26 @@ def cats_and_dogs() -> keras.Model:
     return keras.Sequential([*layers, *head])
 
 
-@pytest.mark.usefixtures("photographs")
-def test_the_figures_of_the_cats_and_dogs_project(command: Command, tmp_path: Path) -> None:
+def test_the_figures_of_the_cats_and_dogs_project(command: Command, photographs: str) -> None:
     cats_and_dogs().save("theirs.h5")
     figures = "experiment/figures=cats_vs_dogs_grids"
     given = ["checkpoint=theirs.h5", "class_names=[cat,dog]", "filters.steps=1", "filters.size=100"]
-    outcome = command("visualize", figures, *given, *SAID, f"images={tmp_path}/cat.png")
+    outcome = command("visualize", figures, *given, *SAID, photographs)
     assert outcome.status == 0, outcome.err
-    grids = sizes("out/activations/cat", "?? *.png")
-    assert len(grids) == 16
-    assert [*grids][::15] == ["01 conv2d_3.png", "16 dropout_7.png"]
-    assert set(grids.values()) == {(1600, 1600)}
-    channels = sizes("out/activations/cat", "??--???.png")
-    assert len(channels) == 4 * (2 + 5 + 1 + 2)
-    assert [*channels][:: len(channels) - 1] == ["01--000.png", "16--001.png"]
-    assert set(channels.values()) == {(406, 406)}
-    with Image.open("out/activations/cat/layers.gif") as moving:
-        assert (moving.n_frames, moving.info["duration"]) == (16, 2000)
-    with Image.open("out/activations/cat/01 conv2d_3.gif") as moving:
-        assert moving.info["duration"] == 200
-    overlays = {f"cat_heatmap_{kind}.png" for kind in ("only", "overlayed")}
+    for name in ("cat", "dog"):
+        grids = sizes(f"out/activations/{name}", "?? *.png")
+        assert len(grids) == 16
+        assert [*grids][::15] == ["01 conv2d_3.png", "16 dropout_7.png"]
+        assert set(grids.values()) == {(1600, 1600)}
+        channels = sizes(f"out/activations/{name}", "??--???.png")
+        assert len(channels) == 4 * (5 + 17 + 3 + 2)
+        assert [*channels][:: len(channels) - 1] == ["01--000.png", "16--001.png"]
+        assert set(channels.values()) == {(406, 406)}
+        with Image.open(f"out/activations/{name}/layers.gif") as moving:
+            assert (moving.n_frames, moving.info["duration"]) == (16, 2000)
+        with Image.open(f"out/activations/{name}/01 conv2d_3.gif") as moving:
+            assert moving.info["duration"] == 200
+    overlays = {f"{name}_heatmap_{kind}.png" for name in ("cat", "dog") for kind in ("only", "overlayed")}
     assert set(sizes("out", "*.png")) == overlays
     listed = {entry["path"] for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
     assert overlays <= listed

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from convscope.errors import ConvscopeError
 from convscope.models import small_convnet
+from convscope.training.optimization_settings import OPTIMIZERS
 from convscope.training.precision import in_precision
-from convscope.training.recipe import OPTIMIZERS, Recipe
+from convscope.training.recipe import Recipe
 
 
 def compiled(**options: object) -> keras.Model:
