@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from hydra.core.global_hydra import GlobalHydra
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 hypothesis.settings.register_profile("project", deadline=None)  # no test here is about time
 hypothesis.settings.load_profile("project")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job; processes would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share a GPU
 ROOT = Path(__file__).resolve().parent.parent

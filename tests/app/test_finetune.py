@@ -124,7 +124,7 @@ def test_a_model_is_evaluated_on_other_splits_and_other_data_sets(
     assert command("create_train_val_test", *source).status == 0
     unknown = command("train", "evaluate=donor", "dataset=folder", "dataset.name=other")
     assert unknown.status == 1
-    assert "(missing: night): expected some of dark, light" in unknown.err
+    assert "classes that the model does not have (night): expected some of dark, light" in unknown.err
 
 
 @pytest.mark.usefixtures("donor")
@@ -149,8 +149,8 @@ def test_predictions_of_photographs_equal_those_of_the_test_split(command: Comma
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["training.epochs=0"], "needs finetune=two_phase"),
-        (["finetune=two_phase"], "expected another model than small_convnet"),
+        (["training.epochs=0"], "training.epochs=0 trains no epoch"),
+        (["finetune=two_phase"], "needs a pretrained model, but model=small_convnet is set"),
         (["splits=[]"], "splits=[] is empty"),
         (["predict=nowhere", "images=x.jpg"], "no checkpoint at nowhere"),
         (["evaluate=nowhere"], "no checkpoint at nowhere"),

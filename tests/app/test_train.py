@@ -139,7 +139,7 @@ def test_layers_are_listed_and_memory_is_checked_before_the_first_epoch(
         ([*NET, "augmentation.featurewise_center=true"], "augmentation.engine=keras"),
         (
             [*NET, "augmentation={featurewise_center: true, samplewise_center: true, engine: keras}"],
-            "expected one of the two",
+            "expected only one of them",
         ),
         (["model=keras_application"], "model.application is not given"),
         (["model=keras_application", "model.application=VGG"], "did you mean VGG"),

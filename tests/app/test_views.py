@@ -62,7 +62,6 @@ class Brightness(View[BrightnessConfig]):
 @pytest.fixture
 def runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs, two photographs of brightness 40 and 200, and the view, registered."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     monkeypatch.setitem(VIEWS, "brightness", BrightnessConfig)
     for name in ("one", "two"):
         Path(name).mkdir()
@@ -111,7 +110,8 @@ def test_the_options_of_a_new_view_are_checked_and_explained(command: Command) -
         done = command("visualize", "checkpoint=one", *GIVEN[:1], *views, given, "hydra.run.dir=out")
         assert done.status == 1
         assert said in done.err.strip().splitlines()[-1]
-    assert "width and height of a square in pixels" in command("visualize", "--help").out
+    shown = " ".join(command("visualize", "--help").out.split())
+    assert "brightness.side=8 width and height of a square in pixels" in shown
 
 
 @pytest.mark.usefixtures("runs")
