@@ -156,7 +156,7 @@ def test_the_model_is_compared_with_random_weights(demo: Path) -> None:
         with Image.open(drawn / path) as image:
             image.verify()
         assert path in page
-    with (drawn / "compare/summary.csv").open(newline="") as file:
+    with (drawn / "comparison/summary.csv").open(newline="") as file:
         rows = {row["layer"]: row for row in csv.DictReader(file)}
     assert len(rows) == 4 + 4 + 2  # convolutions, poolings, dense layers
     assert all(abs(float(row["correlation"])) < 0.5 for row in rows.values() if row["correlation"])
