@@ -69,11 +69,16 @@ def command(
 
 def run_script(script: str, *arguments: str) -> int:
     """Run one of the three scripts in this process and return its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [f"{script}.py", *arguments])
-        GlobalHydra.instance().clear()
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+            GlobalHydra.instance().clear()
+            with pytest.raises(SystemExit) as stop:
+                runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
+    finally:
+        for number, handler in handlers.items():  # a script sets its own; processes inherit an ignored signal
+            signal.signal(number, handler)
     return int(stop.value.code or 0)
 
 
