@@ -39,7 +39,7 @@ def main() -> None:
     if LITE0.is_file():
         draw_efficientnet()
     else:
-        print(f"filters.png and class_activation.png stay as they are: {LITE0} is missing")
+        print(f"filters.png and class_activation.png are not drawn: {LITE0} is missing")
     photograph_page()
     total = sum(file.stat().st_size for file in IMAGES.iterdir())
     print(f"{total / 1e6:.2f} MB in {IMAGES}")
@@ -119,7 +119,7 @@ def photograph_page() -> None:
     browsers = ("chromium", "chromium-browser", "google-chrome")
     browser = next(filter(None, map(shutil.which, browsers)), None)
     if browser is None:
-        print(f"page.png stays as it is: none of {', '.join(browsers)} is on PATH")
+        print(f"page.png is not drawn: none of {', '.join(browsers)} is on PATH")
         return
     screenshot = WORK / "page.png"
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")

@@ -34,7 +34,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
 
 
 def _draw_into(run: Run, views: Sequence[View]) -> None:
-    """Draw all views; after Ctrl-C or an error, the page shows what was drawn until then."""
+    """Draw all views; after Ctrl-C or an error, the page shows the pictures drawn so far."""
     try:
         _draw(run, views)
     except KeyboardInterrupt:
