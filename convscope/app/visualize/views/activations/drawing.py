@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from itertools import combinations
 from typing import Protocol
 
@@ -121,7 +122,7 @@ class ActivationsView(View[ActivationsConfig]):
                     self._correlate(maps)
                     for pictures in self._draw_layers(photograph, group.layers, maps):
                         yield from pictures
-                        drawn[index].append(pictures)
+                        drawn[index].append([replace(picture, content=None) for picture in pictures])
                 del outputs, maps  # before the next group is computed
         for index, photograph in enumerate(batch):
             if self.settings.save_arrays:
