@@ -83,10 +83,16 @@ class Extractor:
         result = {}
         for path, output in zip(self._outputs, keras.tree.flatten(outputs), strict=True):
             maps = np.asarray(output, np.float32)
-            if path != OUTPUT and not np.isfinite(maps).all():
-                raise ConvscopeError(
-                    f"layer {path} returns values that are not finite: the training of the "
-                    "checkpoint diverged, or the input has the wrong preprocessing"
-                )
+            if path != OUTPUT:
+                check_finite(path, maps)
             result[path] = maps
         return result
+
+
+def check_finite(path: str, *outputs: np.ndarray) -> None:
+    """Raise ConvscopeError if outputs of the layer at `path` have values that are not finite."""
+    if not all(np.isfinite(values).all() for values in outputs):
+        raise ConvscopeError(
+            f"layer {path} returns values that are not finite: the training of the checkpoint diverged, or "
+            "the input has the wrong preprocessing"
+        )

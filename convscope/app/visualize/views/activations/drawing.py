@@ -25,7 +25,7 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact
 from convscope.vis.channel_statistics import FEWEST, ChannelStatistics, channel_statistics
 from convscope.vis.extractor import OUTPUT, before_and_after, in_groups
-from convscope.vis.layer_selection import convolutions_and_poolings, select
+from convscope.vis.layer_selection import convolutions_and_poolings, select, without_maps
 from convscope.vis.model_difference import MapCorrelation
 
 MAX_BYTES = 512 * 2**20  # maximum size of the feature maps in memory
@@ -203,10 +203,8 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
     if not units:
         drawable = [layer for layer in selected if layer.has_maps]
         if not drawable:
-            raise ConvscopeError(
-                f"layer {selected[0].path} ({selected[0].kind}) has no feature maps (output shape "
-                f"{selected[0].shape}): with compare, choose convolutions or poolings in activations.layers"
-            )
+            advice = "with compare, choose convolutions or poolings in activations.layers"
+            raise without_maps(selected[0], advice)
         return drawable
     if not selected:
         raise ConvscopeError(
@@ -215,8 +213,6 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
         )
     for layer in selected:
         if not layer.has_maps and not layer.has_units:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): "
-                "choose convolutions, poolings or dense layers in activations.layers"
-            )
+            advice = "choose convolutions, poolings or dense layers in activations.layers"
+            raise without_maps(layer, advice)
     return selected
