@@ -161,8 +161,8 @@ def test_a_new_weighting_of_class_activation_is_drawn(
 
 
 @pytest.mark.usefixtures("runs")
-def test_an_unknown_weighting_is_refused_with_the_known_ones(command: Command) -> None:
-    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=lime"]
+def test_an_unknown_method_is_refused_with_similar_ones(command: Command) -> None:
+    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=gradcam"]
     done = command("visualize", "checkpoint=one", *given)
     assert done.status == 1
-    assert "no class_activation.method 'lime': expected one of grad_cam" in done.err.strip().splitlines()[-1]
+    assert "no class_activation.method 'gradcam': did you mean grad_cam" in done.err.strip().splitlines()[-1]

@@ -261,7 +261,7 @@ def test_the_heat_of_several_layers_is_the_mean_of_their_relative_heats() -> Non
     assert both.heat.max() > 0
 
 
-def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_method_is_refused_with_similar_ones() -> None:
     graph = flatten(classifier(HEAD, "softmax"))
-    with pytest.raises(ConvscopeError, match=r"no class_activation\.method 'lime': expected one of grad_cam"):
-        ClassActivation(graph.model, [last_maps(graph.layers)], "lime")
+    with pytest.raises(ConvscopeError, match=r"no class_activation\.method 'cam': did you mean grad_cam"):
+        ClassActivation(graph.model, [last_maps(graph.layers)], "cam")

@@ -10,7 +10,7 @@ import numpy as np
 from convscope.errors import unknown
 from convscope.graph import Layer
 from convscope.images import stretch
-from convscope.vis.class_activation import weightings
+from convscope.vis.class_activation import at_input, perturbation, weightings
 from convscope.vis.class_activation.cut_model import CutModel
 from convscope.vis.class_activation.targets import against_nearest
 from convscope.vis.class_activation.weightings import Weighting
@@ -87,6 +87,17 @@ METHODS: dict[str, Method] = {
     "layer_cam": at_maps("Layer-CAM", weightings.positive_gradient_at_each_position),
     "eigen_cam": at_maps("Eigen-CAM", weightings.first_component, "", depends_on_class=False),
     "finer_cam": Method("FinerCAM", _finer, unit="logit"),
+    "score_cam": Method("Score-CAM", perturbation.score_cam),
+    "gradient": Method("Gradient", at_input.gradient, at_input=True),
+    "gradient_times_input": Method(
+        "Gradient × input", at_input.gradient_times_input, at_input=True, unit="logit"
+    ),
+    "smooth_gradient": Method("SmoothGrad", at_input.smooth_gradient, at_input=True),
+    "integrated_gradients": Method(
+        "Integrated gradients", at_input.integrated_gradients, at_input=True, unit="logit"
+    ),
+    "occlusion": Method("Occlusion", perturbation.occlusion, at_input=True, unit="logit"),
+    "rise": Method("RISE", perturbation.rise, at_input=True),
 }
 
 
