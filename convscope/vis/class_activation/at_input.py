@@ -36,18 +36,20 @@ def gradient_times_input(
 def smooth_gradient(
     cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of `gradient` over noisy copies of the input, 0 or more; all inputs get the same noise.
+    """Return the mean magnitude of the gradient over noisy copies of the input; its maximum over channels.
+
+    All inputs get the same noise, in units of their range.
 
     D. Smilkov et al., SmoothGrad: removing noise by adding noise (2017).
     """
     rng = np.random.default_rng(seed)
     span = np.ptp(inputs, axis=(1, 2, 3), keepdims=True)
-    total = np.zeros(inputs.shape[:3])
+    total = np.zeros(inputs.shape)
     for _ in range(SAMPLES):
         noise = rng.normal(0, 1, inputs.shape[1:]) * NOISE * span
         gradients, _ = cut.at_input((inputs + noise).astype(np.float32), targets)
-        total += np.abs(gradients).max(axis=-1)
-    return total / SAMPLES, (cut.logits(inputs) * targets).sum(axis=1)
+        total += np.abs(gradients)
+    return (total / SAMPLES).max(axis=-1), (cut.logits(inputs) * targets).sum(axis=1)
 
 
 def integrated_gradients(
