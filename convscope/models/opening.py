@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -152,7 +153,8 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
             "class_names=[FIRST,SECOND,…] in the order of the outputs, or @FILE with one name per line"
         )
     if len(set(class_names)) < expected:
-        raise ConvscopeError(f"class_names={class_names}: expected unique names")
+        repeated = [repr(name) for name, count in Counter(class_names).items() if count > 1]
+        raise ConvscopeError(f"class_names repeats {', '.join(repeated[:5])}: expected unique names")
     preprocessing = preprocessing.grey() if channels == 1 else preprocessing
     return Contract(name, class_names, input_size, preprocessing)
 

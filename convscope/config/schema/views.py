@@ -65,17 +65,33 @@ class ClassActivationConfig(ViewConfig):
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
 
-    method: str = option(
-        "grad_cam",
-        "at the layer: grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the "
-        "class), finer_cam (against the nearest classes), score_cam; at the input: gradient, "
-        "gradient_times_input, smooth_gradient, integrated_gradients, occlusion, rise",
+    method: str | None = option(
+        None,
+        "null: grad_cam before global average pooling, else hires_cam. At the layer: grad_cam, "
+        "grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the class), finer_cam "
+        "(against the nearest classes), score_cam. At the input: gradient, gradient_times_input, "
+        "smooth_gradient, integrated_gradients, occlusion, rise",
     )
-    layer: str | None = option(
-        None, "the layer whose feature maps are weighted; null selects the last one before the head"
+    layer: list[str] = option(
+        [],
+        "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
     )
-    class_name: str | None = option(None, "the class to explain; null selects the predicted class")
-    color_map: str = option("inferno", "a colour map of Matplotlib")
+    classes: list[str] = option(
+        ["predicted", "true"],
+        "what to explain: predicted, true, a class or its index, top:3, all, or a difference such as "
+        "daisy-dandelion or predicted-true",
+    )
+    flips: bool = option(False, "average with the heatmap of the mirrored photograph")
+    color_map: str = option("inferno", "a colour map of Matplotlib; maps with a sign use blue, white, red")
+    alpha: float = option(0.7, "opacity of the heatmap on the photograph where it is highest, 0 to 1")
+    scale: float = option(1.0, "factor of the size of the pictures, for slides and print", single=True)
+    file: str = option(
+        "class_activation/{photograph}/{class}.png",
+        "file name of the figure of photograph, heatmap, both and a colour bar; .png, .svg or .pdf",
+        placeholders=("photograph", "class"),
+        suffixes=(".png", ".svg", ".pdf"),
+        single=True,
+    )
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap on top of the photograph",
@@ -87,6 +103,21 @@ class ClassActivationConfig(ViewConfig):
         placeholders=("photograph", "class"),
         single=True,
     )
+    array_file: str = option(
+        "class_activation/{photograph}/{class}.npy",
+        "file name of the heatmap as numbers, float32, at the resolution of the method",
+        placeholders=("photograph", "class"),
+        suffixes=(".npy",),
+        single=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("class_activation.alpha", self.alpha, 0, 1)
+        check_range("class_activation.scale", self.scale, 0.1, 10)
+        if not self.classes:
+            raise ConvscopeError("class_activation.classes=[]: expected for example [predicted,true]")
 
 
 @dataclass
