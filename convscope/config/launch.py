@@ -99,7 +99,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
     failures: list[str] = []
     try:
-        if {"-h", "--help"} & set(sys.argv[1:]):
+        if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
             print(_help(stage, folder, about or ""), flush=True)
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
@@ -193,11 +193,11 @@ def _help(stage: str, folder: Path, about: str) -> str:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
         config = hydra.compose(stage, overrides=given, return_hydra_config=True)
-    groups = {
-        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
-        for group in config.hydra.runtime.choices
-        if not group.startswith("hydra/")
-    }
+    groups = {}
+    for group, choice in reversed(config.hydra.runtime.choices.items()):  # as in the list of defaults
+        names = sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        if not group.startswith("hydra/"):
+            groups[f"{group}={choice or 'null'}"] = [name for name in names if name != choice]
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    return help_text.render(config, groups, about)
+    return help_text.render(config, groups, about, everything="--help-all" in sys.argv[1:])

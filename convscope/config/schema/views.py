@@ -67,9 +67,13 @@ class ClassActivationConfig(ViewConfig):
 
     method: str = option("grad_cam", "the method that weights the feature maps: grad_cam")
     layer: str | None = option(
-        None, "the layer whose feature maps are weighted; null selects the last one before the head"
+        None,
+        "the layer whose feature maps are weighted; null selects the last one before the head",
+        heading="Views",
     )
-    class_name: str | None = option(None, "the class to explain; null selects the predicted class")
+    class_name: str | None = option(
+        None, "the class to explain; null selects the predicted class", heading="Views"
+    )
     color_map: str = option("inferno", "a colour map of Matplotlib")
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
@@ -96,6 +100,7 @@ class ActivationsConfig(ViewConfig):
         [],
         "paths, globs, type:Conv2D, indices, slices, last_conv, every:10; [] selects all convolutions, "
         "poolings and dense layers",
+        heading="Views",
     )
     normalize: Normalize = option(
         Normalize.channel,
@@ -124,6 +129,7 @@ class ActivationsConfig(ViewConfig):
     animate: list[Animation] = option(
         [],
         "gif, mp4: also animate the grids by depth and, with channels=true, the channels of each layer",
+        heading="Views",
         single=True,
     )
     rate: float = option(
@@ -224,8 +230,10 @@ class FiltersConfig(ViewConfig):
         "the filter does not respond to its pattern."
     )
 
-    layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
-    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all")
+    layers: list[str] = option(
+        [], "paths or globs; [] selects four convolutions across the depth", heading="Views"
+    )
+    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all", heading="Views")
     size: int = option(128, "width and height of a pattern in pixels")
     steps: int = option(64, "steps of gradient ascent")
     file: str = option(
