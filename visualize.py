@@ -2,7 +2,7 @@
 
 python visualize.py                                      # the last training run
 python visualize.py checkpoint=outputs/train/latest images=rex.jpg
-python visualize.py application=VGG16 'views=[filters]'   # a network of Keras
+python visualize.py application=VGG16 'views=[filters]'  # a network of Keras
 """
 
 from pathlib import Path

@@ -33,7 +33,7 @@ class DatasetConfig:
         "name of the data set and of its folder in dataset.root; null: the name of the source",
         heading="Data set",
     )
-    root: str = option("data", "folder that contains the data sets")
+    root: str = option("data", "folder that contains the data sets", heading="Data set")
     classes: list[str] = option([], "stage 1: the classes to use, in this order; []: all, sorted")
     fold: int | None = option(None, "stage 2: the fold to validate on, 0 to split.folds - 1")
 
@@ -65,8 +65,8 @@ class DatasetConfig:
 class ProceduralConfig(DatasetConfig):
     """Pictures of five flowers, drawn by code."""
 
-    images_per_class: int = option(300, "number of pictures of each flower", heading="Data set")
-    image_size: int = option(128, "width and height in pixels", heading="Data set")
+    images_per_class: int = option(300, "number of pictures of each flower")
+    image_size: int = option(128, "width and height in pixels")
     difficulty: float = option(
         0.42, "0 to 1: larger values give smaller, tilted, cluttered and noisy flowers"
     )
