@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from convscope import run_directories
 from convscope.config import help as help_text
-from convscope.config import overrides
+from convscope.config import overrides, run_name
 from convscope.config.explain import explain
 from convscope.config.schema.prepare import (
     ExtendConfig,
@@ -96,6 +96,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     _configure_process()
     register()
+    run_name.register(stage)
     sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
     failures: list[str] = []
     try:

@@ -16,7 +16,8 @@ from convscope.errors import ConvscopeError
 from convscope.files import user_path
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
-from convscope.models.bundle import CONTRACT_FILE, read_contract
+from convscope.models.bundle import read_contract
+from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.preprocessing import Preprocessing, by_name, resolve_preprocessing
 
 

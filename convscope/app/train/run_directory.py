@@ -8,7 +8,7 @@ from pathlib import Path
 from convscope.config import launch as configuration
 from convscope.config.schema.train import TrainConfig
 from convscope.errors import ConvscopeError
-from convscope.models.bundle import MODEL_FILE
+from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.models.snapshots import remove_snapshots
 from convscope.training import state
 
@@ -34,7 +34,8 @@ def choose(config: TrainConfig, directory: Path) -> Path:
     """
     current_settings = settings(config)
     if config.resume and not _is_interrupted(directory, current_settings):
-        runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
+        found = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
+        runs = [run for run in found if not run.is_symlink()]  # the link `latest` is no further run
         interrupted = [run for run in runs if _is_interrupted(run, current_settings)]
         if interrupted:
             return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)

@@ -29,6 +29,7 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
     with run_directories.locked(directory):
         run.output.begin([view.settings for view in views])
         _draw_into(run, views)
+        run_directories.link_latest(directory)
     print(f"written: {directory / PAGE}")
     return directory / PAGE
 
