@@ -88,8 +88,11 @@ def versions() -> dict[str, str]:
 def save_model(model: keras.Model, directory: Path) -> None:
     """Write `model.keras` atomically."""
     partial = directory / ".partial.keras"  # Keras requires the suffix
-    model.save(partial)
-    partial.replace(directory / MODEL_FILE)
+    try:
+        model.save(partial)
+        partial.replace(directory / MODEL_FILE)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_contract(path: Path) -> Contract:
