@@ -7,12 +7,15 @@ python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convscope.config.launch import main
-from convscope.config.schema.prepare import PrepareConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from convscope.config.schema.prepare import PrepareConfig
 
 
-def run(settings: PrepareConfig, _: Path) -> None:
+def run(settings: "PrepareConfig", _: Path) -> None:
     """Make the data set."""
     from convscope.app.prepare.prepare import prepare
 

@@ -9,14 +9,20 @@ python train.py -m model.dropout=0.1,0.3                       # a sweep over tw
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convscope import quiet
-from convscope.config.launch import main
-from convscope.config.schema.train import TrainConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from convscope.config.schema.train import TrainConfig
 
 
-def run(settings: TrainConfig, directory: Path) -> None:
+def run(settings: "TrainConfig", directory: Path) -> None:
     """Train and evaluate a model, or evaluate or predict with a trained one."""
+    from convscope.app.train.inputs import check_inputs
+
+    check_inputs(settings)
     quiet.import_tensorflow()
     from convscope.app.train import train
 

@@ -9,14 +9,20 @@ python visualize.py 'views=[examples]' splits=test             # or splits=FOLDE
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convscope import quiet
-from convscope.config.launch import main
-from convscope.config.schema.visualize import VisualizeConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from convscope.config.schema.visualize import VisualizeConfig
 
 
-def run(settings: VisualizeConfig, directory: Path) -> None:
+def run(settings: "VisualizeConfig", directory: Path) -> None:
     """Draw the views and the page."""
+    from convscope.app.visualize.inputs import check_inputs
+
+    check_inputs(settings)
     quiet.import_tensorflow()
     from convscope.app.visualize.visualize import visualize
 

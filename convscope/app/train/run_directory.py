@@ -8,7 +8,7 @@ from pathlib import Path
 from convscope.config import launch as configuration
 from convscope.config.schema.train import TrainConfig
 from convscope.errors import ConvscopeError
-from convscope.models.bundle import MODEL_FILE
+from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.models.snapshots import remove_snapshots
 from convscope.training import state
 

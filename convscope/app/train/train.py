@@ -24,11 +24,11 @@ from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.models.bundle import (
-    CONTRACT_FILE,
     Contract,
     read_contract,
     save_model,
 )
+from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import Preprocessing

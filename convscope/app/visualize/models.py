@@ -9,9 +9,9 @@ from convscope import names
 from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
-from convscope.models.bundle import MODEL_FILE, ModelBundle, find_last_run
+from convscope.models.bundle import ModelBundle
+from convscope.models.checkpoint_files import MODEL_FILE, find_last_run, is_run_directory
 from convscope.models.opening import (
-    is_run_directory,
     open_application,
     open_checkpoint,
     with_fresh_weights,
