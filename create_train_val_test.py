@@ -6,16 +6,17 @@ python create_train_val_test.py dataset=flowers                # photographs fro
 python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=extend   # add to data/pets
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.startup import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convscope.config.schema.prepare import PrepareConfig
 
 
-def run(settings: "PrepareConfig", _: Path) -> None:
+def run(settings: "PrepareConfig", _: "Path") -> None:
     """Make the data set."""
     from convscope.app.prepare.prepare import prepare
 

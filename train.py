@@ -8,18 +8,19 @@ python train.py predict=RUN images=DIR                         # predict photogr
 python train.py -m model.dropout=0.1,0.3                       # a sweep over two values
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope import quiet
 from convscope.startup import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convscope.config.schema.train import TrainConfig
 
 
-def run(settings: "TrainConfig", directory: Path) -> None:
+def run(settings: "TrainConfig", directory: "Path") -> None:
     """Train and evaluate a model, or evaluate or predict with a trained one."""
+    from convscope import quiet
     from convscope.app.train.inputs import check_inputs
 
     check_inputs(settings)

@@ -8,18 +8,19 @@ python visualize.py 'views=[filters]' 'filters.layers=[conv2d_4]' filters.limit=
 python visualize.py 'views=[examples]' splits=test             # or splits=FOLDER
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope import quiet
 from convscope.startup import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convscope.config.schema.visualize import VisualizeConfig
 
 
-def run(settings: "VisualizeConfig", directory: Path) -> None:
+def run(settings: "VisualizeConfig", directory: "Path") -> None:
     """Draw the views and the page."""
+    from convscope import quiet
     from convscope.app.visualize.inputs import check_inputs
 
     check_inputs(settings)
