@@ -18,5 +18,7 @@ def option(default: Any, text: str, **more: Any) -> Any:
 def check_range(key: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
     """Raise ConvscopeError unless low <= value <= high, or value < high if `below` or if high is infinite."""
     if not (low <= value <= high) or ((below or high == math.inf) and value == high):
-        upper = "" if high == math.inf else f" and {'below' if below else 'at most'} {high:g}"
-        raise ConvscopeError(f"{key}={value} is out of range: expected at least {low:g}{upper}")
+        bound = f"{'below' if below else 'at most'} {high:.10g}"
+        upper = bound if high < math.inf else "finite" if value == math.inf else ""
+        expected = f"at least {low:g}" + (f" and {upper}" if upper else "")
+        raise ConvscopeError(f"{key}={value} is out of range: expected {expected}")

@@ -46,6 +46,11 @@ def check(stage: str, arguments: Sequence[str], keys: Mapping[str, Any]) -> None
                 raise _unknown_flag(argument, arguments[index + 1 :], keys)
         elif argument.startswith("="):
             raise ConvscopeError(f"the argument {argument!r} has no key: expected KEY=VALUE")
+        elif argument.startswith("+") and not argument.lstrip("+").startswith("hydra"):
+            raise ConvscopeError(
+                f"the argument {argument!r} adds a key, and there are no other keys than those of --help: "
+                "expected KEY=VALUE without +"
+            )
         elif "=" in argument:
             _check_brackets(argument, arguments[index + 1 :])
         elif not is_value and not argument.startswith("~"):  # ~KEY removes a key
