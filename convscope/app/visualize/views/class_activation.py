@@ -18,7 +18,7 @@ from convscope.render.artifact import Artifact, Role
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
 from convscope.vis.cam import WEIGHTINGS, Cam, Heatmap, relative
-from convscope.vis.layer_selection import last_maps, select
+from convscope.vis.layer_selection import last_maps, select, without_maps
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
 _KEY = "class_activation.layer"
@@ -163,10 +163,7 @@ def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
         )
     layer = selected[0]
     if not layer.has_maps:
-        raise ConvscopeError(
-            f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): set "
-            f"class_activation.layer to a convolution, for example {last.path}"
-        )
+        raise without_maps(layer, f"set class_activation.layer to a convolution, for example {last.path}")
     return layer
 
 
