@@ -5,13 +5,17 @@ python create_train_val_test.py dataset=folder dataset.source=~/photos/pets
 python create_train_val_test.py dataset=flowers      # download from Kaggle
 """
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convscope.config.launch import main
-from convscope.config.schema.prepare import PrepareConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.config.schema.prepare import PrepareConfig
 
 
-def run(settings: PrepareConfig, _: Path) -> None:
+def run(settings: "PrepareConfig", _: "Path") -> None:
     """Make the data set."""
     from convscope.app.prepare.prepare import prepare
 

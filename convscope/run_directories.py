@@ -1,8 +1,9 @@
 """Run directories: each belongs to one run, and one process at a time writes to it."""
 
 import itertools
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,6 +80,25 @@ def without_date(name: str) -> str:
 def release(directory: Path) -> None:
     """Remove the lock file of a claimed directory."""
     (directory / LOCK).unlink(missing_ok=True)
+
+
+def existing_parents(patterns: Iterable[str]) -> set[Path]:
+    """Return the existing directories among those of `patterns` and their parents, as absolute paths."""
+    directories = [Path(os.path.abspath(pattern)) for pattern in patterns]  # noqa: PTH100  # removes ..
+    return {path for directory in directories for path in (directory, *directory.parents) if path.is_dir()}
+
+
+def remove_empty(directory: Path, existing: Collection[Path]) -> None:
+    """Remove a directory and its parents if they are empty and not in `existing`."""
+    for path in (directory, *directory.parents):
+        if path in existing:
+            return
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
 
 
 def remove_if_empty(directory: Path) -> None:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from convscope.options import check_range, option
 
+MAX_UNITS = 100_000  # of one layer
+
 
 class Output(StrEnum):
     """Activations of the output layer."""
@@ -49,4 +51,4 @@ class Head(OutputSettings):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        check_range("model.units", self.units, 0)
+        check_range("model.units", self.units, 0, MAX_UNITS)

@@ -15,8 +15,8 @@ from convscope.files import sha256
 from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import Contract, ModelBundle, read_contract
-from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE, is_run_directory
-from convscope.models.load import SUFFIXES, load_model
+from convscope.models.checkpoint_files import CONTRACT_FILE, find_model_file, is_run_directory
+from convscope.models.load import load_model
 from convscope.models.pretrained import load_weights, renumber_names
 from convscope.models.reading import Reading
 
@@ -35,12 +35,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
         ConvscopeError: the file is missing, damaged or unsafe, or an option is missing, wrong, or does not
             apply.
     """
-    checkpoint = run_directories.follow_latest(checkpoint)
-    path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
-    if not path.is_file():
-        raise ConvscopeError(
-            f"no checkpoint at {path}: expected a run directory of train.py, or a {', '.join(SUFFIXES)} file"
-        )
+    path = find_model_file(run_directories.follow_latest(checkpoint))
     contract_path = path.parent / CONTRACT_FILE
     if is_run_directory(checkpoint):
         contract = read_contract(contract_path)

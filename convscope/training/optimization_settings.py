@@ -6,6 +6,7 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.options import check_range, option
 
 OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
+MOMENTUM = ("SGD", "RMSprop")  # the optimizers that have it
 SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")
 
 
@@ -51,6 +52,16 @@ class OptimizationSettings:
         for name in ("weight_decay", "clipnorm"):
             if getattr(self, name) is not None:
                 check_range(f"training.{name}", getattr(self, name), 0)
+        if self.warmup_epochs and self.schedule != "CosineDecay":
+            raise ConvscopeError(
+                f"training.warmup_epochs={self.warmup_epochs} needs training.schedule=CosineDecay: set it, "
+                "or remove training.warmup_epochs"
+            )
+        if self.momentum and self.optimizer not in MOMENTUM:
+            raise ConvscopeError(
+                f"training.momentum={self.momentum} is for {' and '.join(MOMENTUM)}, not for "
+                f"training.optimizer={self.optimizer}: remove it, or choose another optimizer"
+            )
         if self.plateau and self.schedule:
             raise ConvscopeError(
                 "training.plateau and training.schedule both change the learning rate: set only one of them"

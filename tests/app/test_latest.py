@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from convscope import run_directories
-from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE, find_last_run
+from convscope.errors import ConvscopeError
+from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE, find_last_run, find_model_file
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -66,6 +67,8 @@ def test_the_link_is_not_a_further_run() -> None:
     run = make_run(RUNS / "one")
     run_directories.link_latest(run)
     assert find_last_run(Path("outputs")) == run
+    with pytest.raises(ConvscopeError, match=r"contains 1 run\(s\): expected one of outputs/train/one$"):
+        find_model_file(Path("outputs"))
 
 
 def test_a_page_of_the_latest_run_names_the_run_itself(command: Command, trained_folder: Path) -> None:

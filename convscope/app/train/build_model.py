@@ -79,9 +79,4 @@ def _preprocessing_of_file(config: PretrainedFileConfig, path: Path) -> Preproce
     """Return the preprocessing of a saved model: from the configuration, or the `model.json` beside it."""
     if config.preprocessing:
         return resolve_preprocessing(config.preprocessing, config.scale, config.offset)
-    if (path.parent / CONTRACT_FILE).is_file():
-        return read_contract(path.parent / CONTRACT_FILE).preprocessing
-    raise ConvscopeError(
-        f"unknown preprocessing for {path}: set model.preprocessing=unit_range, minus_one_to_one, caffe, "
-        "torch, none, or affine with model.scale and model.offset"
-    )
+    return read_contract(path.parent / CONTRACT_FILE).preprocessing

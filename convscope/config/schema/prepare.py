@@ -75,6 +75,8 @@ class ProceduralConfig(DatasetConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
+        if self.name is None:
+            raise ConvscopeError("dataset.name=null: expected the name of the data set")
         check_range("dataset.images_per_class", self.images_per_class, 3, 100_000)
         check_range("dataset.image_size", self.image_size, 32, 2048)
         check_range("dataset.difficulty", self.difficulty, 0, 1)

@@ -8,7 +8,8 @@ from omegaconf import MISSING
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
-from convscope.models.head_settings import Head, OutputSettings
+from convscope.models.application_names import check_application
+from convscope.models.head_settings import MAX_UNITS, Head, OutputSettings
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
@@ -66,9 +67,9 @@ class SmallConvnetConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check the ranges, and that the last feature map is not empty."""
         super().__post_init__()
-        check_range("model.units", self.units, 1)
+        check_range("model.units", self.units, 1, MAX_UNITS)
         for width in self.widths:
-            check_range("model.widths", width, 1)
+            check_range("model.widths", width, 1, MAX_UNITS)
         if self.input_size is None:
             raise ConvscopeError(
                 "model.input_size=null: this network has no default size; expected a size in pixels"
@@ -98,6 +99,11 @@ class KerasApplicationConfig(PretrainedConfig):
     weights: str | None = option(
         "imagenet", "weights of the trunk: imagenet, null (random), or a file", heading="Model"
     )
+
+    def __post_init__(self) -> None:
+        """Check the name of the application."""
+        super().__post_init__()
+        check_application(self.application)
 
 
 @dataclass
@@ -266,6 +272,7 @@ class TrainConfig:
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
+        self._check_purpose()
         if not self.training.epochs and not self.finetune.head_epochs:
             raise ConvscopeError(
                 "training.epochs=0 trains no epoch: expected training.epochs=1 or more, or finetune=two_phase"
@@ -279,4 +286,19 @@ class TrainConfig:
             raise ConvscopeError(
                 "finetune=two_phase needs a pretrained model, but model=small_convnet is set: choose another "
                 "model, or finetune=one_phase"
+            )
+
+    def _check_purpose(self) -> None:
+        """Check that the settings belong to one of training, evaluation and prediction."""
+        if self.predict is not None and self.evaluate is not None:
+            raise ConvscopeError(
+                f"predict={self.predict} and evaluate={self.evaluate} are both set: expected one of them"
+            )
+        if self.predict is not None and not self.images:
+            raise ConvscopeError(
+                "predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)"
+            )
+        if self.images and self.predict is None:
+            raise ConvscopeError(
+                f"images=[{','.join(self.images)}] is for predict=RUN: set predict=RUN, or remove images"
             )

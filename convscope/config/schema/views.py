@@ -1,5 +1,6 @@
 """The settings of the views of stage 3, and the table of all views."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -179,7 +180,7 @@ class ActivationsConfig(ViewConfig):
         _check_canvas("activations.canvas", self.canvas, (0, 1, 2), narrowest=320)
         _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2), narrowest=100)
         check_range("activations.batch", self.batch, 1)
-        ordered = len(self.range) == 2 and self.range[0] < self.range[1]
+        ordered = len(self.range) == 2 and -math.inf < self.range[0] < self.range[1] < math.inf
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
                 f"activations.normalize={self.normalize} and activations.range={self.range}: expected "

@@ -8,6 +8,7 @@ from typing import Any
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.errors import ConvscopeError, unknown
+from convscope.models.application_names import check_application
 from convscope.models.reading import Reading
 from convscope.options import check_range, option
 
@@ -34,6 +35,8 @@ class CheckpointConfig(Reading, SourceConfig):
     def __post_init__(self) -> None:
         """Check that the options are known and belong together."""
         super().__post_init__()
+        if self.application is not None:
+            check_application(self.application)
         if self.checkpoint and self.application:
             raise ConvscopeError("checkpoint and application are both set: expected one of them")
 
