@@ -64,7 +64,7 @@ def run_directory(trained_folder: Path, tmp_path: Path) -> Path:
 )
 def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: list[str]) -> None:
     is_one_line(command("create_train_val_test", *arguments), *parts)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_stage_1_folders(command: Command, class_folders: Path) -> None:

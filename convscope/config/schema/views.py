@@ -1,5 +1,6 @@
 """The settings of the views of stage 3, and the table of all views."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,11 +76,13 @@ class ClassActivationConfig(ViewConfig):
     layer: list[str] = option(
         [],
         "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
+        heading="Views",
     )
     classes: list[str] = option(
         ["predicted", "true"],
         "what to explain: predicted, true, a class or its index, top:3, all, or a difference such as "
         "daisy-dandelion or predicted-true",
+        heading="Views",
     )
     flips: bool = option(False, "average with the heatmap of the mirrored photograph")
     color_map: str = option("inferno", "a colour map of Matplotlib; maps with a sign use blue, white, red")
@@ -132,6 +135,7 @@ class ActivationsConfig(ViewConfig):
         [],
         "paths, globs, type:Conv2D, indices, slices, last_conv, every:10; [] selects all convolutions, "
         "poolings and dense layers",
+        heading="Views",
     )
     normalize: Normalize = option(
         Normalize.channel,
@@ -160,6 +164,7 @@ class ActivationsConfig(ViewConfig):
     animate: list[Animation] = option(
         [],
         "gif, mp4: also animate the grids by depth and, with channels=true, the channels of each layer",
+        heading="Views",
         single=True,
     )
     rate: float = option(
@@ -204,7 +209,7 @@ class ActivationsConfig(ViewConfig):
         _check_canvas("activations.canvas", self.canvas, (0, 1, 2), narrowest=320)
         _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2), narrowest=100)
         check_range("activations.batch", self.batch, 1)
-        ordered = len(self.range) == 2 and self.range[0] < self.range[1]
+        ordered = len(self.range) == 2 and -math.inf < self.range[0] < self.range[1] < math.inf
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
                 f"activations.normalize={self.normalize} and activations.range={self.range}: expected "
@@ -260,8 +265,10 @@ class FiltersConfig(ViewConfig):
         "the filter does not respond to its pattern."
     )
 
-    layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
-    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all")
+    layers: list[str] = option(
+        [], "paths or globs; [] selects four convolutions across the depth", heading="Views"
+    )
+    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all", heading="Views")
     size: int = option(128, "width and height of a pattern in pixels")
     steps: int = option(64, "steps of gradient ascent")
     file: str = option(
