@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import sha256
+from convscope.files import sha256, user_path
 from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
@@ -98,7 +98,7 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
             "or set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
-        load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+        load_weights(name, model, user_path(str(weights)), whole=True)
     renumber_names(model)
     completed = copy(reading)
     completed.preprocessing = reading.preprocessing or application.preprocessing
