@@ -13,7 +13,7 @@ _LONGEST = 120  # bytes; file systems allow 255, but names get suffixes
 
 def printable(text: str) -> str:
     """Return `text`, with bytes that are not valid UTF-8 replaced by escape sequences."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(text: str) -> str:
