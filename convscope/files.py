@@ -5,6 +5,7 @@ import ctypes
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -62,12 +63,28 @@ def read_json(path: Path) -> Any:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as CSV, with `columns` as its first line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    """Return a table as CSV, with `columns` as its first line.
+
+    A text that a spreadsheet would run as a formula, because it begins with =, +, -, @, tab or carriage
+    return, gets a leading apostrophe (OWASP, CSV Injection). Numbers do not change.
+    """
+    return "".join(_csv_line(row) for row in itertools.chain([columns], rows))
+
+
+def _csv_line(row: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(map(_without_formula, row))  # quotes \r and \n in a cell
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _without_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def user_path(text: str | Path) -> Path:

@@ -1,7 +1,5 @@
 """Evaluate a trained model on the splits of a data set, or predict photographs without labels."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from convscope.data.changes import report_changes
 from convscope.data.manifest import Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
-from convscope.files import user_path, write_json, write_text
+from convscope.files import csv_text, user_path, write_json, write_text
 from convscope.graph import probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
@@ -138,25 +136,22 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     paths = image_paths.find(config.images)
     _refuse_to_overwrite(config, directory, PREDICTIONS)
     names = bundle.contract.class_names
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "predicted", *names, "error"])
+    table = []
     failed = 0
     for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):
         block = paths[start : start + BATCH]
         read = list(in_threads(_read, block))
         pixels = [photograph for photograph in read if not isinstance(photograph, str)]
-        rows = iter(_probabilities(bundle, pixels))
+        probabilities = iter(_probabilities(bundle, pixels))
         for path, photograph in zip(block, read, strict=True):
             if isinstance(photograph, str):
                 failed += 1
-                writer.writerow([printable(str(path)), "", *[""] * len(names), photograph])
+                table.append([printable(str(path)), "", *[""] * len(names), photograph])
             else:
-                row = next(rows)
-                writer.writerow(
-                    [printable(str(path)), names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""]
-                )
-    write_text(directory / PREDICTIONS, text.getvalue())
+                row = next(probabilities)
+                numbers = [f"{value:.6f}" for value in row]
+                table.append([printable(str(path)), names[int(row.argmax())], *numbers, ""])
+    write_text(directory / PREDICTIONS, csv_text(["path", "predicted", *names, "error"], table))
     if failed == len(paths):
         raise ConvscopeError(
             f"none of the {failed} photographs could be read: see the column error in "
