@@ -13,7 +13,7 @@ from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
 from convscope.data.changes import report_changes
-from convscope.data.manifest import Manifest, open_dataset
+from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import csv_text, user_path, write_json, write_text
@@ -45,6 +45,23 @@ def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
         )
     report_changes(root, manifest)
     return root, manifest
+
+
+def splits_with_images(root: Path, manifest: Manifest, splits: Sequence[str]) -> list[str]:
+    """Return the splits to evaluate: those that have images; print a note about the others.
+
+    Raises:
+        ConvscopeError: none has images.
+    """
+    counts = manifest.counts()
+    filled = [split for split in splits if counts[split]]
+    empty = " and no ".join(split for split in splits if not counts[split])
+    if not filled:
+        known = ",".join(split for split in SPLITS if counts[split])
+        raise ConvscopeError(f"the data set at {root} has no {empty} images: set splits=[{known}]")
+    if empty:
+        print(f"note: the data set at {root} has no {empty} images; only {', '.join(filled)} is evaluated")
+    return filled
 
 
 def score(
@@ -108,14 +125,14 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     _refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
     batches = {
-        split.value: Batches(
-            labelled_images(root, relabelled, split.value),
+        split: Batches(
+            labelled_images(root, relabelled, split),
             size=bundle.contract.input_size,
             preprocessing=bundle.contract.preprocessing,
             batch_size=config.training.batch_size,
             binary=bundle.model.output_shape[-1] == 1,
         )
-        for split in config.splits
+        for split in splits_with_images(root, manifest, config.splits)
     }
     dataset = {"name": manifest.name, "path": str(root.resolve())}
     score(directory, replace(bundle, contract=replace(bundle.contract, dataset=dataset)), batches)
