@@ -31,8 +31,9 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:  # also an OSError
         return _unknown_choice(error)
     if isinstance(error, OSError):
-        path = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or error}{path}"
+        paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+        reason = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
+        return ": ".join([" ".join(reason.split()), *([" -> ".join(paths)] if paths else [])])
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     return _unknown_key(cause) or _unknown_group(cause) or _wrong_value(cause) or _first_line(cause)
 

@@ -41,6 +41,7 @@ from convscope.config.schema.train import (
     TrainConfig,
 )
 from convscope.config.schema.visualize import visualize_schema
+from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError
 
 Stage = Callable[[Any, Path], None]
@@ -104,8 +105,6 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         decorate(lambda config: _job(config, run, failures))()
-    except BrokenPipeError:  # `--help | head` closes standard output early
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (HydraException, OmegaConfBaseException, OSError) as error:  # OSError: no run directory
         _report(explain(error), debug="debug=true" in sys.argv)
         sys.exit(1)
@@ -116,6 +115,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 
 def _configure_process() -> None:
     """Change settings of the whole process, which only a script may do: `import convscope` changes none."""
+    make_lenient()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.

@@ -11,7 +11,7 @@ import keras
 
 from convscope import __version__
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import read_json, write_json
+from convscope.files import naming, read_json, write_json
 from convscope.graph import Graph, Layer
 from convscope.names import check_class_names
 from convscope.preprocessing import Preprocessing
@@ -90,8 +90,12 @@ def versions() -> dict[str, str]:
 def save_model(model: keras.Model, directory: Path) -> None:
     """Write `model.keras` atomically."""
     partial = directory / ".partial.keras"  # Keras requires the suffix
-    model.save(partial)
-    partial.replace(directory / MODEL_FILE)
+    try:
+        with naming(directory / MODEL_FILE):
+            model.save(partial)
+            partial.replace(directory / MODEL_FILE)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def find_last_run(outputs: Path) -> Path:
