@@ -169,7 +169,11 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     is_one_line(command("visualize", "checkpoint=nowhere"), "no checkpoint at nowhere")
     is_one_line(command("visualize", *draw, "images=nothing.jpg"), "no image at nothing.jpg")
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
-    is_one_line(command("visualize", *draw, "images=broken.jpg"), "cannot read broken.jpg")
+    is_one_line(
+        command("visualize", *draw, "images=broken.jpg"),
+        "cannot read broken.jpg",
+        "): set images to another file",
+    )
     given = [*draw, f"images={photo}"]
     is_one_line(command("visualize", *given, "class_activation.classes=dusk"), "no class 'dusk'", "dark")
     is_one_line(command("visualize", *given, "class_activation.layer=conv2d_7"), "no layer 'conv2d_7'")

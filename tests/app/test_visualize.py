@@ -404,7 +404,7 @@ def test_all_files_are_listed_after_a_failure_within_a_photograph(command: Comma
             "splits=trian: no such split, folder or file; did you mean",
         ),
         (["images=photos"], "cannot read photos/b.jpg: not an image (expected"),
-        (["images=photos"], ", and 1 more cannot be read, of 3: remove damaged files from images"),
+        (["images=photos"], "; 2 of 3 photographs cannot be read: remove damaged files from images"),
         (["images=empty"], "no images in folder empty"),
         (["activations.layers=type:GlobalAveragePooling2D"], "selects no layer with feature maps or units"),
         (["hydra.run.dir=m.keras/out"], "m.keras"),
