@@ -1,10 +1,11 @@
 """What several tests need: shared photographs, small data sets, the commands in this process."""
 
+import gc
 import os
 import runpy
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, so that at the end no process waits long for another one."""
     order = {name: index for index, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_objects_to_collect() -> Iterator[None]:
+    """Exempt what is left after a file from garbage collection: TensorFlow leaves a million objects.
+
+    Otherwise, the time to traverse them again and again grows with each file.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
