@@ -275,7 +275,7 @@ TRAIN = [
     ),
     (
         "training.warmup_epochs=2",
-        "training.warmup_epochs=2.0 needs training.schedule=CosineDecay: set it, or remove …",
+        "training.warmup_epochs=2.0 needs training.schedule=CosineDecay: set it, or …",
     ),
     (
         "training.momentum=0.9",
