@@ -36,18 +36,8 @@ PREPARE = [
     ),
     ("split.test=much", "split.test=much: expected a number"),
     ("split.test=1.5", "split.test=1.5 is out of range: expected at least 0 and below 1"),
-    ("split.test=nan", "split.test=nan is out of range: expected at least 0 and below 1"),
-    (
-        "split.of=total split.test=0.5 split.validation=0.6",
-        "split.validation=0.6 and split.test=0.5 leave no images for training: expected a sum below 1",
-    ),
     ("split.seed=-1", "split.seed=-1 is out of range: expected at least 0"),
-    ("split.folds=1", "split.folds=1 leaves no images for training: expected 0, or at least 2"),
     ("split.link=soft", "split.link=soft: expected one of auto, copy, hardlink, symlink"),
-    (
-        "split=predefined split.folds=5",
-        "split.folds=5 needs split=fractions, but split=predefined is set: expected split.folds=0",
-    ),
     (
         "split=extend",
         "split=extend, but there is no data set at data/procedural: make it with split=fractions first",
@@ -57,10 +47,6 @@ PREPARE = [
     (
         "dataset=folder",
         "dataset.name is not given: set dataset.name=NAME (or dataset.source=DIR in stage 1)",
-    ),
-    (
-        "dataset=folder dataset.name=x",
-        "dataset.source is not given: set dataset.source=DIR, a folder that contains one folder of …",
     ),
     (
         "dataset=folder dataset.source=nowhere",
@@ -89,10 +75,6 @@ PREPARE = [
     (
         "dataset=folder dataset.source=gap",
         "class 'light' has no usable image; the first one is gap/light/0.jpg: not an image (expected …",
-    ),
-    (
-        "dataset=folder dataset.source=hollow",
-        "class folder hollow/dark is empty: add images or remove the folder",
     ),
     (
         "dataset=folder dataset.source=photos dataset.root=taken",
@@ -142,21 +124,15 @@ PREPARE = [
         "dataset=kaggle dataset.kaggle=../../etc",
         "dataset.kaggle='../../etc' is not valid: expected OWNER/NAME for a data set or NAME for a …",
     ),
-    (
-        "dataset=kaggle dataset.kaggle=a/b dataset.max_gigabytes=inf",
-        "dataset.max_gigabytes=inf is out of range: expected at least 0 and finite",
-    ),
     ("dataset.name=null", "dataset.name=null: expected the name of the data set"),
     (
         "dataset.classes=[rose,tulpi]",
         "no class 'tulpi': did you mean tulip? Expected one of daisy, dandelion, rose, sunflower, tulip",
     ),
-    ("dataset.difficulty=nan", "dataset.difficulty=nan is out of range: expected at least 0 and at most 1"),
     (
         "dataset.soruce=photos",
         "no key 'dataset.soruce': did you mean dataset.source? It needs dataset=folder",
     ),
-    ("dataset.source=photos", "dataset.source needs dataset=folder: add it, or remove dataset.source"),
     (
         "photos",
         "the argument 'photos' has no key: expected KEY=VALUE, for example dataset=folder …",
@@ -205,16 +181,8 @@ TRAIN = [
     ),
     ("model.input_size=0", "model.input_size=0 is out of range: expected at least 16 and at most 2048"),
     (
-        "model.input_size=null",
-        "model.input_size=null: this network has no default size; expected a size in pixels",
-    ),
-    (
         "model.units=999999999999",
         "model.units=999999999999 is out of range: expected at least 1 and at most 100000",
-    ),
-    (
-        "model.widths=[4,4,4,4,4,4,4,4]",
-        "model.widths=[4, 4, 4, 4, 4, 4, 4, 4] does not fit model.input_size=150: expected at least …",
     ),
     ("model=keras_application", "model.application is not given: set model.application=VALUE"),
     (
@@ -229,7 +197,6 @@ TRAIN = [
         "model=keras_application model.application=MobileNet model.weights=m.txt",
         "m.txt is not a weights file: expected NAME.weights.h5",
     ),
-    ("model=pretrained_file", "model.file is not given: set model.file=VALUE"),
     (
         "model=pretrained_file model.file=none.keras",
         "no checkpoint at none.keras: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
@@ -247,10 +214,6 @@ TRAIN = [
         "preprocessing=affine, scale=[nan] and offset=[1.0]: expected preprocessing=affine with one …",
     ),
     (
-        "model=pretrained_file model.file=m.weights.h5 model.preprocessing=none",
-        "m.weights.h5 has weights without a model: expected a file with a whole model",
-    ),
-    (
         "finetune=two_phase",
         "finetune=two_phase needs a pretrained model, but model=small_convnet is set: choose another …",
     ),
@@ -262,17 +225,11 @@ TRAIN = [
         "training.epochs=0",
         "training.epochs=0 trains no epoch: expected training.epochs=1 or more, or finetune=two_phase",
     ),
-    ("training.epochs=ten", "training.epochs=ten: expected an integer"),
     (
         "training.learning_rate=inf",
         "training.learning_rate=inf is out of range: expected at least 0 and finite",
     ),
-    ("training.learning_rate=nan", "training.learning_rate=nan is out of range: expected at least 0"),
     ("training.optimizer=Adm", "no optimizer 'Adm': did you mean Adam or AdamW or Adamax or Nadam?"),
-    (
-        "training.schedule=Cosine",
-        "no schedule 'Cosine': did you mean CosineDecay? Expected one of CosineDecay, …",
-    ),
     (
         "training.warmup_epochs=2",
         "training.warmup_epochs=2.0 needs training.schedule=CosineDecay: set it, or …",
@@ -280,10 +237,6 @@ TRAIN = [
     (
         "training.momentum=0.9",
         "training.momentum=0.9 is for SGD and RMSprop, not for training.optimizer=Adam: remove it, …",
-    ),
-    (
-        "training.plateau=3 training.schedule=CosineDecay",
-        "training.plateau and training.schedule both change the learning rate: set only one of them",
     ),
     (
         "augmentation.zoom_range=[2,1]",
@@ -297,7 +250,6 @@ TRAIN = [
         "'augmentation={featurewise_center: true, samplewise_center: true, engine: keras}'",
         "augmentation.featurewise_… and samplewise_… are both set: expected only one of them",
     ),
-    ("callbacks=[snapshot]", "callbacks[0]=snapshot: expected one of snapshots"),
     (
         "callbacks=[snapshots] training.epochs=0 finetune=two_phase model=mobilenet_v2",
         "callbacks=[snapshots] saves epochs of the main phase, but training.epochs=0: set …",
@@ -308,10 +260,6 @@ TRAIN = [
         "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
     ),
     ("evaluate=runs", "runs has no model.keras, but contains 1 run(s): expected one of runs/a"),
-    (
-        "predict=nowhere images=photos",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
-    ),
     (
         "predict=runs/a images=nowhere",
         "no image at nowhere: expected a file, a folder, a glob or @LIST.txt",
@@ -335,7 +283,6 @@ TRAIN = [
         "the argument 'data/two' has no key: expected KEY=VALUE, for example dataset=folder …",
     ),
     ("overwrite", "the key overwrite has no value: expected overwrite=true"),
-    ("trainig.epochs=3", "no key 'trainig': did you mean training?"),
     (
         "+training.epoch=3",
         "the argument '+training.epoch=3' adds a key, and there are no other keys than those of …",
@@ -373,31 +320,19 @@ VISUALIZE = [
         "m.pkl is a pickle, which can run any code: expected a .keras, .h5, .hdf5 file; open it in …",
     ),
     (
-        "checkpoint=m.npz",
-        "m.npz is a file of arrays without a model: expected a .keras, .h5, .hdf5 file; save the …",
-    ),
-    ("checkpoint=m.txt", "m.txt is not a file of Keras: expected .keras, .h5, .hdf5"),
-    (
         "checkpoint=m.weights.h5",
         "m.weights.h5 has weights without a model: expected a file with a whole model",
     ),
     ("checkpoint=renamed.keras", "renamed.keras is an HDF5 file: rename it to renamed.h5"),
-    ("checkpoint=zip.h5", "zip.h5 is a zip archive: rename it to zip.keras"),
     (
         "checkpoint=text.keras",
         "text.keras is damaged or incomplete: expected a zip archive that Keras wrote",
     ),
-    ("checkpoint=text.h5", "text.h5 is damaged or incomplete: expected an HDF5 file that Keras wrote"),
     (
         "checkpoint=runs/a application=VGG16",
         "checkpoint and application are both set: expected one of them",
     ),
     ("application=VGG", "no application of Keras 'VGG': did you mean VGG19 or VGG16?"),
-    ("application=VGG16 weights=nowhere.h5", "no weights at nowhere.h5: expected a file, imagenet or null"),
-    (
-        "preprocessing=affine",
-        "preprocessing=affine, scale=[] and offset=[]: expected preprocessing=affine with one or …",
-    ),
     (
         "scale=[1]",
         "scale=[1.0] and offset=[] without preprocessing: set preprocessing=affine, or remove them",
@@ -414,10 +349,6 @@ VISUALIZE = [
     (
         "checkpoint=runs/a images=@none.txt",
         "no list at none.txt: expected a text file with one path per line",
-    ),
-    (
-        "checkpoint=runs/a images=@gone.txt",
-        "no image at gone.png: expected a file, a folder, a glob or @LIST.txt",
     ),
     (
         "checkpoint=runs/a images=@loop.txt",
@@ -449,11 +380,6 @@ VISUALIZE = [
         "activations.file={layer}.gif: expected a name that ends in .png or .jpg",
     ),
     (
-        "activations.normalize=range activations.range=[0,inf]",
-        "activations.normalize=range and activations.range=[0.0, inf]: expected normalize=range with …",
-    ),
-    ("activations.animate=[avi]", "activations.animate[0]=avi: expected one of gif, mp4"),
-    (
         "activations.layer=conv2d",
         "no key 'activations.layer': did you mean activations.layers or activations.file or …",
     ),
@@ -461,7 +387,6 @@ VISUALIZE = [
         "class_activation.heatmap_file=../{class}.png",
         "class_activation.heatmap_file=../{class}.png: expected a path below the run directory, for …",
     ),
-    ("filters.size=1", "filters.size=1 is out of range: expected at least 16 and at most 1024"),
     ("evolution.rate=0", "evolution.rate=0.0 is out of range: expected at least 0.1 and at most 50"),
     ("evolution.channels=[1,1]", "evolution.channels=[1, 1]: expected each channel once"),
     ("comparison.normalize=range", "comparison.normalize=range: expected layer or channel"),

@@ -126,7 +126,7 @@ def test_class_names_are_printed_on_a_terminal_that_is_not_utf8(
     assert b"\ngr\\xfcn " in terminal.buffer.getvalue()
 
 
-def test_ctrl_c_during_the_import_of_hydra_gives_no_traceback(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_import_of_hydra_gives_no_traceback() -> None:
     probe = (
         "import runpy, sys\n"
         "class Interrupted:\n"
@@ -138,7 +138,7 @@ def test_ctrl_c_during_the_import_of_hydra_gives_no_traceback(tmp_path: Path) ->
     for script in ("create_train_val_test", "train", "visualize"):
         done = subprocess.run(
             [sys.executable, "-c", probe, str(ROOT / f"{script}.py")],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
+            cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr, done.stdout) == (130, "", "")
 
