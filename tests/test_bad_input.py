@@ -466,10 +466,6 @@ MODEL_TRAIN = [
         "no layer 'x': expected one of 90 names, pixels to predictions",
     ),
     (
-        "TWO model=pretrained_file model.file=run/model.keras model.cut=x",
-        "no layer with feature maps 'x': expected one of pixels, conv2d_1, max_pooling2d_1",
-    ),
-    (
         "TWO model=pretrained_file model.file=five_channels.keras model.preprocessing=none",
         "five_channels.keras has the input shape (None, 8, 8, 5): expected one colour picture, …",
     ),
@@ -481,10 +477,6 @@ MODEL_TRAIN = [
 MODEL_VISUALIZE = [
     (
         "checkpoint=run images=broken.jpg",
-        "cannot read broken.jpg: …",
-    ),
-    (
-        "checkpoint=run images=[photo.png,broken.jpg]",
         "cannot read broken.jpg: …",
     ),
     (
@@ -524,10 +516,6 @@ MODEL_VISUALIZE = [
         "no type of layer 'Conv3D': did you mean Conv2D? Expected one of Conv2D, Dense, Dropout, …",
     ),
     (
-        "checkpoint=run images=photo.png activations.layers=[type:Flatten]",
-        "activations.layers=[type:Flatten] selects no layer with feature maps or units: expected …",
-    ),
-    (
         "checkpoint=run views=[examples] splits=[trian]",
         "splits=trian: no such split, folder or file; did you mean train?",
     ),
@@ -552,16 +540,8 @@ MODEL_VISUALIZE = [
         "unknown preprocessing for alone.keras: set preprocessing=unit_range, minus_one_to_one, …",
     ),
     (
-        "checkpoint=alone.keras preprocessing=none",
-        "alone.keras has 2 classes, but class_names lists 0: set class_names=[FIRST,SECOND,…] in the …",
-    ),
-    (
         "checkpoint=alone.keras preprocessing=none class_names=[a,b,c]",
         "alone.keras has 2 classes, but class_names lists 3: set class_names=[FIRST,SECOND,…] in the …",
-    ),
-    (
-        "checkpoint=alone.keras preprocessing=none class_names=[a,a]",
-        "class_names=['a', 'a']: expected unique names",
     ),
     (
         "checkpoint=alone.keras preprocessing=none class_names=@none.txt",
@@ -570,10 +550,6 @@ MODEL_VISUALIZE = [
     (
         "OTHER input=left",
         "input=left: the model has the inputs pixels; set input=NAME",
-    ),
-    (
-        "OTHER input_size=40",
-        "input_size=40: alone.keras takes 32×32 pixels; remove input_size",
     ),
     (
         "OTHER",
@@ -594,10 +570,6 @@ MODEL_VISUALIZE = [
     (
         "compare=[run,run/snapshots/epoch_007.weights.npz]",
         "no snapshot at run/snapshots/epoch_007.weights.npz: expected RUN/snapshots/epoch_NNN.weights.npz",
-    ),
-    (
-        "compare=[run,tampered]",
-        "the input does not fit: tampered/model.keras has the input shape (32, 32, 3), but …",
     ),
 ]
 
