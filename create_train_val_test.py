@@ -1,9 +1,8 @@
 """Stage 1: make a data set with train, validation and test splits in data/NAME.
 
-python create_train_val_test.py                                # five flowers, drawn by code
-python create_train_val_test.py dataset=folder dataset.source=~/photos/pets   # your photographs: data/pets
-python create_train_val_test.py dataset=flowers                # photographs from Kaggle
-python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=extend   # add to data/pets
+python create_train_val_test.py                      # pictures drawn by code
+python create_train_val_test.py dataset=folder dataset.source=~/photos/pets
+python create_train_val_test.py dataset=flowers      # download from Kaggle
 """
 
 from typing import TYPE_CHECKING

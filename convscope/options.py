@@ -7,9 +7,12 @@ from typing import Any
 from convscope.errors import ConvscopeError
 
 
-def option(default: Any, text: str, **more: Any) -> Any:
-    """Return a dataclass field with a default, a text for `--help`, and more metadata."""
-    metadata = {"help": text, **more}
+def option(default: Any, text: str, *, heading: str | None = None, **more: Any) -> Any:
+    """Return a dataclass field with a default, a text for the help, and more metadata.
+
+    `--help` shows the options that have a heading, below this heading. `--help-all` shows all options.
+    """
+    metadata = {"help": text, "heading": heading, **more}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)

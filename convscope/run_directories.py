@@ -2,13 +2,17 @@
 
 import itertools
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from convscope import files
 
+OUTPUTS = Path("outputs")
+LATEST = "latest"  # a symbolic link in outputs/train and outputs/visualize to the last complete run
 LOCK = ".lock"  # a file in the directory while a run writes to it
+_DATE = re.compile(r"^\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_?")
 
 
 def claim_new(directory: Path) -> Path:
@@ -41,6 +45,36 @@ def locked(directory: Path) -> Iterator[None]:
             yield
     finally:
         remove_if_empty(directory)
+
+
+def link_latest(directory: Path) -> None:
+    """Let the link `latest` beside a complete run point to it; exchange the link atomically.
+
+    Only runs in a folder of `outputs/` have the link: not the runs of a sweep, which are one level below, and
+    not a directory elsewhere. A file or folder with this name is kept. On file systems without symbolic
+    links, nothing happens.
+    """
+    run = directory.resolve()
+    link, partial = run.with_name(LATEST), run.with_name(f".{LATEST}.{run.name}")
+    if run.parent.parent != OUTPUTS.resolve() or (link.exists() and not link.is_symlink()):
+        return
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)  # of a killed process
+        partial.symlink_to(run.name, target_is_directory=True)
+        partial.replace(link)
+
+
+def follow_latest(path: Path) -> Path:
+    """Return a path without the link `latest`: what a run records must not change with the link."""
+    for link in (path, *path.parents):
+        if link.name == LATEST and link.is_symlink():
+            return link.parent / link.readlink() / path.relative_to(link)
+    return path
+
+
+def without_date(name: str) -> str:
+    """Return the name of a run directory without the date and the time that it begins with."""
+    return _DATE.sub("", name)
 
 
 def release(directory: Path) -> None:

@@ -28,6 +28,7 @@ ALLOWED["config"] = {
     "errors",
     "files",
     "models",
+    "names",
     "options",
     "preprocessing",
     "run_directories",

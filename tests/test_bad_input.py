@@ -488,7 +488,7 @@ MODEL_VISUALIZE = [
         "Not a directory: run/model.keras/out",
     ),
     (
-        "checkpoint=run images=photo.png class_activation.class_name=dusk",
+        "checkpoint=run images=photo.png class_activation.classes=dusk",
         "no class 'dusk': did you mean dark? Expected one of dark, light",
     ),
     (
@@ -504,8 +504,8 @@ MODEL_VISUALIZE = [
         "no colour map 'jett': did you mean jet or jet_r or Set3 or Set2?",
     ),
     (
-        "checkpoint=run images=photo.png class_activation.method=lime",
-        "no class_activation.method 'lime': expected one of grad_cam",
+        "checkpoint=run images=photo.png class_activation.method=gradcam",
+        "no class_activation.method 'gradcam': did you mean grad_cam…",
     ),
     (
         "checkpoint=run images=photo.png filters.layers=[conv3d]",

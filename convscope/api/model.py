@@ -13,6 +13,7 @@ from PIL import Image
 from convscope import decode
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import bundle_of, open_checkpoint
@@ -235,7 +236,7 @@ def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
     reading = Reading(**options)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
-    return OpenModel(open_checkpoint(Path(source).expanduser(), reading))
+    return OpenModel(open_checkpoint(user_path(source), reading))
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -262,7 +263,7 @@ def evolution(
     Raises:
         ConvscopeError: the run has no snapshots, or a layer or a channel does not exist.
     """
-    directory = Path(run).expanduser()
+    directory = user_path(run)
     states = open_snapshots(directory, allow_code=allow_code)
     network = states[0].bundle
     followed = select_channels(network.layers, layers, channels)
@@ -298,7 +299,7 @@ def _pixels(photograph: Photograph) -> np.ndarray:
     if isinstance(photograph, Image.Image):
         return _pixels_of_pillow(photograph)
     if not isinstance(photograph, np.ndarray):
-        return decode.load(Path(photograph).expanduser())
+        return decode.load(user_path(photograph))
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
         raise ConvscopeError(
             f"a photograph is an array of {photograph.dtype} {photograph.shape}: expected uint8 (height, "

@@ -1,6 +1,5 @@
 """The main function of every script: compose the configuration, run the stage, report errors in one line."""
 
-import io
 import os
 import signal
 import sys
@@ -21,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope import run_directories
-from convscope.config import arguments, overrides
+from convscope.config import arguments, overrides, run_name
 from convscope.config import help as help_text
 from convscope.config.explain import explain
 from convscope.config.schema.prepare import (
@@ -42,6 +41,7 @@ from convscope.config.schema.train import (
     TrainConfig,
 )
 from convscope.config.schema.visualize import visualize_schema
+from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
 
 Stage = Callable[[Any, Path], None]
@@ -96,18 +96,17 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     _configure_process()
     register(stage)
+    run_name.register(stage)
     failures: list[str] = []
     try:
         arguments.check(stage, sys.argv[1:], arguments.all_keys(SCHEMAS[stage](), GROUPS))
         sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
-        if {"-h", "--help"} & set(sys.argv[1:]):
+        if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
             print(_help(stage, folder, about or ""), flush=True)
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         existing = run_directories.existing_parents(_directories(stage, folder))
         decorate(lambda config: _job(config, run, failures, existing))()
-    except BrokenPipeError:  # `--help | head` closes standard output early
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
@@ -118,14 +117,12 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 
 def _configure_process() -> None:
     """Change settings of the whole process, which only a script may do: `import convscope` changes none."""
+    make_lenient()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     warnings.filterwarnings("ignore", append=True)  # those of libraries; `python -W default` shows them
-    for stream in (sys.stdout, sys.stderr):  # a terminal may not know a letter of a name
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -216,11 +213,11 @@ def _help(stage: str, folder: Path, about: str) -> str:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
         config = hydra.compose(stage, overrides=given, return_hydra_config=True)
-    groups = {
-        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
-        for group in config.hydra.runtime.choices
-        if not group.startswith("hydra/")
-    }
+    groups = {}
+    for group, choice in reversed(config.hydra.runtime.choices.items()):  # as in the list of defaults
+        names = sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        if not group.startswith("hydra/"):
+            groups[f"{group}={choice or 'null'}"] = [name for name in names if name != choice]
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    return help_text.render(config, groups, about)
+    return help_text.render(config, groups, about, everything="--help-all" in sys.argv[1:])

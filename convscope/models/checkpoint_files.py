@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from convscope import run_directories
 from convscope.errors import ConvscopeError
 from convscope.files import open_regular
 
@@ -139,7 +140,11 @@ def _describe_directory(directory: Path) -> str:
 
 def _newest_first(models: Iterable[Path]) -> list[Path]:
     """Return the run directories of models that have a contract, the one with the newest model first."""
-    complete = [path for path in models if (path.parent / CONTRACT_FILE).is_file()]
+    complete = [
+        path
+        for path in models
+        if (path.parent / CONTRACT_FILE).is_file() and path == run_directories.follow_latest(path)
+    ]
     return [path.parent for path in sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 

@@ -27,7 +27,9 @@ class Pooling(StrEnum):
 class OutputSettings:
     """Settings of the last layers, which all networks have."""
 
-    dropout: float = option(0.1, "fraction of a dense layer's inputs that dropout sets to 0 in training")
+    dropout: float = option(
+        0.1, "fraction of a dense layer's inputs that dropout sets to 0 in training", heading="Model"
+    )
     output: Output = option(Output.softmax, "softmax, or sigmoid: a single unit, for two classes")
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope import run_directories
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import sha256
+from convscope.files import sha256, user_path
 from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import Contract, ModelBundle, read_contract
@@ -34,7 +36,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
         ConvscopeError: the file is missing, damaged or unsafe, or an option is missing, wrong, or does not
             apply.
     """
-    path = find_model_file(checkpoint)
+    path = find_model_file(run_directories.follow_latest(checkpoint))
     contract_path = path.parent / CONTRACT_FILE
     if is_run_directory(checkpoint):
         contract = read_contract(contract_path)
@@ -89,7 +91,7 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
             "or set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
-        load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+        load_weights(name, model, user_path(str(weights)), whole=True)
     renumber_names(model)
     completed = copy(reading)
     completed.preprocessing = reading.preprocessing or application.preprocessing
@@ -143,7 +145,8 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
             "class_names=[FIRST,SECOND,…] in the order of the outputs, or @FILE with one name per line"
         )
     if len(set(class_names)) < expected:
-        raise ConvscopeError(f"class_names={class_names}: expected unique names")
+        repeated = [repr(name) for name, count in Counter(class_names).items() if count > 1]
+        raise ConvscopeError(f"class_names repeats {', '.join(repeated[:5])}: expected unique names")
     preprocessing = preprocessing.grey() if channels == 1 else preprocessing
     return Contract(name, class_names, input_size, preprocessing)
 

@@ -19,9 +19,11 @@ class OptimizationSettings:
     Rethinking the Inception Architecture (2016).
     """
 
-    epochs: int = option(10, "passes over the training images; 0 needs finetune=two_phase")
-    optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …")
-    learning_rate: float = option(1e-3, "the highest learning rate of the run")
+    epochs: int = option(
+        10, "passes over the training images; 0 needs finetune=two_phase", heading="Training"
+    )
+    optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …", heading="Training")
+    learning_rate: float = option(1e-3, "the highest learning rate of the run", heading="Training")
     weight_decay: float | None = option(
         None, "decoupled weight decay, as in AdamW; null: the optimizer's default"
     )
@@ -30,7 +32,9 @@ class OptimizationSettings:
     warmup_epochs: float = option(0.0, "epochs of linear warmup before CosineDecay")
     clipnorm: float | None = option(None, "maximum norm of the gradient of each variable; null: no clipping")
     label_smoothing: float = option(0.0, "share of each label that is spread over all classes")
-    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never")
+    patience: int = option(
+        0, "stop after this many epochs without a lower validation loss; 0: never", heading="Training"
+    )
     plateau: int = option(
         0, "divide the learning rate by 5 after this many epochs without a lower validation loss; 0: never"
     )

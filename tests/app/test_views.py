@@ -18,7 +18,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name
 from convscope.render.artifact import Artifact
-from convscope.vis.cam import WEIGHTINGS
+from convscope.vis.class_activation.methods import METHODS, at_maps
 from tests.conftest import Outcome
 from tests.vis import nets
 
@@ -110,7 +110,7 @@ def test_the_options_of_a_new_view_are_checked_and_explained(command: Command) -
         done = command("visualize", "checkpoint=one", *GIVEN[:1], *views, given, "hydra.run.dir=out")
         assert done.status == 1
         assert said in done.err.strip().splitlines()[-1]
-    shown = " ".join(command("visualize", "--help").out.split())
+    shown = " ".join(command("visualize", "--help-all").out.split())
     assert "brightness.side=8 width and height of a square in pixels" in shown
 
 
@@ -149,7 +149,7 @@ def channel_sum(maps: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 def test_a_new_weighting_of_class_activation_is_drawn(
     command: Command, monkeypatch: pytest.MonkeyPatch, models: list[str]
 ) -> None:
-    monkeypatch.setitem(WEIGHTINGS, "channel_sum", channel_sum)
+    monkeypatch.setitem(METHODS, "channel_sum", at_maps("Sum of the channels", channel_sum))
     given = ["images=[photos/dim.png]", "views=[class_activation]", "hydra.run.dir=out"]
     done = command("visualize", *models, *given, "class_activation.method=channel_sum")
     assert done.status == 0, done.err
@@ -157,4 +157,4 @@ def test_a_new_weighting_of_class_activation_is_drawn(
     # All pixels are (40, 40, 40) / 255: red minus green is 0, blue plus one is 1 + 40 / 255.
     assert entry["value_range"] == pytest.approx([0, 1 + 40 / 255], rel=1e-5)
     assert entry["method"] == "channel_sum"
-    assert "channel_sum at " in entry["caption"]
+    assert "Sum of the channels at " in entry["caption"]

@@ -371,7 +371,7 @@ def test_all_files_are_listed_after_a_failure_within_a_photograph(command: Comma
     ("arguments", "said"),
     [
         (["images=photos"], "cannot read photos/b.jpg: not an image (expected"),
-        (["images=photos"], ", and 1 more cannot be read, of 3: remove damaged files from images"),
+        (["images=photos"], "; 2 of 3 photographs cannot be read: remove damaged files from images"),
         (["images=empty"], "no images in folder empty"),
     ],
 )
@@ -441,7 +441,7 @@ def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(comma
     for name in ("Cat", "cat"):
         outcome = command(
             "visualize", "checkpoint=m.keras", *given, "views=[class_activation]", "overwrite=true",
-            f"class_activation.class_name={name}",
+            f"class_activation.classes={name}",
         )  # fmt: skip
         assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text())["files"]
