@@ -13,6 +13,7 @@ import absl.logging
 import hypothesis
 import numpy as np
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 # Hydra closes all logging handlers before a job; absl's, which TensorFlow brings, would close with it
@@ -85,6 +86,8 @@ def run_script(script: str, *arguments: str) -> int:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+            # Hydra composes the configuration once more, only to read hydra.mode, which is None here.
+            patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
             GlobalHydra.instance().clear()
             with pytest.raises(SystemExit) as stop:
                 runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")

@@ -73,11 +73,10 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 
 
-def register() -> None:
-    """Register the schema of every stage and group with Hydra, as `schema_NAME`."""
+def register(stage: str) -> None:
+    """Register the schema of a stage, and those of every group, with Hydra, as `schema_NAME`."""
     store = ConfigStore.instance()
-    for stage, schema in SCHEMAS.items():
-        store.store(name=f"schema_{stage}", node=schema())
+    store.store(name=f"schema_{stage}", node=SCHEMAS[stage]())
     for group, nodes in GROUPS.items():
         for name, node in nodes.items():
             store.store(group=group, name=f"schema_{name}", node=node)
@@ -96,7 +95,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     _configure_process()
-    register()
+    register(stage)
     run_name.register(stage)
     failures: list[str] = []
     try:
