@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from convscope import decode
+from convscope.api.class_activation import Explainer, Explanation
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
@@ -72,6 +73,7 @@ class OpenModel:
     """An open model. `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
+    _explainers: dict[Any, Explainer] = field(default_factory=dict, init=False, compare=False)
 
     def __repr__(self) -> str:
         """Return a summary of the model in one line."""
@@ -118,12 +120,7 @@ class OpenModel:
         Raises:
             ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
         """
-        photographs = _several(photographs)
-        if not photographs:
-            raise ConvscopeError("no photographs: expected one or more")
-        contract = self.bundle.contract
-        pixels = [_pixels(photograph) for photograph in photographs]
-        return encode_photographs(pixels, contract.input_size, contract.preprocessing)
+        return self._encode(_all_pixels(photographs))
 
     def predict(self, photographs: Photographs) -> np.ndarray:
         """Return the probability of each class, float64 (n, classes), 0 to 1; see `encode`."""
@@ -144,6 +141,48 @@ class OpenModel:
         """
         selected = select(self.layers, layers)
         return Extractor(self.bundle.model, selected)(self.encode(photographs))
+
+    def class_activation(
+        self,
+        photographs: Photographs,
+        classes: str | Sequence[str] = "predicted",
+        *,
+        method: str | None = None,
+        layer: str | Sequence[str] = (),
+        flips: bool = False,
+    ) -> list[Explanation]:
+        """Return the evidence for classes in photographs; in a notebook, each result shows a figure.
+
+        The first call with some settings runs operation by operation. Later calls with the same settings run
+        as a graph; the second one is slow because it traces the graph.
+
+        Args:
+            photographs: see `encode`.
+            classes: `predicted`, a class or its index, `top:3`, `all`, a difference such as
+                `daisy-dandelion`, or several of these.
+            method: a name in `convscope.CAM_METHODS`; None is Grad-CAM before global average pooling, else
+                HiRes-CAM.
+            layer: the layer whose feature maps are weighted, or several; see `activations`. If empty, the
+                last one before the head.
+            flips: whether to average with the heatmap of the mirrored photograph.
+
+        Returns:
+            for each photograph, one explanation for each class.
+
+        Raises:
+            ConvscopeError: a class, a layer or a method does not exist.
+        """
+        pixels = _all_pixels(photographs)
+        layers = (layer,) if isinstance(layer, str) else tuple(layer)
+        settings = (method, layers, flips)
+        if settings not in self._explainers:
+            self._explainers[settings] = Explainer(self.bundle, *settings)
+        choices = [classes] if isinstance(classes, str) else list(classes)
+        return self._explainers[settings](pixels, self._encode(pixels), choices)
+
+    def _encode(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        contract = self.bundle.contract
+        return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
     def examples(
         self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
@@ -293,6 +332,14 @@ def _several(photographs: Photographs) -> Sequence[Photograph]:
     if isinstance(photographs, np.ndarray):
         return [photographs] if photographs.ndim < 4 else list(photographs)
     return photographs
+
+
+def _all_pixels(photographs: Photographs) -> list[np.ndarray]:
+    """Return the pixels of each photograph, uint8 (height, width, 3)."""
+    photographs = _several(photographs)
+    if not photographs:
+        raise ConvscopeError("no photographs: expected one or more")
+    return [_pixels(photograph) for photograph in photographs]
 
 
 def _pixels(photograph: Photograph) -> np.ndarray:
