@@ -16,6 +16,7 @@ from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.heat import HeatScale
@@ -39,11 +40,9 @@ class ClassActivationView(View[ClassActivationConfig]):
         super().__init__(run, settings)
         _check_classes(run.models[:], settings.classes)
         first = run.models.first
-        self.layers = _layers_to_explain(first.layers, settings.layer)
+        self.layers = layers_to_explain(first.layers, settings.layer)
         matches = run.models.counterparts(self.layers, _KEY)
-        self.name = settings.method or default_method(first.model, self.layers[-1])
-        if self.name not in METHODS:
-            raise unknown("class_activation.method", self.name, METHODS)
+        self.name = chosen_method(settings, first, self.layers)
         self.method = METHODS[self.name]
         self._activations = [
             ClassActivation(state.bundle.model, match, self.name, flips=settings.flips, seed=run.config.seed)
@@ -228,7 +227,15 @@ def _flat(heat: np.ndarray) -> np.ndarray:
     return np.array([heat.min(), heat.max()])
 
 
-def _layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: Sequence[Layer]) -> str:
+    """Return the name of the method; raise ConvscopeError if it does not exist."""
+    name = settings.method or default_method(bundle.model, layers[-1])
+    if name not in METHODS:
+        raise unknown("class_activation.method", name, METHODS)
+    return name
+
+
+def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
     """Return the layers to explain; raise ConvscopeError if one has no feature maps."""
     last = last_maps(layers)
     selected = select(layers, patterns) if patterns else [last]
