@@ -24,7 +24,8 @@ class Photograph:
         path: the file.
         key: the name of its folders in the run directory, unique in the run.
         sha256: the hash of the file.
-        truth: its true class, or None if it is unknown.
+        truth: its true class, from the data set of the model or from the name of its folder; None if it is
+            unknown.
         size: height and width of the file in pixels.
         small: uint8 (height, width, 3), no side longer than 640 pixels.
         resized: uint8 (height, width, 3) at the input size of the models.
@@ -85,6 +86,7 @@ def open_photographs(
             "images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
+    classes = set(bundle.contract.class_names)
     truths |= {record.sha256: record.label for record in records if record.sha256}
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
@@ -95,13 +97,13 @@ def open_photographs(
         except decode.DecodeError as error:
             errors.append(error)
             continue
-        digest = sha256(path)
+        digest, folder = sha256(path), path.absolute().parent.name
         photographs.append(
             Photograph(
                 path=path,
                 key=key,
                 sha256=digest,
-                truth=truths.get(digest, truths.get(path.resolve())),
+                truth=truths.get(digest, truths.get(path.resolve(), folder if folder in classes else None)),
                 size=(pixels.shape[0], pixels.shape[1]),
                 small=images.fit_within(pixels, LONGEST),
                 resized=images.resize(pixels, *bundle.contract.input_size),

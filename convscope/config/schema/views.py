@@ -35,6 +35,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Merge(StrEnum):
+    """How the heatmaps of several layers become one."""
+
+    mean = "mean"
+    product = "product"
+
+
 class Animation(StrEnum):
     """The file format of an animation."""
 
@@ -77,6 +84,9 @@ class ClassActivationConfig(ViewConfig):
         [],
         "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
         heading="Views",
+    )
+    merge: Merge = option(
+        Merge.mean, "how the maps of several layers, each divided by its maximum, are merged: mean or product"
     )
     classes: list[str] = option(
         ["predicted", "true"],

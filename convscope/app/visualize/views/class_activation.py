@@ -45,7 +45,7 @@ class ClassActivationView(View[ClassActivationConfig]):
         self.name = chosen_method(settings, first, self.layers)
         self.method = METHODS[self.name]
         self._activations = [
-            ClassActivation(state.bundle.model, match, self.name, flips=settings.flips, seed=run.config.seed)
+            opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
@@ -233,6 +233,26 @@ def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: 
     if name not in METHODS:
         raise unknown("class_activation.method", name, METHODS)
     return name
+
+
+def opened(
+    settings: ClassActivationConfig,
+    bundle: ModelBundle,
+    layers: Sequence[Layer],
+    seed: int,
+    *,
+    compiled: bool = False,
+) -> ClassActivation:
+    """Return the class activation of a model with these settings; see `ClassActivation`."""
+    return ClassActivation(
+        bundle.model,
+        layers,
+        chosen_method(settings, bundle, layers),
+        merge=settings.merge.value,
+        flips=settings.flips,
+        seed=seed,
+        compiled=compiled,
+    )
 
 
 def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:

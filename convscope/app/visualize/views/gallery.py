@@ -7,7 +7,7 @@ import numpy as np
 from convscope import decode, images, names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.app.visualize.views.class_activation import chosen_method, layers_to_explain
+from convscope.app.visualize.views.class_activation import chosen_method, layers_to_explain, opened
 from convscope.config.schema.views import ClassActivationConfig, GalleryConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
@@ -19,7 +19,7 @@ from convscope.render.artifact import Artifact
 from convscope.render.gallery_figure import Panel, gallery_figure
 from convscope.render.heat import HeatScale
 from convscope.vis.class_activation.gallery import Choice, choose
-from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
+from convscope.vis.class_activation.methods import METHODS, Heatmap, relative
 from convscope.vis.class_activation.targets import of_class
 
 TABLE = "gallery/gallery.csv"
@@ -63,9 +63,7 @@ class GalleryView(View[GalleryConfig]):
         self.shown: ClassActivationConfig = run.config.settings_of("class_activation")
         layers = layers_to_explain(bundle.layers, self.shown.layer)
         self.method = chosen_method(self.shown, bundle, layers)
-        self.activation = ClassActivation(
-            bundle.model, layers, self.method, flips=self.shown.flips, seed=run.config.seed, compiled=True
-        )
+        self.activation = opened(self.shown, bundle, layers, run.config.seed, compiled=True)
         self.about = {
             "method": self.method,
             "layer": [layer.path for layer in layers],
