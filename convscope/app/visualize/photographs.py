@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.data.image_paths import find
-from convscope.data.manifest import ImageRecord
+from convscope.data.training_data import TrainingData
 from convscope.errors import ConvscopeError
 from convscope.files import sha256
 from convscope.models.bundle import ModelBundle
@@ -59,9 +59,7 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
     return bundle.contract.preprocessing.encode(np.stack([photograph.resized for photograph in photographs]))
 
 
-def open_photographs(
-    patterns: Sequence[str], bundle: ModelBundle, dataset: tuple[Path, list[ImageRecord]]
-) -> list[Photograph]:
+def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: TrainingData) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
     All photographs are decoded here, so that unreadable ones are reported before drawing begins.
@@ -69,12 +67,12 @@ def open_photographs(
     Args:
         patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `dataset`.
         bundle: the model; the photographs are resized to its input size.
-        dataset: folder and images of the model's data set; they also give the true classes.
+        data: the model's data set; it also gives the true classes.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read.
     """
-    root, records = dataset
+    root, records = data.root, data.images
     if patterns:
         paths = find(patterns)
     else:
@@ -82,8 +80,8 @@ def open_photographs(
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"no photographs: images=[] selects test images of the training data, but {root} has none; set "
-            "images=FILES"
+            "no photographs: images=[] selects test images of the data set of the training, "
+            f"{f'but {root} has none' if data.manifest else data.place}; set images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     classes = set(bundle.contract.class_names)
