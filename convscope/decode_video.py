@@ -1,7 +1,7 @@
 """Decoding of videos: from a file to upright 8-bit RGB frames at a constant rate, or to an error."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +40,7 @@ class Video:
     count: int
     seconds: float
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self) -> Generator[np.ndarray, None, None]:
         """Yield all frames at a constant rate, uint8 (height, width, 3), read-only; only one is in memory.
 
         If the distances of the frames vary, frames are repeated or left out.
@@ -57,7 +57,7 @@ class Video:
                 return frame
         raise AssertionError("unreachable")
 
-    def _frames(self, before: Sequence[str], after: Sequence[str]) -> Iterator[np.ndarray]:
+    def _frames(self, before: Sequence[str], after: Sequence[str]) -> Generator[np.ndarray, None, None]:
         height, width = self.size
         rate = ["-r", str(self.rate), "-fps_mode", "cfr"]
         output = ["-vf", f"{_UPRIGHT},scale={width}:{height}", *rate, "-pix_fmt", "rgb24", "-f", "rawvideo"]

@@ -126,7 +126,10 @@ def test_a_playlist_opens_no_other_file(clip: Path, content: str, suffix: str) -
 def test_a_truncated_video_is_an_error_before_it_is_drawn(clip: Path) -> None:
     index_first = clip.read_bytes()
     index_last = changed(clip, "-c", "copy").read_bytes()
-    for content, reason in ((index_first[:-60], "truncated"), (index_last[: len(index_last) // 4], "damaged")):
+    for content, reason in (
+        (index_first[:-60], "truncated"),
+        (index_last[: len(index_last) // 4], "damaged"),
+    ):
         clip.write_bytes(content)
         with pytest.raises(DecodeError, match=f"clip.mp4: {reason} ") as failure:
             open_video(clip)

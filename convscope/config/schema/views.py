@@ -76,6 +76,12 @@ class ClassActivationConfig(ViewConfig):
     )
     class_name: str | None = option(None, "the class to explain; null selects the predicted class")
     color_map: str = option("inferno", "a colour map of Matplotlib")
+    every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
+    smoothing: float = option(
+        0.0,
+        "videos: the share of the previous value in probabilities and maps, 0 to below 1; 0 shows each frame "
+        "on its own",
+    )
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap on top of the photograph",
@@ -87,6 +93,12 @@ class ClassActivationConfig(ViewConfig):
         placeholders=("photograph", "class"),
         single=True,
     )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("class_activation.every", self.every, 1)
+        check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
 
 
 @dataclass

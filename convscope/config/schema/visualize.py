@@ -43,7 +43,9 @@ class VisualizeConfig(CheckpointConfig):
     """Settings of stage 3. `visualize_schema` adds a group of options for each view."""
 
     images: list[str] = option(
-        [], "photographs, folders, globs, @LIST.txt; [] selects one test image of each class"
+        [],
+        "photographs or videos, folders, globs, @LIST.txt; [] selects one test image of each class; views "
+        "draw the frame in the middle of a video, and class_activation also draws the whole video",
     )
     splits: list[str] = option(
         ["train"],

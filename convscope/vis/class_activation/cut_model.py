@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convscope.graph import Layer, before_activation
+from convscope.graph import Layer, before_activation, of_each_class
 from convscope.vis.gradients import compiled as as_graph
 from convscope.vis.gradients import value_and_gradient
 from convscope.vis.tensor_graph import others_needed
@@ -33,16 +33,29 @@ class CutModel:
         cut = [layer.output, *others_needed(layer.output, logits)]
         self._trunk = keras.Model(model.inputs[0], cut)
         self._head = keras.Model(cut, logits)
+        self._classifier = keras.Model(cut, model.outputs[0])
         self._whole = keras.Model(model.inputs[0], logits)
         self.logit_count = int(logits.shape[-1])
+        self._known: tuple[np.ndarray, list[Any]] | None = None  # the last inputs and their maps
         wrap: Callable[..., Any] = as_graph if compiled else lambda function: function
         self._run = wrap(lambda inputs: keras.ops.cast(self._whole(inputs, training=False), "float32"))
+        self._to_maps = wrap(lambda inputs: keras.tree.flatten(self._trunk(inputs, training=False)))
+        self._classify = wrap(lambda cut: self._classifier(cut, training=False))
         self._at_maps = wrap(self._differentiate_at_maps)
         self._at_input = wrap(self._differentiate_at_input)
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits, float32 (batch, logits), of inputs (batch, height, width, channels)."""
         return np.asarray(self._run(keras.ops.convert_to_tensor(inputs)))
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, float64 (batch, classes).
+
+        The next call of `at_maps`, with the same array, uses the maps of this call.
+        """
+        maps = self._to_maps(keras.ops.convert_to_tensor(inputs))
+        self._known = inputs, maps
+        return of_each_class(self._classify(maps))
 
     def at_maps(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the maps, the gradients of the scores at the maps, and the scores.
@@ -54,7 +67,12 @@ class CutModel:
         Returns:
             float64 (batch, h, w, c), the same shape, and float64 (batch,).
         """
-        maps, gradients, scores = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
+        known, self._known = self._known, None  # used once: the weights may change later
+        if known is not None and known[0] is inputs:
+            cut = known[1]
+        else:
+            cut = self._to_maps(keras.ops.convert_to_tensor(inputs))
+        maps, gradients, scores = self._at_maps(cut, keras.ops.convert_to_tensor(targets))
         return _double(maps), _double(gradients), _double(scores)
 
     def at_input(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,8 +80,8 @@ class CutModel:
         gradients, scores = self._at_input(*map(keras.ops.convert_to_tensor, (inputs, targets)))
         return _double(gradients), _double(scores)
 
-    def _differentiate_at_maps(self, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
-        maps, *others = keras.tree.flatten(self._trunk(inputs, training=False))
+    def _differentiate_at_maps(self, cut: list[Any], targets: Any) -> tuple[Any, Any, Any]:
+        maps, *others = cut
 
         def score(point: Any) -> Any:
             return _scores(self._head([point, *others], training=False), targets)

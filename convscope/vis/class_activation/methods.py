@@ -146,6 +146,23 @@ class ClassActivation:
             result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
         return result
 
+    def of_predictions(self, inputs: np.ndarray, choose: Callable[[np.ndarray], np.ndarray]) -> list[Heatmap]:
+        """Return the heatmap of each photograph, for targets that depend on the probabilities.
+
+        The maps are computed once, for the probabilities and for the heat.
+
+        Args:
+            inputs: as above, at most `BATCH` pictures.
+            choose: a function of the probabilities of the classes, float64 (batch, classes), that returns the
+                targets, float32 (batch, logits).
+        """
+        return self._batch(inputs, choose(self._cuts[0].probabilities(inputs)))
+
+    @property
+    def logit_count(self) -> int:
+        """The number of logits, the length of a target."""
+        return self._cuts[0].logit_count
+
     def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
         results = [self._at_layer(cut, inputs, targets) for cut in self._cuts]
         of_layers, scores = [heats for heats, _ in results], results[0][1]

@@ -9,6 +9,7 @@ from convscope import images, names
 from convscope.app.visualize.photographs import Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
@@ -53,6 +54,7 @@ class ClassActivationView(View[ClassActivationConfig]):
                     yield from self._single(photograph, label, role)
             else:
                 yield self._side_by_side(photograph, scores)
+        yield from draw_videos(self, self.settings.method, [self.layer])
 
     @property
     def _method(self) -> str:
