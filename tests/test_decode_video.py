@@ -5,6 +5,7 @@ import subprocess
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +98,24 @@ def test_memory_does_not_depend_on_the_length(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 200 * 200 * 3
+
+
+def test_ffmpeg_ends_when_the_frames_are_no_longer_needed(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen] = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    video = open_video(clip)
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    frames = video.frames()
+    next(frames)
+    frames.close()
+    assert [process.poll() is None for process in started] == [False]
 
 
 @pytest.mark.parametrize("name", ["-i.mp4", "a%03d:b.mp4", "http:x.mp4", "concat:a|b.mp4", "a b'c.mp4"])

@@ -1,4 +1,7 @@
-"""The band at the lower edge of the frames of a video: a name, a number and a colour bar."""
+"""The band at the upper edge of the frames of a video: a name, a number and a colour bar.
+
+Players show their controls at the lower edge.
+"""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +15,7 @@ _DARK = 0.35  # brightness of the picture behind the text
 
 
 class FrameBand:
-    """Text and a colour bar over the lower edge of frames of one size, which is darkened."""
+    """Text and a colour bar over the upper edge of frames of one size, which is darkened."""
 
     def __init__(self, size: tuple[int, int], color_map: str, ends: tuple[str, str]) -> None:
         """Set the size of a frame, (height, width) in pixels, the colours, and the values at their ends."""
@@ -32,7 +35,7 @@ class FrameBand:
         """
         frame = pixels.copy()
         edge = self._letters // 2
-        image = Image.fromarray((frame[-self._height :] * _DARK).astype(np.uint8))
+        image = Image.fromarray((frame[: self._height] * _DARK).astype(np.uint8))
         draw = ImageDraw.Draw(image)
         middle, right = round(0.75 * self._letters), self._width - edge
         room = right - 2 * edge - text_width(number, self._letters)
@@ -40,7 +43,7 @@ class FrameBand:
         draw.text((edge, middle), cut(name, room, self._letters, bold=True), PAPER, bold, anchor="lm")
         draw.text((right, middle), number, PAPER, font(self._letters), anchor="rm")
         self._draw_scale(image, draw, edge)
-        frame[-self._height :] = np.asarray(image)
+        frame[: self._height] = np.asarray(image)
         return frame
 
     def _draw_scale(self, image: Image.Image, draw: ImageDraw.ImageDraw, edge: int) -> None:

@@ -203,7 +203,7 @@ class _VideoDrawing:
     def _caption(self, highest: float, sampled: int) -> str:
         settings, frames = self.view.settings, sum(self.classes.values())
         (common, times), *_ = self.classes.most_common(1)
-        every = "every frame" if settings.every == 1 else f"every {settings.every}th frame"
+        every = "every frame" if settings.every == 1 else f"one of {settings.every} frames"
         caption = f"{self.method.title}{self.where}, a map for {every}; {frames} frames. "
         if settings.smoothing:
             caption += f"Probabilities and maps are smoothed in time (share {settings.smoothing:g}). "
