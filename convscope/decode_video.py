@@ -106,7 +106,7 @@ def _header(path: Path) -> tuple[tuple[int, int], Fraction]:
     output = ["-map", _PICTURES, "-vf", _UPRIGHT, "-frames:v", "1", "-strict", "-1", "-pix_fmt", "yuv444p"]
     with ffmpeg.running([*_input(path), *output, "-f", "yuv4mpegpipe", "-"]) as process:
         header = process.output.readline(1000).decode(errors="replace")  # "YUV4MPEG2 W608 H1080 F30:1 …"
-        found = re.match(r"YUV4MPEG2 W(\d+) H(\d+) F(\d+):(\d+)", header)
+        found = re.match(r"YUV4MPEG2 W(\d+) H(\d+) F([1-9]\d*):([1-9]\d*)", header)
         if not found or not process.output.read(1):
             process.end()
             raise _error(path, process.messages)

@@ -41,13 +41,28 @@ class FrameMap:
     heat: np.ndarray
 
 
-def chosen_classes(
-    settings: ClassActivationConfig, classes: Sequence[str], probabilities: np.ndarray
-) -> list[str]:
-    """Return the class to explain in each frame; `probabilities` are float64 (frames, classes)."""
-    if settings.class_name is not None:
-        return [settings.class_name] * len(probabilities)
-    return [classes[int(row.argmax())] for row in probabilities]
+def title_of(settings: ClassActivationConfig) -> str:
+    """Return what the map of each frame explains."""
+    return settings.class_name or "the predicted class"
+
+
+def targets_of_frames(
+    settings: ClassActivationConfig, classes: Sequence[str], probabilities: np.ndarray, logits: int
+) -> list[tuple[str, float, np.ndarray]]:
+    """Return the class to explain in each frame, its probability, and the target, float32 (logits,).
+
+    Args:
+        settings: the settings of the view, which select the class.
+        classes: the classes of the model.
+        probabilities: their probabilities, float64 (frames, classes).
+        logits: the number of logits of the model.
+    """
+    chosen = settings.class_name
+    indices = [int(row.argmax()) if chosen is None else classes.index(chosen) for row in probabilities]
+    return [
+        (classes[index], float(row[index]), of_class(index, logits))
+        for index, row in zip(indices, probabilities, strict=True)
+    ]
 
 
 class FrameMaps:
@@ -100,11 +115,9 @@ class FrameMaps:
 
         def choose(probabilities: np.ndarray) -> np.ndarray:
             smoothed = np.stack([smoothing(row) for row in probabilities])
-            labels = chosen_classes(self._settings, classes, smoothed)
-            indices = [classes.index(label) for label in labels]
-            values = smoothed[np.arange(len(indices)), indices]
-            shown.extend(zip(labels, map(float, values), strict=True))
-            return np.stack([of_class(index, self._activation.logit_count) for index in indices])
+            targets = targets_of_frames(self._settings, classes, smoothed, self._activation.logit_count)
+            shown.extend((label, probability) for label, probability, _ in targets)
+            return np.stack([weights for *_, weights in targets])
 
         heatmaps = self._activation.of_predictions(inputs, choose)
         return [FrameMap(*pair, heatmap.heat) for pair, heatmap in zip(shown, heatmaps, strict=True)]
@@ -130,18 +143,20 @@ def draw_videos(
             state.bundle.model, layers, method, flips=flips, seed=view.run.config.seed, compiled=True
         )
         maps = FrameMaps(view.settings, state.bundle, activation)
-        where = "" if METHODS[method].at_input else f" at {', '.join(layer.path for layer in layers)}"
+        about = {"method": method, "layer": ", ".join(layer.path for layer in layers)}
         for photograph in videos:
-            yield from _VideoDrawing(view, photograph, method, where).draw(maps)
+            yield from _VideoDrawing(view, photograph, about).draw(maps)
 
 
 class _VideoDrawing:
-    """Draws one video."""
+    """Draws one video; `about` has method and layer."""
 
-    def __init__(self, view: View[ClassActivationConfig], photograph: Photograph, method: str, where: str):
+    def __init__(
+        self, view: View[ClassActivationConfig], photograph: Photograph, about: dict[str, Any]
+    ) -> None:
         assert photograph.video is not None
         self.view, self.photograph, self.video = view, photograph, photograph.video
-        self.method, self.where = METHODS[method], where
+        self.about, self.method = about, METHODS[about["method"]]
         stem = f"{view.settings.name}/{photograph.key}/video"
         self.paths = {
             kind: view.reserve(f"{stem}.{kind}", f"the video of {photograph.name}")
@@ -150,7 +165,7 @@ class _VideoDrawing:
         self.classes: Counter[str] = Counter()
 
     def draw(self, maps: FrameMaps) -> Iterator[Artifact]:
-        """Yield the MP4, then the GIF, then the table. After an interrupt there is no partial file."""
+        """Yield the MP4, the table and the GIF. After an interrupt there is no partial file."""
         output, settings, rate = self.view.run.output, self.view.settings, self.video.rate
         highest, sampled = maps.highest(self.video)
         files = {kind: output.path(path) for kind, path in self.paths.items()}
@@ -159,9 +174,8 @@ class _VideoDrawing:
             write(_COLUMNS)
             with closing(self._frames(maps, highest, write)) as frames:
                 mp4(files["mp4"], frames, rate)
-        about = {
-            "method": settings.method,
-            "class": settings.class_name or "predicted",
+        about = self.about | {
+            "class": title_of(settings),
             "value_range": [0.0, highest],
             "color_map": settings.color_map,
             "normalize": f"maximum over {sampled} frames",
@@ -204,12 +218,12 @@ class _VideoDrawing:
         settings, frames = self.view.settings, sum(self.classes.values())
         (common, times), *_ = self.classes.most_common(1)
         every = "every frame" if settings.every == 1 else f"one of {settings.every} frames"
-        caption = f"{self.method.title}{self.where}, a map for {every}; {frames} frames. "
+        where = "" if self.method.at_input else f" at {self.about['layer']}"
+        caption = f"{self.method.title}{where}, a map for {every}; {frames} frames. "
         if settings.smoothing:
             caption += f"Probabilities and maps are smoothed in time (share {settings.smoothing:g}). "
-        if settings.class_name is None:
-            caption += f"The class is the predicted one of each frame, most often {common} "
-            caption += f"({100 * times / frames:.0f} %). "
+        if len(self.classes) > 1:
+            caption += f"Most frequent class: {common} ({100 * times / frames:.0f} % of the frames). "
         if highest <= 0:
             return f"{caption}No positive evidence in {sampled} sampled frames."
         unit = f" ({self.method.unit})" if self.method.unit else ""
@@ -222,7 +236,7 @@ class _VideoDrawing:
         height, width = map(_even, self.video.size)
         return Artifact(
             path=self.paths[kind],
-            title=f"video: {self.view.settings.class_name or 'the predicted class'}",
+            title=f"video: {title_of(self.view.settings)}",
             caption=caption,
             view=self.view.settings.name,
             photograph=self.photograph.key,
