@@ -2,8 +2,8 @@
 
 Each length is drawn by visualize.py in a process of its own: EfficientNet-Lite0, Grad-CAM, a map for every
 frame, MP4 and GIF. The frames are those of --video, repeated, or noise that moves if the file does not exist.
-The rate counts the drawing, without the start of the process. The peak of the memory is that of the Python
-process, in MiB. The benchmark takes about five minutes.
+The rate counts everything from the opening of the model to the page, without the start of the process. The
+peak of the memory is that of the Python process, in MiB. The benchmark takes about five minutes.
 """
 
 import argparse

@@ -75,6 +75,11 @@ class DecodeError(ConvscopeError):
 _VIDEO = (Reason.video, "expected a photograph; visualize.py views=[class_activation] draws videos")
 
 
+def missing(path: Path, expected: str = "a photograph") -> DecodeError:
+    """Return the error for a file that does not exist."""
+    return DecodeError(path, Reason.missing, f"expected the path of {expected}")
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A completely decoded picture, as it is in its file.
@@ -171,7 +176,7 @@ def opened(path: Path, expected: str) -> Iterator[io.BufferedReader]:
     except NotRegularError:
         raise DecodeError(path, Reason.not_a_file, f"expected {expected}") from None
     except FileNotFoundError:
-        raise DecodeError(path, Reason.missing, f"expected the path of {expected}") from None
+        raise missing(path, expected) from None
     except OSError as error:
         raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
 

@@ -46,7 +46,7 @@ class Video:
         If the distances of the frames vary, frames are repeated or left out.
 
         Raises:
-            DecodeError: no frame can be decoded.
+            DecodeError: no frame can be decoded, or ffmpeg ends with an error.
         """
         yield from self._frames([], [])
 
@@ -68,8 +68,7 @@ class Video:
             while len(content := process.output.read(height * width * 3)) == height * width * 3:
                 number += 1
                 yield np.frombuffer(content, np.uint8).reshape(height, width, 3)
-            if not number and not before:
-                process.end()
+            if not before and (process.end() or not number):
                 raise _error(self.path, process.messages)
 
 

@@ -93,13 +93,13 @@ def test_every_frame_has_a_map_of_its_predicted_class(command: Command) -> None:
 
 @pytest.mark.usefixtures("run")
 def test_caption_and_manifest_state_the_scale(command: Command) -> None:
-    done = command("visualize", *GIVEN, "class_activation.class_name=green", "class_activation.every=3")
+    done = command("visualize", *GIVEN, "class_activation.classes=[green]", "class_activation.every=3")
     assert done.status == 0, done.err
     manifest = json.loads(Path("out/manifest.json").read_text("utf-8"))
     (entry,) = [entry for entry in manifest["files"] if entry["path"].endswith("video.mp4")]
-    assert entry["title"] == "video: green"
+    assert entry["title"] == "video, chosen: green"
     assert (
-        "a map for one of 3 frames; 7 frames. One colour scale for all frames: from 0 to " in entry["caption"]
+        "a map for one of 3 frames; 7 frames. One colour scale for all frames, from 0 to " in entry["caption"]
     )
     assert "the maximum over 3 frames; higher values have the last colour" in entry["caption"]
     assert entry["value_range"][1] == pytest.approx(
