@@ -105,6 +105,12 @@ class ClassActivationConfig(ViewConfig):
         suffixes=(".png", ".svg", ".pdf"),
         single=True,
     )
+    every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
+    smoothing: float = option(
+        0.0,
+        "videos: the share of the previous value in probabilities and maps, 0 to below 1; 0 shows each frame "
+        "on its own",
+    )
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap on top of the photograph",
@@ -129,6 +135,8 @@ class ClassActivationConfig(ViewConfig):
         super().__post_init__()
         check_range("class_activation.alpha", self.alpha, 0, 1)
         check_range("class_activation.scale", self.scale, 0.1, 10)
+        check_range("class_activation.every", self.every, 1)
+        check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
         if not self.classes:
             raise ConvscopeError("class_activation.classes=[]: expected for example [predicted,true]")
 

@@ -150,6 +150,19 @@ class ClassActivation:
             result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
         return result
 
+    def of_predictions(self, inputs: np.ndarray, choose: Callable[[np.ndarray], np.ndarray]) -> list[Heatmap]:
+        """Return the heatmap of each photograph, for targets that depend on the probabilities.
+
+        A method at the maps of a layer computes these maps once, for the probabilities and for the heat.
+
+        Args:
+            inputs: as above, at most `BATCH` pictures.
+            choose: a function of the probabilities of the classes, float64 (batch, classes), that returns the
+                targets, float32 (batch, logits).
+        """
+        logits = self._cuts[0].logits(inputs, keep_maps=not self.method.at_input)
+        return self._batch(inputs, choose(self.probabilities(logits)))
+
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits, float32 (batch, logits)."""
         batches = (inputs[first : first + BATCH] for first in range(0, len(inputs), BATCH))

@@ -12,6 +12,7 @@ from convscope import images, names
 from convscope.app.visualize.photographs import LONGEST, Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
@@ -63,6 +64,7 @@ class ClassActivationView(View[ClassActivationConfig]):
                     yield from self._single(photograph, target, heats[0][index], scores[0])
                 else:
                     yield self._side_by_side(photograph, target, [of[index] for of in heats], scores)
+        yield from draw_videos(self, self.name, self.layers)
 
     def _heats(self, photograph: Photograph, targets: Sequence[Target]) -> list[list[Heatmap]]:
         """Return the heatmaps of each model and, in it, of each target."""
