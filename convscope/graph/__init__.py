@@ -1,6 +1,12 @@
 """Any Keras model as one flat graph of layers, each with a path."""
 
-from convscope.graph.activation import activation_of, as_probabilities, before_activation, probabilities_of
+from convscope.graph.activation import (
+    activation_of,
+    as_probabilities,
+    before_activation,
+    of_each_class,
+    probabilities_of,
+)
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
 from convscope.graph.layer import Layer
@@ -15,5 +21,6 @@ __all__ = [
     "copied",
     "flatten",
     "fresh_weights",
+    "of_each_class",
     "probabilities_of",
 ]

@@ -102,9 +102,14 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
 
 
 def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """Return the probability of each class, float64 (batch, classes).
+    """Return the probability of each class, float64 (batch, classes); made for many batches of one size."""
+    return of_each_class(model.predict_on_batch(pictures))
+
+
+def of_each_class(output: Any) -> np.ndarray:
+    """Return a model's output (batch, classes) as probabilities of each class, float64 (batch, classes).
 
     A single sigmoid unit is the probability of the second of two classes.
     """
-    output = np.asarray(model.predict_on_batch(pictures), np.float64)
-    return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+    values = np.asarray(output, np.float64)
+    return np.hstack([1 - values, values]) if values.shape[1] == 1 else values

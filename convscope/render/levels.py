@@ -88,8 +88,8 @@ def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
     bounds = bound[:, None, None]
     share = np.where(bounds > 0, channels / np.where(bounds > 0, bounds, 1), 0)
     values = np.clip(np.round((share + 1) * 127.5), 0, 255).astype(np.uint8)
-    meaning = f"each channel from minus to plus {end}, zero in the middle"
-    return Levels(values, _silent(channels), ("−max", "0", "max"), meaning, diverging=True)
+    meaning = f"each channel from minus to plus its bound ({end}), zero in the middle"
+    return Levels(values, _silent(channels), ("−bound", "0", "bound"), meaning, diverging=True)
 
 
 def _channels_first(maps: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from convscope.errors import ConvscopeError
 from convscope.graph import Layer, activation_of
+from convscope.vis.extractor import check_finite
 
 QUANTILE = 0.995
 FEWEST = 1000  # pictures, at least, to call a channel dead
@@ -126,11 +126,7 @@ def channel_statistics(
     for batch in batches:
         maps = [np.asarray(output) for output in keras.tree.flatten(measured.predict_on_batch(batch))]
         for tally, values in zip(tallies, maps, strict=False):
-            if not np.isfinite(values).all():
-                raise ConvscopeError(
-                    f"layer {tally.layer.path} returns values that are not finite: the training of the "
-                    "checkpoint diverged, or the input has the wrong preprocessing"
-                )
+            check_finite(tally.layer.path, values)
             tally.counts += _histograms(values.reshape(-1, values.shape[-1])).astype(np.int32)
         for tally, highest in zip(cut_tallies, maps[len(tallies) :], strict=True):
             tally.highest = np.maximum(tally.highest, highest.max(axis=0))

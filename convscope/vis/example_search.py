@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from convscope.errors import ConvscopeError
 from convscope.graph import Layer, before_activation
+from convscope.vis.extractor import check_finite
 
 # Activations with an upper limit, where different examples get equal values in float32.
 _BOUNDED = ("relu6", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "sparse_sigmoid")
@@ -113,11 +113,7 @@ class ExampleSearch:
         outputs = [np.asarray(output) for output in keras.tree.flatten(self._model.predict_on_batch(inputs))]
         for index, layer in enumerate(self.layers):
             value, row, column, total, before = outputs[_PARTS * index :][:_PARTS]
-            if not (np.isfinite(total).all() and np.isfinite(value).all()):
-                raise ConvscopeError(
-                    f"layer {layer.path} returns values that are not finite: the training of the "
-                    "checkpoint diverged, or the input has the wrong preprocessing"
-                )
+            check_finite(layer.path, total, value)
             example = np.arange(self.seen, self.seen + len(value))[:, None]
             batch = Top(
                 value.T,

@@ -11,6 +11,8 @@ from convscope.errors import ConvscopeError
 from convscope.graph import Layer, before_activation
 
 BEFORE = " before activation"  # the end of the layer path of maps before the activation
+OUTPUT = "output of the model"  # stands for a layer path
+SMALL = 2**21  # values of an input batch: 7 pictures of InceptionV3, with intermediate outputs of up to 1 GB
 
 
 def before_and_after(layer: Layer) -> list[Layer]:
@@ -49,13 +51,18 @@ def in_groups(
 
 
 class Extractor:
-    """A model that returns the outputs of several layers from one forward pass."""
+    """A model that returns the outputs of several layers from one forward pass.
 
-    def __init__(self, model: keras.Model, layers: Sequence[Layer]):
-        """Cut the flat model at the layers."""
-        self.layers = list(layers)
-        outputs = [layer.output for layer in layers]
-        self._model = keras.Model(model.inputs[0], outputs) if outputs else None
+    Small batches run operation by operation: to trace a graph first takes as long as several passes. Large
+    batches run as a graph, which frees intermediate outputs that nobody needs any more.
+    """
+
+    def __init__(self, model: keras.Model, layers: Sequence[Layer], *, with_output: bool = False):
+        """Cut the flat model at the layers; `with_output` adds the model's output, with the path `OUTPUT`."""
+        self._outputs = {layer.path: layer.output for layer in layers}
+        if with_output:
+            self._outputs[OUTPUT] = model.outputs[0]
+        self._model = keras.Model(model.inputs[0], list(self._outputs.values())) if self._outputs else None
 
     def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the outputs of the layers.
@@ -71,14 +78,21 @@ class Extractor:
         """
         if self._model is None:
             return {}
-        outputs = keras.tree.flatten(self._model.predict_on_batch(inputs))
+        small = inputs.size <= SMALL
+        outputs = self._model(inputs, training=False) if small else self._model.predict_on_batch(inputs)
         result = {}
-        for layer, output in zip(self.layers, outputs, strict=True):
+        for path, output in zip(self._outputs, keras.tree.flatten(outputs), strict=True):
             maps = np.asarray(output, np.float32)
-            if not np.isfinite(maps).all():
-                raise ConvscopeError(
-                    f"layer {layer.path} returns values that are not finite: the training of the "
-                    "checkpoint diverged, or the input has the wrong preprocessing"
-                )
-            result[layer.path] = maps
+            if path != OUTPUT:
+                check_finite(path, maps)
+            result[path] = maps
         return result
+
+
+def check_finite(path: str, *outputs: np.ndarray) -> None:
+    """Raise ConvscopeError if outputs of the layer at `path` have values that are not finite."""
+    if not all(np.isfinite(values).all() for values in outputs):
+        raise ConvscopeError(
+            f"layer {path} returns values that are not finite: the training of the checkpoint diverged, or "
+            "the input has the wrong preprocessing"
+        )

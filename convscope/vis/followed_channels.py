@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
-from convscope.vis.layer_selection import select
+from convscope.vis.layer_selection import select, without_maps
 
 FIRST = 8  # channels that are followed by default
 
@@ -33,11 +33,7 @@ def select_channels(
     selected = select(layers, patterns or ["last_conv"])
     chosen = [layer for layer in selected if layer.has_maps]
     if not chosen:
-        first = selected[0]
-        raise ConvscopeError(
-            f"layer {first.path} ({first.kind}) has no feature maps (output shape {first.shape}): choose "
-            "convolution or pooling layers"
-        )
+        raise without_maps(selected[0], "choose convolution or pooling layers")
     return [_followed(layer, channels) for layer in chosen]
 
 

@@ -139,8 +139,12 @@ def select_with_maps(layers: Sequence[Layer], patterns: Sequence[str], key: str)
     chosen = select(layers, patterns)
     for layer in chosen:
         if not layer.has_maps:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): choose "
-                f"convolution layers in {key}"
-            )
+            raise without_maps(layer, f"choose convolution layers in {key}")
     return chosen
+
+
+def without_maps(layer: Layer, advice: str) -> ConvscopeError:
+    """Return the error for a layer without feature maps."""
+    return ConvscopeError(
+        f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): {advice}"
+    )

@@ -18,7 +18,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name
 from convscope.render.artifact import Artifact
-from convscope.vis.cam import WEIGHTINGS
+from convscope.vis.class_activation.methods import METHODS, at_maps
 from tests.conftest import Outcome
 from tests.vis import nets
 
@@ -149,7 +149,7 @@ def channel_sum(maps: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 def test_a_new_weighting_of_class_activation_is_drawn(
     command: Command, monkeypatch: pytest.MonkeyPatch, models: list[str]
 ) -> None:
-    monkeypatch.setitem(WEIGHTINGS, "channel_sum", channel_sum)
+    monkeypatch.setitem(METHODS, "channel_sum", at_maps("Sum of the channels", channel_sum))
     given = ["images=[photos/dim.png]", "views=[class_activation]", "hydra.run.dir=out"]
     done = command("visualize", *models, *given, "class_activation.method=channel_sum")
     assert done.status == 0, done.err
@@ -157,12 +157,12 @@ def test_a_new_weighting_of_class_activation_is_drawn(
     # All pixels are (40, 40, 40) / 255: red minus green is 0, blue plus one is 1 + 40 / 255.
     assert entry["value_range"] == pytest.approx([0, 1 + 40 / 255], rel=1e-5)
     assert entry["method"] == "channel_sum"
-    assert "channel_sum at " in entry["caption"]
+    assert "Sum of the channels at " in entry["caption"]
 
 
 @pytest.mark.usefixtures("runs")
-def test_an_unknown_weighting_is_refused_with_the_known_ones(command: Command) -> None:
-    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=lime"]
+def test_an_unknown_method_is_refused_with_similar_ones(command: Command) -> None:
+    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=gradcam"]
     done = command("visualize", "checkpoint=one", *given)
     assert done.status == 1
-    assert "no class_activation.method 'lime': expected one of grad_cam" in done.err.strip().splitlines()[-1]
+    assert "no class_activation.method 'gradcam': did you mean grad_cam" in done.err.strip().splitlines()[-1]

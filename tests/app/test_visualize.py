@@ -10,6 +10,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from convscope.app.visualize.views.activations.arrays import saving
@@ -114,6 +115,29 @@ def test_missing_and_unknown_options_give_an_error_of_one_line(
     assert outcome.status == 1
     assert said in outcome.err.strip().splitlines()[-1]
     assert outcome.err.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_maps_and_probabilities_are_from_one_forward_pass(
+    command: Command, photograph: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = nested(units=2)
+    model.save("m.keras")
+    passes = []
+    call = keras.layers.GlobalAveragePooling2D.call
+
+    def counted(layer: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
+        passes.extend(["forward"] * (not tf.is_symbolic_tensor(inputs)))
+        return call(layer, inputs)
+
+    monkeypatch.setattr(keras.layers.GlobalAveragePooling2D, "call", counted)
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]
+    outcome = command("visualize", *arguments)
+    assert outcome.status == 0, outcome.err
+    assert passes == ["forward"]
+    pixels = resize(np.asarray(Image.open("photo.png")), 24, 24) / np.float32(255)
+    logits = model.predict_on_batch(pixels[None].astype(np.float32))[0]
+    probability = float(np.exp(logits).max() / np.exp(logits).sum())
+    assert f"{100 * probability:.1f}" in Path("out/index.html").read_text("utf-8")
 
 
 def test_layers_alone_need_no_photograph(command: Command) -> None:

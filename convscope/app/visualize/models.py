@@ -20,25 +20,30 @@ from convscope.models.reading import Reading
 from convscope.models.sequence import Models
 from convscope.models.snapshots import Snapshot, is_snapshot, snapshot_at
 from convscope.models.states import ModelState, snapshot_states
-from convscope.vis.extractor import Extractor
+from convscope.vis.extractor import OUTPUT, Extractor
 
 
 class MapsOfModels:
     """The feature maps of chosen layers in each model, from one forward pass for each model."""
 
-    def __init__(self, models: Models, layers: Sequence[Layer], key: str) -> None:
+    def __init__(
+        self, models: Models, layers: Sequence[Layer], key: str, *, with_output: bool = False
+    ) -> None:
         """Match the layers in all models.
+
+        With `with_output`, the outputs of the models are added, with the path `OUTPUT`.
 
         Raises:
             ConvscopeError: a model has no matching layer; `key` is the option that chose the layers.
         """
         self.models, self.layers = models, list(layers)
+        self._paths = [layer.path for layer in layers] + [OUTPUT] * with_output
         extractors: dict[int, Extractor] = {}  # by the id of the network; states of one training share it
         self._extractors = []
         for state, matches in zip(models[:], models.counterparts(layers, key), strict=True):
             network = id(state.bundle.model)
             if network not in extractors:
-                extractors[network] = Extractor(state.bundle.model, matches)
+                extractors[network] = Extractor(state.bundle.model, matches, with_output=with_output)
             self._extractors.append(extractors[network])
 
     def __call__(self, inputs_of: Callable[[ModelBundle], np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
@@ -55,7 +60,7 @@ class MapsOfModels:
         """
         for state, extract in zip(self.models, self._extractors, strict=True):
             outputs = extract(inputs_of(state.bundle)).values()
-            yield {layer.path: maps for layer, maps in zip(self.layers, outputs, strict=True)}
+            yield dict(zip(self._paths, outputs, strict=True))
 
 
 def open_models(config: VisualizeConfig) -> Models:

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from convscope.app.visualize.models import open_models
 from convscope.app.visualize.output import RunOutput
@@ -10,7 +11,7 @@ from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import LabelledImages
 from convscope.data.training_data import TrainingData, reference_images, training_data
 from convscope.errors import ConvscopeError
-from convscope.graph import probabilities_of
+from convscope.graph import of_each_class
 from convscope.models.bundle import MODEL_FILE, ModelBundle
 from convscope.models.sequence import Models
 from convscope.models.states import open_snapshots
@@ -74,8 +75,14 @@ class Run:
 
     def probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
         """Return the probability of each class in one model. The weights of the model must be loaded."""
-        key = (photograph.key, bundle.sha256)
-        if key not in self._probabilities:
-            (scores,) = probabilities_of(bundle.model, encode([photograph], bundle))
-            self._probabilities[key] = dict(zip(bundle.contract.class_names, map(float, scores), strict=True))
-        return self._probabilities[key]
+        if (photograph.key, bundle.sha256) not in self._probabilities:
+            self.add_output(photograph, bundle, bundle.model(encode([photograph], bundle), training=False))
+        return self.known_probabilities(photograph, bundle)
+
+    def add_output(self, photograph: Photograph, bundle: ModelBundle, output: Any) -> None:
+        """Add the output of a model for a photograph, (1, classes), so that no other view computes it."""
+        (scores,) = of_each_class(output)
+        classes = bundle.contract.class_names
+        self._probabilities[photograph.key, bundle.sha256] = dict(
+            zip(classes, map(float, scores), strict=True)
+        )

@@ -71,17 +71,18 @@ def _announce(run: Run) -> None:
 
 
 def _draw(run: Run, views: Sequence[View]) -> None:
-    """Write the photographs, then each view; the page grows with each view."""
+    """Write the photographs, then each view; between the views, write the page with the pictures so far."""
     for artifact in page_content.photograph_artifacts(run):
         run.output.add(artifact)
     for view in views:
+        if view is not views[0]:
+            _write_page(run, views)
         try:
             for artifact in view.draw():
                 run.output.add(artifact)
         finally:
             for artifact in view.finish():
                 run.output.add(artifact)
-        _write_page(run, views)
     if len(run.models) == 1:
         for photograph in run.opened_photographs:  # a view may have computed them already
             run.probabilities(photograph, run.models.first)

@@ -65,7 +65,12 @@ class ClassActivationConfig(ViewConfig):
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
 
-    method: str = option("grad_cam", "the method that weights the feature maps: grad_cam")
+    method: str = option(
+        "grad_cam",
+        "at the layer: grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the "
+        "class), finer_cam (against the nearest classes), score_cam; at the input: gradient, "
+        "gradient_times_input, smooth_gradient, integrated_gradients, occlusion, rise",
+    )
     layer: str | None = option(
         None, "the layer whose feature maps are weighted; null selects the last one before the head"
     )

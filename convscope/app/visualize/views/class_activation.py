@@ -17,8 +17,9 @@ from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
-from convscope.vis.cam import WEIGHTINGS, Cam, Heatmap, relative
-from convscope.vis.layer_selection import last_maps, select
+from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
+from convscope.vis.class_activation.targets import of_class
+from convscope.vis.layer_selection import last_maps, select, without_maps
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
 _KEY = "class_activation.layer"
@@ -33,12 +34,11 @@ class ClassActivationView(View[ClassActivationConfig]):
         _check_classes(run.models[:], settings.class_name)
         self.layer = _layer_to_explain(run.models.first.layers, settings.layer)
         matches = run.models.counterparts([self.layer], _KEY)
-        if settings.method not in WEIGHTINGS:
-            raise unknown("class_activation.method", settings.method, WEIGHTINGS)
-        weighting = WEIGHTINGS[settings.method]
-        self._cams = [
-            Cam(state.bundle.model, match, weighting)
-            for state, (match,) in zip(run.models, matches, strict=True)
+        if settings.method not in METHODS:
+            raise unknown("class_activation.method", settings.method, METHODS)
+        self._activations = [
+            ClassActivation(state.bundle.model, match, settings.method, seed=run.config.seed)
+            for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
         classes = run.models.last.contract.class_names  # some may differ only in case
@@ -57,7 +57,7 @@ class ClassActivationView(View[ClassActivationConfig]):
     @property
     def _method(self) -> str:
         """The name of the method, for captions."""
-        return "Grad-CAM" if self.settings.method == "grad_cam" else self.settings.method
+        return METHODS[self.settings.method].title
 
     def _classes(self, scores: dict[str, float], truth: str | None) -> dict[str, str]:
         """Return the class to explain and its role: the chosen one, or the predicted and the true one."""
@@ -71,10 +71,12 @@ class ClassActivationView(View[ClassActivationConfig]):
 
     def _heats(self, photograph: Photograph, label: str) -> list[Heatmap]:
         """Return the class activation of each model."""
-        return [
-            cam(encode([photograph], state.bundle), state.bundle.contract.class_names.index(label))
-            for state, cam in zip(self.run.models, self._cams, strict=True)
-        ]
+        heats = []
+        for state, activation in zip(self.run.models, self._activations, strict=True):
+            index = state.bundle.contract.class_names.index(label)
+            target = of_class(index, state.bundle.model.output_shape[-1])
+            heats += activation(encode([photograph], state.bundle), target[None])
+        return heats
 
     def _single(self, photograph: Photograph, label: str, role: str) -> Iterator[Artifact]:
         """Yield the heatmap on top of the photograph, and the heatmap alone."""
@@ -163,10 +165,7 @@ def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
         )
     layer = selected[0]
     if not layer.has_maps:
-        raise ConvscopeError(
-            f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): set "
-            f"class_activation.layer to a convolution, for example {last.path}"
-        )
+        raise without_maps(layer, f"set class_activation.layer to a convolution, for example {last.path}")
     return layer
 
 

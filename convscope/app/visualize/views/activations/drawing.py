@@ -24,8 +24,8 @@ from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render.artifact import Artifact
 from convscope.vis.channel_statistics import FEWEST, ChannelStatistics, channel_statistics
-from convscope.vis.extractor import before_and_after, in_groups
-from convscope.vis.layer_selection import convolutions_and_poolings, select
+from convscope.vis.extractor import OUTPUT, before_and_after, in_groups
+from convscope.vis.layer_selection import convolutions_and_poolings, select, without_maps
 from convscope.vis.model_difference import MapCorrelation
 
 MAX_BYTES = 512 * 2**20  # maximum size of the feature maps in memory
@@ -67,7 +67,9 @@ class ActivationsView(View[ActivationsConfig]):
         self._positions = {layer.path: position for position, layer in enumerate(self.layers)}
         size = run.models.first.contract.input_size
         groups = in_groups(self.layers, pictures=settings.batch * len(run.models), size=size, limit=MAX_BYTES)
-        self.groups = [MapsOfModels(run.models, group, _KEY) for group in groups]
+        self.groups = [
+            MapsOfModels(run.models, group, _KEY, with_output=group is groups[-1]) for group in groups
+        ]
         self.photographs = run.photographs
         if self._needs_statistics:
             _ = run.reference_images  # raises an error now if there are none
@@ -123,6 +125,9 @@ class ActivationsView(View[ActivationsConfig]):
                     for pictures in self._draw_layers(photograph, group.layers, maps):
                         yield from pictures
                         drawn[index].append([replace(picture, content=None) for picture in pictures])
+                    for state, output in zip(self.run.models[:], outputs, strict=True):
+                        if OUTPUT in output:
+                            self.run.add_output(photograph, state.bundle, output[OUTPUT][index : index + 1])
                 del outputs, maps  # before the next group is computed
         for index, photograph in enumerate(batch):
             if self.settings.save_arrays:
@@ -198,10 +203,8 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
     if not units:
         drawable = [layer for layer in selected if layer.has_maps]
         if not drawable:
-            raise ConvscopeError(
-                f"layer {selected[0].path} ({selected[0].kind}) has no feature maps (output shape "
-                f"{selected[0].shape}): with compare, choose convolutions or poolings in activations.layers"
-            )
+            advice = "with compare, choose convolutions or poolings in activations.layers"
+            raise without_maps(selected[0], advice)
         return drawable
     if not selected:
         raise ConvscopeError(
@@ -210,8 +213,6 @@ def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: 
         )
     for layer in selected:
         if not layer.has_maps and not layer.has_units:
-            raise ConvscopeError(
-                f"layer {layer.path} ({layer.kind}) has no feature maps (output shape {layer.shape}): "
-                "choose convolutions, poolings or dense layers in activations.layers"
-            )
+            advice = "choose convolutions, poolings or dense layers in activations.layers"
+            raise without_maps(layer, advice)
     return selected

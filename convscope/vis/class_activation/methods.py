@@ -1,0 +1,179 @@
+"""The methods of class activation, by name, and their application to photographs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+
+from convscope.errors import unknown
+from convscope.graph import Layer
+from convscope.images import stretch
+from convscope.vis.class_activation import at_input, perturbation, weightings
+from convscope.vis.class_activation.cut_model import CutModel
+from convscope.vis.class_activation.targets import against_nearest
+from convscope.vis.class_activation.weightings import Weighting
+
+BATCH = 16  # photographs in one forward pass
+
+# A function of a cut model, inputs float32 (batch, height, width, channels), targets float32 (batch, logits)
+# and a seed. It returns the heat, float64 (batch, h, w), and the scores, float64 (batch,).
+Attribution = Callable[[CutModel, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of class activation.
+
+    Attributes:
+        title: the name in captions.
+        attribute: the function that computes the heat.
+        at_input: whether the heat has the size of the input, and not that of the maps of a layer.
+        unit: the unit of the heat, "logit" or "" if only the ratios of its values have a meaning.
+        depends_on_class: whether another class gives another heat.
+    """
+
+    title: str
+    attribute: Attribution
+    at_input: bool = False
+    unit: str = ""
+    depends_on_class: bool = True
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """The evidence for a score at each position.
+
+    `heat`, float32 (height, width), is 0 or more for methods at maps. `score` is the score of the photograph:
+    the logit of a class, or the difference of two.
+    """
+
+    heat: np.ndarray
+    score: float
+
+
+def _weighted(
+    cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int, *, weighting: Weighting
+) -> tuple[np.ndarray, np.ndarray]:
+    maps, gradients, scores = cut.at_maps(inputs, targets)
+    heats = [weightings.heat(*pair, weighting) for pair in zip(maps, gradients, strict=True)]
+    return np.stack(heats), scores
+
+
+def _finer(
+    cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Apply Grad-CAM to the difference from the nearest classes; see `targets.against_nearest`."""
+    logits = cut.logits(inputs)
+    against = np.stack([against_nearest(*pair) for pair in zip(targets, logits, strict=True)])
+    heats, _ = _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
+    return heats, (logits * targets).sum(axis=1)
+
+
+def at_maps(
+    title: str, weighting: Weighting, unit: str = "logit", *, depends_on_class: bool = True
+) -> Method:
+    """Return the method of a weighting of the maps; see `Method`."""
+    return Method(
+        title, partial(_weighted, weighting=weighting), unit=unit, depends_on_class=depends_on_class
+    )
+
+
+METHODS: dict[str, Method] = {
+    "grad_cam": at_maps("Grad-CAM", weightings.mean_gradient),
+    "grad_cam_plus_plus": at_maps("Grad-CAM++", weightings.weighted_positive_gradient, ""),
+    "hires_cam": at_maps("HiRes-CAM", weightings.gradient_at_each_position),
+    "layer_cam": at_maps("Layer-CAM", weightings.positive_gradient_at_each_position),
+    "eigen_cam": at_maps("Eigen-CAM", weightings.first_component, "", depends_on_class=False),
+    "finer_cam": Method("FinerCAM", _finer, unit="logit"),
+    "score_cam": Method("Score-CAM", perturbation.score_cam),
+    "gradient": Method("Gradient", at_input.gradient, at_input=True),
+    "gradient_times_input": Method(
+        "Gradient × input", at_input.gradient_times_input, at_input=True, unit="logit"
+    ),
+    "smooth_gradient": Method("SmoothGrad", at_input.smooth_gradient, at_input=True),
+    "integrated_gradients": Method(
+        "Integrated gradients", at_input.integrated_gradients, at_input=True, unit="logit"
+    ),
+    "occlusion": Method("Occlusion", perturbation.occlusion, at_input=True, unit="logit"),
+    "rise": Method("RISE", perturbation.rise, at_input=True),
+}
+
+
+class ClassActivation:
+    """A method applied to one layer of a model or to several."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        layers: Sequence[Layer],
+        method: str = "grad_cam",
+        *,
+        flips: bool = False,
+        seed: int = 0,
+        compiled: bool = False,
+    ):
+        """Cut the model at the layers.
+
+        Args:
+            model: a flat classifier with one input.
+            layers: layers with feature maps; methods at the input ignore them. With several layers, the heat
+                is the mean of their heats, each divided by its maximum.
+            method: a name in `METHODS`.
+            flips: whether to average with the heat of the mirrored photograph.
+            seed: seed of methods with random numbers.
+            compiled: see `CutModel`.
+
+        Raises:
+            ConvscopeError: the method is unknown.
+        """
+        if method not in METHODS:
+            raise unknown("class_activation.method", method, METHODS)
+        self.method, self._flips, self._seed = METHODS[method], flips, seed
+        cut_at = layers[:1] if self.method.at_input else layers
+        self._cuts = [CutModel(model, layer, compiled=compiled) for layer in cut_at]
+
+    def __call__(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
+        """Return the heatmap of each photograph.
+
+        Args:
+            inputs: preprocessed pictures, float32 (batch, height, width, channels).
+            targets: float32 (batch, logits), from `targets`.
+        """
+        result: list[Heatmap] = []
+        for first in range(0, len(inputs), BATCH):
+            result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
+        return result
+
+    def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
+        results = [self._at_layer(cut, inputs, targets) for cut in self._cuts]
+        of_layers, scores = [heats for heats, _ in results], results[0][1]
+        return [
+            Heatmap(_merged(of_photograph).astype(np.float32), float(score))
+            for *of_photograph, score in zip(*of_layers, scores, strict=True)
+        ]
+
+    def _at_layer(
+        self, cut: CutModel, inputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        heats, scores = self.method.attribute(cut, inputs, targets, self._seed)
+        if self._flips:
+            mirrored = np.ascontiguousarray(inputs[:, :, ::-1])
+            of_mirrored, _ = self.method.attribute(cut, mirrored, targets, self._seed)
+            heats = (heats + of_mirrored[:, :, ::-1]) / 2
+        return heats, scores
+
+
+def _merged(heats: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean of the heats at several layers, each divided by its maximum; a single heat as it is."""
+    if len(heats) == 1:
+        return heats[0]
+    height, width = np.max([heat.shape for heat in heats], axis=0)
+    return np.mean([stretch(relative(heat), height, width) for heat in heats], axis=0)
+
+
+def relative(heat: np.ndarray) -> np.ndarray:
+    """Return the heat divided by its maximum, 0..1; all zero if there is no evidence for the class."""
+    highest = float(heat.max())
+    return heat / highest if highest > 0 else np.zeros_like(heat)
