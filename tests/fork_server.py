@@ -8,8 +8,10 @@ killed after it: then the file exists and is empty.
 
 import contextlib
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
@@ -19,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import convscope
 
 ROOT = Path(__file__).resolve().parent.parent
 # event -> positions of its paths, and of the file descriptors of the folders that they are relative to
@@ -232,15 +236,10 @@ def _send(job: dict[str, Any], child: int) -> None:
 def _serve() -> None:
     """Read the jobs of each line of standard input; print the exit statuses of their children."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import tensorflow  # noqa: F401, I001
-    import convscope.app.prepare.prepare
-    import convscope.app.train.train
-    import convscope.app.visualize.visualize
-    import convscope.app.visualize.views.comparison
-    import convscope.app.visualize.views.filters
-    import convscope.config.launch
-    import convscope.data.procedural  # noqa: F401
+    import tensorflow  # noqa: F401
 
+    for module in pkgutil.walk_packages(convscope.__path__, "convscope."):
+        importlib.import_module(module.name)
     gc.freeze()  # the memory that the children share is not copied
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job
         signal.signal(signal.SIGINT, signal.default_int_handler)
