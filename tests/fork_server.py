@@ -170,13 +170,15 @@ class _Watch:
             if descriptor is not None and arguments[descriptor] >= 0:
                 parent = Path(f"/proc/self/fd/{arguments[descriptor]}").readlink()
             path = Path(os.path.normpath(parent / os.fsdecode(arguments[number])))
-            if path.is_relative_to(self.folder) and _succeeds(event, path):
+            if path.is_relative_to(self.folder) and _succeeds(event, arguments, path):
                 return path.relative_to(self.folder).as_posix()
         return None
 
 
-def _succeeds(event: str, path: Path) -> bool:
+def _succeeds(event: str, arguments: tuple[Any, ...], path: Path) -> bool:
     """Return whether a call changes something: convscope also creates folders that exist, for example."""
+    if event == "open" and arguments[2] & os.O_EXCL:
+        return not os.path.lexists(path)
     if event == "os.mkdir":
         return path.parent.is_dir() and not os.path.lexists(path)
     if event == "os.rmdir":
