@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from convscope import run_directories
 from convscope.errors import ConvscopeError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Outcome
 
 CLAIM = """
 import sys, time
@@ -48,3 +49,11 @@ def test_a_directory_is_locked_until_the_end_of_its_run(tmp_path: Path) -> None:
     with run_directories.locked(tmp_path / "run"):
         pass
     assert not (tmp_path / "run").exists()  # nothing was written
+
+
+def test_stage_3_locks_its_directory_before_it_loads_a_model(command: Callable[..., Outcome]) -> None:
+    Path("broken.keras").write_bytes(b"no model")
+    with run_directories.locked(Path("out")):
+        given = ["checkpoint=broken.keras", "preprocessing=caffe", "class_names=[a,b]", "hydra.run.dir=out"]
+        refused = command("visualize", *given)
+    assert refused.err.startswith("error: another run is writing to")
