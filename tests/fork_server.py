@@ -83,17 +83,22 @@ class Server:
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, folder: Path, *commands: Command, stop: Point | Signals | None = None) -> list[Done]:
+    def run(
+        self,
+        folder: Path,
+        *commands: Command,
+        stop: Point | Signals | None = None,
+        one_core: bool = True,
+    ) -> list[Done]:
         """Run commands in a folder, all at the same time, and stop them all at a point or by signals.
 
-        Unless signals stop it, a command has one core: then it has no worker processes, and its calls are
-        always in the same order.
+        With one core, a command has no worker processes, and its calls are always in the same order.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         jobs = [
             {
-                "folder": str(folder), "command": command, "one_core": not isinstance(stop, Signals),
+                "folder": str(folder), "command": command, "one_core": one_core,
                 "log": str(self.scratch / f"log{number}"), "calls": str(self.scratch / f"calls{number}"),
                 "kill": [stop.index, stop.after] if isinstance(stop, Point) else [0, False],
                 "signals": stop.numbers if isinstance(stop, Signals) else [],
