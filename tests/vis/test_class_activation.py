@@ -284,15 +284,16 @@ def test_flips_give_the_mirrored_heat_of_the_mirrored_photograph() -> None:
     assert heat.score != other.score
 
 
-def test_the_heat_of_several_layers_is_the_mean_of_their_relative_heats() -> None:
+def test_the_heat_of_several_layers_is_the_mean_or_the_product_of_their_relative_heats() -> None:
     graph = flatten(with_branches(keras.layers.Add()))
     layers = select(graph.layers, ["inside", "after"])
     target = of_class(0, 2)[None]
     alone = [ClassActivation(graph.model, [layer])(photograph(), target)[0] for layer in layers]
-    (both,) = ClassActivation(graph.model, layers)(photograph(), target)
-    expected = np.mean([relative(result.heat) for result in alone], axis=0)
-    np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
-    assert both.heat.max() > 0
+    for merge, function in (("mean", np.mean), ("product", np.prod)):
+        (both,) = ClassActivation(graph.model, layers, merge=merge)(photograph(), target)
+        expected = function([relative(result.heat) for result in alone], axis=0)
+        np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
+        assert both.heat.max() > 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.data.image_paths import find
-from convscope.data.manifest import ImageRecord
+from convscope.data.training_data import TrainingData
 from convscope.decode_video import Video, is_video, open_video
 from convscope.errors import ConvscopeError
 from convscope.files import sha256
@@ -28,7 +28,8 @@ class Photograph:
         path: the file.
         key: the name of its folders in the run directory, unique in the run.
         sha256: the hash of the file.
-        truth: its true class, or None if it is unknown.
+        truth: its true class, from the data set of the model or from the name of its folder; None if it is
+            unknown.
         size: height and width of the file in pixels.
         small: uint8 (height, width, 3), no side longer than 640 pixels.
         resized: uint8 (height, width, 3) at the input size of the models.
@@ -73,23 +74,21 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
     return bundle.contract.preprocessing.encode(np.stack([photograph.resized for photograph in photographs]))
 
 
-def open_photographs(
-    patterns: Sequence[str], bundle: ModelBundle, dataset: tuple[Path, list[ImageRecord]]
-) -> list[Photograph]:
+def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: TrainingData) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
     All photographs are decoded here, so that unreadable ones are reported before drawing begins.
 
     Args:
-        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `dataset`. Files may be
+        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `data`. Files may be
             videos.
         bundle: the model; the photographs are resized to its input size.
-        dataset: folder and images of the model's data set; they also give the true classes.
+        data: the model's data set; it also gives the true classes.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read.
     """
-    root, records = dataset
+    root, records = data.root, data.images
     if patterns:
         paths = find(patterns, videos=True)
     else:
@@ -97,10 +96,11 @@ def open_photographs(
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"no photographs: images=[] selects test images of the training data, but {root} has none; set "
-            "images=FILES"
+            "no photographs: images=[] selects test images of the data set of the training, "
+            f"{f'but {root} has none' if data.manifest else data.place}; set images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
+    classes = set(bundle.contract.class_names)
     truths |= {record.sha256: record.label for record in records if record.sha256}
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
@@ -112,13 +112,13 @@ def open_photographs(
         except decode.DecodeError as error:
             errors.append(error)
             continue
-        digest = sha256(path)
+        digest, folder = sha256(path), path.absolute().parent.name
         photographs.append(
             Photograph(
                 path=path,
                 key=key,
                 sha256=digest,
-                truth=truths.get(digest, truths.get(path.resolve())),
+                truth=truths.get(digest, truths.get(path.resolve(), folder if folder in classes else None)),
                 size=(pixels.shape[0], pixels.shape[1]),
                 small=images.fit_within(pixels, LONGEST),
                 resized=images.resize(pixels, *bundle.contract.input_size),

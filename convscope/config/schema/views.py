@@ -35,6 +35,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Merge(StrEnum):
+    """How the heatmaps of several layers become one."""
+
+    mean = "mean"
+    product = "product"
+
+
 class Animation(StrEnum):
     """The file format of an animation."""
 
@@ -77,6 +84,9 @@ class ClassActivationConfig(ViewConfig):
         [],
         "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
         heading="Views",
+    )
+    merge: Merge = option(
+        Merge.mean, "how the maps of several layers, each divided by its maximum, are merged: mean or product"
     )
     classes: list[str] = option(
         ["predicted", "true"],
@@ -292,6 +302,27 @@ class FiltersConfig(ViewConfig):
 
 
 @dataclass
+class GalleryConfig(ViewConfig):
+    """Class activation of the photographs of a split that the model is surest and least sure of."""
+
+    name = "gallery"
+    title = "Gallery"
+    drawn_by = f"{_VIEWS}.gallery:GalleryView"
+    intro = (
+        "The photographs of splits that the model is surest and least sure of, with class activation. Its "
+        "method, layer and colours are those of class_activation."
+    )
+    max_models = 1
+
+    count: int = option(4, "photographs of each kind and class")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        super().__post_init__()
+        check_range("gallery.count", self.count, 1, 20)
+
+
+@dataclass
 class ExamplesConfig(ViewConfig):
     """Crops of the photographs with the highest values in a channel."""
 
@@ -354,6 +385,6 @@ VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (
         LayersConfig, ClassActivationConfig, ActivationsConfig, EvolutionConfig, FiltersConfig,
-        ExamplesConfig, ComparisonConfig,
+        ExamplesConfig, GalleryConfig, ComparisonConfig,
     )
 }  # fmt: skip

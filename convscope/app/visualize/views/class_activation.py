@@ -17,6 +17,7 @@ from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.heat import HeatScale
@@ -40,14 +41,12 @@ class ClassActivationView(View[ClassActivationConfig]):
         super().__init__(run, settings)
         _check_classes(run.models[:], settings.classes)
         first = run.models.first
-        self.layers = _layers_to_explain(first.layers, settings.layer)
+        self.layers = layers_to_explain(first.layers, settings.layer)
         matches = run.models.counterparts(self.layers, _KEY)
-        self.name = settings.method or default_method(first.model, self.layers[-1])
-        if self.name not in METHODS:
-            raise unknown("class_activation.method", self.name, METHODS)
+        self.name = chosen_method(settings, first, self.layers)
         self.method = METHODS[self.name]
         self._activations = [
-            ClassActivation(state.bundle.model, match, self.name, flips=settings.flips, seed=run.config.seed)
+            opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
@@ -230,7 +229,35 @@ def _flat(heat: np.ndarray) -> np.ndarray:
     return np.array([heat.min(), heat.max()])
 
 
-def _layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: Sequence[Layer]) -> str:
+    """Return the name of the method; raise ConvscopeError if it does not exist."""
+    name = settings.method or default_method(bundle.model, layers[-1])
+    if name not in METHODS:
+        raise unknown("class_activation.method", name, METHODS)
+    return name
+
+
+def opened(
+    settings: ClassActivationConfig,
+    bundle: ModelBundle,
+    layers: Sequence[Layer],
+    seed: int,
+    *,
+    compiled: bool = False,
+) -> ClassActivation:
+    """Return the class activation of a model with these settings; see `ClassActivation`."""
+    return ClassActivation(
+        bundle.model,
+        layers,
+        chosen_method(settings, bundle, layers),
+        merge=settings.merge.value,
+        flips=settings.flips,
+        seed=seed,
+        compiled=compiled,
+    )
+
+
+def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
     """Return the layers to explain; raise ConvscopeError if one has no feature maps."""
     last = last_maps(layers)
     selected = select(layers, patterns) if patterns else [last]
