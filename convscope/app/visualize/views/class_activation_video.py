@@ -167,8 +167,7 @@ class _VideoDrawing:
         self.about = {"method": method, "layer": paths if len(paths) > 1 else paths[0]}
         self.method = METHODS[method]
         self.where = "" if self.method.at_input else f" at {' and '.join(paths)}"
-        # Of several layers, each map is divided by its maximum.
-        self.unit = self.method.unit if self.method.at_input or len(paths) == 1 else ""
+        self.unit = self.method.unit_at(len(paths))
         stem = f"{view.settings.name}/{photograph.key}/video"
         self.paths = {
             kind: view.reserve(f"{stem}.{kind}", f"the video of {photograph.name}")
