@@ -61,6 +61,18 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def cells(height: int, width: int, *, across: int) -> list[tuple[slice, slice]]:
+    """Return the windows of `across` x `across` cells of a picture, row by row."""
+    rows, columns = (
+        [round(side * index / across) for index in range(across + 1)] for side in (height, width)
+    )
+    return [
+        (slice(*rows[row : row + 2]), slice(*columns[column : column + 2]))
+        for row in range(across)
+        for column in range(across)
+    ]
+
+
 def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return a map of numbers resized with bilinear interpolation, float32 (height, width)."""
     picture = Image.fromarray(values.astype(np.float32))
