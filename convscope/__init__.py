@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
     if "tensorflow" not in sys.modules:
         from convscope.quiet import import_tensorflow
 
-        import_tensorflow(progress_bars=True)
+        import_tensorflow(as_library=True)
     from convscope import api
 
     return getattr(api, name)

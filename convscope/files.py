@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +129,7 @@ def replacing(target: Path) -> Iterator[Path]:
     if target.is_symlink():
         target = Path(os.path.realpath(target))
     partial, old, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old", "lock"))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ConvscopeError(f"{target.parent} is a file: expected a folder, to write {target}") from None
-    with locked(lock, f"another run is writing {target}"):
+    with _parent_of(target), locked(lock, f"another run is writing {target}"):
         for leftover in (partial, old):
             if leftover.is_symlink():
                 leftover.unlink()  # its folder may be a data set
@@ -148,6 +144,22 @@ def replacing(target: Path) -> Iterator[Path]:
                 _replace(partial, target, old)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _parent_of(target: Path) -> Iterator[None]:
+    """Create the folder of `target` and its parents; at the end, remove the new ones that are still empty."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConvscopeError(f"{target.parent} is a file: expected a folder, to write {target}") from None
+    try:
+        yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _replace(partial: Path, target: Path, old: Path) -> None:

@@ -5,6 +5,7 @@ samplewise normalization of Keras' ImageDataGenerator can follow. Training, eval
 `Preprocessing.encode`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -196,10 +197,11 @@ def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[fl
     """
     if name != "affine" and not scale and not offset:
         return by_name(name)
-    if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale:
+    finite = all(map(math.isfinite, [*scale, *offset]))
+    if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale or not finite:
         raise ConvscopeError(
             f"preprocessing={name}, scale={list(scale)} and offset={list(offset)}: expected "
-            "preprocessing=affine with one or three numbers in each, and no scale of 0"
+            "preprocessing=affine with one or three finite numbers in each, and no scale of 0"
         )
     return Preprocessing("affine", _triple(np.resize(scale, 3)), _triple(np.resize(offset, 3)))
 

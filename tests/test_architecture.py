@@ -28,6 +28,7 @@ ALLOWED["config"] = {
     "errors",
     "files",
     "models",
+    "names",
     "options",
     "preprocessing",
     "run_directories",
@@ -35,6 +36,7 @@ ALLOWED["config"] = {
 }
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
+ALLOWED["startup"] = {"config"}
 ALLOWED["__init__"] = {"api", "quiet"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

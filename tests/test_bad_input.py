@@ -64,7 +64,7 @@ def run_directory(trained_folder: Path, tmp_path: Path) -> Path:
 )
 def test_stage_1(command: Command, tmp_path: Path, arguments: list[str], parts: list[str]) -> None:
     is_one_line(command("create_train_val_test", *arguments), *parts)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_stage_1_folders(command: Command, class_folders: Path) -> None:
@@ -171,7 +171,7 @@ def test_stage_3(command: Command, run_directory: Path) -> None:
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
     is_one_line(command("visualize", *draw, "images=broken.jpg"), "cannot read broken.jpg")
     given = [*draw, f"images={photo}"]
-    is_one_line(command("visualize", *given, "class_activation.class_name=dusk"), "no class 'dusk'", "dark")
+    is_one_line(command("visualize", *given, "class_activation.classes=dusk"), "no class 'dusk'", "dark")
     is_one_line(command("visualize", *given, "class_activation.layer=conv2d_7"), "no layer 'conv2d_7'")
     is_one_line(command("visualize", *given, "class_activation.layer=dense"), "dense", "no feature maps")
     is_one_line(

@@ -14,10 +14,9 @@ from convscope import __version__
 from convscope.errors import ConvscopeError, one_line
 from convscope.files import write_json
 from convscope.graph import Graph, Layer
+from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 from convscope.preprocessing import Preprocessing
 
-MODEL_FILE = "model.keras"
-CONTRACT_FILE = "model.json"
 VERSION = 1
 
 
@@ -89,23 +88,11 @@ def versions() -> dict[str, str]:
 def save_model(model: keras.Model, directory: Path) -> None:
     """Write `model.keras` atomically."""
     partial = directory / ".partial.keras"  # Keras requires the suffix
-    model.save(partial)
-    partial.replace(directory / MODEL_FILE)
-
-
-def find_last_run(outputs: Path) -> Path:
-    """Return the run directory under `outputs` with the newest model.
-
-    Raises:
-        ConvscopeError: there is none.
-    """
-    models = [path for path in outputs.rglob(MODEL_FILE) if (path.parent / CONTRACT_FILE).is_file()]
-    if not models:
-        raise ConvscopeError(
-            f"no training run under {outputs}/: train a model with 'python train.py', or set "
-            "checkpoint=RUN_OR_FILE"
-        )
-    return max(models, key=lambda path: path.stat().st_mtime).parent
+    try:
+        model.save(partial)
+        partial.replace(directory / MODEL_FILE)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_contract(path: Path) -> Contract:

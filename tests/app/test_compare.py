@@ -149,7 +149,7 @@ def test_a_model_compared_with_itself_gives_equal_pictures(command: Command) -> 
 
 @pytest.mark.usefixtures("runs")
 def test_class_activation_is_on_one_scale(command: Command) -> None:
-    given = [*GIVEN, "views=[class_activation]", "class_activation.class_name=dark"]
+    given = [*GIVEN, "views=[class_activation]", "class_activation.classes=dark"]
     done = command("visualize", "compare=[one,two]", *given)
     assert done.status == 0, done.err
     about = listed()["class_activation/red/dark_overlay.png"]
@@ -166,7 +166,7 @@ def test_snapshots_that_share_a_network_have_their_own_weights(command: Command)
     model.set_weights([*trunk, 3 * head])
     save_snapshot(model, 1, Path("two"))
     snapshots = [f"two/snapshots/epoch_00{epoch}.weights.npz" for epoch in (0, 1)]
-    given = [*GIVEN, "views=[class_activation,filters]", "class_activation.class_name=dark"]
+    given = [*GIVEN, "views=[class_activation,filters]", "class_activation.classes=dark"]
     done = command("visualize", f"compare=[{','.join(snapshots)},two]", *given)
     assert done.status == 0, done.err
     about = listed()["class_activation/red/dark_overlay.png"]
@@ -259,8 +259,8 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
         (["compare=[one,other]"], "other has no layer that matches maps of one"),
         (["compare=[one,others]", "views=[class_activation]"], "one and others have different classes"),
         (
-            ["compare=[one,others]", "views=[class_activation]", "class_activation.class_name=dark"],
-            "no class of others 'dark'",
+            ["compare=[one,others]", "views=[class_activation]", "class_activation.classes=dark"],
+            "others: no class 'dark'",
         ),
         (["compare=[one,two]", "activations.layers=[head]"], "has no feature maps"),
     ],

@@ -324,13 +324,14 @@ def test_the_model_is_saved_without_its_optimizer() -> None:
 def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
     """Jobs 0 and 2 have no data set and fail; jobs 1 and 3 give the weights of `donor`, trained alone."""
     sweep = ["training.deterministic=true,false", "dataset.name=nothing,two", "hydra.sweep.dir=sweep"]
+    jobs = ["1_small_convnet_two", "3_small_convnet_two"]
     outcome = command("train", "-m", *TINY[:-1], *NET, *sweep)
     assert outcome.status == 1
     assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 2
-    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == ["1", "3"]
+    assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == jobs
     assert not is_op_determinism_enabled()
     alone = keras.saving.load_model("donor/model.keras")
-    for job in ("1", "3"):
+    for job in jobs:
         model = keras.saving.load_model(f"sweep/{job}/model.keras")
         assert model.to_json() == alone.to_json()
         for ours, theirs in zip(model.get_weights(), alone.get_weights(), strict=True):

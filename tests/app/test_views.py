@@ -110,7 +110,7 @@ def test_the_options_of_a_new_view_are_checked_and_explained(command: Command) -
         done = command("visualize", "checkpoint=one", *GIVEN[:1], *views, given, "hydra.run.dir=out")
         assert done.status == 1
         assert said in done.err.strip().splitlines()[-1]
-    shown = " ".join(command("visualize", "--help").out.split())
+    shown = " ".join(command("visualize", "--help-all").out.split())
     assert "brightness.side=8 width and height of a square in pixels" in shown
 
 

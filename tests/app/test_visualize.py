@@ -476,7 +476,7 @@ def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(comma
     for name in ("Cat", "cat"):
         outcome = command(
             "visualize", "checkpoint=m.keras", *given, "views=[class_activation]", "overwrite=true",
-            f"class_activation.class_name={name}",
+            f"class_activation.classes={name}",
         )  # fmt: skip
         assert outcome.status == 0, outcome.err
     files = json.loads(Path("out/manifest.json").read_text())["files"]

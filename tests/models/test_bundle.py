@@ -8,7 +8,8 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.models import small_convnet
-from convscope.models.bundle import Contract, find_last_run, save_model
+from convscope.models.bundle import Contract, save_model
+from convscope.models.checkpoint_files import find_last_run
 from convscope.models.opening import open_checkpoint
 from convscope.preprocessing import by_name
 

@@ -6,8 +6,9 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError
 from convscope.graph import before_activation, flatten
 from convscope.graph.layer import Layer
+from convscope.vis.class_activation.head_kind import default_method, is_averaged
 from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
-from convscope.vis.class_activation.targets import against_nearest, of_class, of_difference
+from convscope.vis.class_activation.targets import against_nearest, of_class
 from convscope.vis.layer_selection import last_maps, select
 from tests.vis.nets import classifier, photograph
 
@@ -214,8 +215,6 @@ def test_finer_cam_explains_the_difference_from_the_nearest_classes_by_hand() ->
 def test_targets_by_hand() -> None:
     np.testing.assert_array_equal(of_class(2, 4), [0, 0, 1, 0])
     np.testing.assert_array_equal(of_class(0, 1), [-1])
-    np.testing.assert_array_equal(of_difference(1, 0, 1), [2])
-    np.testing.assert_array_equal(of_difference(1, 3, 4), [0, 1, 0, -1])
     target = against_nearest(of_class(1, 5), np.array([0.0, 1.0, 1.0, -9.0, 2.0]))
     shares = np.exp([0.0, 1.0, 2.0]) / np.exp([0.0, 1.0, 2.0]).sum()
     np.testing.assert_allclose(target, [-shares[0], 1, -shares[1], 0, -shares[2]], rtol=1e-6)
@@ -259,6 +258,39 @@ def test_the_heat_of_several_layers_is_the_mean_of_their_relative_heats() -> Non
     expected = np.mean([relative(result.heat) for result in alone], axis=0)
     np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
     assert both.heat.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "averaged"),
+    [
+        ([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4, activation="relu")], True),
+        ([keras.layers.Dropout(0.5), keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.5)], True),
+        ([keras.layers.Flatten()], False),
+        ([keras.layers.ReLU(), keras.layers.GlobalAveragePooling2D()], False),
+        ([keras.layers.GlobalMaxPooling2D()], False),
+    ],
+)
+def test_grad_cam_and_hires_cam_are_equal_before_global_average_pooling(
+    layers: list[keras.layers.Layer], averaged: bool
+) -> None:
+    keras.utils.set_random_seed(0)
+    start = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="maps")]
+    graph = flatten(keras.Sequential([*start, *layers, keras.layers.Dense(3, activation="softmax")]))
+    layer = select(graph.layers, ["maps"])[0]
+    assert is_averaged(graph.model, layer) is averaged
+    picture = np.random.default_rng(0).uniform(size=(1, 8, 8, 3)).astype(np.float32)
+    one, other = (explain(graph.model, layer, picture, 1, name).heat for name in ("grad_cam", "hires_cam"))
+    assert np.allclose(one, other, rtol=1e-5, atol=1e-7) is averaged
+    assert default_method(graph.model, layer) == ("grad_cam" if averaged else "hires_cam")
+
+
+def test_maps_that_are_also_used_without_pooling_are_not_averaged() -> None:
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name="maps")(inputs)
+    both = [keras.layers.GlobalAveragePooling2D()(maps), keras.layers.GlobalMaxPooling2D()(maps)]
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Concatenate()(both))
+    graph = flatten(keras.Model(inputs, outputs))
+    assert not is_averaged(graph.model, select(graph.layers, ["maps"])[0])
 
 
 def test_an_unknown_method_is_refused_with_similar_ones() -> None:

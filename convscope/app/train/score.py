@@ -133,8 +133,6 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     """
     assert config.predict is not None
     bundle = open_checkpoint(user_path(config.predict))
-    if not config.images:
-        raise ConvscopeError("predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)")
     paths = image_paths.find(config.images)
     _refuse_to_overwrite(config, directory, PREDICTIONS)
     names = bundle.contract.class_names

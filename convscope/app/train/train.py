@@ -24,11 +24,11 @@ from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.models.bundle import (
-    CONTRACT_FILE,
     Contract,
     read_contract,
     save_model,
 )
+from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import Preprocessing
@@ -106,6 +106,15 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
         _check_data_is_the_same(directory, contract, interrupted)
     if not interrupted:
         run_directory.clear(directory)
+    with run_directory.without_failure(directory):
+        _write_run(run, contract, chosen, resumes=interrupted is not None)
+    (directory / state.FILE).unlink(missing_ok=True)
+    run_directories.link_latest(directory)
+
+
+def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> None:
+    """Describe the run, train, and write the report."""
+    config, directory, built, batches = run.config, run.directory, run.built, run.batches
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
     if config.training.epochs:
@@ -114,14 +123,13 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     if config.training.epochs:
         warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
-        features = _fit(run, chosen, resumes=interrupted is not None)
+        features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: batches[split] for split in ("validation", "test")}
         score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
-    (directory / state.FILE).unlink(missing_ok=True)
 
 
 def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope import names
+from convscope import names, run_directories
 from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
-from convscope.models.bundle import MODEL_FILE, ModelBundle, find_last_run
+from convscope.models.bundle import ModelBundle
+from convscope.models.checkpoint_files import MODEL_FILE, find_last_run, is_run_directory
 from convscope.models.opening import (
-    is_run_directory,
     open_application,
     open_checkpoint,
     with_fresh_weights,
@@ -127,7 +127,7 @@ def _title(entry: str, config: VisualizeConfig) -> str:
         return str(config.application)
     if entry == RANDOM:
         return RANDOM
-    path = Path(entry).expanduser().absolute()
+    path = run_directories.follow_latest(Path(entry).expanduser().absolute())
     if is_snapshot(path):
         return f"{names.printable(path.parent.parent.name)} epoch {snapshot_at(path).epoch}"
     return names.printable(

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -132,6 +133,14 @@ class RunOutput:
             _delete(self.directory, earlier - set(new))
             shutil.rmtree(self.folder)
         (self.folder / JOURNAL).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Delete the files of a run that failed before its first picture."""
+        _delete(self.folder, _listed(self.folder))
+        folders = [path for path in self.folder.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for folder in [*sorted(folders, reverse=True), self.folder]:
+            with suppress(OSError):  # it has other files
+                folder.rmdir()
 
 
 def command() -> str:
