@@ -39,7 +39,7 @@ class ClassActivationView(View[ClassActivationConfig]):
         super().__init__(run, settings)
         _check_classes(run.models[:], settings.classes)
         first = run.models.first
-        self.layers = _layers_to_explain(first.layers, settings.layer)
+        self.layers = layers_to_explain(first.layers, settings.layer)
         matches = run.models.counterparts(self.layers, _KEY)
         self.name = settings.method or default_method(first.model, self.layers[-1])
         if self.name not in METHODS:
@@ -228,7 +228,7 @@ def _flat(heat: np.ndarray) -> np.ndarray:
     return np.array([heat.min(), heat.max()])
 
 
-def _layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
     """Return the layers to explain; raise ConvscopeError if one has no feature maps."""
     last = last_maps(layers)
     selected = select(layers, patterns) if patterns else [last]
