@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from convscope.files import write_bytes
 
+CELLS_ACROSS = 4  # cells along a side that training and single deletion delete
 _RUNS, _DEFAULT = 3, 0  # Z_RLE and Z_DEFAULT_STRATEGY of zlib
 
 

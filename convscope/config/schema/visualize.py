@@ -58,7 +58,7 @@ class VisualizeConfig(CheckpointConfig):
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
-        "what to draw; also examples, and evolution for a run with callbacks=[snapshots]",
+        "what to draw; also faithfulness (measurements of class activation), examples, and evolution for a run with callbacks=[snapshots]",
         heading="Page",
     )
     compare: list[str] = option(

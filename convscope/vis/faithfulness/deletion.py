@@ -3,11 +3,10 @@
 import numpy as np
 from scipy import ndimage
 
-from convscope.images import cells
+from convscope.images import CELLS_ACROSS, cells
 from convscope.vis.class_activation.at_input import baseline
 from convscope.vis.faithfulness.scores import Logits, most_relevant_first, probability, spearman
 
-ACROSS = 4  # cells along a side in single deletion
 STEPS = 10  # steps of deletion and insertion
 BLUR = 5  # standard deviation of the blur that insertion starts from, in pixels
 
@@ -20,13 +19,13 @@ def cell_drops(logits: Logits, picture: np.ndarray, target: np.ndarray) -> np.nd
         picture: a preprocessed picture, float32 (height, width, channels).
         target: the weights of the logits in the score, float32 (logits,).
     """
-    windows = cells(*picture.shape[:2], across=ACROSS)
+    windows = cells(*picture.shape[:2], across=CELLS_ACROSS)
     pictures = np.repeat(picture[None], len(windows) + 1, axis=0)
     grey = baseline(picture[None])[0]
     for changed, window in zip(pictures, windows, strict=False):  # the last picture is not changed
         changed[window] = grey[window]
     scores = (logits(pictures) * target).sum(axis=1, dtype=np.float64)
-    return (scores[-1] - scores[:-1]).reshape(ACROSS, ACROSS)
+    return (scores[-1] - scores[:-1]).reshape(CELLS_ACROSS, CELLS_ACROSS)
 
 
 def single_deletion(drops: np.ndarray, heat: np.ndarray) -> float:
@@ -38,7 +37,9 @@ def single_deletion(drops: np.ndarray, heat: np.ndarray) -> float:
         drops: from `cell_drops`.
         heat: float (height, width).
     """
-    return spearman(drops, np.array([heat[window].sum() for window in cells(*heat.shape, across=ACROSS)]))
+    return spearman(
+        drops, np.array([heat[window].sum() for window in cells(*heat.shape, across=CELLS_ACROSS)])
+    )
 
 
 def deletion(logits: Logits, picture: np.ndarray, target: np.ndarray, heat: np.ndarray, seed: int) -> float:
