@@ -50,6 +50,11 @@ class DecodeError(ConvscopeError):
         self.detail = detail
 
 
+def missing(path: Path) -> DecodeError:
+    """Return the error for a file that does not exist."""
+    return DecodeError(path, Reason.missing, "expected the path of a photograph")
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A completely decoded picture, as it is in its file.
@@ -128,7 +133,7 @@ def read(path: Path) -> bytes:
     except NotRegularError:
         raise DecodeError(path, Reason.not_a_file, "expected a photograph") from None
     except FileNotFoundError:
-        raise DecodeError(path, Reason.missing, "expected the path of a photograph") from None
+        raise missing(path) from None
     except OSError as error:
         raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
     if not content:

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -32,10 +33,22 @@ def beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
-        partial.replace(path)
+        with naming(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add `path` to an OSError without a file name, for example that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, content: str) -> None:
@@ -48,16 +61,45 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON in UTF-8, or lists and objects are nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise ValueError("lists or objects are nested too deeply") from None
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as CSV, with `columns` as its first line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    """Return a table as CSV, with `columns` as its first line.
+
+    A text that a spreadsheet would run as a formula, because it begins with =, +, -, @, tab or carriage
+    return, gets a leading apostrophe (OWASP, CSV Injection). Numbers do not change.
+    """
+    return "".join(_csv_line(row) for row in itertools.chain([columns], rows))
 
 
-def user_path(text: str) -> Path:
+def _csv_line(row: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(map(_without_formula, row))  # quotes \r and \n in a cell
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _without_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def user_path(text: str | Path) -> Path:
     """Return a path with a leading `~` or `~USER` replaced by the home folder.
 
     Raises:

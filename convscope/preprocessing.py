@@ -137,14 +137,21 @@ class Preprocessing:
             offset = tuple(float(value) for value in content["offset"])
             name, order = str(content["name"]), content["order"]
             samplewise = [content.get(key, False) is True for key in ("samplewise_center", "samplewise_std")]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ConvscopeError(
                 f"malformed preprocessing {content!r}: expected name, order, scale and offset"
             ) from None
-        if len(scale) != 3 or len(offset) != 3 or 0 in scale or order not in ("rgb", "bgr", "grey"):
+        finite = all(map(math.isfinite, scale + offset))
+        if (
+            len(scale) != 3
+            or len(offset) != 3
+            or 0 in scale
+            or not finite
+            or order not in ("rgb", "bgr", "grey")
+        ):
             raise ConvscopeError(
-                f"malformed preprocessing {content!r}: expected three scales other than 0, three "
-                "offsets, and the order rgb, bgr or grey"
+                f"malformed preprocessing {content!r}: expected three finite scales other than 0, three "
+                "finite offsets, and the order rgb, bgr or grey"
             )
         return Preprocessing(name, scale, offset, order, *samplewise)
 

@@ -5,8 +5,6 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import keras
-
 from tests.conftest import run_script, write_class_folders
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -63,6 +61,8 @@ def write_trained_files(folder: Path, trained: Path) -> None:
     (folder / "photo.png").write_bytes((folder / "photos" / "dark" / "1.png").read_bytes())
     (folder / "drawn").mkdir()
     (folder / "drawn" / "index.html").write_text("a page")
+    import keras  # slow
+
     inputs = keras.Input((8, 8, 5))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     model.save(folder / "five_channels.keras")

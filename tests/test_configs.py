@@ -36,7 +36,7 @@ STAGES = {
 
 def compose(stage: str, *given: str) -> object:
     GlobalHydra.instance().clear()
-    launch.register()
+    launch.register(stage)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return OmegaConf.to_object(hydra.compose(stage, overrides=list(given)))
 

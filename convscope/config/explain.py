@@ -41,8 +41,9 @@ def explain(error: Exception, groups: Groups) -> str:
     if isinstance(error, MissingConfigException) and error.options:  # also an OSError
         return _unknown_choice(error)
     if isinstance(error, OSError):
-        path = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or error}{path}"
+        paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+        reason = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
+        return ": ".join([" ".join(reason.split()), *([" -> ".join(paths)] if paths else [])])
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     return (
         _key_of_other_choice(cause, groups)

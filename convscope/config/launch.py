@@ -1,6 +1,5 @@
 """The main function of every script: compose the configuration, run the stage, report errors in one line."""
 
-import io
 import os
 import signal
 import sys
@@ -42,6 +41,7 @@ from convscope.config.schema.train import (
     TrainConfig,
 )
 from convscope.config.schema.visualize import visualize_schema
+from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
 
 Stage = Callable[[Any, Path], None]
@@ -73,11 +73,10 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 
 
-def register() -> None:
-    """Register the schema of every stage and group with Hydra, as `schema_NAME`."""
+def register(stage: str) -> None:
+    """Register the schema of a stage, and those of every group, with Hydra, as `schema_NAME`."""
     store = ConfigStore.instance()
-    for stage, schema in SCHEMAS.items():
-        store.store(name=f"schema_{stage}", node=schema())
+    store.store(name=f"schema_{stage}", node=SCHEMAS[stage]())
     for group, nodes in GROUPS.items():
         for name, node in nodes.items():
             store.store(group=group, name=f"schema_{name}", node=node)
@@ -96,7 +95,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     _configure_process()
-    register()
+    register(stage)
     run_name.register(stage)
     failures: list[str] = []
     try:
@@ -108,8 +107,6 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         existing = run_directories.existing_parents(_directories(stage, folder))
         decorate(lambda config: _job(config, run, failures, existing))()
-    except BrokenPipeError:  # `--help | head` closes standard output early
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
@@ -120,14 +117,12 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 
 def _configure_process() -> None:
     """Change settings of the whole process, which only a script may do: `import convscope` changes none."""
+    make_lenient()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     warnings.filterwarnings("ignore", append=True)  # those of libraries; `python -W default` shows them
-    for stream in (sys.stdout, sys.stderr):  # a terminal may not know a letter of a name
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:

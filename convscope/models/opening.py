@@ -12,7 +12,7 @@ import numpy as np
 
 from convscope import run_directories
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import sha256
+from convscope.files import sha256, user_path
 from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
 from convscope.models.bundle import Contract, ModelBundle, read_contract
@@ -91,7 +91,7 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
             "or set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
-        load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+        load_weights(name, model, user_path(str(weights)), whole=True)
     renumber_names(model)
     completed = copy(reading)
     completed.preprocessing = reading.preprocessing or application.preprocessing

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from convscope.errors import ConvscopeError, one_line, unknown
+from convscope.files import user_path
 from convscope.graph import at_size, copied, flatten
 from convscope.models.applications import Application
 from convscope.models.checkpoint_files import check_weights_file
@@ -32,7 +33,7 @@ def from_application(
     """
     trunk = _trunk(application, input_size, weights if weights == "imagenet" else None)
     if weights not in (None, "imagenet"):
-        load_weights(application.name, trunk, Path(str(weights)).expanduser())
+        load_weights(application.name, trunk, user_path(str(weights)))
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", application.name).lower()
     return _with_head(trunk, trunk.output, classes, head, name=snake)
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.files import user_path
 from convscope.options import check_range, option
 from convscope.preprocessing import Preprocessing, resolve_preprocessing
 
@@ -78,7 +78,7 @@ class Reading:
         names = list(self.class_names)
         if len(names) != 1 or not names[0].startswith("@"):
             return names
-        path = Path(names[0][1:]).expanduser()
+        path = user_path(names[0][1:])
         if not path.is_file():
             raise ConvscopeError(f"no class names at {path}: expected a text file with one name per line")
         try:

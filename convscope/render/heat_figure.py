@@ -1,6 +1,7 @@
 """The figure of class activation: photograph, heatmap and both together, with a colour bar."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from matplotlib.text import Text
 FORMATS = ("png", "svg", "pdf")
 _DPI = 100
 _PANEL = 3.4  # inches of the longer side of a panel
+_HEADING, _TITLE, _NOTE = 12, 10, 8.5  # points
+_EDGE, _GAP, _ABOVE, _BELOW, _BAR = 0.1, 0.12, 0.72, 0.36, 0.85  # inches
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,42 @@ class HeatFigure:
             format: one of `FORMATS`.
             scale: the factor of the resolution of a PNG; 1 gives panels of 340 pixels.
         """
-        height, width = self.photograph.shape[:2]
+        rows, columns = self.photograph.shape[:2]
         panels = [(self.title, self.photograph), *self.heat]
-        side = _PANEL / max(height, width)
-        figure = Figure(
-            figsize=(len(panels) * (width * side + 0.15) + 0.9, height * side + 1.0), layout="constrained"
-        )
+        height, width = (_PANEL * side / max(rows, columns) for side in (rows, columns))
+        across = _EDGE + len(panels) * (width + _GAP) + _BAR
+        note = textwrap.wrap(self.note, _letters(across, _NOTE))
+        heading = textwrap.wrap(self.heading, _letters(across, _HEADING))
+        below = _BELOW + _line(_NOTE) * (len(note) - 1)
+        down = below + height + _ABOVE + _line(_HEADING) * (len(heading) - 1)
+        # A layout of Matplotlib's would draw the figure several times to find the same positions.
+        figure = Figure(figsize=(across, down))
         FigureCanvasAgg(figure)
-        all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, (title, pixels) in zip(all_axes, panels, strict=True):
-            axes.imshow(pixels, interpolation="lanczos" if format == "png" else "none")
-            axes.set_title(title, fontsize=10)
+        for index, (title, pixels) in enumerate(panels):
+            left = _EDGE + index * (width + _GAP)
+            axes = figure.add_axes((left / across, below / down, width / across, height / down))
+            axes.imshow(pixels, aspect="auto", interpolation="none" if format != "png" else "antialiased")
+            axes.set_title(textwrap.shorten(title, _letters(width, _TITLE), placeholder="…"), fontsize=_TITLE)
             axes.axis("off")
         if self.ends:
+            left = across - _BAR
+            bar = figure.add_axes((left / across, below / down, 0.1 / across, height / down))
             mappable = ScalarMappable(Normalize(*self.ends), matplotlib.colormaps[self.color_map])
-            figure.colorbar(mappable, ax=all_axes[-1], label=self.unit, shrink=0.85, pad=0.02)
-        figure.suptitle(self.heading, fontsize=12, fontweight="bold", x=0.01, ha="left")
-        figure.supxlabel(self.note, fontsize=8.5, x=0.01, ha="left", color="#444444")
+            figure.colorbar(mappable, cax=bar, label=self.unit)
+        left, top = _EDGE / across, 1 - 0.14 / down
+        figure.text(left, top, "\n".join(heading), fontsize=_HEADING, fontweight="bold", va="top")
+        figure.text(left, 0.12 / down, "\n".join(note), fontsize=_NOTE, color="#444444")
         return _content(figure, format, scale)
+
+
+def _letters(width: float, size: float) -> int:
+    """Return how many letters of a font size, in points, fit into a width in inches."""
+    return max(8, int(72 * width / (0.6 * size)))
+
+
+def _line(size: float) -> float:
+    """Return the height of a line in inches."""
+    return 1.3 * size / 72
 
 
 def _content(figure: Figure, format: str, scale: float) -> bytes:

@@ -55,7 +55,7 @@ class OptimizationSettings:
         if self.warmup_epochs and self.schedule != "CosineDecay":
             raise ConvscopeError(
                 f"training.warmup_epochs={self.warmup_epochs} needs training.schedule=CosineDecay: set it, "
-                "or remove training.warmup_epochs"
+                "or training.warmup_epochs=0"
             )
         if self.momentum and self.optimizer not in MOMENTUM:
             raise ConvscopeError(

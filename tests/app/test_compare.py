@@ -234,26 +234,6 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare=[one]"], "expected at least two models"),
-        (["compare=[random,random]"], "one of them not random"),
-        (["compare=[one,nowhere]"], "no checkpoint at nowhere"),
-        (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is not in compare=[one,two]"),
-        (["compare=[one,application]"], "neither"),
-        (["compare=[one,two]", "application=VGG16"], "neither"),
-        (
-            ["compare=[one,two]", "views=[examples]"],
-            "views=examples draws one model and compare lists 2: expected views among",
-        ),
-        (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
-        (
-            ["compare=[one,two]", "activations.channel_file={layer}.png"],
-            "activations.channel_file={layer}.png applies to one model only: remove it",
-        ),
-        (["compare=[one,two]", "examples.top=3"], "examples.top=3 applies to one model only"),
-        (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
-        (["compare=[one,two]", "splits=[test]"], "splits=['test'] applies to one model only"),
-        (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
-        (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
         (["compare=[one,large]"], "one has an input of 3×3 pixels, large of 4×4"),
         (["compare=[one,wide]"], "layer maps is Conv2D 3×3×2 in one, Conv2D 3×3×5 in wide"),
         (["compare=[one,other]"], "other has no layer that matches maps of one"),

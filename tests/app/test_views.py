@@ -158,11 +158,3 @@ def test_a_new_weighting_of_class_activation_is_drawn(
     assert entry["value_range"] == pytest.approx([0, 1 + 40 / 255], rel=1e-5)
     assert entry["method"] == "channel_sum"
     assert "Sum of the channels at " in entry["caption"]
-
-
-@pytest.mark.usefixtures("runs")
-def test_an_unknown_method_is_refused_with_similar_ones(command: Command) -> None:
-    given = ["views=[class_activation]", "images=[photos]", "class_activation.method=gradcam"]
-    done = command("visualize", "checkpoint=one", *given)
-    assert done.status == 1
-    assert "no class_activation.method 'gradcam': did you mean grad_cam" in done.err.strip().splitlines()[-1]

@@ -10,10 +10,10 @@ import keras
 
 from convscope import run_directories
 from convscope.app.train import run_directory
-from convscope.app.train.announce import announce, draw_batch, warn_of_memory
+from convscope.app.train.announce import announce, check_splits, draw_batch, warn_of_memory
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.finetune import Features, compute_features, train_head
-from convscope.app.train.score import evaluate_run, open_data, predict_run, score
+from convscope.app.train.score import evaluate_run, open_data, predict_run, score, splits_with_images
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -87,6 +87,7 @@ def train(config: TrainConfig, directory: Path) -> None:
         KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the run.
     """
     root, manifest = open_data(config.dataset)
+    check_splits(root, manifest)
     directory = run_directory.choose(config, directory)
     with run_directories.locked(directory):
         run_directory.check(config, directory)
@@ -126,7 +127,7 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
     try:
         features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
-        held_out = {split: batches[split] for split in ("validation", "test")}
+        held_out = {split: data for split, data in batches.items() if split != "train"}
         score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
@@ -187,7 +188,7 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
     result = {}
     augment = _augmentation(config.augmentation)
     randomness = Randomness(config.seed, augment, config.training.mixup)
-    for split in ("train", "validation", "test"):
+    for split in ("train", *splits_with_images(root, manifest, ("validation", "test"))):
         result[split] = Batches(
             labelled_images(root, manifest, split),
             size=built.input_size,

@@ -108,6 +108,10 @@ def open_photographs(
             )
         )
     if errors:
-        more = f", and {len(errors) - 1} more cannot be read" if len(errors) > 1 else ""
-        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: remove damaged files from images")
+        if len(paths) == 1:
+            raise ConvscopeError(f"{errors[0]}: set images to another file")
+        raise ConvscopeError(
+            f"{errors[0]}; {len(errors)} of {len(paths)} photographs cannot be read: remove damaged files "
+            "from images"
+        )
     return photographs

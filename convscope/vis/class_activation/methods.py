@@ -18,7 +18,7 @@ from convscope.vis.class_activation.weightings import Weighting
 BATCH = 16  # photographs in one forward pass
 
 # A function of a cut model, inputs float32 (batch, height, width, channels), targets float32 (batch, logits)
-# and a seed. It returns the heat, float64 (batch, h, w), and the scores, float64 (batch,).
+# and a seed. It returns the heat, float64 (batch, h, w), and the logits, (batch, logits).
 Attribution = Callable[[CutModel, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -46,19 +46,20 @@ class Heatmap:
     """The evidence for a score at each position.
 
     `heat`, float32 (height, width), is 0 or more for methods at maps. `score` is the score of the photograph:
-    the logit of a class, or the difference of two.
+    the logit of a class, or the difference of two. `logits`, float (logits,), are those of the photograph.
     """
 
     heat: np.ndarray
     score: float
+    logits: np.ndarray
 
 
 def _weighted(
     cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int, *, weighting: Weighting
 ) -> tuple[np.ndarray, np.ndarray]:
-    maps, gradients, scores = cut.at_maps(inputs, targets)
+    maps, gradients, logits = cut.at_maps(inputs, targets)
     heats = [weightings.heat(*pair, weighting) for pair in zip(maps, gradients, strict=True)]
-    return np.stack(heats), scores
+    return np.stack(heats), logits
 
 
 def _finer(
@@ -67,8 +68,7 @@ def _finer(
     """Apply Grad-CAM to the difference from the nearest classes; see `targets.against_nearest`."""
     logits = cut.logits(inputs)
     against = np.stack([against_nearest(*pair) for pair in zip(targets, logits, strict=True)])
-    heats, _ = _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
-    return heats, (logits * targets).sum(axis=1)
+    return _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
 
 
 def at_maps(
@@ -146,23 +146,32 @@ class ClassActivation:
             result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
         return result
 
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 (batch, logits)."""
+        batches = (inputs[first : first + BATCH] for first in range(0, len(inputs), BATCH))
+        return np.concatenate([self._cuts[0].logits(batch) for batch in batches])
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, float64 (batch, classes), for logits (batch, logits)."""
+        return self._cuts[0].probabilities(logits)
+
     def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
         results = [self._at_layer(cut, inputs, targets) for cut in self._cuts]
-        of_layers, scores = [heats for heats, _ in results], results[0][1]
+        of_layers, logits = [heats for heats, _ in results], results[0][1]
         return [
-            Heatmap(_merged(of_photograph).astype(np.float32), float(score))
-            for *of_photograph, score in zip(*of_layers, scores, strict=True)
+            Heatmap(_merged(of_photograph).astype(np.float32), float(row @ target), row)
+            for *of_photograph, row, target in zip(*of_layers, logits, targets, strict=True)
         ]
 
     def _at_layer(
         self, cut: CutModel, inputs: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        heats, scores = self.method.attribute(cut, inputs, targets, self._seed)
+        heats, logits = self.method.attribute(cut, inputs, targets, self._seed)
         if self._flips:
             mirrored = np.ascontiguousarray(inputs[:, :, ::-1])
             of_mirrored, _ = self.method.attribute(cut, mirrored, targets, self._seed)
             heats = (heats + of_mirrored[:, :, ::-1]) / 2
-        return heats, scores
+        return heats, logits
 
 
 def _merged(heats: Sequence[np.ndarray]) -> np.ndarray:
