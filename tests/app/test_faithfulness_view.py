@@ -72,7 +72,8 @@ def test_a_method_that_shows_the_evidence_wins_and_the_controls_do_not(command: 
         assert of["grad_cam", measure] == pytest.approx(1, abs=0.01)
         chance = 0.25 if measure == "grid_pointing" else 36 / SIDE**2
         assert float(rows["random", measure]["chance"]) == pytest.approx(chance, abs=1e-4)
-        assert float(rows["random", measure]["low"]) <= chance <= float(rows["random", measure]["high"])
+        if measure != "pointing":  # 0 or 1: with 12 images, all may be 0
+            assert float(rows["random", measure]["low"]) <= chance <= float(rows["random", measure]["high"])
     for measure in ("single_deletion", "road", "insertion"):
         assert float(rows["grad_cam", measure]["low"]) > float(rows["random", measure]["high"])
     assert of["grad_cam", "deletion"] < of["random", "deletion"]
