@@ -96,7 +96,7 @@ def brightness(
     cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a map that does not depend on the network."""
-    return inputs.sum(axis=-1).astype(np.float64), np.zeros(len(inputs))
+    return inputs.sum(axis=-1).astype(np.float64), cut.logits(inputs)
 
 
 @pytest.mark.usefixtures("run")
