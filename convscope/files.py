@@ -75,15 +75,16 @@ def read_json(path: Path) -> Any:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as CSV, with `columns` as its first line.
+    """Return a table as CSV, with `columns` as its first line; see `csv_line`."""
+    return "".join(csv_line(row) for row in itertools.chain([columns], rows))
+
+
+def csv_line(row: Sequence[Any]) -> str:
+    """Return a line of a table as CSV, with its line break.
 
     A text that a spreadsheet would run as a formula, because it begins with =, +, -, @, tab or carriage
     return, gets a leading apostrophe (OWASP, CSV Injection). Numbers do not change.
     """
-    return "".join(_csv_line(row) for row in itertools.chain([columns], rows))
-
-
-def _csv_line(row: Sequence[Any]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(map(_without_formula, row))  # quotes \r and \n in a cell
     return line.getvalue().removesuffix("\r\n") + "\n"

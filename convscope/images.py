@@ -121,6 +121,15 @@ def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
     return color_table(color_map)[levels]
 
 
+def blend(pixels: np.ndarray, colors: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Return `colors` on top of a picture; both are uint8 (height, width, 3).
+
+    `opacity` is float (height, width), 0 to 1; where it is 0, the picture stays as it is.
+    """
+    weights = opacity.astype(np.float32)
+    return cv2.blendLinear(colors, np.ascontiguousarray(pixels), weights, 1 - weights)
+
+
 def save_png(path: Path, picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> None:
     """Write a picture atomically; see `png_bytes`."""
     write_bytes(path, png_bytes(picture, metadata))

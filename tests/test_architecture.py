@@ -8,7 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "convscope"
 COMMON = {
     "decode",
+    "decode_video",
     "errors",
+    "ffmpeg",
     "files",
     "graph",
     "images",

@@ -553,15 +553,15 @@ MODEL_VISUALIZE = [
     ),
     (
         "OTHER",
-        "no photographs: images=[] selects test images of the training data, but not known has none; …",
+        "no photographs: images=[] selects test images of the data set of the training, which the model …",
     ),
     (
         "OTHER images=photo.png activations.normalize=dataset",
-        "splits=train: the data set of the training is not at not known; set splits=FOLDER to use …",
+        "splits=train needs the data set of the training, which the model does not name; set splits=FOLDER",
     ),
     (
         "OTHER views=[examples]",
-        "splits=train: the data set of the training is not at not known; set splits=FOLDER to use …",
+        "splits=train needs the data set of the training, which the model does not name; set splits=FOLDER",
     ),
     (
         "checkpoint=five_channels.keras preprocessing=none class_names=[a,b]",

@@ -47,5 +47,4 @@ class HeatScale:
         share = images.enlarge(heat.astype(np.float64), *pixels.shape[:2]) / (self.highest or 1)
         level = (share + 1) / 2 if self.has_sign else share
         colors = images.colorize(np.round(np.clip(level, 0, 1) * 255).astype(np.uint8), self.color_map)
-        opacity = (alpha * np.clip(np.abs(share), 0, 1))[..., None]
-        return colors, np.round(pixels * (1 - opacity) + colors * opacity).astype(np.uint8)
+        return colors, images.blend(pixels, colors, alpha * np.clip(np.abs(share), 0, 1))

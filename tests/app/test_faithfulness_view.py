@@ -50,7 +50,7 @@ def run(command: Command) -> None:
         save_png(root / path, pixels)
         save_png(root / f"masks/{path}", mask)
         records.append(ImageRecord(path, "test", label, mask=f"masks/{path}"))
-    Manifest("squares", CLASSES, {}, records).write(root)
+    Manifest("squares", CLASSES[::-1], {}, records).write(root)  # the model has another order
     Path("run").mkdir()
     save_model(model(), Path("run"))
     dataset = {"name": "squares", "path": str(root), "manifest_sha256": manifest_hash(root)}

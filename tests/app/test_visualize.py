@@ -118,6 +118,21 @@ def test_maps_and_probabilities_are_from_one_forward_pass(
     assert f"{100 * probability:.1f}" in Path("out/index.html").read_text("utf-8")
 
 
+def test_the_true_class_is_the_folder_that_is_named_like_a_class(command: Command) -> None:
+    nested().save("m.keras")
+    for path in ("dark/a.png", "light/b.png", "others/c.png"):
+        save_png(Path(path), np.full((30, 30, 3), 50, np.uint8))
+    given = ["images=[dark,light,others]", "views=[class_activation]", "hydra.run.dir=out"]
+    done = command("visualize", "checkpoint=m.keras", *SAID, *given)
+    assert done.status == 0, done.err
+    drawn = {key: {path.stem for path in Path("out/class_activation", key).glob("*.npy")} for key in "abc"}
+    (predicted,) = drawn["c"]  # all three pictures are equal
+    other = ({"dark", "light"} - {predicted}).pop()
+    of_other = "a" if other == "dark" else "b"
+    assert drawn[of_other] == {predicted, other}  # the true class too
+    assert drawn["b" if of_other == "a" else "a"] == {predicted}
+
+
 def test_layers_alone_need_no_photograph(command: Command) -> None:
     nested().save("m.keras")
     outcome = command("visualize", "checkpoint=m.keras", *SAID, "views=[layers]", "hydra.run.dir=out")

@@ -239,6 +239,41 @@ def test_a_graph_and_single_operations_give_the_same_heat(method: str) -> None:
     np.testing.assert_allclose(plain[0].heat, alone.heat, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["grad_cam", "finer_cam", "gradient"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_targets_can_depend_on_the_probabilities(method: str, compiled: bool) -> None:
+    """The heat is that of the chosen targets, also after a change of the weights between two calls."""
+    graph = flatten(classifier(HEAD, "softmax"))
+    explain = ClassActivation(graph.model, [last_maps(graph.layers)], method, compiled=compiled)
+    pictures = np.random.default_rng(0).uniform(0, 3, (4, 3, 3, 3)).astype(np.float32)
+    for factor in (1, 2):
+        graph.model.set_weights([factor * weights for weights in graph.model.get_weights()])
+        given: list[np.ndarray] = []
+
+        def choose(probabilities: np.ndarray, given: list[np.ndarray] = given) -> np.ndarray:
+            given.append(probabilities)
+            return np.stack([of_class(int(row.argmin()), 3) for row in probabilities])
+
+        heats = explain.of_predictions(pictures, choose)
+        np.testing.assert_allclose(given[0], np.asarray(graph.model(pictures)), rtol=1e-5)
+        expected = ClassActivation(graph.model, [last_maps(graph.layers)], method)(pictures, choose(given[0]))
+        again = explain(pictures, choose(given[0]))  # the maps of of_predictions are not used twice
+        for heat, other, repeated in zip(heats, expected, again, strict=True):
+            np.testing.assert_allclose(heat.heat, other.heat, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(repeated.heat, other.heat, rtol=1e-5, atol=1e-6)
+            assert heat.score == pytest.approx(other.score, rel=1e-5)
+
+
+def test_the_maps_are_computed_once_for_probabilities_and_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = flatten(classifier(HEAD, "softmax"))
+    explain = ClassActivation(graph.model, [last_maps(graph.layers)])
+    convolution, passes = graph.model.get_layer("maps"), []
+    call = convolution.call
+    monkeypatch.setattr(convolution, "call", lambda *given: (passes.append(1), call(*given))[1])
+    explain.of_predictions(photograph(), lambda probabilities: of_class(0, 3)[None])
+    assert passes == [1]
+
+
 def test_flips_give_the_mirrored_heat_of_the_mirrored_photograph() -> None:
     graph = flatten(flatten_head())
     explain_both = ClassActivation(graph.model, [select(graph.layers, ["maps"])[0]], flips=True)
@@ -249,15 +284,16 @@ def test_flips_give_the_mirrored_heat_of_the_mirrored_photograph() -> None:
     assert heat.score != other.score
 
 
-def test_the_heat_of_several_layers_is_the_mean_of_their_relative_heats() -> None:
+def test_the_heat_of_several_layers_is_the_mean_or_the_product_of_their_relative_heats() -> None:
     graph = flatten(with_branches(keras.layers.Add()))
     layers = select(graph.layers, ["inside", "after"])
     target = of_class(0, 2)[None]
     alone = [ClassActivation(graph.model, [layer])(photograph(), target)[0] for layer in layers]
-    (both,) = ClassActivation(graph.model, layers)(photograph(), target)
-    expected = np.mean([relative(result.heat) for result in alone], axis=0)
-    np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
-    assert both.heat.max() > 0
+    for merge, function in (("mean", np.mean), ("product", np.prod)):
+        (both,) = ClassActivation(graph.model, layers, merge=merge)(photograph(), target)
+        expected = function([relative(result.heat) for result in alone], axis=0)
+        np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
+        assert both.heat.max() > 0
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,7 @@ class Run:
     @cached_property
     def photographs(self) -> list[Photograph]:
         """The photographs of `images`, or one test image of each class."""
-        bundle, data = self.models.last, self.training_data
-        return open_photographs(self.config.images, bundle, (data.root, data.images))
+        return open_photographs(self.config.images, self.models.last, self.training_data)
 
     @property
     def opened_photographs(self) -> list[Photograph]:

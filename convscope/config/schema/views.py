@@ -35,6 +35,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Merge(StrEnum):
+    """How the heatmaps of several layers become one."""
+
+    mean = "mean"
+    product = "product"
+
+
 class Animation(StrEnum):
     """The file format of an animation."""
 
@@ -78,6 +85,9 @@ class ClassActivationConfig(ViewConfig):
         "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
         heading="Views",
     )
+    merge: Merge = option(
+        Merge.mean, "how the maps of several layers, each divided by its maximum, are merged: mean or product"
+    )
     classes: list[str] = option(
         ["predicted", "true"],
         "what to explain: predicted, true, a class or its index, top:3, all, or a difference such as "
@@ -94,6 +104,12 @@ class ClassActivationConfig(ViewConfig):
         placeholders=("photograph", "class"),
         suffixes=(".png", ".svg", ".pdf"),
         single=True,
+    )
+    every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
+    smoothing: float = option(
+        0.0,
+        "videos: the share of the previous value in probabilities and maps, 0 to below 1; 0 shows each frame "
+        "on its own",
     )
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
@@ -119,6 +135,8 @@ class ClassActivationConfig(ViewConfig):
         super().__post_init__()
         check_range("class_activation.alpha", self.alpha, 0, 1)
         check_range("class_activation.scale", self.scale, 0.1, 10)
+        check_range("class_activation.every", self.every, 1)
+        check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
         if not self.classes:
             raise ConvscopeError("class_activation.classes=[]: expected for example [predicted,true]")
 
@@ -318,6 +336,27 @@ class FiltersConfig(ViewConfig):
 
 
 @dataclass
+class GalleryConfig(ViewConfig):
+    """Class activation of the photographs of a split that the model is surest and least sure of."""
+
+    name = "gallery"
+    title = "Gallery"
+    drawn_by = f"{_VIEWS}.gallery:GalleryView"
+    intro = (
+        "The photographs of splits that the model is surest and least sure of, with class activation. Its "
+        "method, layer and colours are those of class_activation."
+    )
+    max_models = 1
+
+    count: int = option(4, "photographs of each kind and class")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        super().__post_init__()
+        check_range("gallery.count", self.count, 1, 20)
+
+
+@dataclass
 class ExamplesConfig(ViewConfig):
     """Crops of the photographs with the highest values in a channel."""
 
@@ -380,6 +419,6 @@ VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (
         LayersConfig, ClassActivationConfig, FaithfulnessConfig, ActivationsConfig, EvolutionConfig,
-        FiltersConfig, ExamplesConfig, ComparisonConfig,
+        FiltersConfig, ExamplesConfig, GalleryConfig, ComparisonConfig,
     )
 }  # fmt: skip

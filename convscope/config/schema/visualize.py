@@ -47,7 +47,8 @@ class VisualizeConfig(CheckpointConfig):
 
     images: list[str] = option(
         [],
-        "photographs, folders, globs, @LIST.txt; [] selects one test image of each class",
+        "photographs or videos, folders, globs, @LIST.txt; [] selects one test image of each class; views "
+        "draw the frame in the middle of a video, and class_activation also draws the whole video",
         heading="Page",
     )
     splits: list[str] = option(

@@ -36,13 +36,24 @@ class CutModel:
         self._head = keras.Model(cut, logits)
         self._whole = keras.Model(model.inputs[0], logits)
         self._activation = activation_of(model.outputs[0])
+        self._known: tuple[np.ndarray, list[Any]] | None = None  # inputs with their maps
         wrap: Callable[..., Any] = as_graph if compiled else lambda function: function
         self._run = wrap(lambda inputs: keras.ops.cast(self._whole(inputs, training=False), "float32"))
+        self._to_maps = wrap(lambda inputs: keras.tree.flatten(self._trunk(inputs, training=False)))
+        self._of_maps = wrap(lambda cut: keras.ops.cast(self._head(cut, training=False), "float32"))
+        self._from_maps = wrap(self._differentiate_from_maps)
         self._at_maps = wrap(self._differentiate_at_maps)
         self._at_input = wrap(self._differentiate_at_input)
 
-    def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 (batch, logits), of inputs (batch, height, width, channels)."""
+    def logits(self, inputs: np.ndarray, *, keep_maps: bool = False) -> np.ndarray:
+        """Return the logits, float32 (batch, logits), of inputs (batch, height, width, channels).
+
+        With `keep_maps`, a call of `at_maps` with the same array, the next one, uses the maps of this call.
+        """
+        if keep_maps:
+            maps = self._to_maps(keras.ops.convert_to_tensor(inputs))
+            self._known = inputs, maps
+            return np.asarray(self._of_maps(maps))
         return np.asarray(self._run(keras.ops.convert_to_tensor(inputs)))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -62,7 +73,11 @@ class CutModel:
         Returns:
             float64 (batch, h, w, c), the same shape, and (batch, logits).
         """
-        maps, gradients, logits = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
+        known, self._known = self._known, None  # used once: the weights may change later
+        if known is not None and known[0] is inputs:
+            maps, gradients, logits = self._from_maps(known[1], keras.ops.convert_to_tensor(targets))
+        else:
+            maps, gradients, logits = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
         return _double(maps), _double(gradients), _double(logits)
 
     def at_input(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,8 +86,10 @@ class CutModel:
         return _double(gradients), _double(logits)
 
     def _differentiate_at_maps(self, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
-        maps, *others = keras.tree.flatten(self._trunk(inputs, training=False))
+        return self._differentiate_from_maps(keras.tree.flatten(self._trunk(inputs, training=False)), targets)
 
+    def _differentiate_from_maps(self, cut: list[Any], targets: Any) -> tuple[Any, Any, Any]:
+        maps, *others = cut
         gradient, logits = _of_scores(
             lambda point: self._head([point, *others], training=False), maps, targets
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -110,6 +111,7 @@ class ClassActivation:
         layers: Sequence[Layer],
         method: str = "grad_cam",
         *,
+        merge: str = "mean",
         flips: bool = False,
         seed: int = 0,
         compiled: bool = False,
@@ -118,9 +120,10 @@ class ClassActivation:
 
         Args:
             model: a flat classifier with one input.
-            layers: layers with feature maps; methods at the input ignore them. With several layers, the heat
-                is the mean of their heats, each divided by its maximum.
+            layers: layers with feature maps; methods at the input ignore them.
             method: a name in `METHODS`.
+            merge: "mean" or "product" of the heats of several layers, each divided by its maximum. The
+                product keeps what all layers agree on.
             flips: whether to average with the heat of the mirrored photograph.
             seed: seed of methods with random numbers.
             compiled: see `CutModel`.
@@ -131,6 +134,7 @@ class ClassActivation:
         if method not in METHODS:
             raise unknown("class_activation.method", method, METHODS)
         self.method, self._flips, self._seed = METHODS[method], flips, seed
+        self._merge: Any = {"mean": np.mean, "product": np.prod}[merge]
         cut_at = layers[:1] if self.method.at_input else layers
         self._cuts = [CutModel(model, layer, compiled=compiled) for layer in cut_at]
 
@@ -146,6 +150,19 @@ class ClassActivation:
             result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
         return result
 
+    def of_predictions(self, inputs: np.ndarray, choose: Callable[[np.ndarray], np.ndarray]) -> list[Heatmap]:
+        """Return the heatmap of each photograph, for targets that depend on the probabilities.
+
+        A method at the maps of a layer computes these maps once, for the probabilities and for the heat.
+
+        Args:
+            inputs: as above, at most `BATCH` pictures.
+            choose: a function of the probabilities of the classes, float64 (batch, classes), that returns the
+                targets, float32 (batch, logits).
+        """
+        logits = self._cuts[0].logits(inputs, keep_maps=not self.method.at_input)
+        return self._batch(inputs, choose(self.probabilities(logits)))
+
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits, float32 (batch, logits)."""
         batches = (inputs[first : first + BATCH] for first in range(0, len(inputs), BATCH))
@@ -159,7 +176,7 @@ class ClassActivation:
         results = [self._at_layer(cut, inputs, targets) for cut in self._cuts]
         of_layers, logits = [heats for heats, _ in results], results[0][1]
         return [
-            Heatmap(_merged(of_photograph).astype(np.float32), float(row @ target), row)
+            Heatmap(self._merged(of_photograph).astype(np.float32), float(row @ target), row)
             for *of_photograph, row, target in zip(*of_layers, logits, targets, strict=True)
         ]
 
@@ -173,13 +190,12 @@ class ClassActivation:
             heats = (heats + of_mirrored[:, :, ::-1]) / 2
         return heats, logits
 
-
-def _merged(heats: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean of the heats at several layers, each divided by its maximum; a single heat as it is."""
-    if len(heats) == 1:
-        return heats[0]
-    height, width = np.max([heat.shape for heat in heats], axis=0)
-    return np.mean([stretch(relative(heat), height, width) for heat in heats], axis=0)
+    def _merged(self, heats: Sequence[np.ndarray]) -> np.ndarray:
+        """Return one heat for those at several layers; a single heat stays as it is."""
+        if len(heats) == 1:
+            return heats[0]
+        height, width = np.max([heat.shape for heat in heats], axis=0)
+        return self._merge([stretch(relative(heat), height, width) for heat in heats], axis=0)
 
 
 def relative(heat: np.ndarray) -> np.ndarray:

@@ -12,10 +12,12 @@ from convscope import images, names
 from convscope.app.visualize.photographs import LONGEST, Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.heat import HeatScale
@@ -41,12 +43,10 @@ class ClassActivationView(View[ClassActivationConfig]):
         first = run.models.first
         self.layers = layers_to_explain(first.layers, settings.layer)
         matches = run.models.counterparts(self.layers, _KEY)
-        self.name = settings.method or default_method(first.model, self.layers[-1])
-        if self.name not in METHODS:
-            raise unknown("class_activation.method", self.name, METHODS)
+        self.name = chosen_method(settings, first, self.layers)
         self.method = METHODS[self.name]
         self._activations = [
-            ClassActivation(state.bundle.model, match, self.name, flips=settings.flips, seed=run.config.seed)
+            opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
@@ -64,6 +64,7 @@ class ClassActivationView(View[ClassActivationConfig]):
                     yield from self._single(photograph, target, heats[0][index], scores[0])
                 else:
                     yield self._side_by_side(photograph, target, [of[index] for of in heats], scores)
+        yield from draw_videos(self, self.name, self.layers)
 
     def _heats(self, photograph: Photograph, targets: Sequence[Target]) -> list[list[Heatmap]]:
         """Return the heatmaps of each model and, in it, of each target."""
@@ -226,6 +227,34 @@ def _probability(target: Target, scores: dict[str, float]) -> str:
 def _flat(heat: np.ndarray) -> np.ndarray:
     """Return the minimum and the maximum of a heatmap."""
     return np.array([heat.min(), heat.max()])
+
+
+def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: Sequence[Layer]) -> str:
+    """Return the name of the method; raise ConvscopeError if it does not exist."""
+    name = settings.method or default_method(bundle.model, layers[-1])
+    if name not in METHODS:
+        raise unknown("class_activation.method", name, METHODS)
+    return name
+
+
+def opened(
+    settings: ClassActivationConfig,
+    bundle: ModelBundle,
+    layers: Sequence[Layer],
+    seed: int,
+    *,
+    compiled: bool = False,
+) -> ClassActivation:
+    """Return the class activation of a model with these settings; see `ClassActivation`."""
+    return ClassActivation(
+        bundle.model,
+        layers,
+        chosen_method(settings, bundle, layers),
+        merge=settings.merge.value,
+        flips=settings.flips,
+        seed=seed,
+        compiled=compiled,
+    )
 
 
 def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:

@@ -17,7 +17,7 @@ from convscope.app.visualize.views.faithfulness.measuring import (
     Values,
 )
 from convscope.app.visualize.views.faithfulness.samples import Samples, open_samples
-from convscope.config.schema.views import FaithfulnessConfig
+from convscope.config.schema.views import ClassActivationConfig, FaithfulnessConfig
 from convscope.errors import unknown
 from convscope.render import figure
 from convscope.render.artifact import Artifact
@@ -48,8 +48,8 @@ class FaithfulnessView(View[FaithfulnessConfig]):
         super().__init__(run, settings)
         self.methods = _chosen("faithfulness.methods", settings.methods, METHODS)
         self.measures = _chosen("faithfulness.measures", settings.measures, ALL_MEASURES)
-        layer = run.config.settings_of("class_activation").layer
-        self.layers = layers_to_explain(run.models.first.layers, layer)
+        self.shown: ClassActivationConfig = run.config.settings_of("class_activation")
+        self.layers = layers_to_explain(run.models.first.layers, self.shown.layer)
         run.reference_images  # noqa: B018  # reports missing splits before anything is drawn
 
     def draw(self) -> Iterator[Artifact]:
@@ -57,7 +57,7 @@ class FaithfulnessView(View[FaithfulnessConfig]):
         seed = self.run.config.seed
         samples = open_samples(self.run, self.settings.limit)
         model = self.run.models.first.model
-        measuring = Measuring(model, self.layers, self.methods, samples=samples, seed=seed)
+        measuring = Measuring(model, self.layers, self.methods, samples=samples, shown=self.shown, seed=seed)
         values: Values = {}
         of_maps = [name for name in self.measures if name in MEASURES and _known(name, samples)]
         unknown_to_all = set(self.settings.measures) & set(MEASURES) - set(of_maps)

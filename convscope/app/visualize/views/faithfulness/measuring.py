@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from convscope.app.visualize.views.faithfulness.samples import BATCH, Samples, targets_of
+from convscope.config.schema.views import ClassActivationConfig
 from convscope.graph import Layer
 from convscope.images import enlarge
 from convscope.progress import progress
@@ -57,14 +58,24 @@ class Measuring:
         methods: Sequence[str],
         *,
         samples: Samples,
+        shown: ClassActivationConfig,
         seed: int,
     ) -> None:
-        """Cut the model for each method."""
+        """Cut the model for each method; `shown` has the settings of the view that shows the maps."""
         compiled = len(samples.paths) >= _WORTH_COMPILING
         self._model, self._samples, self._seed = model, samples, seed
         self._logits = CutModel(model, layers[-1], compiled=compiled).logits
         self._activations = {
-            name: ClassActivation(model, layers, name, seed=seed, compiled=compiled) for name in methods
+            name: ClassActivation(
+                model,
+                layers,
+                name,
+                merge=shown.merge.value,
+                flips=shown.flips,
+                seed=seed,
+                compiled=compiled,
+            )
+            for name in methods
         }
         self._map_size = (int(layers[-1].output.shape[1]), int(layers[-1].output.shape[2]))
 

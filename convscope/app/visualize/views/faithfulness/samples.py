@@ -8,6 +8,7 @@ import numpy as np
 from convscope import images
 from convscope.app.visualize.run import Run
 from convscope.data.pipeline import Batches, LabelledImages
+from convscope.graph import probabilities_of
 from convscope.vis.class_activation.targets import of_class
 
 BATCH = 16
@@ -57,15 +58,14 @@ def open_samples(run: Run, limit: int) -> Samples:
         batch_size=BATCH,
     )
     inputs = np.concatenate([batches[index][0] for index in range(len(batches))])
-    outputs = [bundle.model.predict_on_batch(inputs[at : at + BATCH]) for at in range(0, len(paths), BATCH)]
-    probabilities = _of_each_class(np.concatenate(outputs).astype(np.float64))
+    parts = [inputs[at : at + BATCH] for at in range(0, len(paths), BATCH)]
+    probabilities = np.concatenate([probabilities_of(bundle.model, part) for part in parts])
     root, records = run.training_data.root, run.training_data.images
     known = {root / record.path: record for record in records}
+    classes = bundle.contract.class_names  # the data set may have them in another order
     labels = [
-        label if path in known else predicted
-        for path, label, predicted in zip(
-            paths, available.labels[chosen], probabilities.argmax(axis=1), strict=True
-        )
+        classes.index(known[path].label) if path in known and known[path].label in classes else predicted
+        for path, predicted in zip(paths, probabilities.argmax(axis=1), strict=True)
     ]
     masks = [known[path].mask if path in known else None for path in paths]
     size = bundle.contract.input_size
@@ -77,10 +77,6 @@ def open_samples(run: Run, limit: int) -> Samples:
         [_mask(root / mask, *size) if mask else None for mask in masks],
         int(bundle.model.output_shape[-1]),
     )
-
-
-def _of_each_class(outputs: np.ndarray) -> np.ndarray:
-    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
 def _mask(path: Path, height: int, width: int) -> np.ndarray | None:
