@@ -127,6 +127,10 @@ def test_photographs_without_masks_or_classes_are_measured(command: Command) -> 
     rows = table("faithfulness")
     assert [row["measure"] for row in rows] == ["grid_pointing"] * 3
     assert float(rows[0]["mean"]) == pytest.approx(1, abs=0.01)
+    done = command("visualize", *given[:2], "splits=[data/test/red]", "hydra.run.dir=b", chosen)
+    assert done.status == 1
+    assert "these images have neither masks nor confident" in done.err.strip().splitlines()[-1]
+    assert not Path("b").exists()
 
 
 @pytest.mark.usefixtures("run")

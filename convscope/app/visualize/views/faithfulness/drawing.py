@@ -18,7 +18,7 @@ from convscope.app.visualize.views.faithfulness.measuring import (
 )
 from convscope.app.visualize.views.faithfulness.samples import Samples, open_samples
 from convscope.config.schema.views import ClassActivationConfig, FaithfulnessConfig
-from convscope.errors import unknown
+from convscope.errors import ConvscopeError, unknown
 from convscope.render import figure
 from convscope.render.artifact import Artifact
 from convscope.render.page import numbers_html
@@ -75,6 +75,11 @@ class FaithfulnessView(View[FaithfulnessConfig]):
             for method, result in randomised["top_down"].items():
                 values[method, SIMILARITY] = result.similarity[-1]
                 values[method, COMPLEXITY] = result.complexity
+        if not values:
+            raise ConvscopeError(
+                f"faithfulness.measures=[{','.join(self.measures)}]: these images have neither masks nor "
+                "confident predictions of several classes; choose other measures, or other splits"
+            )
         yield from self._tables(values, samples)
         if randomised:
             yield from self._randomisation(randomised)
