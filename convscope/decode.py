@@ -72,7 +72,10 @@ class DecodeError(ConvscopeError):
         self.detail = detail
 
 
-_VIDEO = (Reason.video, "expected a photograph; visualize.py views=[class_activation] draws videos")
+_VIDEO = (
+    Reason.video,
+    "expected a photograph; visualize.py views=[class_activation] draws videos, with names such as clip.mp4",
+)
 
 
 def missing(path: Path, expected: str = "a photograph") -> DecodeError:

@@ -209,7 +209,7 @@ def _replace(partial: Path, target: Path, old: Path) -> None:
     """Move `partial` to `target`; the old folder is moved to `partial` or removed."""
     if not target.exists():
         partial.rename(target)
-    elif not _exchange(partial, target):
+    elif not exchange(partial, target):
         target.rename(old)
         partial.rename(target)
         shutil.rmtree(old, ignore_errors=True)
@@ -223,7 +223,7 @@ def _empty(folder: Path) -> None:
             path.unlink()
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders atomically if the system supports it (renameat2, Linux); return whether it did."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     at_cwd, exchange = -100, 2

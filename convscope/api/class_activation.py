@@ -32,6 +32,7 @@ class Explanation:
         score: the logit of the class, or the difference of two logits.
         probability: the probability of the class, 0 to 1; of the first class for a difference.
         method: the name of the method, from `CAM_METHODS`.
+        unit: the unit of the heat, "logit" or "" if only the ratios of its values have a meaning.
         pixels: uint8 (height, width, 3), the photograph, no side longer than 640 pixels.
     """
 
@@ -41,6 +42,7 @@ class Explanation:
     score: float
     probability: float
     method: str
+    unit: str
     pixels: np.ndarray
 
     def __repr__(self) -> str:
@@ -67,7 +69,7 @@ class Explanation:
             title=f"photograph {self.photograph}",
             color_map=scale.color_map,
             ends=scale.ends if scale.highest > 0 else None,
-            unit=method.unit or "relative",
+            unit=self.unit or "relative",
             note=f"{method.title}, {'×'.join(map(str, self.heat.shape))} positions, score {self.score:.2f}",
         )
         return figure.draw("png")
@@ -123,6 +125,7 @@ class Explainer:
                 score=heatmap.score,
                 probability=float(row[names.index(target.name)]),
                 method=self.method,
+                unit=METHODS[self.method].unit_at(len(self._layers)),
                 pixels=images.fit_within(pixels[index], _LONGEST),
             )
             for (index, target), heatmap, row in zip(chosen, heatmaps, scores, strict=True)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,14 @@ def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np
     Raises:
         ConvscopeError: another process is computing features in this folder, or the file is damaged.
     """
+    lock = path.parent / ".lock"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.parent / ".lock", f"another run is computing features in {path.parent}"):
+        with locked(lock, f"another run is computing features in {path.parent}"):
             _compute(path, trunk, batches)
+    elif lock.exists():  # left by a killed run, unless a run is computing other features
+        with suppress(ConvscopeError), locked(lock, ""):
+            pass
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):

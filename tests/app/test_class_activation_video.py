@@ -113,6 +113,20 @@ def test_caption_and_manifest_state_the_scale(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("run")
+def test_a_difference_shows_both_probabilities_and_the_folder_gives_the_true_class(command: Command) -> None:
+    Path("green").mkdir()
+    Path("clip.mp4").rename("green/clip.mp4")
+    choice = "class_activation.classes=[predicted-true]"  # nothing where the prediction is right
+    done = command("visualize", "images=[green/clip.mp4]", choice, *GIVEN[:1], *GIVEN[2:])
+    assert done.status == 0, done.err
+    assert [row["class"] for row in rows()] == ["red − green"] * 4 + ["green"] * 3
+    red, green, _ = frames()[3, 0, 0] / 255
+    assert float(rows()[3]["maximum"]) == pytest.approx((red - green) / POSITIONS, abs=0.002)
+    page = Path("out/index.html").read_text("utf-8")
+    assert "video, difference: the class of each frame" in page
+
+
+@pytest.mark.usefixtures("run")
 def test_smoothing_mixes_the_maps_of_one_class_only(command: Command) -> None:
     share = 0.65
     done = command("visualize", *GIVEN, f"class_activation.smoothing={share}")

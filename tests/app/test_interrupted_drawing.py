@@ -51,24 +51,38 @@ def stop_while_drawing(drawn: Path, number: signal.Signals, *arguments: str) -> 
 
 
 @pytest.mark.usefixtures("run")
-def test_a_killed_run_keeps_the_earlier_page_and_can_be_repeated(command: Command) -> None:
-    views = "views=[layers,class_activation,filters]"
-    stop_while_drawing(Path("out/layers/layers.csv"), signal.SIGKILL, views)
-    assert Path("out/.unfinished").is_file()
-    done = command("visualize", *GIVEN, views, "filters.steps=1")  # the directory is its own
-    assert done.status == 0, done.err
-    Path("out/notes.txt").write_text("mine")
-    complete = contents(Path("out"))
-    assert ".unfinished" not in complete
-    assert "layers/layers.csv" in complete
-    stop_while_drawing(Path(".out.partial/index.html"), signal.SIGKILL, views, "overwrite=true")
-    assert contents(Path("out")) == complete
+def test_a_new_page_keeps_the_files_of_the_user(command: Command) -> None:
+    given = [*GIVEN, "views=[layers,class_activation]"]
+    assert command("visualize", *given).status == 0
+    Path("out/mine/empty").mkdir(parents=True)
+    Path("out/mine/notes.txt").write_text("mine")
+    Path("out/link").symlink_to("missing")
+    Path("out").chmod(0o750)
     done = command("visualize", *GIVEN, "views=[layers]", "overwrite=true")
     assert done.status == 0, done.err
-    assert not Path(".out.partial").exists()
+    assert set(contents(Path("out"))) == {
+        "config.yaml", "index.html", "layers/layers.csv", "manifest.json", "mine/notes.txt",
+    }  # fmt: skip
+    assert Path("out/mine/empty").is_dir()
+    assert not Path("out/class_activation").exists()
+    assert Path("out/link").readlink() == Path("missing")
+    assert Path("out").stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in Path().glob(".*")] == []
+
+
+@pytest.mark.usefixtures("run")
+def test_a_page_is_replaced_where_folders_cannot_be_exchanged(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("visualize", *GIVEN, "views=[layers,class_activation]").status == 0
+    Path("out/notes.txt").write_text("mine")
+    monkeypatch.setattr("convscope.app.visualize.output.exchange", lambda *_: False)
+    done = command("visualize", *GIVEN, "views=[layers]", "overwrite=true")
+    assert done.status == 0, done.err
     assert set(contents(Path("out"))) == {
         "config.yaml", "index.html", "layers/layers.csv", "manifest.json", "notes.txt",
     }  # fmt: skip
+    assert [path.name for path in Path().glob(".*")] == []
 
 
 @pytest.mark.usefixtures("run")

@@ -344,63 +344,6 @@ def test_leftovers_of_a_killed_run_are_removed(class_folders: Path, tmp_path: Pa
     assert [path.name for path in root.parent.iterdir()] == ["set"]
 
 
-KILLED = """
-import os, signal, sys, time
-from pathlib import Path
-from convscope.app.prepare.prepare import prepare
-from convscope.config.schema.prepare import FolderConfig, FractionsConfig, PrepareConfig
-
-def job(seed):
-    dataset = FolderConfig(name="set", root=sys.argv[1], source=sys.argv[2])
-    return PrepareConfig(dataset=dataset, split=FractionsConfig(seed=seed), overwrite=True)
-
-def child(seed):
-    number = os.fork()
-    if not number:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        prepare(job(seed))
-        os._exit(0)
-    return number
-
-started = time.monotonic()
-os.waitpid(child(0), 0)
-whole = time.monotonic() - started
-for line in sys.stdin:
-    seed, share = line.split()
-    number = child(int(seed))
-    time.sleep(float(share) * whole)
-    os.kill(number, signal.SIGKILL)
-    _, status = os.waitpid(number, 0)
-    print(int(os.WIFSIGNALED(status)), flush=True)
-"""
-
-
-def test_a_kill_at_any_time_leaves_the_old_or_the_new_data_set(class_folders: Path, tmp_path: Path) -> None:
-    root = tmp_path / "data"
-    whole = {}
-    for seed in (0, 1):
-        other = prepare(config(class_folders, tmp_path / f"seed{seed}", FractionsConfig(seed=seed)))
-        whole[seed] = {path: content for path, content in contents(other).items() if path != "report.html"}
-    moments = np.random.default_rng(0).uniform(0, 1.1, 50)
-    probe = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(root), str(class_folders)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    killed = 0
-    for number, moment in enumerate(moments):
-        probe.stdin.write(f"{(number + 1) % 2} {moment}\n")
-        probe.stdin.flush()
-        killed += int(probe.stdout.readline())
-        found = {p: c for p, c in contents(root / "set").items() if p != "report.html"}
-        assert found in (whole[0], whole[1])
-    probe.stdin.close()
-    probe.wait()
-    assert killed >= 20
-    prepare(config(class_folders, root, FractionsConfig(seed=open_dataset(root / "set").split["seed"])))
-    assert [path.name for path in root.iterdir()] == ["set"]
-
-
 def test_the_flowers_are_split_by_the_fractions_within_one_group(shared: Path, tmp_path: Path) -> None:
     root = prepare(config(shared / "data" / "flowers", tmp_path / "data"))
     manifest = open_dataset(root)

@@ -3,19 +3,15 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import pytest
 
 from convscope import run_directories
 from convscope.errors import ConvscopeError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Outcome
 
-TRAIN = [
-    sys.executable, "train.py", "dataset=folder", "dataset.name=two", "augmentation=none",
-    "training.epochs=1", "model.input_size=32", "model.units=4",
-]  # fmt: skip
 CLAIM = """
 import sys, time
 from pathlib import Path
@@ -27,20 +23,10 @@ print(claim_new(Path(sys.argv[1])))
 """
 
 
-def start_together(commands: list[list[str]]) -> list[subprocess.Popen[str]]:
-    return [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
-
-
-def errors(process: subprocess.Popen[str]) -> list[str]:
-    return [line for line in process.communicate()[1].splitlines() if line.startswith("error:")]
-
-
 def test_processes_that_start_together_claim_different_directories(tmp_path: Path) -> None:
     moment = str(time.time() + 1)
-    processes = start_together([[sys.executable, "-c", CLAIM, str(tmp_path / "run"), moment]] * 6)
+    command = [sys.executable, "-c", CLAIM, str(tmp_path / "run"), moment]
+    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     claimed = {process.communicate()[0].strip() for process in processes}
     assert claimed == {str(tmp_path / name) for name in ("run", *(f"run-{number}" for number in range(2, 7)))}
 
@@ -65,26 +51,9 @@ def test_a_directory_is_locked_until_the_end_of_its_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()  # nothing was written
 
 
-@pytest.mark.slow
-def test_two_trainings_in_the_same_second_have_two_directories(trained_folder: Path, tmp_path: Path) -> None:
-    same = [*TRAIN, f"dataset.root={trained_folder / 'data'}", f"hydra.run.dir={tmp_path}/${{now:%Y}}"]
-    processes = start_together([[*same, f"model.widths=[{width}]"] for width in (3, 5)])
-    assert [errors(process) for process in processes] == [[], []]
-    runs = sorted(tmp_path.iterdir())
-    assert [run.name for run in runs] == [runs[0].name, f"{runs[0].name}-2"]
-    for run in runs:
-        assert {"model.keras", "metrics.json", "config.yaml"} < {path.name for path in run.iterdir()}
-        assert not (run / ".lock").exists()
-        width = int((run / "config.yaml").read_text().split("widths:\n  - ")[1].split("\n")[0])
-        assert keras.saving.load_model(run / "model.keras").layers[1].filters == width
-
-
-@pytest.mark.slow
-def test_two_trainings_in_a_given_directory_are_not_mixed(trained_folder: Path, tmp_path: Path) -> None:
-    same = [*TRAIN, f"dataset.root={trained_folder / 'data'}", f"hydra.run.dir={tmp_path / 'run'}"]
-    processes = start_together([[*same, f"model.widths=[{width}]"] for width in (3, 5)])
-    failed = [lines for lines in (errors(process) for process in processes) if lines]
-    assert len(failed) == 1
-    assert len(failed[0]) == 1
-    assert str(tmp_path / "run") in failed[0][0]
-    assert not (tmp_path / "run" / ".lock").exists()
+def test_stage_3_locks_its_directory_before_it_loads_a_model(command: Callable[..., Outcome]) -> None:
+    Path("broken.keras").write_bytes(b"no model")
+    with run_directories.locked(Path("out")):
+        given = ["checkpoint=broken.keras", "preprocessing=caffe", "class_names=[a,b]", "hydra.run.dir=out"]
+        refused = command("visualize", *given)
+    assert refused.err.startswith("error: another run is writing to")

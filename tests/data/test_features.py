@@ -59,7 +59,9 @@ def test_features_equal_the_output_of_the_trunk_and_are_computed_once(
     expected = np.concatenate([np.asarray(model(batches[index][0])) for index in range(3)])
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     assert [each.name for each in path.parent.iterdir()] == ["key.npy"]
+    (path.parent / ".lock").touch()  # left by a killed run
     np.testing.assert_array_equal(cached(path, trunk(seed=1), batches), features)  # not computed again
+    assert not (path.parent / ".lock").exists()
 
 
 def test_an_interrupted_computation_is_resumed(

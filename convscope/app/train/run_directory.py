@@ -55,6 +55,7 @@ def choose(config: TrainConfig, directory: Path) -> Path:
 def check(config: TrainConfig, directory: Path) -> None:
     """Raise ConvscopeError if the directory holds another run that may not be replaced."""
     if (directory / METRICS_FILE).exists() and not config.overwrite:
+        (directory / state.FILE).unlink(missing_ok=True)  # the run was killed when it was complete
         raise ConvscopeError(
             f"{directory} already holds a trained model: set overwrite=true to replace it, or choose "
             "another hydra.run.dir"

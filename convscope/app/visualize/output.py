@@ -1,11 +1,12 @@
 """The output of a run: its folder, its file names, its artifacts and its manifest.
 
 A run writes into its directory or, if the directory already has a page, into a folder beside it. At the end,
-the new files replace those of the earlier run. A journal lists each file before it is written. If the process
-is killed, the next run knows from the journal which files it can delete.
+the two folders are exchanged in one step. A journal lists each file before it is written. If the process is
+killed, the next run knows from the journal which files it can delete.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -23,7 +24,7 @@ from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
-from convscope.files import write_bytes, write_json, write_text
+from convscope.files import exchange, write_bytes, write_json, write_text
 from convscope.models.bundle import versions
 from convscope.render.artifact import Artifact
 
@@ -93,7 +94,10 @@ class RunOutput:
         _refuse_unlisted_files(self.directory, patterns, listed)
         if self.folder.is_symlink() and self._replaces:
             raise ConvscopeError(f"{self.folder} is a symbolic link, expected a folder: delete the link")
-        _delete(self.folder, _listed(self.folder) if self._replaces else listed)
+        if not self._replaces:
+            _delete(self.folder, listed)
+        elif self.folder.exists():  # left by a killed run
+            shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.path(CONFIG), to_yaml(self.config))
 
@@ -122,17 +126,37 @@ class RunOutput:
         write_json(self.path(MANIFEST), content)
 
     def finish(self) -> None:
-        """Mark the run as complete; first replace the files of an earlier run."""
+        """Mark the run as complete; with `overwrite`, let it replace the earlier run."""
+        (self.folder / JOURNAL).unlink(missing_ok=True)
         if self._replaces:
             earlier = _listed(self.directory)
-            new = [artifact.path for artifact in self.artifacts] + [CONFIG, PAGE, MANIFEST]
-            for path in new:
-                target = self.directory / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / path).replace(target)
-            _delete(self.directory, earlier - set(new))
+            if not self._exchange(earlier):
+                self._move_files(earlier)
             shutil.rmtree(self.folder)
-        (self.folder / JOURNAL).unlink(missing_ok=True)
+
+    def _exchange(self, earlier: set[str]) -> bool:
+        """Exchange the new folder and the directory; return False if the system cannot do it in one step.
+
+        Files that are not those of the `earlier` run, such as the lock file, become part of the new folder.
+        """
+        real = self.directory.resolve()
+        if Path.cwd().is_relative_to(real):  # the shell of the user would be in a deleted folder
+            return False
+        try:
+            _link_others(real, self.folder, earlier)
+            shutil.copymode(real, self.folder)
+        except OSError:  # a file system without hard links
+            return False
+        return exchange(self.folder, real)
+
+    def _move_files(self, earlier: set[str]) -> None:
+        """Move the new files into the directory one by one, then delete other files of the earlier run."""
+        new = [artifact.path for artifact in self.artifacts] + [CONFIG, PAGE, MANIFEST]
+        for path in new:
+            target = self.directory / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).replace(target)
+        _delete(self.directory, earlier - set(new))
 
     def discard(self) -> None:
         """Delete the files of a run that failed before its first picture."""
@@ -177,6 +201,19 @@ def _delete(directory: Path, paths: Iterable[str]) -> None:
         file = (directory / path).resolve()
         if file.is_relative_to(directory.resolve()) and not file.is_dir():
             file.unlink(missing_ok=True)
+
+
+def _link_others(directory: Path, new: Path, listed: set[str]) -> None:
+    """Link the files below `directory` that are not `listed` to the same paths below `new`."""
+    for parent, folders, files in os.walk(directory):
+        relative = Path(parent).relative_to(directory)
+        if not folders and not files:
+            (new / relative).mkdir(parents=True, exist_ok=True)
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*files, *links):
+            if (relative / name).as_posix() not in listed:
+                (new / relative).mkdir(parents=True, exist_ok=True)
+                os.link(Path(parent, name), new / relative / name, follow_symlinks=False)
 
 
 def _refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set[str]) -> None:

@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -107,10 +106,9 @@ class View(ABC, Generic[Settings]):
 
     def chart(self, path: str, draw: Callable[[Path], None], **options: Any) -> Artifact:
         """Return a chart as an artifact: `draw` saves it to a path; the options are those of `picture`."""
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch, "chart.png")
-            draw(file)
-            return self.picture(path, images.load_png(file), **options)
+        file = self.run.output.path(path)  # the artifact will replace it; a killed run leaves no other file
+        draw(file)
+        return self.picture(path, images.load_png(file), **options)
 
     def table(
         self, path: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, about: dict[str, Any]

@@ -23,10 +23,10 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         ConvscopeError: a model, a photograph or a setting does not fit, or `directory` has a page already.
         KeyboardInterrupt: after Ctrl-C; the page shows the pictures that are drawn so far.
     """
-    run = Run(config, RunOutput(directory, config))
-    views = [make_view(settings, run) for settings in config.drawn_views()]
-    _announce(run)
     with run_directories.locked(directory):
+        run = Run(config, RunOutput(directory, config))
+        views = [make_view(settings, run) for settings in config.drawn_views()]
+        _announce(run)
         run.output.begin([view.settings for view in views])
         _draw_into(run, views)
         run_directories.link_latest(directory)

@@ -41,6 +41,10 @@ class Method:
     unit: str = ""
     depends_on_class: bool = True
 
+    def unit_at(self, layers: int) -> str:
+        """Return the unit at a number of layers: the maps of several layers are divided by their maximum."""
+        return self.unit if self.at_input or layers == 1 else ""
+
 
 @dataclass(frozen=True)
 class Heatmap:

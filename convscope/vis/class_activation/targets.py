@@ -108,7 +108,9 @@ def of_class(index: int, logits: int) -> np.ndarray:
     """Return the target of one class, float32 (logits,); of two classes with one logit, 0 gets minus."""
     if logits == 1:
         return np.array([1 if index == 1 else -1], np.float32)
-    return np.eye(logits, dtype=np.float32)[index]
+    weights = np.zeros(logits, np.float32)
+    weights[index] = 1
+    return weights
 
 
 def against_nearest(target: np.ndarray, logits: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ class ClassActivationView(View[ClassActivationConfig]):
         matches = run.models.counterparts(self.layers, _KEY)
         self.name = chosen_method(settings, first, self.layers)
         self.method = METHODS[self.name]
+        self.unit = self.method.unit_at(len(self.layers))
         self._activations = [
             opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
@@ -101,7 +102,7 @@ class ClassActivationView(View[ClassActivationConfig]):
             title=photograph.name,
             color_map=scale.color_map,
             ends=scale.ends if scale.highest > 0 else None,
-            unit=self.method.unit or "relative",
+            unit=self.unit or "relative",
             note=caption,
         )
         yield self._figure(paths["file"], figure, **text, **shown)
@@ -182,7 +183,7 @@ class ClassActivationView(View[ClassActivationConfig]):
 
     def _range(self, heatmap: Heatmap, scale: HeatScale) -> str:
         """Return the sentence on the maximum of the map, or on why it is zero."""
-        unit = f" ({self.method.unit})" if self.method.unit else ", of which only ratios have a meaning"
+        unit = f" ({self.unit})" if self.unit else ", of which only ratios have a meaning"
         if heatmap.heat.max() > 0:
             sign = f", minimum {heatmap.heat.min():.3g}" if scale.has_sign else ""
             return f"Maximum: {heatmap.heat.max():.3g}{sign}{unit}."

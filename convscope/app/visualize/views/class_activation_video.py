@@ -51,22 +51,23 @@ class FrameMap:
         return " − ".join(f"{100 * probability:.1f}" for probability in self.probabilities) + " %"
 
 
-def target_of_frame(choices: Sequence[str], probabilities: Mapping[str, float]) -> Target:
-    """Return the first target of `class_activation.classes`; without any, that of the predicted class.
-
-    The true class of a video is unknown.
-    """
-    targets = resolve(choices, probabilities, None) or resolve(["predicted"], probabilities, None)
-    return targets[0]
+def target_of_frame(choices: Sequence[str], probabilities: Mapping[str, float], truth: str | None) -> Target:
+    """Return the first target of `class_activation.classes`; without any, that of the predicted class."""
+    return resolve([*choices, "predicted"], probabilities, truth)[0]
 
 
 class FrameMaps:
-    """Computes the maps of frames in batches, in a compiled graph."""
+    """Computes the maps of frames in batches."""
 
     def __init__(
-        self, settings: ClassActivationConfig, bundle: ModelBundle, activation: ClassActivation
+        self,
+        settings: ClassActivationConfig,
+        bundle: ModelBundle,
+        activation: ClassActivation,
+        truth: str | None,
     ) -> None:
-        """Store the model and its class activation."""
+        """Store the model, its class activation, and the true class of the video if it is known."""
+        self._truth = truth
         self._settings, self._contract, self._activation = settings, bundle.contract, activation
         self._logits = int(bundle.model.output_shape[-1])
 
@@ -114,7 +115,7 @@ class FrameMaps:
         def choose(probabilities: np.ndarray) -> np.ndarray:
             for row in probabilities:
                 scores.append(dict(zip(classes, map(float, smoothing(row)), strict=True)))
-                targets.append(target_of_frame(self._settings.classes, scores[-1]))
+                targets.append(target_of_frame(self._settings.classes, scores[-1], self._truth))
             return np.stack([target.weights(classes, self._logits) for target in targets])
 
         heatmaps = self._activation.of_predictions(inputs, choose)
@@ -141,23 +142,32 @@ def draw_videos(
         (state,) = view.run.models
         settings, seed = view.settings, view.run.config.seed
         activation = ClassActivation(
-            state.bundle.model, layers, method, flips=settings.flips, seed=seed, compiled=True
+            state.bundle.model,
+            layers,
+            method,
+            merge=settings.merge.value,
+            flips=settings.flips,
+            seed=seed,
+            compiled=True,
         )
-        maps = FrameMaps(settings, state.bundle, activation)
-        about = {"method": method, "layer": " and ".join(layer.path for layer in layers)}
         for photograph in videos:
-            yield from _VideoDrawing(view, photograph, about).draw(maps)
+            maps = FrameMaps(settings, state.bundle, activation, photograph.truth)
+            yield from _VideoDrawing(view, photograph, method, layers).draw(maps)
 
 
 class _VideoDrawing:
-    """Draws one video; `about` has method and layer."""
+    """Draws one video."""
 
     def __init__(
-        self, view: View[ClassActivationConfig], photograph: Photograph, about: dict[str, Any]
+        self, view: View[ClassActivationConfig], photograph: Photograph, method: str, layers: Sequence[Layer]
     ) -> None:
         assert photograph.video is not None
         self.view, self.photograph, self.video = view, photograph, photograph.video
-        self.about, self.method = about, METHODS[about["method"]]
+        paths = [layer.path for layer in layers]
+        self.about = {"method": method, "layer": paths if len(paths) > 1 else paths[0]}
+        self.method = METHODS[method]
+        self.where = "" if self.method.at_input else f" at {' and '.join(paths)}"
+        self.unit = self.method.unit_at(len(paths))
         stem = f"{view.settings.name}/{photograph.key}/video"
         self.paths = {
             kind: view.reserve(f"{stem}.{kind}", f"the video of {photograph.name}")
@@ -198,7 +208,7 @@ class _VideoDrawing:
         size = (_even(self.video.size[0]), _even(self.video.size[1]))
         odd = [(0, even - side) for even, side in zip(size, self.video.size, strict=True)]
         low, high = scale.ends
-        unit = self.method.unit or "relative"
+        unit = self.unit or "relative"
         band = FrameBand(size, scale.color_map, (f"{low:.3g}", f"{high:.3g} {unit}"))
         name = f"class_activation {self.photograph.name}"
         with progress(total=self.video.count, desc=name, unit="frame") as bar:
@@ -223,8 +233,7 @@ class _VideoDrawing:
     def _caption(self, scale: HeatScale, sampled: int) -> str:
         settings, frames = self.view.settings, self.targets.total()
         every = "every frame" if settings.every == 1 else f"one of {settings.every} frames"
-        where = "" if self.method.at_input else f" at {self.about['layer']}"
-        caption = f"{self.method.title}{where}, a map for {every}; {frames} frames. "
+        caption = f"{self.method.title}{self.where}, a map for {every}; {frames} frames. "
         if not self.method.depends_on_class:
             caption += "The map does not depend on the class. "
         if settings.smoothing:
@@ -235,7 +244,7 @@ class _VideoDrawing:
         if scale.highest <= 0:
             return f"{caption}No position raises the score in {sampled} sampled frames."
         low, high = scale.ends
-        unit = f" ({self.method.unit})" if self.method.unit else ", of which only ratios have a meaning"
+        unit = f" ({self.unit})" if self.unit else ", of which only ratios have a meaning"
         return (
             f"{caption}One colour scale for all frames, from {low:.3g} to {high:.3g}{unit}. Its end is the "
             f"maximum over {sampled} frames; higher values have the last colour."
