@@ -22,7 +22,7 @@ from convscope import decode, images
 from convscope.data.augment import Ranges, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.pipeline import Batches, LabelledImages, Randomness
-from convscope.data.procedural import generate
+from convscope.data.procedural_files import generate
 from convscope.preprocessing import by_name
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "flowers"

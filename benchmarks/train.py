@@ -29,7 +29,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator  # noqa: E40
 from convscope.data.augment import Ranges, fast_augmentation  # noqa: E402
 from convscope.data.features import FeatureBatches, cached  # noqa: E402
 from convscope.data.pipeline import Batches, LabelledImages, Randomness  # noqa: E402
-from convscope.data.procedural import generate  # noqa: E402
+from convscope.data.procedural_files import generate  # noqa: E402
 from convscope.models import pretrained, small_convnet  # noqa: E402
 from convscope.models.applications import application  # noqa: E402
 from convscope.models.head import Head, split_at_head  # noqa: E402

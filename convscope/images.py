@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from convscope.files import write_bytes
 
+CELLS_ACROSS = 4  # cells along a side that training and single deletion delete
 _RUNS, _DEFAULT = 3, 0  # Z_RLE and Z_DEFAULT_STRATEGY of zlib
 
 
@@ -59,6 +60,18 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         divisible = pixels[: rows // down * down, : columns // across * across]
         pixels = cv2.resize(divisible, (columns // across, rows // down), interpolation=cv2.INTER_AREA)
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def cells(height: int, width: int, *, across: int) -> list[tuple[slice, slice]]:
+    """Return the windows of `across` x `across` cells of a picture, row by row."""
+    rows, columns = (
+        [round(side * index / across) for index in range(across + 1)] for side in (height, width)
+    )
+    return [
+        (slice(*rows[row : row + 2]), slice(*columns[column : column + 2]))
+        for row in range(across)
+        for column in range(across)
+    ]
 
 
 def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,17 +1,13 @@
-"""The procedural data set: pictures of five flowers, drawn by code, each with a mask of its flower.
+"""Pictures of five flowers, drawn by code, each with a mask of its flower.
 
 Pose, scale, light, background, blur and noise are random. The same seed gives the same bytes.
 """
 
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from convscope.data.inspect import Candidate
 from convscope.data.procedural_flowers import (
     FLOWERS,
     LEAF_COLORS,
@@ -21,12 +17,7 @@ from convscope.data.procedural_flowers import (
     edge,
     vary,
 )
-from convscope.errors import unknown
-from convscope.images import save_png
-from convscope.parallel import in_processes
-from convscope.progress import progress
 
-CHUNK = 8  # pictures per task
 SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 drawn pixels
 
 
@@ -46,17 +37,31 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
     """
     rng = np.random.default_rng(seed)
     side = size * SUPERSAMPLING
-    scene = _background(size, rng, difficulty).repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
-    flower_canvas, pose = _draw_flower(flower, side, rng, difficulty)
-    scene = _compose(scene, _draw_stem(pose, side, rng))
-    scene = _compose(scene, flower_canvas)
+    picture = scene(size, rng, difficulty)
+    flower_canvas, pose = draw_flower(flower, side, rng, difficulty)
+    picture = compose(picture, draw_stem(pose, side, rng))
+    picture = compose(picture, flower_canvas)
     mask = flower_canvas.alpha
     if rng.random() < 0.8 * difficulty:  # a blade of grass covers a part of the flower
         front = RgbaCanvas((side, side))
         _paint_blade(front, rng)
-        scene, mask = _compose(scene, front), mask * (1 - front.alpha)
-    scene = _light(scene, rng, difficulty)
-    pixels = _shrink(scene)
+        picture, mask = compose(picture, front), mask * (1 - front.alpha)
+    return photograph(picture, mask, rng, difficulty)
+
+
+def scene(size: int, rng: np.random.Generator, difficulty: float) -> np.ndarray:
+    """Draw what is behind the flower, float32 (side, side, 3), with `side` = `SUPERSAMPLING` * `size`."""
+    return _background(size, rng, difficulty).repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
+
+
+def photograph(
+    scene: np.ndarray, mask: np.ndarray, rng: np.random.Generator, difficulty: float
+) -> DrawnImage:
+    """Return a drawn scene with light, blur and noise, at its final size.
+
+    `scene` is float (side, side, 3), 0 to 255, and `mask` float (side, side), 0 to 1.
+    """
+    pixels = _shrink(_light(scene, rng, difficulty))
     pixels = ndimage.gaussian_filter(pixels, (blur := rng.uniform(0, 1.5 * difficulty), blur, 0))
     noise = rng.uniform(1, 2 + 20 * difficulty)
     pixels = pixels + rng.normal(0, noise, pixels.shape)
@@ -71,11 +76,12 @@ def _shrink(picture: np.ndarray) -> np.ndarray:
     return blocks.mean(axis=(1, 3))
 
 
-def _compose(scene: np.ndarray, canvas: RgbaCanvas) -> np.ndarray:
+def compose(scene: np.ndarray, canvas: RgbaCanvas) -> np.ndarray:
+    """Return a scene, float (side, side, 3), with a canvas on top."""
     return scene + canvas.alpha[..., None] * (canvas.color - scene)
 
 
-def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
+def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the coordinates x, y of every pixel, float32 (side, side), -1 to 1 across the picture."""
     axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
     return np.broadcast_to(axis, (side, side)), np.broadcast_to(axis[:, None], (side, side))
@@ -83,7 +89,7 @@ def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.ndarray:
     """Draw a cloudy gradient of two colours with blurred blobs, leaves and blades of grass."""
-    x, y = _grid(side)
+    x, y = grid(side)
     tilt = rng.uniform(0, 2 * np.pi)
     ramp = np.clip(0.5 + 0.5 * (x * np.cos(tilt) + y * np.sin(tilt)), 0, 1)[..., None]
     hues = rng.uniform(15, 225, (2, 3)) * 0.7 + LEAF_COLORS[rng.integers(len(LEAF_COLORS), size=2)] * 0.3
@@ -99,7 +105,7 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
         canvas.paint(vary(rng, palette), edge(distance, 0.08) * np.float32(0.85), rng.uniform(0.6, 1))
     for _ in range(rng.integers(1, 3 + round(6 * difficulty))):
         _paint_blade(canvas, rng)
-    scene = _compose(scene, canvas)
+    scene = compose(scene, canvas)
     blur = rng.uniform(0.25, 2.5)
     return ndimage.gaussian_filter(scene, (blur, blur, 0))
 
@@ -107,7 +113,7 @@ def _background(side: int, rng: np.random.Generator, difficulty: float) -> np.nd
 def _paint_blade(canvas: RgbaCanvas, rng: np.random.Generator) -> None:
     """Paint a bent leaf or blade of grass across the picture."""
     side = canvas.alpha.shape[0]
-    x, y = _grid(side)
+    x, y = grid(side)
     turn = rng.uniform(0, 2 * np.pi)
     along = x * np.cos(turn) + y * np.sin(turn) - rng.uniform(-1.2, 0.4)
     across = y * np.cos(turn) - x * np.sin(turn) - rng.uniform(-0.9, 0.9)
@@ -121,13 +127,18 @@ def _paint_blade(canvas: RgbaCanvas, rng: np.random.Generator) -> None:
     )
 
 
-def _draw_flower(
-    flower: str, side: int, rng: np.random.Generator, difficulty: float
+def draw_flower(
+    flower: str, side: int, rng: np.random.Generator, difficulty: float, *, half: int = 0
 ) -> tuple[RgbaCanvas, tuple[float, float, float]]:
-    """Draw the flower; return it with (centre x, centre y, direction of its stem)."""
-    x, y = _grid(side)
+    """Draw the flower; return it with (centre x, centre y, direction of its stem).
+
+    With `half`, -1 or 1, it is half as large, in the left or the right half of the picture.
+    """
+    x, y = grid(side)
     radius = rng.uniform(0.72 - 0.5 * difficulty, 0.82)
     cx, cy = rng.uniform(-0.7, 0.7, 2) * difficulty
+    if half:
+        radius, cx = 0.55 * radius, 0.5 * half + 0.2 * cx
     lean = rng.normal(0, 0.35) if flower == "tulip" else rng.uniform(-0.6, 0.6)
     dx, dy = (x - cx) / radius, (y - cy) / radius
     dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
@@ -141,10 +152,10 @@ def _draw_flower(
     return FLOWERS[flower](field, rng), (cx, cy, lean)
 
 
-def _draw_stem(pose: tuple[float, float, float], side: int, rng: np.random.Generator) -> RgbaCanvas:
+def draw_stem(pose: tuple[float, float, float], side: int, rng: np.random.Generator) -> RgbaCanvas:
     """Draw a thin, bent stem from the centre of the flower downwards."""
     cx, cy, lean = pose
-    x, y = _grid(side)
+    x, y = grid(side)
     dx, dy = x - cx, y - cy
     dx, dy = dx * np.cos(lean) + dy * np.sin(lean), dy * np.cos(lean) - dx * np.sin(lean)
     dx = dx - rng.normal(0, 0.15) * dy**2
@@ -156,83 +167,9 @@ def _draw_stem(pose: tuple[float, float, float], side: int, rng: np.random.Gener
 
 def _light(scene: np.ndarray, rng: np.random.Generator, difficulty: float) -> np.ndarray:
     """Apply a gradient of light, a tint and a contrast."""
-    x, y = _grid(scene.shape[0])
+    x, y = grid(scene.shape[0])
     turn = rng.uniform(0, 2 * np.pi)
     ramp = 1 + rng.uniform(0, 0.35) * (x * np.cos(turn) + y * np.sin(turn))
     tint = rng.normal(1, 0.07, 3)
     contrast, brightness = rng.uniform(1 - 0.6 * difficulty, 1.15), rng.normal(0, 14)
     return (scene * ramp[..., None] * tint - 128) * contrast + 128 + brightness
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One picture to draw, with its parameters and its paths."""
-
-    flower: str
-    index: int
-    size: int
-    seed: int
-    difficulty: float
-    image: Path
-    mask: Path
-
-    @property
-    def source(self) -> str:
-        return f"procedural:{self.flower}/{self.index}"
-
-
-def generate(
-    folder: Path,
-    *,
-    classes: Sequence[str] = (),
-    images_per_class: int,
-    image_size: int,
-    difficulty: float,
-    seed: int,
-) -> list[Candidate]:
-    """Draw the data set into `folder` on all cores: pictures and masks as PNG files.
-
-    Args:
-        folder: the folder; `images/CLASS/` and `masks/CLASS/` are created in it.
-        classes: names of flowers; empty for all five.
-        images_per_class: number of pictures of each flower.
-        image_size: width and height in pixels.
-        difficulty: 0 to 1, see `draw`.
-        seed: random seed; the same seed gives the same bytes.
-
-    Raises:
-        ConvscopeError: a class is not the name of a flower.
-    """
-    for name in classes:
-        if name not in FLOWERS:
-            raise unknown("class", name, FLOWERS)
-    jobs = [
-        _Job(
-            flower,
-            index,
-            image_size,
-            seed,
-            difficulty,
-            folder / "images" / flower / f"{flower}_{index:04d}.png",
-            folder / "masks" / flower / f"{flower}_{index:04d}.png",
-        )
-        for flower in classes or FLOWERS
-        for index in range(images_per_class)
-    ]
-    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    with progress(total=len(jobs), desc="drawing", unit="image") as bar:
-        for count in in_processes(_draw_jobs, chunks):
-            bar.update(count)
-    return [
-        Candidate(job.image, job.flower, f"{job.flower}/{job.index:06d}", job.source, job.mask)
-        for job in jobs
-    ]
-
-
-def _draw_jobs(jobs: Sequence[_Job]) -> int:
-    for job in jobs:
-        seed = (job.seed, zlib.crc32(job.flower.encode()), job.index)
-        picture = draw(job.flower, job.size, seed, job.difficulty)
-        save_png(job.image, picture.pixels)
-        save_png(job.mask, picture.mask)
-    return len(jobs)

@@ -45,7 +45,8 @@ def fresh_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
         except Exception as error:
             raise ConvscopeError(
                 f"cannot initialize the layer {layer.name} ({type(layer).__name__}) again "
-                f"({one_line(error)[:160]}): remove random from compare"
+                f"({one_line(error)[:160]}): remove random from compare, or randomisation from "
+                "faithfulness.measures"
             ) from None
 
     # A derived seed: with the seed itself, some layers would get the initial weights of the training.

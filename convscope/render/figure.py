@@ -261,6 +261,68 @@ def differences_by_depth(
     return _save(path, figure)
 
 
+def intervals(
+    path: Path, panels: Mapping[str, tuple[Mapping[str, Any], float | None]], *, across: int = 4
+) -> Figure:
+    """Draw a panel for each measure: a point with its interval for each method, in one order in all panels.
+
+    Args:
+        path: path of the PNG file.
+        panels: by heading, the intervals by method, with the attributes `mean`, `low` and `high`, and the
+            value of chance or None.
+        across: panels in a row.
+    """
+    names = list(dict.fromkeys(name for values, _ in panels.values() for name in values))
+    down = -(-len(panels) // across)
+    size = (2.0 + 2.4 * min(across, len(panels)), down * (0.9 + 0.24 * len(names)))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(down, min(across, len(panels)), sharey=True, squeeze=False).flat
+    for axes, (heading, (values, chance)) in zip(grid, panels.items(), strict=False):
+        for row, name in enumerate(names):
+            if name in values:
+                one = values[name]
+                axes.plot([one.low, one.high], [row, row], color=TRAIN_COLOR, linewidth=2)
+                axes.plot(one.mean, row, "o", color=VALIDATION_COLOR, markersize=5)
+        if chance is not None:
+            axes.axvline(chance, color="#222222", linestyle="--", linewidth=0.8)
+        axes.set_title(heading, fontsize=9)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(figure.axes)[len(panels) :]:
+        axes.set_visible(False)
+    return _save(path, figure)
+
+
+def map_table(
+    path: Path,
+    maps: Mapping[str, Sequence[np.ndarray]],
+    columns: Sequence[str],
+    notes: Mapping[str, Sequence[str]],
+) -> Figure:
+    """Draw a table of maps, each on its own scale, with a note below each map.
+
+    Args:
+        path: path of the PNG file.
+        maps: for each row, the maps, float (height, width), one for each column.
+        columns: the headings.
+        notes: for each row, the texts below the maps.
+    """
+    figure = Figure(figsize=(1.4 + 1.05 * len(columns), 0.4 + 1.2 * len(maps)), layout="constrained")
+    grid = figure.subplots(len(maps), len(columns), squeeze=False)
+    for of_row, (name, heats) in zip(grid, maps.items(), strict=True):
+        for axes, heat, note in zip(of_row, heats, notes[name], strict=True):
+            axes.imshow(heat, cmap="inferno")
+            axes.set(xticks=[], yticks=[])
+            axes.set_xlabel(note, fontsize=7)
+        of_row[0].set_ylabel(name.replace(" ", "\n"), fontsize=7)
+    for axes, heading in zip(grid[0], columns, strict=True):
+        axes.set_title(heading, fontsize=8)
+    return _save(path, figure)
+
+
 def distributions(
     path: Path,
     names: Sequence[str],

@@ -105,3 +105,8 @@ def write_page(path: Path, page: Page) -> None:
 def layers_html(columns: Sequence[str], rows: Sequence[Sequence[str | int]], diagram: Markup) -> Markup:
     """Return the table of layers beside the diagram, an SVG element; the second column is the path."""
     return Markup(templates.render("layers.html.j2", columns=columns, rows=rows, diagram=diagram))  # noqa: S704
+
+
+def numbers_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """Return a table of numbers; the first column is the name of the row."""
+    return Markup(templates.render("numbers.html.j2", columns=columns, rows=rows))  # noqa: S704

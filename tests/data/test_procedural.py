@@ -7,7 +7,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import RidgeClassifier
 from threadpoolctl import threadpool_limits
 
-from convscope.data.procedural import draw, generate
+from convscope.data.procedural import draw
+from convscope.data.procedural_files import generate
 from convscope.data.procedural_flowers import FLOWERS
 
 

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from convscope.images import load_png
 from convscope.render import figure
+from convscope.vis.faithfulness.intervals import Interval
 
 EYE = np.eye(3)
 LINES = [0.1, 0.5, 0.2]
@@ -217,3 +218,29 @@ def test_distributions_have_the_heights_of_the_counts(tmp_path: Path) -> None:
     empty = pixel_at(tmp_path / "h.png", drawn, left - 0.44 / 3, -0.72 + 0.45)
     assert filled[2] < 100
     assert empty.tolist() == [255] * 3
+
+
+def test_intervals_are_drawn_at_their_values_in_one_order(tmp_path: Path) -> None:
+    one, other = Interval(0.5, 0.4, 0.7, 9), Interval(-0.1, -0.2, 0.0, 9)
+    panels = {"first": ({"a": one, "b": other}, 0.25), "second": ({"b": one}, None)}
+    first, second = figure.intervals(tmp_path / "c.png", panels).axes
+    bars = [[list(line.get_xdata()), list(line.get_ydata())] for line in first.lines]
+    assert bars == [
+        [[0.4, 0.7], [0, 0]],
+        [[0.5], [0]],
+        [[-0.2, 0.0], [1, 1]],
+        [[-0.1], [1]],
+        [[0.25] * 2, [0, 1]],
+    ]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
+    assert [list(line.get_ydata()) for line in second.lines] == [[1, 1], [1]]
+
+
+def test_a_table_of_maps_has_each_map_in_its_cell(tmp_path: Path) -> None:
+    maps = {"row": [EYE, 2 * EYE], "x y": [3 * EYE, 4 * EYE]}
+    notes = {"row": ["", "0.10"], "x y": ["", "0.20"]}
+    axes = figure.map_table(tmp_path / "t.png", maps, ["trained", "1 of 2"], notes).axes
+    for index, cell in enumerate(axes):
+        np.testing.assert_array_equal(cell.images[0].get_array(), (index + 1) * EYE)
+    assert [cell.get_xlabel() for cell in axes] == ["", "0.10", "", "0.20"]
+    assert [cell.get_title() for cell in axes] == ["trained", "1 of 2", "", ""]

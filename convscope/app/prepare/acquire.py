@@ -55,15 +55,18 @@ def acquire(config: PrepareConfig, scratch: Path) -> Source:
 
 
 def _draw(dataset: ProceduralConfig, scratch: Path) -> Source:
-    from convscope.data import procedural  # imported here, because the import of SciPy's filters is slow
+    from convscope.data import (
+        procedural_files,  # imported here, because the import of SciPy's filters is slow
+    )
 
-    candidates = procedural.generate(
+    candidates = procedural_files.generate(
         scratch,
         classes=dataset.classes,
         images_per_class=dataset.images_per_class,
         image_size=dataset.image_size,
         difficulty=dataset.difficulty,
         seed=dataset.seed,
+        evidence=dataset.evidence.value,
     )
     return Source(candidates, {"url": None, "version": "drawn by convscope", "licence": "MIT"})
 

@@ -19,6 +19,7 @@ from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger,
 from convscope.data.augment import Augment, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.dataset_statistics import channel_moments
+from convscope.data.deleted_cell import with_deleted_cells
 from convscope.data.manifest import Manifest, manifest_hash
 from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
@@ -223,7 +224,7 @@ def _normalized(
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:
     engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
-    return engine(config)
+    return with_deleted_cells(engine(config), config.delete_cell)
 
 
 def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:

@@ -61,6 +61,14 @@ class DatasetConfig:
         DatasetConfig.__post_init__(self)
 
 
+class Evidence(StrEnum):
+    """What decides the class of a procedural picture."""
+
+    flower = "flower"
+    two_flowers = "two_flowers"
+    watermark = "watermark"
+
+
 @dataclass
 class ProceduralConfig(DatasetConfig):
     """Pictures of five flowers, drawn by code."""
@@ -71,6 +79,11 @@ class ProceduralConfig(DatasetConfig):
         0.42, "0 to 1: larger values give smaller, tilted, cluttered and noisy flowers"
     )
     seed: int = option(0, "random seed; the same seed gives the same files")
+    evidence: Evidence = option(
+        Evidence.flower,
+        "what decides the class: flower, the only one; two_flowers, one of two; watermark, the sign of a "
+        "stamp. The mask shows it. The last two test methods that explain a network",
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""

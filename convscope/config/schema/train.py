@@ -138,6 +138,10 @@ class AugmentationConfig(Ranges):
     """Augmentation of the training pictures (0 to 255, before preprocessing), as in ImageDataGenerator."""
 
     engine: Engine = option(Engine.fast, "fast: OpenCV in threads; keras: ImageDataGenerator itself")
+    delete_cell: float = option(
+        0.0,
+        "probability that one of 4x4 cells gets the mean colour, for views=[faithfulness] of visualize.py",
+    )
     featurewise_center: bool = option(
         False, "with engine=keras: subtract the mean of each channel over the training split"
     )
@@ -152,6 +156,7 @@ class AugmentationConfig(Ranges):
     def __post_init__(self) -> None:
         """Check the ranges and the combinations."""
         super().__post_init__()
+        check_range("augmentation.delete_cell", self.delete_cell, 0, 1)
         self._check_normalization()
 
     @property
