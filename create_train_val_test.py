@@ -1,18 +1,21 @@
 """Stage 1: make a data set with train, validation and test splits in data/NAME.
 
-python create_train_val_test.py                                # five flowers, drawn by code
-python create_train_val_test.py dataset=folder dataset.source=~/photos/pets   # your photographs: data/pets
-python create_train_val_test.py dataset=flowers                # photographs from Kaggle
-python create_train_val_test.py dataset=folder dataset.source=~/more/pets split=extend   # add to data/pets
+python create_train_val_test.py                      # pictures drawn by code
+python create_train_val_test.py dataset=folder dataset.source=~/photos/pets
+python create_train_val_test.py dataset=flowers      # download from Kaggle
 """
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convscope.config.launch import main
-from convscope.config.schema.prepare import PrepareConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.config.schema.prepare import PrepareConfig
 
 
-def run(settings: PrepareConfig, _: Path) -> None:
+def run(settings: "PrepareConfig", _: "Path") -> None:
     """Make the data set."""
     from convscope.app.prepare.prepare import prepare
 

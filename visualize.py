@@ -1,22 +1,26 @@
 """Stage 3: draw what a model learned, and write a page with all pictures.
 
-python visualize.py                                            # the last training run
-python visualize.py checkpoint=outputs/train/RUN 'images=[cat.jpg, "holiday/*.png"]'
-python visualize.py checkpoint=theirs.h5 preprocessing=caffe 'class_names=[cat,dog]' images=rex.jpg
-python visualize.py application=VGG16 'views=[layers]'         # the table of its layers
-python visualize.py 'views=[filters]' 'filters.layers=[conv2d_4]' filters.limit=0
-python visualize.py 'views=[examples]' splits=test             # or splits=FOLDER
+python visualize.py                                      # the last training run
+python visualize.py checkpoint=outputs/train/latest images=rex.jpg
+python visualize.py application=VGG16 'views=[filters]'  # a network of Keras
 """
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convscope import quiet
-from convscope.config.launch import main
-from convscope.config.schema.visualize import VisualizeConfig
+from convscope.startup import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.config.schema.visualize import VisualizeConfig
 
 
-def run(settings: VisualizeConfig, directory: Path) -> None:
+def run(settings: "VisualizeConfig", directory: "Path") -> None:
     """Draw the views and the page."""
+    from convscope import quiet
+    from convscope.app.visualize.inputs import check_inputs
+
+    check_inputs(settings)
     quiet.import_tensorflow()
     from convscope.app.visualize.visualize import visualize
 

@@ -3,10 +3,12 @@
 The public API:
 
 - `open_model(source, **options)`: open a training run, a file of Keras, or a model in memory.
-- `OpenModel`: an open model, with `predict`, `activations`, `examples` and `statistics`.
+- `OpenModel`: an open model, with `predict`, `activations`, `class_activation`, `examples` and `statistics`.
 - `grid(maps)`: a picture of all feature maps of a layer.
 - `evolution(run, photograph)`: feature maps after each epoch of a training.
-- `Evolution`, `LayerExamples`: the results of `evolution` and `OpenModel.examples`.
+- `Evolution`, `Explanation`, `LayerExamples`: the results of `evolution`, `OpenModel.class_activation` and
+  `OpenModel.examples`.
+- `CAM_METHODS`: the methods of class activation, with their titles.
 
 `docs/api.md` has examples. `import convscope` is fast: Keras is imported when one of these names is used.
 """
@@ -15,7 +17,16 @@ import sys
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Evolution", "LayerExamples", "OpenModel", "evolution", "grid", "open_model"]
+__all__ = [
+    "CAM_METHODS",
+    "Evolution",
+    "Explanation",
+    "LayerExamples",
+    "OpenModel",
+    "evolution",
+    "grid",
+    "open_model",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +36,7 @@ def __getattr__(name: str) -> Any:
     if "tensorflow" not in sys.modules:
         from convscope.quiet import import_tensorflow
 
-        import_tensorflow(progress_bars=True)
+        import_tensorflow(as_library=True)
     from convscope import api
 
     return getattr(api, name)

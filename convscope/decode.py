@@ -4,6 +4,8 @@ import io
 import os
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,12 +20,31 @@ from convscope.files import NotRegularError, open_regular
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm"}
 )
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".webm",
+        ".mkv",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".m2ts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+    }
+)
 # The formats that Pillow decodes itself: EPS and WMF would start other programs, others resemble text.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "QOI", "ICO", "TGA")
 LARGEST_FILE = 512 << 20  # bytes; Pillow limits the number of pixels
 ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_VIDEO_BEGINNINGS = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"FLV\1", b"OggS", b"0&\xb2u")  # Matroska, MPEG, …
+_VIDEO_PARTS = (b"ftyp", b"moov", b"mdat", b"wide")  # of MP4 and QuickTime files, after four bytes
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|EOF|end of (file|data)", re.IGNORECASE)
 
 
@@ -39,6 +60,7 @@ class Reason(StrEnum):
     truncated = "truncated"
     damaged = "damaged"
     bomb = "decompression bomb"
+    video = "a video"
 
 
 class DecodeError(ConvscopeError):
@@ -48,6 +70,17 @@ class DecodeError(ConvscopeError):
         super().__init__(f"cannot read {path}: {reason} ({detail})")
         self.reason = reason
         self.detail = detail
+
+
+_VIDEO = (
+    Reason.video,
+    "expected a photograph; visualize.py views=[class_activation] draws videos, with names such as clip.mp4",
+)
+
+
+def missing(path: Path, expected: str = "a photograph") -> DecodeError:
+    """Return the error for a file that does not exist."""
+    return DecodeError(path, Reason.missing, f"expected the path of {expected}")
 
 
 @dataclass(frozen=True)
@@ -117,23 +150,38 @@ def load_plain(path: Path) -> np.ndarray:
 
 def read(path: Path) -> bytes:
     """Return the bytes of a file; raise DecodeError if it is empty or larger than 512 MiB."""
-    try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > LARGEST_FILE:
-                raise DecodeError(
-                    path, Reason.bomb, f"{size >> 20} MiB; expected at most {LARGEST_FILE >> 20}"
-                )
-            content = file.read()
-    except NotRegularError:
-        raise DecodeError(path, Reason.not_a_file, "expected a photograph") from None
-    except FileNotFoundError:
-        raise DecodeError(path, Reason.missing, "expected the path of a photograph") from None
-    except OSError as error:
-        raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
+    with opened(path, "a photograph") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST_FILE:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                raise DecodeError(path, *_VIDEO)
+            raise DecodeError(path, Reason.bomb, f"{size >> 20} MiB; expected at most {LARGEST_FILE >> 20}")
+        content = file.read()
     if not content:
         raise DecodeError(path, Reason.zero_bytes, "the file is empty")
     return content
+
+
+@contextmanager
+def opened(path: Path, expected: str) -> Iterator[io.BufferedReader]:
+    """Open a regular file for reading.
+
+    Args:
+        path: the file.
+        expected: what it is expected to be, for the error message.
+
+    Raises:
+        DecodeError: the file is missing, cannot be read, or is not a regular file.
+    """
+    try:
+        with open_regular(path) as file:
+            yield file
+    except NotRegularError:
+        raise DecodeError(path, Reason.not_a_file, f"expected {expected}") from None
+    except FileNotFoundError:
+        raise missing(path, expected) from None
+    except OSError as error:
+        raise DecodeError(path, Reason.unreadable, error.strerror or str(error)) from None
 
 
 def decode(content: bytes, path: Path, *, grey: bool = False) -> Decoded:
@@ -200,6 +248,9 @@ def _unidentified(content: bytes) -> tuple[Reason, str]:
         return Reason.unsupported, "PostScript is a program, not a picture: convert it to JPEG or PNG"
     if content.startswith(_BEGINNINGS) or content[4:12] == b"ftypavif" or content[8:12] == b"WEBP":
         return Reason.damaged, "only the header of the file is that of a picture"
+    is_avi = content[:4] == b"RIFF" and content[8:12] == b"AVI "
+    if is_avi or content.startswith(_VIDEO_BEGINNINGS) or content[4:8] in _VIDEO_PARTS:
+        return _VIDEO
     return Reason.not_an_image, "expected JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF"
 
 

@@ -5,12 +5,13 @@ import ctypes
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,22 @@ def beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
-        partial.replace(path)
+        with naming(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add `path` to an OSError without a file name, for example that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, content: str) -> None:
@@ -48,16 +61,46 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON in UTF-8, or lists and objects are nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise ValueError("lists or objects are nested too deeply") from None
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as CSV, with `columns` as its first line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    """Return a table as CSV, with `columns` as its first line; see `csv_line`."""
+    return "".join(csv_line(row) for row in itertools.chain([columns], rows))
 
 
-def user_path(text: str) -> Path:
+def csv_line(row: Sequence[Any]) -> str:
+    """Return a line of a table as CSV, with its line break.
+
+    A text that a spreadsheet would run as a formula, because it begins with =, +, -, @, tab or carriage
+    return, gets a leading apostrophe (OWASP, CSV Injection). Numbers do not change.
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(map(_without_formula, row))  # quotes \r and \n in a cell
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _without_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def user_path(text: str | Path) -> Path:
     """Return a path with a leading `~` or `~USER` replaced by the home folder.
 
     Raises:
@@ -129,11 +172,7 @@ def replacing(target: Path) -> Iterator[Path]:
     if target.is_symlink():
         target = Path(os.path.realpath(target))
     partial, old, lock = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old", "lock"))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ConvscopeError(f"{target.parent} is a file: expected a folder, to write {target}") from None
-    with locked(lock, f"another run is writing {target}"):
+    with _parent_of(target), locked(lock, f"another run is writing {target}"):
         for leftover in (partial, old):
             if leftover.is_symlink():
                 leftover.unlink()  # its folder may be a data set
@@ -148,6 +187,22 @@ def replacing(target: Path) -> Iterator[Path]:
                 _replace(partial, target, old)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _parent_of(target: Path) -> Iterator[None]:
+    """Create the folder of `target` and its parents; at the end, remove the new ones that are still empty."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConvscopeError(f"{target.parent} is a file: expected a folder, to write {target}") from None
+    try:
+        yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _replace(partial: Path, target: Path, old: Path) -> None:

@@ -67,6 +67,25 @@ def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def enlarge(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a map enlarged smoothly, float64 (height, width).
+
+    Cells have their centres at half pixels. The result passes through the value of a cell at its centre and
+    stays between neighbouring cells (piecewise cubic Hermite interpolation along both axes); beyond the outer
+    centres it is constant.
+    """
+    from scipy.interpolate import PchipInterpolator  # takes 0.2 s
+
+    for axis, side in enumerate((height, width)):
+        cells = values.shape[axis]
+        if cells == 1:
+            values = np.repeat(values, side, axis=axis)
+            continue
+        positions = (np.arange(side) + 0.5) * cells / side - 0.5
+        values = PchipInterpolator(np.arange(cells), values, axis)(np.clip(positions, 0, cells - 1))
+    return values
+
+
 def fit_within(pixels: np.ndarray, longest: int) -> np.ndarray:
     """Return the picture, shrunk so that no side is longer than `longest` pixels, with its aspect ratio."""
     height, width = pixels.shape[:2]
@@ -86,21 +105,16 @@ def color_table(name: str) -> np.ndarray:
 
 def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
     """Return the colours of uint8 levels of any shape, uint8 (..., 3)."""
-    return color_table(color_map)[levels]
+    return color_table(color_map).take(levels, axis=0)  # three times as fast as an index
 
 
-def overlay(pixels: np.ndarray, heat: np.ndarray, color_map: str, strength: float = 0.7) -> np.ndarray:
-    """Return a picture with a heatmap on top; the heatmap is transparent where it is 0.
+def blend(pixels: np.ndarray, colors: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Return `colors` on top of a picture; both are uint8 (height, width, 3).
 
-    Args:
-        pixels: uint8 (height, width, 3).
-        heat: float (height, width), 0 to 1.
-        color_map: the name of a Matplotlib colour map.
-        strength: the opacity of the heatmap where it is 1.
+    `opacity` is float (height, width), 0 to 1; where it is 0, the picture stays as it is.
     """
-    opacity = (strength * np.clip(heat, 0, 1))[..., None]
-    colors = colorize(np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8), color_map)
-    return np.round(pixels * (1 - opacity) + colors * opacity).astype(np.uint8)
+    weights = opacity.astype(np.float32)
+    return cv2.blendLinear(colors, np.ascontiguousarray(pixels), weights, 1 - weights)
 
 
 def save_png(path: Path, picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> None:

@@ -1,10 +1,11 @@
-"""File names that are unique in a folder and safe on every file system."""
+"""Names of files, unique in a folder and safe on every file system, and names of classes."""
 
 import hashlib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 _LONGEST = 120  # bytes; file systems allow 255, but names get suffixes
@@ -12,7 +13,7 @@ _LONGEST = 120  # bytes; file systems allow 255, but names get suffixes
 
 def printable(text: str) -> str:
     """Return `text`, with bytes that are not valid UTF-8 replaced by escape sequences."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(text: str) -> str:
@@ -45,6 +46,16 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(_folded(candidate))
         result.append(candidate)
     return result
+
+
+def check_class_names(names: Any, key: str) -> None:
+    """Raise ValueError unless `names`, the value of `key` in a JSON file, is a list of unique texts."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{key} is not a list of texts")
+    for name in names:
+        name.encode()  # JSON can hold halves of a character, which cannot be written
+    if len(set(names)) < len(names):
+        raise ValueError(f"{key} lists {max(names, key=names.count)!r} more than once")
 
 
 def _folded(name: str) -> str:

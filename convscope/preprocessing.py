@@ -5,6 +5,7 @@ samplewise normalization of Keras' ImageDataGenerator can follow. Training, eval
 `Preprocessing.encode`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -136,14 +137,21 @@ class Preprocessing:
             offset = tuple(float(value) for value in content["offset"])
             name, order = str(content["name"]), content["order"]
             samplewise = [content.get(key, False) is True for key in ("samplewise_center", "samplewise_std")]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ConvscopeError(
                 f"malformed preprocessing {content!r}: expected name, order, scale and offset"
             ) from None
-        if len(scale) != 3 or len(offset) != 3 or 0 in scale or order not in ("rgb", "bgr", "grey"):
+        finite = all(map(math.isfinite, scale + offset))
+        if (
+            len(scale) != 3
+            or len(offset) != 3
+            or 0 in scale
+            or not finite
+            or order not in ("rgb", "bgr", "grey")
+        ):
             raise ConvscopeError(
-                f"malformed preprocessing {content!r}: expected three scales other than 0, three "
-                "offsets, and the order rgb, bgr or grey"
+                f"malformed preprocessing {content!r}: expected three finite scales other than 0, three "
+                "finite offsets, and the order rgb, bgr or grey"
             )
         return Preprocessing(name, scale, offset, order, *samplewise)
 
@@ -196,10 +204,11 @@ def resolve_preprocessing(name: str, scale: Sequence[float], offset: Sequence[fl
     """
     if name != "affine" and not scale and not offset:
         return by_name(name)
-    if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale:
+    finite = all(map(math.isfinite, [*scale, *offset]))
+    if name != "affine" or {len(scale), len(offset)} - {1, 3} or 0 in scale or not finite:
         raise ConvscopeError(
             f"preprocessing={name}, scale={list(scale)} and offset={list(offset)}: expected "
-            "preprocessing=affine with one or three numbers in each, and no scale of 0"
+            "preprocessing=affine with one or three finite numbers in each, and no scale of 0"
         )
     return Preprocessing("affine", _triple(np.resize(scale, 3)), _triple(np.resize(offset, 3)))
 

@@ -101,7 +101,7 @@ def draw_efficientnet() -> None:
         "views=[filters,class_activation]",
         "filters.layers=[block5_project_conv]",
         "filters.limit=16",
-        "class_activation.class_name=daisy",
+        "class_activation.classes=daisy",
         directory="efficientnet",
     )
     keep("filters", "efficientnet/filters/block5_project_conv.png")

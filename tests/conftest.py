@@ -1,10 +1,11 @@
 """What several tests need: shared photographs, small data sets, the commands in this process."""
 
+import gc
 import os
 import runpy
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import absl.logging
 import hypothesis
 import numpy as np
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 # Hydra closes all logging handlers before a job; absl's, which TensorFlow brings, would close with it
@@ -31,6 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, so that at the end no process waits long for another one."""
     order = {name: index for index, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_objects_to_collect() -> Iterator[None]:
+    """Exempt what is left after a file from garbage collection: TensorFlow leaves a million objects.
+
+    Otherwise, the time to traverse them again and again grows with each file.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +86,8 @@ def run_script(script: str, *arguments: str) -> int:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+            # Hydra composes the configuration once more, only to read hydra.mode, which is None here.
+            patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
             GlobalHydra.instance().clear()
             with pytest.raises(SystemExit) as stop:
                 runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")

@@ -50,6 +50,67 @@ def test_activations_and_predictions_are_those_of_the_model(tmp_path: Path) -> N
     np.testing.assert_allclose(found["mean"], expected.mean(axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
 
+def test_class_activation_explains_classes_of_several_photographs() -> None:
+    model = network()
+    ours = opened(model)
+    other = 255 - PIXELS
+    probabilities = ours.predict([PIXELS, other])
+    results = ours.class_activation([PIXELS, other], ["a", "predicted", "a-b"])
+    expected = [
+        (index, target)
+        for index, row in enumerate(probabilities)
+        for target in (["a", "a − b"] if row[0] > row[1] else ["a", "b", "a − b"])
+    ]
+    assert [(result.photograph, result.target) for result in results] == expected
+    for result in results:
+        assert result.probability == pytest.approx(
+            probabilities[result.photograph]["ab".index(result.target[0])]
+        )
+        assert result.method == "grad_cam"  # average pooling follows
+        assert result.unit == "logit"
+        assert result.heat.shape == (14, 14)
+        assert result.heat.dtype == np.float32
+    maps = ours.activations([PIXELS], ["trunk/maps"])["trunk/maps"][0]
+    weights = model.get_layer("out").get_weights()[0]
+    heat = np.maximum(maps @ weights[:, 0] / 196, 0)
+    np.testing.assert_allclose(results[0].heat, heat, rtol=1e-4, atol=1e-6)
+    logits = maps.mean(axis=(0, 1)) @ weights
+    assert results[0].score == pytest.approx(logits[0], abs=1e-5)
+
+
+def test_later_calls_of_class_activation_run_as_a_graph_and_give_the_same() -> None:
+    ours = opened(network("sigmoid", 1))
+    calls = [ours.class_activation(PIXELS, ["a", "b"], method="hires_cam") for _ in range(3)]
+    for call in calls[1:]:
+        for first, later in zip(calls[0], call, strict=True):
+            np.testing.assert_allclose(first.heat, later.heat, rtol=1e-4, atol=1e-6)
+            assert later.score == pytest.approx(first.score, abs=1e-5)
+    for_a, for_b = calls[0]
+    assert for_a.score == -for_b.score
+    assert for_a.probability + for_b.probability == pytest.approx(1)
+
+
+def test_an_explanation_shows_itself() -> None:
+    explanation = opened(network()).class_activation(PIXELS)[0]
+    assert repr(explanation).startswith(f"<Explanation of {explanation.target} (")
+    assert explanation._repr_png_().startswith(b"\x89PNG")
+    assert explanation.overlay().size == (40, 30)
+    assert convscope.CAM_METHODS["grad_cam"] == "Grad-CAM"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": "c"}, "no class 'c'"),
+        ({"method": "cam"}, "no method 'cam': did you mean grad_cam"),
+        ({"layer": "mean"}, "has no feature maps"),
+    ],
+)
+def test_wrong_options_of_class_activation_are_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConvscopeError, match=message):
+        opened(network()).class_activation(PIXELS, **options)
+
+
 def test_file_gives_the_same_as_memory_and_a_sigmoid_has_two_classes(tmp_path: Path) -> None:
     model = network("sigmoid", 1)
     model.save(tmp_path / "m.keras")
@@ -219,6 +280,7 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
     model.save("theirs.h5")
     keras.Model(inputs, model(Block()(inputs))).save("theirs.keras")
     run_with_snapshots(Path("outputs/train/2026-11-21_10-00-00"), model, ["cat", "dog"])
+    Path("outputs/train/latest").symlink_to("2026-11-21_10-00-00")
     Path("photos").mkdir()
     for name in ("rex.jpg", "photos/a.jpg", "photos/b.jpg"):
         keras.utils.save_img(name, PIXELS)
@@ -226,8 +288,9 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
     for block in blocks:
         exec(block, scope)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
+    assert scope["explanation"].heat.shape == (8, 8)  # type: ignore[attr-defined]
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "convscope"
 COMMON = {
     "decode",
+    "decode_video",
     "errors",
+    "ffmpeg",
     "files",
     "graph",
     "images",
@@ -28,6 +30,7 @@ ALLOWED["config"] = {
     "errors",
     "files",
     "models",
+    "names",
     "options",
     "preprocessing",
     "run_directories",
@@ -35,6 +38,7 @@ ALLOWED["config"] = {
 }
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
+ALLOWED["startup"] = {"config"}
 ALLOWED["__init__"] = {"api", "quiet"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

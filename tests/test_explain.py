@@ -25,10 +25,10 @@ from convscope.config.schema.train import TrainConfig
 def test_a_wrong_value_is_named_with_the_expected_one(path: str, value: object, message: str) -> None:
     with pytest.raises(OmegaConfBaseException) as error:
         OmegaConf.update(OmegaConf.structured(TrainConfig), path, value)
-    assert explain(error.value) == message
+    assert explain(error.value, {}) == message
 
 
 def test_an_argument_without_a_value_is_quoted() -> None:
     with pytest.raises(OverrideParseException) as error:
         OverridesParser.create().parse_overrides(["training.epochs"])
-    assert explain(error.value) == "cannot read the argument 'training.epochs': expected KEY=VALUE"
+    assert explain(error.value, {}) == "cannot read the argument 'training.epochs': expected KEY=VALUE"

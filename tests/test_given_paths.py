@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from convscope.api.model import evolution, open_model
 from convscope.config.overrides import normalize
 from convscope.data.folder import find_candidates
 from convscope.data.image_paths import find
@@ -75,6 +76,34 @@ def test_an_unknown_home_folder_is_an_error_of_one_line(command: Command, tmp_pa
     assert outcome.status == 1
     assert outcome.err.startswith("error: no home folder for ~nobody-here in ~nobody-here/x: expected")
     assert len(outcome.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("key", ["checkpoint", "compare", "class_names"])
+def test_an_unknown_home_folder_of_a_model_is_an_error_of_one_line(
+    command: Command, trained_folder: Path, key: str
+) -> None:
+    model = trained_folder / "donor" / "model.keras"
+    given = {
+        "checkpoint": ["checkpoint=~nobody-here/x"],
+        "compare": [f"compare=[{model},'~nobody-here/x']"],
+        "class_names": [
+            "compare=[]",
+            "application=MobileNet",
+            "weights=null",
+            "class_names=['@~nobody-here/x']",
+        ],
+    }[key]
+    outcome = command("visualize", *given, "hydra.run.dir=drawn")
+    assert outcome.err.startswith("error: no home folder for ~nobody-here in ~nobody-here/x: expected")
+    assert (outcome.status, len(outcome.err.splitlines())) == (1, 1)
+
+
+@pytest.mark.parametrize("use", [open_model, evolution])
+def test_an_unknown_home_folder_in_the_python_interface_is_a_convscope_error(
+    use: Callable[..., object],
+) -> None:
+    with pytest.raises(ConvscopeError, match="no home folder for ~nobody-here"):
+        use(Path("~nobody-here/run"), **({"photograph": "x.png"} if use is evolution else {}))
 
 
 def test_linked_class_folders_are_followed(tmp_path: Path) -> None:

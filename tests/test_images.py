@@ -1,18 +1,27 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from convscope import images
 
 
-def test_an_overlay_does_not_change_the_picture_where_the_heat_is_zero() -> None:
-    picture = np.full((2, 2, 3), 100, np.uint8)
-    heat = np.array([[0, 0], [0, 1.0]])
-    result = images.overlay(picture, heat, "inferno", strength=0.5)
-    assert (result[0] == 100).all()
-    brightest = images.color_table("inferno")[255].astype(int)
-    assert (np.abs(result[1, 1].astype(int) - (100 + brightest) / 2) <= 1).all()
+def test_an_enlarged_map_keeps_the_values_at_the_centres_of_its_cells() -> None:
+    cells = np.random.default_rng(0).normal(size=(5, 3))
+    large = images.enlarge(cells, 5 * 7, 3 * 7)
+    np.testing.assert_allclose(large[3::7, 3::7], cells, atol=1e-12)
+    assert large.min() == pytest.approx(cells.min())
+    assert large.max() == pytest.approx(cells.max())
+    np.testing.assert_allclose(large[:3, :3], cells[0, 0])  # beyond the outer centres
+    steps = np.diff(images.enlarge(np.array([[0.0, 1.0, 1.0, 4.0]]), 1, 400)[0])
+    assert (steps >= 0).all()  # monotone where the cells are
+    assert steps.max() < 0.06  # and smooth: bilinear steps would be 0.03, cells alone 3
+
+
+def test_a_map_of_one_cell_is_enlarged_to_a_constant() -> None:
+    np.testing.assert_array_equal(images.enlarge(np.array([[2.5]]), 4, 6), np.full((4, 6), 2.5))
+    np.testing.assert_allclose(images.enlarge(np.array([[0.0], [1.0]]), 2, 3), [[0, 0, 0], [1, 1, 1]])
 
 
 def test_png_files_are_deterministic_and_contain_the_metadata(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_json_round_trip() -> None:
         {"name": "x", "order": "rgb", "scale": [1, 1], "offset": [0, 0, 0]},
         {"name": "x", "order": "grb", "scale": [1, 1, 1], "offset": [0, 0, 0]},
         {"name": "x", "order": "rgb", "scale": [1, 0, 1], "offset": [0, 0, 0]},
+        {"name": "x", "order": "rgb", "scale": [1, 1, 1], "offset": [0, float("inf"), 0]},
     ],
 )
 def test_malformed_json_is_refused(content: object) -> None:

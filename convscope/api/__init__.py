@@ -1,6 +1,16 @@
 """The Python interface; docs/api.md has examples."""
 
+from convscope.api.class_activation import CAM_METHODS, Explanation
 from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
 from convscope.api.picture import grid
 
-__all__ = ["Evolution", "LayerExamples", "OpenModel", "evolution", "grid", "open_model"]
+__all__ = [
+    "CAM_METHODS",
+    "Evolution",
+    "Explanation",
+    "LayerExamples",
+    "OpenModel",
+    "evolution",
+    "grid",
+    "open_model",
+]

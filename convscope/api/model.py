@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from convscope import decode
+from convscope.api.class_activation import Explainer, Explanation
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import bundle_of, open_checkpoint
@@ -71,6 +73,7 @@ class OpenModel:
     """An open model. `bundle` has its flat graph and its contract."""
 
     bundle: ModelBundle
+    _explainers: dict[Any, Explainer] = field(default_factory=dict, init=False, compare=False)
 
     def __repr__(self) -> str:
         """Return a summary of the model in one line."""
@@ -117,12 +120,7 @@ class OpenModel:
         Raises:
             ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
         """
-        photographs = _several(photographs)
-        if not photographs:
-            raise ConvscopeError("no photographs: expected one or more")
-        contract = self.bundle.contract
-        pixels = [_pixels(photograph) for photograph in photographs]
-        return encode_photographs(pixels, contract.input_size, contract.preprocessing)
+        return self._encode(_all_pixels(photographs))
 
     def predict(self, photographs: Photographs) -> np.ndarray:
         """Return the probability of each class, float64 (n, classes), 0 to 1; see `encode`."""
@@ -143,6 +141,48 @@ class OpenModel:
         """
         selected = select(self.layers, layers)
         return Extractor(self.bundle.model, selected)(self.encode(photographs))
+
+    def class_activation(
+        self,
+        photographs: Photographs,
+        classes: str | Sequence[str] = "predicted",
+        *,
+        method: str | None = None,
+        layer: str | Sequence[str] = (),
+        flips: bool = False,
+    ) -> list[Explanation]:
+        """Return the evidence for classes in photographs; in a notebook, each result shows a figure.
+
+        The first call with some settings runs operation by operation. Later calls with the same settings run
+        as a graph; the second one is slow because it traces the graph.
+
+        Args:
+            photographs: see `encode`.
+            classes: `predicted`, a class or its index, `top:3`, `all`, a difference such as
+                `daisy-dandelion`, or several of these.
+            method: a name in `convscope.CAM_METHODS`; None is Grad-CAM before global average pooling, else
+                HiRes-CAM.
+            layer: the layer whose feature maps are weighted, or several; see `activations`. If empty, the
+                last one before the head.
+            flips: whether to average with the heatmap of the mirrored photograph.
+
+        Returns:
+            for each photograph, one explanation for each class.
+
+        Raises:
+            ConvscopeError: a class, a layer or a method does not exist.
+        """
+        pixels = _all_pixels(photographs)
+        layers = (layer,) if isinstance(layer, str) else tuple(layer)
+        settings = (method, layers, flips)
+        if settings not in self._explainers:
+            self._explainers[settings] = Explainer(self.bundle, *settings)
+        choices = [classes] if isinstance(classes, str) else list(classes)
+        return self._explainers[settings](pixels, self._encode(pixels), choices)
+
+    def _encode(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        contract = self.bundle.contract
+        return encode_photographs(pixels, contract.input_size, contract.preprocessing)
 
     def examples(
         self, photographs: Photographs, layers: Sequence[str] = (), *, top: int = 9, limit: int = 32
@@ -235,7 +275,7 @@ def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
     reading = Reading(**options)
     if isinstance(source, keras.Model):
         return OpenModel(bundle_of(source, reading, path=source.name))
-    return OpenModel(open_checkpoint(Path(source).expanduser(), reading))
+    return OpenModel(open_checkpoint(user_path(source), reading))
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -262,7 +302,7 @@ def evolution(
     Raises:
         ConvscopeError: the run has no snapshots, or a layer or a channel does not exist.
     """
-    directory = Path(run).expanduser()
+    directory = user_path(run)
     states = open_snapshots(directory, allow_code=allow_code)
     network = states[0].bundle
     followed = select_channels(network.layers, layers, channels)
@@ -294,11 +334,19 @@ def _several(photographs: Photographs) -> Sequence[Photograph]:
     return photographs
 
 
+def _all_pixels(photographs: Photographs) -> list[np.ndarray]:
+    """Return the pixels of each photograph, uint8 (height, width, 3)."""
+    photographs = _several(photographs)
+    if not photographs:
+        raise ConvscopeError("no photographs: expected one or more")
+    return [_pixels(photograph) for photograph in photographs]
+
+
 def _pixels(photograph: Photograph) -> np.ndarray:
     if isinstance(photograph, Image.Image):
         return _pixels_of_pillow(photograph)
     if not isinstance(photograph, np.ndarray):
-        return decode.load(Path(photograph).expanduser())
+        return decode.load(user_path(photograph))
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
         raise ConvscopeError(
             f"a photograph is an array of {photograph.dtype} {photograph.shape}: expected uint8 (height, "

@@ -1,12 +1,17 @@
 """Errors of Hydra, OmegaConf and the operating system as messages of one line."""
 
+import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
 from hydra.errors import MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.models.application_names import similar_application
+
+Groups = Mapping[str, Mapping[str, type]]
 
 # Messages of OmegaConf and Hydra, and what is printed instead. `key` is the key of the configuration.
 _WRONG_VALUES = (
@@ -24,17 +29,29 @@ _WRONG_VALUES = (
 )
 
 
-def explain(error: Exception) -> str:
-    """Return one line: what was received, what was expected, how to fix it."""
+def explain(error: Exception, groups: Groups) -> str:
+    """Return one line: what was received, what was expected, how to fix it.
+
+    Args:
+        error: the error.
+        groups: the schema of each choice in each group of the configuration.
+    """
     if isinstance(error, ConvscopeError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.options:  # also an OSError
         return _unknown_choice(error)
     if isinstance(error, OSError):
-        path = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or error}{path}"
+        paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+        reason = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
+        return ": ".join([" ".join(reason.split()), *([" -> ".join(paths)] if paths else [])])
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    return _unknown_key(cause) or _unknown_group(cause) or _wrong_value(cause) or _first_line(cause)
+    return (
+        _key_of_other_choice(cause, groups)
+        or _unknown_key(cause)
+        or _unknown_group(cause)
+        or _wrong_value(cause)
+        or _first_line(cause)
+    )
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -44,6 +61,9 @@ def _unknown_choice(error: MissingConfigException) -> str:
     if group == "dataset":
         end = "" if message.endswith("?") else "."
         message += f"{end} For your own photographs, use dataset=folder dataset.name={name}"
+    application = similar_application(name)
+    if group == "model" and application:
+        message = f"no model {name!r}: use model=keras_application model.application={application}"
     return message
 
 
@@ -54,6 +74,27 @@ def _unknown_key(error: Exception) -> str | None:
     path = str(error.full_key or error.key)
     parent = path.removesuffix(str(error.key))
     return str(unknown("key", path, [parent + item.name for item in fields(schema)]))
+
+
+def _key_of_other_choice(error: Exception, groups: Groups) -> str | None:
+    """Return the message for a key that the chosen schema of a group lacks and another one has."""
+    schema = getattr(error, "object_type", None)
+    if not (isinstance(error, ConfigKeyError | ConfigAttributeError) and is_dataclass(schema)):
+        return None
+    group, _, last = str(error.full_key or error.key).rpartition(".")
+    known = {item.name for item in fields(schema)}
+    choices: dict[str, str] = {}  # the first choice that has a key
+    for choice, other in groups.get(group, {}).items():
+        for item in fields(other):
+            choices.setdefault(item.name, choice)
+    nearest = difflib.get_close_matches(last, {*known, *choices}, n=1, cutoff=0.7)
+    if not nearest or nearest[0] in known:
+        return None
+    key = f"{group}.{nearest[0]}"
+    needed = f"{group}={choices[nearest[0]]}"
+    if nearest[0] == last:
+        return f"{key} needs {needed}: add it, or remove {key}"
+    return f"no key {group + '.' + last!r}: did you mean {key}? It needs {needed}"
 
 
 def _unknown_group(error: Exception) -> str | None:

@@ -5,7 +5,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
@@ -20,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope import run_directories
+from convscope.config import arguments, overrides, run_name
 from convscope.config import help as help_text
-from convscope.config import overrides
 from convscope.config.explain import explain
 from convscope.config.schema.prepare import (
     ExtendConfig,
@@ -41,7 +41,8 @@ from convscope.config.schema.train import (
     TrainConfig,
 )
 from convscope.config.schema.visualize import visualize_schema
-from convscope.errors import ConvscopeError
+from convscope.config.standard_streams import make_lenient
+from convscope.errors import ConvscopeError, one_line
 
 Stage = Callable[[Any, Path], None]
 
@@ -72,11 +73,10 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 
 
-def register() -> None:
-    """Register the schema of every stage and group with Hydra, as `schema_NAME`."""
+def register(stage: str) -> None:
+    """Register the schema of a stage, and those of every group, with Hydra, as `schema_NAME`."""
     store = ConfigStore.instance()
-    for stage, schema in SCHEMAS.items():
-        store.store(name=f"schema_{stage}", node=schema())
+    store.store(name=f"schema_{stage}", node=SCHEMAS[stage]())
     for group, nodes in GROUPS.items():
         for name, node in nodes.items():
             store.store(group=group, name=f"schema_{name}", node=node)
@@ -95,19 +95,20 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
     _configure_process()
-    register()
-    sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
+    register(stage)
+    run_name.register(stage)
     failures: list[str] = []
     try:
-        if {"-h", "--help"} & set(sys.argv[1:]):
+        arguments.check(stage, sys.argv[1:], arguments.all_keys(SCHEMAS[stage](), GROUPS))
+        sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
+        if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
             print(_help(stage, folder, about or ""), flush=True)
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
-        decorate(lambda config: _job(config, run, failures))()
-    except BrokenPipeError:  # `--help | head` closes standard output early
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (HydraException, OmegaConfBaseException, OSError) as error:  # OSError: no run directory
-        _report(explain(error), debug="debug=true" in sys.argv)
+        existing = run_directories.existing_parents(_directories(stage, folder))
+        decorate(lambda config: _job(config, run, failures, existing))()
+    except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
+        _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt:
         _exit_after_interrupt()
@@ -116,10 +117,12 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 
 def _configure_process() -> None:
     """Change settings of the whole process, which only a script may do: `import convscope` changes none."""
+    make_lenient()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # convscope has threads of its own: one per picture
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+    warnings.filterwarnings("ignore", append=True)  # those of libraries; `python -W default` shows them
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -140,8 +143,19 @@ def to_yaml(config: Any) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
-def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
-    """Run one job; print an error and append it to `failures`, so that a sweep continues."""
+def _directories(stage: str, folder: Path) -> list[str]:
+    """Return the patterns of the directories that Hydra creates, from the configuration and the arguments."""
+    settings: Any = OmegaConf.to_container(OmegaConf.load(folder / f"{stage}.yaml"), resolve=False)
+    given = [argument.partition("=") for argument in sys.argv[1:]]
+    chosen = [value.strip("'\"") for key, _, value in given if key in ("hydra.run.dir", "hydra.sweep.dir")]
+    return [settings["hydra"][kind]["dir"] for kind in ("run", "sweep")] + chosen
+
+
+def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collection[Path]) -> None:
+    """Run one job; print an error and append it to `failures`, so that a sweep continues.
+
+    Empty directories that are not in `existing` are removed.
+    """
     directory = Path(HydraConfig.get().runtime.output_dir)
     is_claimed = _has_date()
     if is_claimed:
@@ -155,16 +169,22 @@ def _job(config: DictConfig, run: Stage, failures: list[str]) -> None:
     except KeyboardInterrupt as stop:
         _exit_after_interrupt(f"\n{str(stop) or 'interrupted: nothing was written'}")
     except (ConvscopeError, OmegaConfBaseException, OSError) as error:
-        failures.append(explain(error))
+        failures.append(explain(error, GROUPS))
         _report(failures[-1], debug=bool(config.debug))
     except Exception as error:
-        failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
-        hint = "" if config.debug else " with the output of debug=true"
-        _report(f"{failures[-1]} (internal error; please report it{hint})", debug=bool(config.debug))
+        failures.append(_describe_unexpected(error, debug=bool(config.debug)))
+        _report(failures[-1], debug=bool(config.debug))
     finally:
         if is_claimed:
             run_directories.release(directory)
-        run_directories.remove_if_empty(directory)
+        run_directories.remove_empty(directory, existing)
+
+
+def _describe_unexpected(error: Exception, *, debug: bool) -> str:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
+        return f"not enough memory ({one_line(error)[:100]}): choose smaller settings"
+    hint = "" if debug else " with the output of debug=true"
+    return f"{type(error).__name__}: {error}".splitlines()[0] + f" (internal error; please report it{hint})"
 
 
 def _exit_after_interrupt(message: str | None = None) -> NoReturn:
@@ -193,11 +213,11 @@ def _help(stage: str, folder: Path, about: str) -> str:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
         config = hydra.compose(stage, overrides=given, return_hydra_config=True)
-    groups = {
-        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
-        for group in config.hydra.runtime.choices
-        if not group.startswith("hydra/")
-    }
+    groups = {}
+    for group, choice in reversed(config.hydra.runtime.choices.items()):  # as in the list of defaults
+        names = sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        if not group.startswith("hydra/"):
+            groups[f"{group}={choice or 'null'}"] = [name for name in names if name != choice]
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    return help_text.render(config, groups, about)
+    return help_text.render(config, groups, about, everything="--help-all" in sys.argv[1:])

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convscope.errors import ConvscopeError
-from convscope.files import open_regular
+from convscope.files import naming, open_regular
 from convscope.progress import progress
 
 MOST_FILES = 3_000_000
@@ -94,7 +94,7 @@ class _Unpacking:
             path.mkdir(parents=True, exist_ok=True)
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
-        with opened.open(member) as source, path.open("xb") as file:
+        with naming(path), opened.open(member) as source, path.open("xb") as file:
             while chunk := source.read(_CHUNK):
                 self.bytes_left -= len(chunk)
                 if self.bytes_left < 0:

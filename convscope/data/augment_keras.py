@@ -4,12 +4,12 @@ ImageDataGenerator is deprecated, but the book and older projects use it. It nee
 """
 
 import threading
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from convscope.data.augment import AffineParams, Augment
+from convscope.data.augment import Augment
 from convscope.data.augmentation_settings import Ranges
 
 _SAMPLING = threading.Lock()  # needed because ImageDataGenerator samples from NumPy's global generator
@@ -23,7 +23,7 @@ def keras_augmentation(ranges: Ranges) -> Augment | None:
     """
     if ranges.is_identity:
         return None
-    generator = _generator(ranges)
+    generator = image_data_generator(ranges)
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
         with _SAMPLING:
@@ -34,12 +34,8 @@ def keras_augmentation(ranges: Ranges) -> Augment | None:
     return augment
 
 
-def keras_apply(pixels: np.ndarray, params: AffineParams, ranges: Ranges) -> np.ndarray:
-    """Apply ImageDataGenerator's `apply_transform` with these parameters; return float32, 0 to 255."""
-    return np.clip(_generator(ranges).apply_transform(pixels.astype(np.float32), asdict(params)), 0, 255)
-
-
-def _generator(ranges: Ranges) -> Any:
+def image_data_generator(ranges: Ranges) -> Any:
+    """Return an ImageDataGenerator with these ranges."""
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
     parameters: dict[str, Any] = {option.name: getattr(ranges, option.name) for option in fields(Ranges)}

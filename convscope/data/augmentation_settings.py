@@ -1,5 +1,6 @@
 """Settings of the augmentation: the parameters of ImageDataGenerator that change a picture."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -86,5 +87,5 @@ def _is_range(value: Any) -> bool:
         isinstance(value, list | tuple)
         and len(value) == 2
         and all(isinstance(bound, int | float) for bound in value)
-        and 0 <= value[0] <= value[1]
+        and 0 <= value[0] <= value[1] < math.inf
     )

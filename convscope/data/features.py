@@ -15,7 +15,7 @@ import numpy as np
 from convscope import __version__
 from convscope.data.pipeline import epoch_order
 from convscope.errors import ConvscopeError
-from convscope.files import locked
+from convscope.files import beside, locked
 from convscope.progress import progress
 
 
@@ -89,12 +89,16 @@ def _open_partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
             return partial
     except (OSError, ValueError):
         pass
-    fresh = path.with_name(f"{path.name}.fresh")  # renamed only when full of NaN: zeros would look computed
-    empty = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float32, shape=shape)
-    empty[:] = np.nan
-    empty.flush()
-    fresh.replace(path)
-    return empty
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    row = np.full(shape[1:], np.nan, "<f4").tobytes()  # zeros would look computed
+    with (
+        beside(path) as fresh,
+        fresh.open("wb") as file,
+    ):  # on a full disk, a memory map would kill the process
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(shape[0]):
+            file.write(row)
+    return np.lib.format.open_memmap(path, mode="r+")
 
 
 class FeatureBatches(keras.utils.PyDataset):

@@ -3,10 +3,11 @@
 import csv
 import io
 import os
+import posixpath
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -76,6 +77,7 @@ def find_candidates(
             f"no folder at {source}: set dataset.source to a folder that contains one folder of images per "
             "class"
         )
+    listed: Iterable[_Listed]
     if labels is not None:
         listed = _from_table(source, labels)
     elif class_pattern is not None:
@@ -83,15 +85,15 @@ def find_candidates(
     else:
         listed = _from_folders(source)
     candidates, rejected = [], []
+    base = origin or str(source.absolute())
     for file in listed:
-        path = source / file.path
-        name = names.printable(f"{origin}/{file.path}" if origin else str(path.absolute()))
+        name = names.printable(f"{base}/{file.path}")
         if file.label is None:
             rejected.append(Rejected(name, NO_CLASS, file.problem))
             continue
         key = unicodedata.normalize("NFC", names.printable(file.path))
         split = (file.split or _split_of(file.path)) if predefined else None
-        candidates.append(Candidate(path, file.label, key, name, split=split))
+        candidates.append(Candidate(source / file.path, file.label, key, name, split=split))
     _check(source, candidates, classes, predefined=predefined)
     candidates = [candidate for candidate in candidates if not classes or candidate.label in classes]
     return candidates, rejected
@@ -186,43 +188,58 @@ def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
         yield _Listed(path, label or None, "the pattern matches an empty class name")
 
 
-def _from_table(source: Path, table: Path) -> Iterator[_Listed]:
+def _from_table(source: Path, table: Path) -> list[_Listed]:
     first_row: dict[str, tuple[str, int]] = {}
-    for line, row in _read_table(table):
-        text, label = (row["path"] or "").strip(), (row["class"] or "").strip()
-        path = PurePosixPath(text)
-        if not text or path.is_absolute() or ".." in path.parts or "\\" in text or "\0" in text:
+    listed = []
+    for line, text, label, split in _read_table(table):
+        if not text or text.startswith("/") or ".." in text.split("/") or "\\" in text or "\0" in text:
             raise ConvscopeError(
                 f"{table} line {line} has the path {text!r}: expected a relative path inside {source}"
             )
-        other_label, other_line = first_row.setdefault(str(path), (label, line))
+        path = posixpath.normpath(text)
+        other_label, other_line = first_row.setdefault(path, (label, line))
         if other_label != label:
             raise ConvscopeError(
-                f"{table} gives {str(path)!r} the class {other_label!r} in line {other_line} and {label!r} "
+                f"{table} gives {path!r} the class {other_label!r} in line {other_line} and {label!r} "
                 f"in line {line}: expected one class per image"
             )
         if other_line == line:
-            split = SPLIT_OF_FOLDER.get((row.get("split") or "").strip().lower())
-            yield _Listed(str(path), label or None, "its class is empty in the table", split)
+            known_split = SPLIT_OF_FOLDER.get(split.lower())
+            listed.append(_Listed(path, label or None, "its class is empty in the table", known_split))
+    if listed and not any(os.path.lexists(f"{source}/{file.path}") for file in listed):
+        raise ConvscopeError(
+            f"{table} lists {len(listed):,} files, such as {listed[0].path}, but none of them is in "
+            f"{source}: expected paths relative to this folder"
+        )
+    return listed
 
 
-def _read_table(table: Path) -> list[tuple[int, Mapping[str, str]]]:
+def _read_table(table: Path) -> list[tuple[int, str, str, str]]:
+    """Return the number of the line, the path, the class and the split of each row; empty if not given."""
     try:
         with io.TextIOWrapper(open_regular(table), "utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)  # an open quote is an error
-            columns = [name.strip() for name in reader.fieldnames or []]
-            missing = {"path", "class"} - set(columns)
-            if missing:
+            reader = csv.reader(file, strict=True)  # an open quote is an error
+            columns = [name.strip() for name in next(reader, [])]
+            if not {"path", "class"} <= set(columns):
                 raise ConvscopeError(
                     f"{table} has the columns {', '.join(columns) or 'none'}: expected path and class"
                 )
-            reader.fieldnames = columns
-            return [(reader.line_num, row) for row in reader]
+            at = [columns.index(name) if name in columns else None for name in ("path", "class", "split")]
+            path, label, split = at
+            return [
+                (reader.line_num, _cell(row, path), _cell(row, label), _cell(row, split))
+                for row in reader
+                if row
+            ]
     except (OSError, UnicodeError, csv.Error) as error:
         raise ConvscopeError(
             f"cannot read dataset.labels={table} ({error}): expected a CSV file in UTF-8 with the columns "
             "path and class"
         ) from None
+
+
+def _cell(row: Sequence[str], column: int | None) -> str:
+    return "" if column is None or column >= len(row) else row[column].strip()
 
 
 def _split_of(relative: str) -> str | None:

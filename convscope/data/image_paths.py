@@ -1,49 +1,54 @@
 """Photographs given by the user: files, folders, globs, lists."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
-from convscope.decode import SUFFIXES
+from convscope.decode import SUFFIXES, VIDEO_SUFFIXES
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
 
 
-def find(patterns: Sequence[str]) -> list[Path]:
+def find(patterns: Sequence[str], *, videos: bool = False) -> list[Path]:
     """Return the files that match `patterns`, in order, without repetitions.
 
     A pattern is a file, a folder (its images and those of its sub-folders, sorted), a glob (`**` matches
     sub-folders), or `@LIST.txt`, a text file with one pattern per line. `~` is the home folder.
 
+    Args:
+        patterns: what to search.
+        videos: whether folders and globs also give the videos in them.
+
     Raises:
         ConvscopeError: a pattern matches no image, or a list includes itself.
     """
     paths: dict[Path, None] = {}
+    suffixes = SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES
     for pattern in patterns:
-        paths.update(dict.fromkeys(_find(pattern, ())))
+        paths.update(dict.fromkeys(_find(pattern, suffixes, ())))
     return list(paths)
 
 
-def _find(pattern: str, lists: Sequence[Path]) -> list[Path]:
+def _find(pattern: str, suffixes: Set[str], lists: Sequence[Path]) -> list[Path]:
     """Return the files that match a pattern; `lists` are the lists that include it, from the outermost."""
     path = user_path(pattern)
     if path.is_dir():
-        images = sorted(file for file in path.rglob("*") if _is_image(file))
+        images = sorted(file for file in path.rglob("*") if _is_file(file, suffixes))
         if not images:
-            raise ConvscopeError(f"no images in folder {path}: expected {', '.join(sorted(SUFFIXES))}")
+            raise ConvscopeError(f"no images in folder {path}: expected {', '.join(sorted(suffixes))}")
         return images
     if path.exists():
         return [path]
     if pattern.startswith("@"):
-        return _find_listed(user_path(pattern[1:]), lists)
+        return _find_listed(user_path(pattern[1:]), suffixes, lists)
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-    matches = [match for match in matches if _is_image(match)]
+    matches = [match for match in matches if _is_file(match, suffixes)]
     if not matches:
         raise ConvscopeError(f"no image at {pattern}: expected a file, a folder, a glob or @LIST.txt")
     return matches
 
 
-def _find_listed(listing: Path, lists: Sequence[Path]) -> list[Path]:
+def _find_listed(listing: Path, suffixes: Set[str], lists: Sequence[Path]) -> list[Path]:
     if not listing.is_file():
         raise ConvscopeError(f"no list at {listing}: expected a text file with one path per line")
     if listing.resolve() in lists:
@@ -55,8 +60,8 @@ def _find_listed(listing: Path, lists: Sequence[Path]) -> list[Path]:
         raise ConvscopeError(
             f"{listing} is not in UTF-8: expected a text file with one path per line"
         ) from None
-    return [image for line in lines if line.strip() for image in _find(line.strip(), lists)]
+    return [image for line in lines if line.strip() for image in _find(line.strip(), suffixes, lists)]
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def _is_file(path: Path, suffixes: Set[str]) -> bool:
+    return path.suffix.lower() in suffixes and path.is_file()

@@ -1,6 +1,7 @@
 """Inspection: decode every file of a source completely, and accept or reject it."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from convscope.data.duplicates import SIDE, PerceptualHash, perceptual_hashes
-from convscope.decode import Decoded, DecodeError, decode, read, to_rgb
+from convscope.decode import Decoded, DecodeError, decode, missing, read, to_rgb
 from convscope.parallel import in_processes
 from convscope.progress import progress
 
@@ -76,12 +77,19 @@ def inspect(
         workers: number of processes; None is one per core.
 
     Returns:
-        The usable pictures and the rejected files, each in the given order.
+        The usable pictures and the rejected files, each in the given order; missing files come first.
     """
     kept: list[Inspected] = []
     rejected: list[Rejected] = []
-    chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
-    with progress(total=len(candidates), desc="inspecting", unit="image") as bar:
+    present = []
+    for candidate in candidates:  # a table may list a million missing files: too many for the workers
+        if os.path.lexists(candidate.path):
+            present.append(candidate)
+        else:
+            error = missing(candidate.path)
+            rejected.append(Rejected(candidate.source, error.reason, error.detail))
+    chunks = [present[start : start + CHUNK] for start in range(0, len(present), CHUNK)]
+    with progress(total=len(present), desc="inspecting", unit="image") as bar:
         for outcomes in in_processes(partial(_inspect, min_size=min_size), chunks, workers):
             kept += [outcome for outcome in outcomes if isinstance(outcome, Inspected)]
             rejected += [outcome for outcome in outcomes if isinstance(outcome, Rejected)]

@@ -1,7 +1,6 @@
 """The manifest of a data set: classes, images and settings. Stage 2 reads only the manifest and images."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -10,7 +9,8 @@ from typing import Any
 
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError
-from convscope.files import write_json
+from convscope.files import read_json, write_json
+from convscope.names import check_class_names
 
 SPLITS = ("train", "validation", "test")
 VERSION = 2
@@ -161,7 +161,7 @@ def _fold_file(root: Path, fold: int) -> Path:
 
 def _read(path: Path) -> Manifest:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         version = content["version"]
         if version != VERSION:
             raise ConvscopeError(
@@ -170,9 +170,9 @@ def _read(path: Path) -> Manifest:
             )
         images = [_record(entry) for entry in content["images"]]
         head = {key: content[key] for key in _HEAD if key in content}
-        manifest = Manifest(images=images, **head | {"classes": [str(name) for name in head["classes"]]})
+        manifest = Manifest(images=images, **head)
         _check_kinds(manifest)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ConvscopeError(
             f"malformed {path} ({type(error).__name__}: {error}): make the data set again with overwrite=true"
         ) from None
@@ -190,6 +190,7 @@ def _check_kinds(manifest: Manifest) -> None:
         kind = list if key in lists else str if key in texts else dict
         if not isinstance(getattr(manifest, key), kind):
             raise TypeError(f"{key!r} is not a {kind.__name__}")
+    check_class_names(manifest.classes, "classes")
 
 
 def _record(entry: dict[str, Any]) -> ImageRecord:
@@ -198,6 +199,8 @@ def _record(entry: dict[str, Any]) -> ImageRecord:
         path = PurePosixPath(text)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{text!r} is outside the folder of the data set")
+        if "\0" in text:
+            raise ValueError(f"{text!r} is not a path")
     if entry["split"] not in SPLITS:
         raise ValueError(f"{entry['path']!r} is in the unknown split {entry['split']!r}")
     return ImageRecord(

@@ -39,7 +39,7 @@ def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImage
     records = manifest.of_split(split)
     if not records:
         raise ConvscopeError(
-            f"the data set at {root} has no images for {split}: run create_train_val_test.py again"
+            f"the data set at {root} has no {split} images: choose another split, or make the data set again"
         )
     labels = [manifest.classes.index(record.label) for record in records]
     paths = [root / record.path for record in records]

@@ -39,8 +39,9 @@ def assign_splits(
     """Return the split of each image: "train", "validation" or "test".
 
     Each class is divided separately and its groups are not divided. The counts differ from the exact
-    fractions by at most the size of the largest group, and every split gets an image of every class. The
-    result depends on labels, keys and seed, not on the order of the images.
+    fractions by at most the size of the largest group, and every split gets an image of every class, except
+    a split with the fraction 0, which gets none. The result depends on labels, keys and seed, not on the
+    order of the images.
 
     Args:
         labels: the class of each image.
@@ -60,10 +61,12 @@ def assign_splits(
         "validation": validation if "validation" in splits else 0.0,
         "test": test if "test" in splits else 0.0,
     }
+    taken = set(current or ())
+    filled = [split for split in splits if split == "train" or fractions[split] or split in taken]
     targets = {}
     for label, size in Counter(labels).items():
         exact = exact_counts(size, **fractions, of=of)
-        targets[label] = {split: exact[split] for split in splits}
+        targets[label] = {split: exact[split] for split in filled}
     return _distribute(labels, _groups(labels, keys, groups, seed, current), targets)
 
 

@@ -15,6 +15,8 @@ from convscope.data.pipeline import LabelledImages, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
 
+_UNKNOWN = Path("unknown")
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -22,6 +24,11 @@ class TrainingData:
 
     root: Path
     manifest: Manifest | None
+
+    @property
+    def place(self) -> str:
+        """The end of a sentence that says where an image was not found."""
+        return "which the model does not name" if self.root == _UNKNOWN else f"which is not at {self.root}"
 
     @property
     def images(self) -> list[ImageRecord]:
@@ -34,7 +41,7 @@ def training_data(about: Mapping[str, Any]) -> TrainingData:
 
     `about` is the description of the data set in `model.json`: its path, its fold, the hash of its manifest.
     """
-    root, fold = Path(about.get("path", "not known")), about.get("fold")
+    root, fold = Path(about.get("path", _UNKNOWN)), about.get("fold")
     try:
         manifest = open_dataset(root, fold)
     except ConvscopeError:
@@ -79,7 +86,6 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
 def _split(name: str, data: TrainingData) -> LabelledImages:
     if data.manifest is None:
         raise ConvscopeError(
-            f"splits={name}: the data set of the training is not at {data.root}; set splits=FOLDER to use "
-            "other photographs"
+            f"splits={name} needs the data set of the training, {data.place}; set splits=FOLDER"
         )
     return labelled_images(data.root, data.manifest, name)

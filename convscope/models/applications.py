@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from convscope.errors import unknown
+from convscope.models.application_names import check_application
 from convscope.preprocessing import Preprocessing, by_name
 
 _SIZES = {
@@ -68,20 +68,13 @@ class Application:
         return sys.modules[self.build.__module__].preprocess_input
 
 
-def names() -> list[str]:
-    """Return the names of all classifiers of the installed Keras."""
-    members = vars(keras.applications)
-    return sorted(name for name in members if name[0].isupper() and callable(members[name]))
-
-
 def application(name: str) -> Application:
     """Return the application with a name.
 
     Raises:
         ConvscopeError: the name is unknown; the message lists similar names.
     """
-    if name not in names():
-        raise unknown("application of Keras", name, names())
+    check_application(name)
     build = getattr(keras.applications, name)
     preprocessing = by_name(_PREPROCESSING[build.__module__.rpartition(".")[2]])
     return Application(name, build, _SIZES.get(name, _DEFAULT_SIZE), preprocessing)

@@ -1,7 +1,6 @@
 """The bundle: a model and its contract, stored as `model.keras` and `model.json`."""
 
 import importlib.metadata
-import json
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -12,13 +11,14 @@ import keras
 
 from convscope import __version__
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import write_json
+from convscope.files import naming, read_json, write_json
 from convscope.graph import Graph, Layer
+from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
+from convscope.names import check_class_names
 from convscope.preprocessing import Preprocessing
 
-MODEL_FILE = "model.keras"
-CONTRACT_FILE = "model.json"
 VERSION = 1
+_DATASET = {"name": str, "path": str, "manifest_sha256": str, "fold": int}
 
 
 @dataclass(frozen=True)
@@ -89,30 +89,19 @@ def versions() -> dict[str, str]:
 def save_model(model: keras.Model, directory: Path) -> None:
     """Write `model.keras` atomically."""
     partial = directory / ".partial.keras"  # Keras requires the suffix
-    model.save(partial)
-    partial.replace(directory / MODEL_FILE)
-
-
-def find_last_run(outputs: Path) -> Path:
-    """Return the run directory under `outputs` with the newest model.
-
-    Raises:
-        ConvscopeError: there is none.
-    """
-    models = [path for path in outputs.rglob(MODEL_FILE) if (path.parent / CONTRACT_FILE).is_file()]
-    if not models:
-        raise ConvscopeError(
-            f"no training run under {outputs}/: train a model with 'python train.py', or set "
-            "checkpoint=RUN_OR_FILE"
-        )
-    return max(models, key=lambda path: path.stat().st_mtime).parent
+    try:
+        with naming(directory / MODEL_FILE):
+            model.save(partial)
+            partial.replace(directory / MODEL_FILE)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_contract(path: Path) -> Contract:
     """Return the contract in a `model.json`.
 
     Raises:
-        ConvscopeError: the file is missing or malformed.
+        ConvscopeError: the file is missing or malformed, or has an unknown version.
     """
     if not path.is_file():
         raise ConvscopeError(
@@ -120,18 +109,41 @@ def read_contract(path: Path) -> Contract:
             "and the preprocessing of the model"
         )
     try:
-        content = json.loads(path.read_text("utf-8"))
-        height, width = (int(side) for side in content["input_size"])
+        content = read_json(path)
+        if content["version"] != VERSION:
+            raise ConvscopeError(
+                f"{path} has version {content['version']!r}, expected {VERSION}: train the model again with "
+                "this version of convscope"
+            )
+        _check_kinds(content)
+        height, width = content["input_size"]
         return Contract(
-            name=str(content["model"]),
-            class_names=[str(name) for name in content["class_names"]],
+            name=content["model"],
+            class_names=content["class_names"],
             input_size=(height, width),
             preprocessing=Preprocessing.from_json(content["preprocessing"]),
-            dataset=dict(content.get("dataset", {})),
-            training=dict(content.get("training", {})),
+            dataset=content.get("dataset", {}),
+            training=content.get("training", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(
             f"malformed {path} ({type(error).__name__}: {one_line(error)}): expected the file that train.py "
             "wrote"
         ) from None
+
+
+def _check_kinds(content: dict[str, Any]) -> None:
+    """Raise ValueError if a value has the wrong type."""
+    check_class_names(content["class_names"], "class_names")
+    if not isinstance(content["model"], str):
+        raise ValueError("model is not a text")
+    sides = content["input_size"]
+    if not isinstance(sides, list) or [type(side) for side in sides] != [int, int] or min(sides) < 1:
+        raise ValueError(f"input_size is {sides!r}, not a height and a width in pixels")
+    for key in ("dataset", "training"):
+        if not isinstance(content.get(key, {}), dict):
+            raise ValueError(f"{key} is not an object")
+    for key, kind in _DATASET.items():
+        value = content.get("dataset", {}).get(key)
+        if value is not None and type(value) is not kind:
+            raise ValueError(f"dataset.{key} is {value!r}, not {kind.__name__}")

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from convscope.options import check_range, option
 
+MAX_UNITS = 100_000  # of one layer
+
 
 class Output(StrEnum):
     """Activations of the output layer."""
@@ -25,7 +27,9 @@ class Pooling(StrEnum):
 class OutputSettings:
     """Settings of the last layers, which all networks have."""
 
-    dropout: float = option(0.1, "fraction of a dense layer's inputs that dropout sets to 0 in training")
+    dropout: float = option(
+        0.1, "fraction of a dense layer's inputs that dropout sets to 0 in training", heading="Model"
+    )
     output: Output = option(Output.softmax, "softmax, or sigmoid: a single unit, for two classes")
 
     def __post_init__(self) -> None:
@@ -47,4 +51,4 @@ class Head(OutputSettings):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        check_range("model.units", self.units, 0)
+        check_range("model.units", self.units, 0, MAX_UNITS)

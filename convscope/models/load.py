@@ -1,12 +1,14 @@
 """Load a model from a file without running code that it contains."""
 
+import re
 from pathlib import Path
 
 import keras
 
 from convscope.errors import ConvscopeError, one_line
+from convscope.models.checkpoint_files import check_model_file
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
+_CUSTOM = re.compile(r"(Could not locate class|Could not locate function|Unknown layer:) '([^']+)'")
 
 
 def load_model(path: Path, *, allow_code: bool = False) -> keras.Model:
@@ -19,29 +21,30 @@ def load_model(path: Path, *, allow_code: bool = False) -> keras.Model:
     Raises:
         ConvscopeError: the file is missing, damaged, not a whole model, or contains code.
     """
-    if not path.is_file():
-        raise ConvscopeError(f"no model at {path}: expected a {', '.join(SUFFIXES)} file")
-    if path.name.endswith(".weights.h5"):
-        raise ConvscopeError(f"{path} has weights without a model: expected a file with a whole model")
-    if path.suffix not in SUFFIXES:
-        raise ConvscopeError(f"{path} is not a file of Keras: expected {', '.join(SUFFIXES)}")
+    check_model_file(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
     except Exception as error:
-        reason = one_line(error).replace(str(path), "the file")
-        if "Lambda" in reason and not allow_code:
-            raise ConvscopeError(
-                f"cannot open {path}: it has a Lambda layer, which contains code; set allow_code=true if you "
-                "trust the author of the file"
-            ) from None
-        if "Could not locate class" in reason or "Unknown layer" in reason:
-            raise ConvscopeError(
-                f"cannot open {path}: it has a custom class ({reason[:160]}); open it in Python: model = "
-                f"keras.saving.load_model({str(path)!r}, custom_objects={{NAME: CLASS}}); "
-                "convscope.open_model(model, preprocessing=…, class_names=…)"
-            ) from None
-        if "No model config found" in reason:
-            raise ConvscopeError(
-                f"{path} has weights without a model: expected a file with a whole model"
-            ) from None
-        raise ConvscopeError(f"cannot open {path}: {reason[:300]}") from None
+        raise ConvscopeError(_explain(path, one_line(error), allow_code=allow_code)) from None
+
+
+def _explain(path: Path, reason: str, *, allow_code: bool) -> str:
+    """Return the message for an error of Keras."""
+    if "Lambda" in reason and not allow_code:
+        return (
+            f"cannot open {path}: it has a Lambda layer, which contains code; set allow_code=true if you "
+            "trust the author of the file"
+        )
+    if custom := _CUSTOM.search(reason):
+        kind, name = ("function" if "function" in custom[1] else "class"), custom[2]
+        registered = re.findall(r"'registered_name': '([^']+)'", reason) if kind == "class" else []
+        key, name = (registered or [name])[-1], name.rpartition(">")[2]
+        return (
+            f"cannot open {path}: it has a custom {kind} {name}; open it in Python: model = "
+            f"keras.saving.load_model({str(path)!r}, custom_objects={{{key!r}: {name}}}); "
+            "convscope.open_model(model, preprocessing=…, class_names=…)"
+        )
+    if "No model config found" in reason:
+        return f"{path} has weights without a model: expected a file with a whole model"
+    innermost = reason.rpartition("Exception encountered: ")[2].replace(str(path), "the file")
+    return f"cannot open {path}: {innermost[:300]}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope import run_directories
 from convscope.errors import ConvscopeError, one_line
-from convscope.files import sha256
+from convscope.files import sha256, user_path
 from convscope.graph import Graph, as_probabilities, flatten, fresh_weights
 from convscope.models.applications import application as application_of
-from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, Contract, ModelBundle, read_contract
-from convscope.models.load import SUFFIXES, load_model
+from convscope.models.bundle import Contract, ModelBundle, read_contract
+from convscope.models.checkpoint_files import CONTRACT_FILE, find_model_file, is_run_directory
+from convscope.models.load import load_model
 from convscope.models.pretrained import load_weights, renumber_names
 from convscope.models.reading import Reading
 
@@ -33,11 +36,7 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
         ConvscopeError: the file is missing, damaged or unsafe, or an option is missing, wrong, or does not
             apply.
     """
-    path = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
-    if not path.is_file():
-        raise ConvscopeError(
-            f"no checkpoint at {path}: expected a run directory of train.py, or a {', '.join(SUFFIXES)} file"
-        )
+    path = find_model_file(run_directories.follow_latest(checkpoint))
     contract_path = path.parent / CONTRACT_FILE
     if is_run_directory(checkpoint):
         contract = read_contract(contract_path)
@@ -50,12 +49,6 @@ def open_checkpoint(checkpoint: Path, reading: Reading = _NO_OPTIONS) -> ModelBu
         contract = None
     model = load_model(path, allow_code=reading.allow_code)
     return bundle_of(model, reading, path=str(path), digest=sha256(path), contract=contract)
-
-
-def is_run_directory(checkpoint: Path) -> bool:
-    """Return whether a path is a run directory of `train.py`, or a `model.keras` beside its `model.json`."""
-    has_contract = (checkpoint.parent / CONTRACT_FILE).is_file()
-    return checkpoint.is_dir() or (checkpoint.name == MODEL_FILE and has_contract)
 
 
 def with_fresh_weights(bundle: ModelBundle, seed: int) -> ModelBundle:
@@ -98,7 +91,7 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
             "or set weights=FILE, or weights=null for random weights"
         ) from None
     if weights not in (None, "imagenet"):
-        load_weights(name, model, Path(str(weights)).expanduser(), whole=True)
+        load_weights(name, model, user_path(str(weights)), whole=True)
     renumber_names(model)
     completed = copy(reading)
     completed.preprocessing = reading.preprocessing or application.preprocessing
@@ -152,7 +145,8 @@ def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Cont
             "class_names=[FIRST,SECOND,…] in the order of the outputs, or @FILE with one name per line"
         )
     if len(set(class_names)) < expected:
-        raise ConvscopeError(f"class_names={class_names}: expected unique names")
+        repeated = [repr(name) for name, count in Counter(class_names).items() if count > 1]
+        raise ConvscopeError(f"class_names repeats {', '.join(repeated[:5])}: expected unique names")
     preprocessing = preprocessing.grey() if channels == 1 else preprocessing
     return Contract(name, class_names, input_size, preprocessing)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import keras
 
 from convscope.errors import ConvscopeError, one_line, unknown
+from convscope.files import user_path
 from convscope.graph import at_size, copied, flatten
 from convscope.models.applications import Application
+from convscope.models.checkpoint_files import check_weights_file
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
 from convscope.models.load import load_model
 
@@ -31,7 +33,7 @@ def from_application(
     """
     trunk = _trunk(application, input_size, weights if weights == "imagenet" else None)
     if weights not in (None, "imagenet"):
-        load_weights(application.name, trunk, Path(str(weights)).expanduser())
+        load_weights(application.name, trunk, user_path(str(weights)))
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", application.name).lower()
     return _with_head(trunk, trunk.output, classes, head, name=snake)
 
@@ -173,10 +175,7 @@ def load_weights(name: str, model: keras.Model, path: Path, *, whole: bool = Fal
     Raises:
         ConvscopeError: the file is missing, or it does not fit.
     """
-    if not path.is_file():
-        raise ConvscopeError(f"no weights at {path}: expected a file, imagenet or null")
-    if not path.name.endswith((".weights.h5", ".keras", ".h5", ".hdf5")):
-        raise ConvscopeError(f"{path} is not a weights file: expected NAME.weights.h5")
+    check_weights_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # for layers without weights in the file, Keras warns

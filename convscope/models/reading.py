@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.files import user_path
 from convscope.options import check_range, option
 from convscope.preprocessing import Preprocessing, resolve_preprocessing
 
@@ -25,14 +25,18 @@ class Reading:
     """
 
     preprocessing: Any = option(
-        None, "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset"
+        None,
+        "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset",
+        heading="A model that train.py did not write",
     )
     scale: list[float] = option(
         [], "with preprocessing=affine: pixels * scale + offset, one number or one per channel"
     )
     offset: list[float] = option([], "with preprocessing=affine: see scale")
     class_names: list[str] = option(
-        [], "class names in the order of the model's outputs, or @FILE with one name per line"
+        [],
+        "class names in the order of the model's outputs, or @FILE with one name per line",
+        heading="A model that train.py did not write",
     )
     input_size: int | None = option(None, "height and width in pixels, if the model accepts any size")
     input: str | None = option(None, "name of the input for the picture, if the model has several inputs")
@@ -74,7 +78,7 @@ class Reading:
         names = list(self.class_names)
         if len(names) != 1 or not names[0].startswith("@"):
             return names
-        path = Path(names[0][1:]).expanduser()
+        path = user_path(names[0][1:])
         if not path.is_file():
             raise ConvscopeError(f"no class names at {path}: expected a text file with one name per line")
         try:

@@ -8,7 +8,8 @@ import keras
 
 from convscope.errors import ConvscopeError
 from convscope.files import sha256
-from convscope.models.bundle import CONTRACT_FILE, MODEL_FILE, ModelBundle, read_contract
+from convscope.models.bundle import ModelBundle, read_contract
+from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 from convscope.models.load import load_model
 from convscope.models.opening import bundle_of
 from convscope.models.reading import Reading

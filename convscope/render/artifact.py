@@ -14,9 +14,9 @@ from convscope import images
 class Role(StrEnum):
     """How the page shows an artifact.
 
-    A `figure` is a picture with its caption. An `overlay` is shown on top of its photograph, with a slider. A
-    `link` appears in the caption of the figure with the same title, or, without such a figure, in a list. A
-    `file` is not shown.
+    A `figure` is a picture or a video (MP4) with its caption. An `overlay` is shown on top of its photograph,
+    with a slider. A `link` appears in the caption of the figure with the same title, or, without such a
+    figure, in a list. A `file` is not shown.
     """
 
     figure = "figure"

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
-from sklearn import metrics
 
 from convscope.files import write_bytes
 
@@ -122,6 +121,8 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
         classes: the names of the classes. Of more than ten, the ten with the lowest average precision are
             drawn.
     """
+    from sklearn import metrics  # slow to import, and only a training needs it
+
     known = [index for index in range(len(classes)) if 0 < (truth == index).sum() < len(truth)]
     scores = {
         index: metrics.average_precision_score(truth == index, probabilities[:, index]) for index in known

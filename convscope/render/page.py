@@ -64,6 +64,7 @@ class PhotographPart:
     """A photograph with its sections.
 
     `scores` are (class, probability), the highest first; `truth` is the true class, None if it is unknown.
+    `note` is a line below the name, or empty.
     """
 
     name: str
@@ -72,6 +73,7 @@ class PhotographPart:
     scores: Sequence[tuple[str, float]]
     truth: str | None
     sections: Sequence[Section]
+    note: str = ""
 
 
 @dataclass(frozen=True)

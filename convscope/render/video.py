@@ -1,15 +1,15 @@
-"""Animations as MP4 files in H.264, written by the ffmpeg program of the package imageio-ffmpeg."""
+"""Animations as MP4 files in H.264, and parts of them as GIF files; ffmpeg writes them."""
 
-import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 
 from convscope.errors import ConvscopeError
+from convscope.ffmpeg import program, running
 from convscope.files import beside
 
 FEWEST = 10  # frames per second; some players fail with one frame in two seconds
@@ -24,20 +24,12 @@ _ENCODER = (
     "-colorspace bt709 -color_range tv "
     "-flags:v +bitexact -fflags +bitexact -map_metadata -1 -movflags +faststart -f mp4"
 )
+_KEEP_ASPECT = ":force_original_aspect_ratio=decrease:flags=area+accurate_rnd+bitexact"
+_DITHER = "paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
+_GIF = "-loop 0 -fflags +bitexact -f gif"
 
 
-def program() -> str:
-    """Return the path of ffmpeg; raise ConvscopeError if there is none for this machine."""
-    try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError:
-        raise ConvscopeError(
-            "MP4 files need ffmpeg, which was not found: install ffmpeg and set IMAGEIO_FFMPEG_EXE to its "
-            "path, or write GIF files only (animate=[gif])"
-        ) from None
-
-
-def mp4(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
+def mp4(path: Path, frames: Iterable[np.ndarray], rate: float | Fraction) -> float:
     """Write frames as an MP4 (H.264, yuv420p) for browsers and slide programs, completely or not at all.
 
     Frames are repeated until the file has at least ten frames per second. Sides of odd length get a white
@@ -45,7 +37,7 @@ def mp4(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
 
     Args:
         path: path of the file.
-        frames: uint8 (height, width, 3), RGB, all of one size; they are accessed one at a time.
+        frames: one or more, uint8 (height, width, 3), RGB, all of one size; only one is in memory.
         rate: frames per second.
 
     Returns:
@@ -54,43 +46,65 @@ def mp4(path: Path, frames: Sequence[np.ndarray], rate: float) -> float:
     Raises:
         ConvscopeError: ffmpeg is missing or fails.
     """
-    height, width = frames[0].shape[:2]
-    exact = Fraction(rate).limit_denominator(1000)
+    iterator = iter(frames)
+    first = next(iterator)
+    height, width = first.shape[:2]
+    exact = rate if isinstance(rate, Fraction) else Fraction(rate).limit_denominator(1000)
     repeats = -(-FEWEST // exact)
-    source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {exact * repeats} -i -"
-    command = [program(), "-v", "error", "-y", *source.split(), "-vf", _FILTER, *_ENCODER.split()]
-    with beside(path) as partial:
-        failure = _pipe([*command, str(partial)], frames, repeats)
-        if failure is not None:
-            raise ConvscopeError(
-                f"cannot write {path}: {command[0]} {failure}; animate=[gif] needs no ffmpeg"
-            )
+    source = f"-y -f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {exact * repeats} -i -"
+    with (
+        beside(path) as partial,
+        running([*source.split(), "-vf", _FILTER, *_ENCODER.split(), _url(partial)]) as process,
+    ):
+        try:
+            for frame in chain([first], iterator):
+                content = frame.tobytes()
+                for _ in range(repeats):
+                    process.input.write(content)
+            status = process.end()
+        except BrokenPipeError:
+            status = process.end()  # the program has ended and has written its error
+        _check(path, status, process.messages)
     return float(exact)
 
 
-def _pipe(command: Sequence[str], frames: Sequence[np.ndarray], repeats: int) -> str | None:
-    """Write each frame `repeats` times to a program; return its error in one line, or None."""
-    with tempfile.TemporaryFile() as errors:  # a pipe without a reader could fill up
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)  # noqa: S603
-        except OSError as error:
-            return f"cannot be run ({error.strerror})"
-        assert process.stdin is not None
-        try:
-            for frame in frames:
-                content = frame.tobytes()
-                for _ in range(repeats):
-                    process.stdin.write(content)
-            process.stdin.close()
-            process.wait()
-        except BrokenPipeError:
-            process.wait()  # the program has ended and has written its error
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if process.returncode == 0:
-            return None
-        errors.seek(0)
-        lines = errors.read().decode(errors="replace").splitlines() or [f"status {process.returncode}"]
-        return f"failed ({lines[0][:200].strip()})"
+def gif_of_video(path: Path, video: Path, rate: float, longest: int, seconds: float) -> None:
+    """Write the beginning of an MP4 as a GIF that repeats forever, with one palette for all frames.
+
+    The frames are not kept in memory. The file is written completely or not at all.
+
+    Args:
+        path: path of the GIF.
+        video: path of the MP4.
+        rate: frames per second, at most 50; frames are left out.
+        longest: the maximum of a frame's longer side in pixels; larger frames are shrunk.
+        seconds: how much of the video is shown.
+
+    Raises:
+        ConvscopeError: ffmpeg is missing or fails.
+    """
+    small = f"fps={rate:.4f},scale=w='min(iw,{longest})':h='min(ih,{longest})'" + _KEEP_ASPECT
+    source = ["-t", f"{seconds:.3f}", "-i", _url(video)]
+    with beside(path) as partial, tempfile.TemporaryDirectory() as scratch:
+        palette = str(Path(scratch, "palette.png"))
+        steps = [
+            [*source, "-vf", f"{small},palettegen=stats_mode=full", "-update", "1", palette],
+            [*source, "-i", palette, "-lavfi", f"{small}[x];[x][1:v]{_DITHER}", *_GIF.split(), _url(partial)],
+        ]
+        for arguments in steps:
+            with running(["-y", "-filter_threads", "1", "-threads", "1", *arguments]) as process:
+                _check(path, process.end(), process.messages)
+
+
+def _url(path: Path) -> str:
+    """Return a path for ffmpeg, which reads `a:b` as protocol and address, and `-a` as an option."""
+    return f"file:{path.absolute()}"
+
+
+def _check(path: Path, status: int, messages: Sequence[str]) -> None:
+    """Raise ConvscopeError if ffmpeg failed."""
+    if status:
+        reason = messages[0] if messages else f"status {status}"
+        raise ConvscopeError(
+            f"cannot write {path}: {program()} failed ({reason}); set IMAGEIO_FFMPEG_EXE to another ffmpeg"
+        )

@@ -1,7 +1,5 @@
 """Callbacks of the training loop: order, best model, history, snapshots, state, interruption, progress."""
 
-import csv
-import io
 import math
 import signal
 import time
@@ -13,7 +11,7 @@ from typing import Any
 import keras
 
 from convscope.errors import ConvscopeError
-from convscope.files import write_text
+from convscope.files import csv_text, write_text
 from convscope.progress import progress
 from convscope.training.state import save_state
 
@@ -85,11 +83,7 @@ class History(keras.callbacks.Callback):
         """Append one row: the epoch, counted from 1, its metrics, and the learning rate at its end."""
         measured = (logs or {}) | {"learning_rate": float(self.model.optimizer.learning_rate)}
         self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in COLUMNS[1:]})
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, text.getvalue())
+        write_text(self.path, csv_text(COLUMNS, ([row[name] for name in COLUMNS] for row in self.rows)))
 
 
 class PlateauMonitor(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.options import check_range, option
 
 OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Adamax", "Lion", "Adafactor")
+MOMENTUM = ("SGD", "RMSprop")  # the optimizers that have it
 SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")
 
 
@@ -18,9 +19,11 @@ class OptimizationSettings:
     Rethinking the Inception Architecture (2016).
     """
 
-    epochs: int = option(10, "passes over the training images; 0 needs finetune=two_phase")
-    optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …")
-    learning_rate: float = option(1e-3, "the highest learning rate of the run")
+    epochs: int = option(
+        10, "passes over the training images; 0 needs finetune=two_phase", heading="Training"
+    )
+    optimizer: str = option("Adam", "an optimizer of Keras: Adam, AdamW, SGD, RMSprop, …", heading="Training")
+    learning_rate: float = option(1e-3, "the highest learning rate of the run", heading="Training")
     weight_decay: float | None = option(
         None, "decoupled weight decay, as in AdamW; null: the optimizer's default"
     )
@@ -29,7 +32,9 @@ class OptimizationSettings:
     warmup_epochs: float = option(0.0, "epochs of linear warmup before CosineDecay")
     clipnorm: float | None = option(None, "maximum norm of the gradient of each variable; null: no clipping")
     label_smoothing: float = option(0.0, "share of each label that is spread over all classes")
-    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never")
+    patience: int = option(
+        0, "stop after this many epochs without a lower validation loss; 0: never", heading="Training"
+    )
     plateau: int = option(
         0, "divide the learning rate by 5 after this many epochs without a lower validation loss; 0: never"
     )
@@ -47,6 +52,16 @@ class OptimizationSettings:
         for name in ("weight_decay", "clipnorm"):
             if getattr(self, name) is not None:
                 check_range(f"training.{name}", getattr(self, name), 0)
+        if self.warmup_epochs and self.schedule != "CosineDecay":
+            raise ConvscopeError(
+                f"training.warmup_epochs={self.warmup_epochs} needs training.schedule=CosineDecay: set it, "
+                "or training.warmup_epochs=0"
+            )
+        if self.momentum and self.optimizer not in MOMENTUM:
+            raise ConvscopeError(
+                f"training.momentum={self.momentum} is for {' and '.join(MOMENTUM)}, not for "
+                f"training.optimizer={self.optimizer}: remove it, or choose another optimizer"
+            )
         if self.plateau and self.schedule:
             raise ConvscopeError(
                 "training.plateau and training.schedule both change the learning rate: set only one of them"

@@ -149,7 +149,7 @@ def test_a_model_compared_with_itself_gives_equal_pictures(command: Command) -> 
 
 @pytest.mark.usefixtures("runs")
 def test_class_activation_is_on_one_scale(command: Command) -> None:
-    given = [*GIVEN, "views=[class_activation]", "class_activation.class_name=dark"]
+    given = [*GIVEN, "views=[class_activation]", "class_activation.classes=dark"]
     done = command("visualize", "compare=[one,two]", *given)
     assert done.status == 0, done.err
     about = listed()["class_activation/red/dark_overlay.png"]
@@ -166,7 +166,7 @@ def test_snapshots_that_share_a_network_have_their_own_weights(command: Command)
     model.set_weights([*trunk, 3 * head])
     save_snapshot(model, 1, Path("two"))
     snapshots = [f"two/snapshots/epoch_00{epoch}.weights.npz" for epoch in (0, 1)]
-    given = [*GIVEN, "views=[class_activation,filters]", "class_activation.class_name=dark"]
+    given = [*GIVEN, "views=[class_activation,filters]", "class_activation.classes=dark"]
     done = command("visualize", f"compare=[{','.join(snapshots)},two]", *given)
     assert done.status == 0, done.err
     about = listed()["class_activation/red/dark_overlay.png"]
@@ -234,33 +234,13 @@ def test_another_seed_draws_other_weights(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare=[one]"], "expected at least two models"),
-        (["compare=[random,random]"], "one of them not random"),
-        (["compare=[one,nowhere]"], "no checkpoint at nowhere"),
-        (["compare=[one,two]", "checkpoint=three"], "checkpoint=three is not in compare=[one,two]"),
-        (["compare=[one,application]"], "neither"),
-        (["compare=[one,two]", "application=VGG16"], "neither"),
-        (
-            ["compare=[one,two]", "views=[examples]"],
-            "views=examples draws one model and compare lists 2: expected views among",
-        ),
-        (["compare=[one,two]", "activations.order=mean"], "activations.order=mean"),
-        (
-            ["compare=[one,two]", "activations.channel_file={layer}.png"],
-            "activations.channel_file={layer}.png applies to one model only: remove it",
-        ),
-        (["compare=[one,two]", "examples.top=3"], "examples.top=3 applies to one model only"),
-        (["compare=[one,two]", "evolution.rate=5"], "evolution.rate=5"),
-        (["compare=[one,two]", "splits=[test]"], "splits=['test'] applies to one model only"),
-        (["compare=[one,two]", "comparison.normalize=range"], "expected layer or channel"),
-        (["compare=[one,one/snapshots/epoch_007.weights.npz]"], "no snapshot at"),
         (["compare=[one,large]"], "one has an input of 3×3 pixels, large of 4×4"),
         (["compare=[one,wide]"], "layer maps is Conv2D 3×3×2 in one, Conv2D 3×3×5 in wide"),
         (["compare=[one,other]"], "other has no layer that matches maps of one"),
         (["compare=[one,others]", "views=[class_activation]"], "one and others have different classes"),
         (
-            ["compare=[one,others]", "views=[class_activation]", "class_activation.class_name=dark"],
-            "no class of others 'dark'",
+            ["compare=[one,others]", "views=[class_activation]", "class_activation.classes=dark"],
+            "others: no class 'dark'",
         ),
         (["compare=[one,two]", "activations.layers=[head]"], "has no feature maps"),
     ],

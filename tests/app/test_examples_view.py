@@ -99,8 +99,6 @@ def test_a_later_run_removes_the_table_of_an_earlier_one(command: Command, folde
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "splits=train: the data set of the training is not at"),
-        (["splits=nowhere"], "no image at nowhere"),
         (["splits=bad"], "cannot read bad/x.jpg: not an image"),
         (["splits=photos", "examples.layers=[mean]"], "choose convolution layers in examples.layers"),
     ],

@@ -143,20 +143,3 @@ def test_predictions_of_photographs_equal_those_of_the_test_split(command: Comma
     for name, row in theirs.items():
         assert ours[name]["predicted"] == row["predicted"]
         assert float(ours[name]["dark"]) == pytest.approx(float(row["dark"]), abs=2e-6)
-    assert "add images=DIR" in command("train", "predict=donor").err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["training.epochs=0"], "training.epochs=0 trains no epoch"),
-        (["finetune=two_phase"], "needs a pretrained model, but model=small_convnet is set"),
-        (["splits=[]"], "splits=[] is empty"),
-        (["predict=nowhere", "images=x.jpg"], "no checkpoint at nowhere"),
-        (["evaluate=nowhere"], "no checkpoint at nowhere"),
-    ],
-)
-def test_impossible_requests_give_one_line(command: Command, arguments: list[str], said: str) -> None:
-    outcome = command("train", *arguments)
-    assert outcome.status == 1
-    assert said in outcome.err.strip().splitlines()[-1]

@@ -236,6 +236,17 @@ def test_a_missing_predefined_split_is_taken_from_train(tmp_path: Path) -> None:
     }
 
 
+def test_a_missing_predefined_split_with_the_fraction_0_stays_empty(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    draw(
+        source,
+        0,
+        *(f"{part}/{label}/{n}.png" for part in ("train", "val") for label in "ab" for n in range(3)),
+    )
+    manifest = open_dataset(prepare(config(source, tmp_path / "data", PredefinedConfig(test=0))))
+    assert manifest.counts() == {"train": {"a": 3, "b": 3}, "validation": {"a": 3, "b": 3}, "test": {}}
+
+
 @pytest.mark.parametrize("link", Link)
 def test_images_are_linked_as_configured(class_folders: Path, tmp_path: Path, link: Link) -> None:
     (class_folders / "dark" / "web.webp").write_bytes(b"")

@@ -21,6 +21,17 @@ def data(tmp_path: Path, trained_folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("data")
+def test_the_link_to_an_interrupted_run_is_not_a_further_run(command: Command) -> None:
+    run = Path("outputs/train/run")
+    assert command("train", *TRAIN).status == 0
+    (run / "metrics.json").unlink()  # as after overwrite=true and a kill
+    again = [argument for argument in TRAIN if not argument.startswith("hydra")]
+    resumed = command("train", *again)
+    assert resumed.status == 0, resumed.err
+    assert f"written: {run.resolve()} (" in resumed.out
+
+
+@pytest.mark.usefixtures("data")
 def test_a_run_killed_before_its_configuration_was_written_starts_again(command: Command) -> None:
     run = Path("outputs/train/run")
     run.mkdir(parents=True)
@@ -30,6 +41,7 @@ def test_a_run_killed_before_its_configuration_was_written_starts_again(command:
     assert f"has no interrupted run; starting a new run in {run.resolve()}" in outcome.out
     assert {"model.keras", "metrics.json"} < {path.name for path in run.iterdir()}
     assert not (run / ".lock").exists()
+    assert run.with_name("latest").readlink() == Path("run")
     finished = command("train", *TRAIN)
     assert finished.status == 1
     assert "holds a trained model" in finished.err

@@ -95,7 +95,7 @@ BAD: dict[str, tuple[str, bytes]] = {
     "elf.png": ("not an image", b"\x7fELF" + NOISE),
     "archive.jpg": ("not an image", archive()),
     "document.jpg": ("not an image", b"%PDF-1.7\n" + NOISE),
-    "film.jpg": ("not an image", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + NOISE),
+    "film.jpg": ("a video", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + NOISE),
     "sound.png": ("not an image", b"RIFF\x24\x08\0\0WAVEfmt " + NOISE),
     "pickle.jpg": ("not an image", b"\x80\x05\x95" + NOISE),
     "phone.heic": ("unsupported", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + NOISE),

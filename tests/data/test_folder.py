@@ -125,6 +125,7 @@ def test_a_table_gives_the_classes(tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_table_is_an_error_of_one_line(tmp_path: Path, content: str | bytes, said: str) -> None:
+    (tmp_path / "a.jpg").touch()
     table = tmp_path / "labels.csv"
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConvscopeError, match=re.escape(said)):

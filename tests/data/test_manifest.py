@@ -43,7 +43,35 @@ def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None
         open_dataset(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "images": 3}', "\x00"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "train/a/1\0.png"}, "is not a path"),
+        ({"mask": "masks/\0.png"}, "is not a path"),
+        ({"width": float("inf")}, "OverflowError"),
+    ],
+)
+def test_an_entry_that_was_changed_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    Manifest("n", ["a"], {}, [RECORD]).write(tmp_path)
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["images"][0] |= changes
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ConvscopeError, match=message):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("classes", [["a", "a"], ["a", ["b"]], "a", ["a", "\ud800"]])
+def test_class_names_that_are_not_unique_texts_are_refused(tmp_path: Path, classes: object) -> None:
+    Manifest("n", ["a"], {}, [RECORD]).write(tmp_path)
+    content = json.loads((tmp_path / "manifest.json").read_text()) | {"classes": classes}
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ConvscopeError, match="malformed"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "images": 3}', "\x00", "[" * 10**5])
 def test_a_malformed_manifest_is_an_error_of_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ConvscopeError, match="malformed"):

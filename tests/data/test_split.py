@@ -17,10 +17,26 @@ def test_test_is_a_fraction_of_the_remainder_or_of_the_total() -> None:
         assert tuple(counts[part] for part in SPLITS) == expected
 
 
-@pytest.mark.parametrize(("validation", "test"), [(0.0, 0.0), (0.9, 0.05), (0.15, 0.2)])
+@pytest.mark.parametrize(("validation", "test"), [(0.01, 0.01), (0.9, 0.05), (0.15, 0.2)])
 def test_three_images_give_one_to_each_split(validation: float, test: float) -> None:
     parts = assign_splits(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
     assert sorted(parts) == sorted(SPLITS)
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.0, 0.2), (0.2, 0.0), (0.0, 0.0)])
+def test_a_split_with_the_fraction_0_gets_no_image(validation: float, test: float) -> None:
+    labels, keys = ["a"] * 10 + ["b"] * 5, [str(index) for index in range(15)]
+    parts = assign_splits(labels, keys, validation=validation, test=test, of="total", seed=0)
+    expected = {"train": 15 - 3 * (validation + test) / 0.2, "validation": 15 * validation, "test": 15 * test}
+    assert Counter(parts) == {split: count for split, count in expected.items() if count}
+
+
+def test_an_image_keeps_its_split_even_if_the_fraction_is_0() -> None:
+    current = ["test", None, None, None]
+    parts = assign_splits(
+        ["a"] * 4, list("wxyz"), validation=0.0, test=0.0, of="total", seed=0, current=current
+    )
+    assert parts == ["test", "train", "train", "train"]
 
 
 def test_too_few_images_are_an_error() -> None:

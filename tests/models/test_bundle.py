@@ -8,7 +8,8 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.models import small_convnet
-from convscope.models.bundle import Contract, find_last_run, save_model
+from convscope.models.bundle import Contract, read_contract, save_model
+from convscope.models.checkpoint_files import find_last_run
 from convscope.models.opening import open_checkpoint
 from convscope.preprocessing import by_name
 
@@ -84,5 +85,41 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         open_checkpoint(tmp_path)
     CONTRACT.write(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(ConvscopeError, match="cannot open"):
+    with pytest.raises(ConvscopeError, match="is damaged or incomplete"):
         open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 99}, r"model\.json has version 99, expected 1: train the model again"),
+        ({"class_names": ["a", "a"]}, "class_names lists 'a' more than once"),
+        ({"class_names": [["a"], "b"]}, "class_names is not a list of texts"),
+        ({"class_names": "ab"}, "class_names is not a list of texts"),
+        ({"class_names": ["a", "\ud800"]}, r"malformed .*surrogates"),
+        ({"model": 5}, "model is not a text"),
+        ({"input_size": [20, True]}, "not a height and a width"),
+        ({"input_size": [20, -1]}, "not a height and a width"),
+        ({"preprocessing": {**by_name("unit_range").to_json(), "scale": [1, float("nan"), 1]}}, "finite"),
+        ({"preprocessing": {**by_name("unit_range").to_json(), "offset": [0, 10**400, 1]}}, "malformed"),
+        ({"dataset": {"path": 5}}, "dataset.path is 5, not str"),
+        ({"dataset": {"path": "x", "fold": "1"}}, "dataset.fold is '1', not int"),
+        ({"dataset": [["path", "x"]]}, "dataset is not an object"),
+        ({"training": "none"}, "training is not an object"),
+    ],
+)
+def test_a_contract_that_was_changed_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    CONTRACT.write(tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ConvscopeError, match=message) as error:
+        read_contract(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_contract_that_is_nested_deeply_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(ConvscopeError, match="nested too deeply"):
+        read_contract(tmp_path / "model.json")

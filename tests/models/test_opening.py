@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.models.applications import names
+from convscope.models.application_names import NAMES
 from convscope.models.bundle import Contract, save_model
 from convscope.models.opening import bundle_of, open_application, open_checkpoint
 from convscope.models.reading import Reading
@@ -190,21 +190,22 @@ def test_lambda_layer_is_refused_without_allow_code(name: str, tmp_path: Path) -
     np.testing.assert_array_equal(open_checkpoint(tmp_path / name, allowed).model(PICTURES), model(PICTURES))
 
 
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 def test_custom_class_is_refused_with_the_python_code_that_opens_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = own_layer()
-    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / name)
     custom = keras.saving.get_custom_objects()
     monkeypatch.setattr(f"{__name__}.Doubled", None)  # as in a process without the class
     saved = custom.pop("tests>Doubled")
     try:
-        with pytest.raises(ConvscopeError, match="it has a custom class") as error:
-            open_checkpoint(tmp_path / "m.keras", SAID)
+        with pytest.raises(ConvscopeError, match="it has a custom class Doubled") as error:
+            open_checkpoint(tmp_path / name, SAID)
     finally:
         custom["tests>Doubled"] = saved
     assert "\n" not in str(error.value)
-    assert "custom_objects={NAME: CLASS}" in str(error.value)
+    assert "custom_objects={'tests>Doubled': Doubled}" in str(error.value)
     bundle = bundle_of(model, SAID, path="memory")
     np.testing.assert_array_equal(bundle.model(PICTURES), model(PICTURES))
 
@@ -219,9 +220,9 @@ def test_files_without_a_model_are_refused_in_one_line(tmp_path: Path) -> None:
     for name, said in {
         "m.weights.h5": "has weights without a model",
         "m.h5": "has weights without a model",
-        "broken.keras": "cannot open",
-        "lambda/broken.keras": "cannot open",
-        "m.pth": "is not a file of Keras",
+        "broken.keras": "is damaged or incomplete",
+        "lambda/broken.keras": "is damaged or incomplete",
+        "m.pth": "is a file of PyTorch",
         "none.keras": "no checkpoint at",
     }.items():
         with pytest.raises(ConvscopeError, match=said) as error:
@@ -267,7 +268,7 @@ LARGE = ("ConvNeXtXLarge", "ConvNeXtLarge", "NASNetLarge", "EfficientNetV2L", "E
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [each for each in names() if each not in LARGE])
+@pytest.mark.parametrize("name", [each for each in NAMES if each not in LARGE])
 def test_every_application_has_layers_and_feature_maps(name: str) -> None:
     bundle = open_application(name, None)
     convolutions = [layer for layer in bundle.layers if layer.is_convolution and layer.has_maps]

@@ -12,7 +12,8 @@ from convscope.data.features import key
 from convscope.errors import ConvscopeError
 from convscope.graph import flatten
 from convscope.models import pretrained, small_convnet
-from convscope.models.applications import application, names
+from convscope.models.application_names import NAMES
+from convscope.models.applications import application
 from convscope.models.head import Head, learn_from, split_at_head
 from convscope.models.layer_table import layer_rows
 
@@ -31,7 +32,7 @@ def classifier(name: str) -> keras.Model:
     return build(name, input_size=96)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", NAMES)
 def test_preprocessing_and_size_of_every_application_are_those_of_keras(name: str) -> None:
     found = application(name)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 7, 3)).astype(np.float32)
@@ -79,6 +80,11 @@ def test_flops_of_an_application_are_those_of_the_profiler_of_tensorflow(name: s
     )
     counted = tf.compat.v1.profiler.profile(graph, options=options.build()).total_float_ops
     assert sum(row.flops for row in layer_rows(flatten(model).layers)) == pytest.approx(counted, rel=1e-3)
+
+
+def test_the_names_are_those_of_the_installed_keras() -> None:
+    members = vars(keras.applications)
+    assert sorted(NAMES) == sorted(name for name in members if name[0].isupper() and callable(members[name]))
 
 
 def test_layer_names_of_inception_do_not_depend_on_earlier_models() -> None:
@@ -166,8 +172,8 @@ def test_unusable_saved_models_are_refused_in_one_line(tmp_path: Path) -> None:
     code = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x + 1)])
     code.save(tmp_path / "code.keras")
     for name, said in {
-        "none": "no model at",
-        "broken": "cannot open",
+        "none": "no checkpoint at",
+        "broken": "is damaged or incomplete",
         "grey": "expected one colour picture",
         "flat": "no feature maps",
         "code": "a Lambda layer",

@@ -6,11 +6,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from convscope.errors import ConvscopeError
+from convscope.ffmpeg import program
 from convscope.images import color_table
 from convscope.render.animation import Frames
-from convscope.render.video import mp4, program
+from convscope.render.video import gif_of_video, mp4
 
 SIDE = 24  # pixels of a square of one colour
 
@@ -75,7 +77,7 @@ def test_frames_are_accessed_one_at_a_time(tmp_path: Path) -> None:
     mp4(tmp_path / "a.mp4", frames, 20)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert asked == [0, *range(100)]  # the first one also for its size
+    assert asked == list(range(100))
     assert most < 10 * 400 * 400 * 3
     assert len(read_back(tmp_path / "a.mp4")[0]) == 100
 
@@ -123,3 +125,19 @@ def test_an_interrupt_ends_ffmpeg_and_leaves_no_file(tmp_path: Path, monkeypatch
     assert not list(tmp_path.iterdir())
     assert started
     assert all(process.returncode is not None for process in started)  # ended and waited for
+
+
+def test_the_gif_of_a_video_is_smaller_slower_and_shorter(tmp_path: Path) -> None:
+    frames = (np.full((60, 90, 3), 5 * index, np.uint8) for index in range(50))
+    mp4(tmp_path / "a.mp4", frames, 25)
+    gif_of_video(tmp_path / "a.gif", tmp_path / "a.mp4", rate=5, longest=30, seconds=1.2)
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.size == (30, 20)
+        assert picture.n_frames == 6
+        levels = []
+        for index in range(6):
+            picture.seek(index)
+            assert picture.info["duration"] == 200
+            levels.append(int(np.asarray(picture.convert("RGB"))[10, 10, 0]))
+    assert np.abs(np.array(levels) - np.arange(0, 150, 25)).max() <= 15  # a frame may be the nearest one
+    assert levels == sorted(levels)

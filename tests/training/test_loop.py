@@ -99,11 +99,19 @@ RECIPES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "precision"),
-    [("plain", "float32"), ("cosine", "mixed_bfloat16"), ("plateau", "float32"), ("plain", "mixed_float16")],
+    ("name", "precision", "kills"),
+    [
+        ("plain", "float32", 3),
+        ("cosine", "float32", 1),
+        ("plateau", "float32", 1),
+        ("plain", "mixed_bfloat16", 1),
+        ("cosine", "mixed_bfloat16", 1),
+        ("plateau", "mixed_bfloat16", 1),
+        ("plain", "mixed_float16", 1),
+    ],
 )
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_run(
-    tmp_path: Path, name: str, precision: str
+    tmp_path: Path, name: str, precision: str, kills: int
 ) -> None:
     settings = options(tmp_path / "whole", **RECIPES[name])
 
@@ -115,10 +123,10 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_run(
     settings["directory"] = tmp_path / "parts"
 
     class KillingPoints(Points):
-        """Points that raise KilledError in the middle of an epoch, one epoch later each time."""
+        """Points that raise KilledError in the middle of an epoch: the second one, or one later each time."""
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-            if self.epoch == stopped + 1 and index == 2 and stopped < 3:
+            if self.epoch == stopped + 1 and index == 2 and stopped < kills:
                 raise KilledError
             return super().__getitem__(index)
 
@@ -135,7 +143,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_run(
             if "KilledError" not in str(error) + type(error).__name__:
                 raise
             stopped += 1
-    assert stopped == 3
+    assert stopped == kills
     assert resumed_rows == rows
     for ours, theirs in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

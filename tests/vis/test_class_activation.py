@@ -6,8 +6,9 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError
 from convscope.graph import before_activation, flatten
 from convscope.graph.layer import Layer
+from convscope.vis.class_activation.head_kind import default_method, is_averaged
 from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
-from convscope.vis.class_activation.targets import against_nearest, of_class, of_difference
+from convscope.vis.class_activation.targets import against_nearest, of_class
 from convscope.vis.layer_selection import last_maps, select
 from tests.vis.nets import classifier, photograph
 
@@ -214,8 +215,6 @@ def test_finer_cam_explains_the_difference_from_the_nearest_classes_by_hand() ->
 def test_targets_by_hand() -> None:
     np.testing.assert_array_equal(of_class(2, 4), [0, 0, 1, 0])
     np.testing.assert_array_equal(of_class(0, 1), [-1])
-    np.testing.assert_array_equal(of_difference(1, 0, 1), [2])
-    np.testing.assert_array_equal(of_difference(1, 3, 4), [0, 1, 0, -1])
     target = against_nearest(of_class(1, 5), np.array([0.0, 1.0, 1.0, -9.0, 2.0]))
     shares = np.exp([0.0, 1.0, 2.0]) / np.exp([0.0, 1.0, 2.0]).sum()
     np.testing.assert_allclose(target, [-shares[0], 1, -shares[1], 0, -shares[2]], rtol=1e-6)
@@ -240,6 +239,41 @@ def test_a_graph_and_single_operations_give_the_same_heat(method: str) -> None:
     np.testing.assert_allclose(plain[0].heat, alone.heat, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["grad_cam", "finer_cam", "gradient"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_targets_can_depend_on_the_probabilities(method: str, compiled: bool) -> None:
+    """The heat is that of the chosen targets, also after a change of the weights between two calls."""
+    graph = flatten(classifier(HEAD, "softmax"))
+    explain = ClassActivation(graph.model, [last_maps(graph.layers)], method, compiled=compiled)
+    pictures = np.random.default_rng(0).uniform(0, 3, (4, 3, 3, 3)).astype(np.float32)
+    for factor in (1, 2):
+        graph.model.set_weights([factor * weights for weights in graph.model.get_weights()])
+        given: list[np.ndarray] = []
+
+        def choose(probabilities: np.ndarray, given: list[np.ndarray] = given) -> np.ndarray:
+            given.append(probabilities)
+            return np.stack([of_class(int(row.argmin()), 3) for row in probabilities])
+
+        heats = explain.of_predictions(pictures, choose)
+        np.testing.assert_allclose(given[0], np.asarray(graph.model(pictures)), rtol=1e-5)
+        expected = ClassActivation(graph.model, [last_maps(graph.layers)], method)(pictures, choose(given[0]))
+        again = explain(pictures, choose(given[0]))  # the maps of of_predictions are not used twice
+        for heat, other, repeated in zip(heats, expected, again, strict=True):
+            np.testing.assert_allclose(heat.heat, other.heat, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(repeated.heat, other.heat, rtol=1e-5, atol=1e-6)
+            assert heat.score == pytest.approx(other.score, rel=1e-5)
+
+
+def test_the_maps_are_computed_once_for_probabilities_and_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = flatten(classifier(HEAD, "softmax"))
+    explain = ClassActivation(graph.model, [last_maps(graph.layers)])
+    convolution, passes = graph.model.get_layer("maps"), []
+    call = convolution.call
+    monkeypatch.setattr(convolution, "call", lambda *given: (passes.append(1), call(*given))[1])
+    explain.of_predictions(photograph(), lambda probabilities: of_class(0, 3)[None])
+    assert passes == [1]
+
+
 def test_flips_give_the_mirrored_heat_of_the_mirrored_photograph() -> None:
     graph = flatten(flatten_head())
     explain_both = ClassActivation(graph.model, [select(graph.layers, ["maps"])[0]], flips=True)
@@ -250,15 +284,49 @@ def test_flips_give_the_mirrored_heat_of_the_mirrored_photograph() -> None:
     assert heat.score != other.score
 
 
-def test_the_heat_of_several_layers_is_the_mean_of_their_relative_heats() -> None:
+def test_the_heat_of_several_layers_is_the_mean_or_the_product_of_their_relative_heats() -> None:
     graph = flatten(with_branches(keras.layers.Add()))
     layers = select(graph.layers, ["inside", "after"])
     target = of_class(0, 2)[None]
     alone = [ClassActivation(graph.model, [layer])(photograph(), target)[0] for layer in layers]
-    (both,) = ClassActivation(graph.model, layers)(photograph(), target)
-    expected = np.mean([relative(result.heat) for result in alone], axis=0)
-    np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
-    assert both.heat.max() > 0
+    for merge, function in (("mean", np.mean), ("product", np.prod)):
+        (both,) = ClassActivation(graph.model, layers, merge=merge)(photograph(), target)
+        expected = function([relative(result.heat) for result in alone], axis=0)
+        np.testing.assert_allclose(both.heat, expected, rtol=1e-6)
+        assert both.heat.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "averaged"),
+    [
+        ([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4, activation="relu")], True),
+        ([keras.layers.Dropout(0.5), keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.5)], True),
+        ([keras.layers.Flatten()], False),
+        ([keras.layers.ReLU(), keras.layers.GlobalAveragePooling2D()], False),
+        ([keras.layers.GlobalMaxPooling2D()], False),
+    ],
+)
+def test_grad_cam_and_hires_cam_are_equal_before_global_average_pooling(
+    layers: list[keras.layers.Layer], averaged: bool
+) -> None:
+    keras.utils.set_random_seed(0)
+    start = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="maps")]
+    graph = flatten(keras.Sequential([*start, *layers, keras.layers.Dense(3, activation="softmax")]))
+    layer = select(graph.layers, ["maps"])[0]
+    assert is_averaged(graph.model, layer) is averaged
+    picture = np.random.default_rng(0).uniform(size=(1, 8, 8, 3)).astype(np.float32)
+    one, other = (explain(graph.model, layer, picture, 1, name).heat for name in ("grad_cam", "hires_cam"))
+    assert np.allclose(one, other, rtol=1e-5, atol=1e-7) is averaged
+    assert default_method(graph.model, layer) == ("grad_cam" if averaged else "hires_cam")
+
+
+def test_maps_that_are_also_used_without_pooling_are_not_averaged() -> None:
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name="maps")(inputs)
+    both = [keras.layers.GlobalAveragePooling2D()(maps), keras.layers.GlobalMaxPooling2D()(maps)]
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Concatenate()(both))
+    graph = flatten(keras.Model(inputs, outputs))
+    assert not is_averaged(graph.model, select(graph.layers, ["maps"])[0])
 
 
 def test_an_unknown_method_is_refused_with_similar_ones() -> None:

@@ -45,9 +45,9 @@ def random(seed: int, *shape: int) -> np.ndarray:
 def test_gradients_of_a_linear_net_are_its_weights() -> None:
     weights, pictures = random(0, SIDE, SIDE, 3), random(1, 2, SIDE, SIDE, 3)
     cut, targets = linear_net(weights), of_class(0, 2)[None].repeat(2, axis=0)
-    heat, scores = at_input.gradient(cut, pictures, targets, 0)
+    heat, logits = at_input.gradient(cut, pictures, targets, 0)
     np.testing.assert_allclose(heat, np.abs(weights).max(axis=-1)[None].repeat(2, axis=0), rtol=1e-6)
-    np.testing.assert_allclose(scores, (pictures * weights).sum(axis=(1, 2, 3)) + 0.5, rtol=1e-5)
+    np.testing.assert_allclose(logits[:, 0], (pictures * weights).sum(axis=(1, 2, 3)) + 0.5, rtol=1e-5)
     smooth, _ = at_input.smooth_gradient(cut, pictures, targets, 0)
     np.testing.assert_allclose(smooth, heat, rtol=1e-6)
     contributions = (weights * (pictures - pictures.mean(axis=(1, 2), keepdims=True))).sum(axis=-1)
@@ -90,9 +90,9 @@ def test_occlusion_of_a_linear_net_is_the_mean_contribution_of_the_covering_squa
     padded = np.pad(cells, 1)
     squares = np.lib.stride_tricks.sliding_window_view(padded, (2, 2)).sum(axis=(2, 3))  # 15 by 15
     expected = np.lib.stride_tricks.sliding_window_view(squares, (2, 2)).mean(axis=(2, 3))
-    heat, scores = perturbation.occlusion(linear_net(weights), picture, of_class(0, 2)[None], 0)
+    heat, logits = perturbation.occlusion(linear_net(weights), picture, of_class(0, 2)[None], 0)
     np.testing.assert_allclose(heat[0], expected, atol=1e-4)
-    assert scores[0] == pytest.approx(float((weights * picture).sum()) + 0.5, rel=1e-4)
+    assert logits[0, 0] == pytest.approx(float((weights * picture).sum()) + 0.5, rel=1e-4)
 
 
 def test_rise_is_highest_at_the_pixels_that_decide_and_zero_if_none_does() -> None:

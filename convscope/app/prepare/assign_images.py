@@ -141,11 +141,12 @@ def _splits(
 
 
 def _predefined_splits(members: Sequence[Member], groups: list[int], settings: dict[str, Any]) -> list[str]:
-    """Return the splits of the source; a missing validation or test split gets a fraction of train."""
+    """Return the splits of the source; a missing validation or test split gets its fraction of train."""
     splits = [member.split or "train" for member in members]
     missing = [split for split in SPLITS if split not in splits]
     if "train" in missing:
         raise ConvscopeError("split=predefined needs a folder named train: add one, or use split=fractions")
+    missing = [split for split in missing if settings[split]]
     if not missing:
         return splits
     fractions = " and ".join(f"split.{split}={settings[split]}" for split in missing)

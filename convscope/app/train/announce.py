@@ -7,7 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope.data.manifest import Manifest
 from convscope.data.pipeline import Batches
+from convscope.errors import MAX_LISTED, ConvscopeError
 from convscope.files import write_text
 from convscope.graph import flatten
 from convscope.images import resize, save_png
@@ -17,6 +19,29 @@ from convscope.training import memory, precision
 
 LAYERS_FILE = "layers.txt"
 MOST_LAYERS = 40  # a longer table is only written, not printed
+
+
+def check_splits(root: Path, manifest: Manifest) -> None:
+    """Check that there are images to train on; print a note about classes that have none.
+
+    Raises:
+        ConvscopeError: the train or the validation split is empty.
+    """
+    counts = manifest.counts()
+    if not counts["train"]:
+        raise ConvscopeError(f"the data set at {root} has no train images: expected them in train/CLASS")
+    if not counts["validation"]:
+        raise ConvscopeError(
+            f"the data set at {root} has no validation images, which choose the best epoch: make it again "
+            "with split.validation=0.15 overwrite=true, or add validation/CLASS to a split made by hand"
+        )
+    unseen = [name for name in manifest.classes if not counts["train"][name]]
+    if unseen:
+        more = f" and {len(unseen) - MAX_LISTED} more" if len(unseen) > MAX_LISTED else ""
+        print(
+            f"note: {root} has no train images of {', '.join(unseen[:MAX_LISTED])}{more}: the model cannot "
+            "learn such a class"
+        )
 
 
 def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batches], directory: Path) -> None:

@@ -16,7 +16,8 @@ from convscope.errors import ConvscopeError
 from convscope.files import user_path
 from convscope.models import pretrained, small_convnet
 from convscope.models.applications import application
-from convscope.models.bundle import CONTRACT_FILE, read_contract
+from convscope.models.bundle import read_contract
+from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.preprocessing import Preprocessing, by_name, resolve_preprocessing
 
 
@@ -78,9 +79,4 @@ def _preprocessing_of_file(config: PretrainedFileConfig, path: Path) -> Preproce
     """Return the preprocessing of a saved model: from the configuration, or the `model.json` beside it."""
     if config.preprocessing:
         return resolve_preprocessing(config.preprocessing, config.scale, config.offset)
-    if (path.parent / CONTRACT_FILE).is_file():
-        return read_contract(path.parent / CONTRACT_FILE).preprocessing
-    raise ConvscopeError(
-        f"unknown preprocessing for {path}: set model.preprocessing=unit_range, minus_one_to_one, caffe, "
-        "torch, none, or affine with model.scale and model.offset"
-    )
+    return read_contract(path.parent / CONTRACT_FILE).preprocessing

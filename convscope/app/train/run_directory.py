@@ -2,14 +2,17 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from convscope.app.train.announce import LAYERS_FILE
 from convscope.config import launch as configuration
 from convscope.config.schema.train import TrainConfig
 from convscope.errors import ConvscopeError
-from convscope.models.bundle import MODEL_FILE
-from convscope.models.snapshots import remove_snapshots
+from convscope.models import snapshots
+from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 from convscope.training import state
 
 CONFIG_FILE, METRICS_FILE, TENSORBOARD = "config.yaml", "metrics.json", "tensorboard"
@@ -34,7 +37,8 @@ def choose(config: TrainConfig, directory: Path) -> Path:
     """
     current_settings = settings(config)
     if config.resume and not _is_interrupted(directory, current_settings):
-        runs = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
+        found = [path.parent for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
+        runs = [run for run in found if not run.is_symlink()]  # the link `latest` is no further run
         interrupted = [run for run in runs if _is_interrupted(run, current_settings)]
         if interrupted:
             return max(interrupted, key=lambda run: (run / CONFIG_FILE).stat().st_mtime)
@@ -70,7 +74,28 @@ def clear(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
     for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
         events.unlink()
-    remove_snapshots(directory)
+    snapshots.remove_snapshots(directory)
+
+
+@contextmanager
+def without_failure(directory: Path) -> Iterator[None]:
+    """Remove the files of a training that fails before it has a model; an interrupted one can be resumed."""
+    try:
+        yield
+    except Exception:
+        if not (directory / MODEL_FILE).exists():
+            clear(directory)
+            for name in (CONFIG_FILE, CONTRACT_FILE, LAYERS_FILE):
+                (directory / name).unlink(missing_ok=True)
+            for name in ("head", snapshots.FOLDER, TENSORBOARD):
+                _remove_empty_folders(directory / name)
+        raise
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _is_interrupted(directory: Path, settings: str) -> bool:

@@ -1,7 +1,5 @@
 """Evaluate a trained model on the splits of a data set, or predict photographs without labels."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +13,10 @@ from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
 from convscope.data.changes import report_changes
-from convscope.data.manifest import Manifest, open_dataset
+from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.data.pipeline import Batches, encode_photographs, labelled_images
 from convscope.errors import ConvscopeError
-from convscope.files import user_path, write_json, write_text
+from convscope.files import csv_text, user_path, write_json, write_text
 from convscope.graph import probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
@@ -47,6 +45,23 @@ def open_data(config: DatasetConfig) -> tuple[Path, Manifest]:
         )
     report_changes(root, manifest)
     return root, manifest
+
+
+def splits_with_images(root: Path, manifest: Manifest, splits: Sequence[str]) -> list[str]:
+    """Return the splits to evaluate: those that have images; print a note about the others.
+
+    Raises:
+        ConvscopeError: none has images.
+    """
+    counts = manifest.counts()
+    filled = [split for split in splits if counts[split]]
+    empty = " and no ".join(split for split in splits if not counts[split])
+    if not filled:
+        known = ",".join(split for split in SPLITS if counts[split])
+        raise ConvscopeError(f"the data set at {root} has no {empty} images: set splits=[{known}]")
+    if empty:
+        print(f"note: the data set at {root} has no {empty} images; only {', '.join(filled)} is evaluated")
+    return filled
 
 
 def score(
@@ -110,14 +125,14 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     _refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
     batches = {
-        split.value: Batches(
-            labelled_images(root, relabelled, split.value),
+        split: Batches(
+            labelled_images(root, relabelled, split),
             size=bundle.contract.input_size,
             preprocessing=bundle.contract.preprocessing,
             batch_size=config.training.batch_size,
             binary=bundle.model.output_shape[-1] == 1,
         )
-        for split in config.splits
+        for split in splits_with_images(root, manifest, config.splits)
     }
     dataset = {"name": manifest.name, "path": str(root.resolve())}
     score(directory, replace(bundle, contract=replace(bundle.contract, dataset=dataset)), batches)
@@ -133,30 +148,25 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     """
     assert config.predict is not None
     bundle = open_checkpoint(user_path(config.predict))
-    if not config.images:
-        raise ConvscopeError("predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)")
     paths = image_paths.find(config.images)
     _refuse_to_overwrite(config, directory, PREDICTIONS)
     names = bundle.contract.class_names
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "predicted", *names, "error"])
+    table = []
     failed = 0
     for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):
         block = paths[start : start + BATCH]
         read = list(in_threads(_read, block))
         pixels = [photograph for photograph in read if not isinstance(photograph, str)]
-        rows = iter(_probabilities(bundle, pixels))
+        probabilities = iter(_probabilities(bundle, pixels))
         for path, photograph in zip(block, read, strict=True):
             if isinstance(photograph, str):
                 failed += 1
-                writer.writerow([printable(str(path)), "", *[""] * len(names), photograph])
+                table.append([printable(str(path)), "", *[""] * len(names), photograph])
             else:
-                row = next(rows)
-                writer.writerow(
-                    [printable(str(path)), names[int(row.argmax())], *[f"{value:.6f}" for value in row], ""]
-                )
-    write_text(directory / PREDICTIONS, text.getvalue())
+                row = next(probabilities)
+                numbers = [f"{value:.6f}" for value in row]
+                table.append([printable(str(path)), names[int(row.argmax())], *numbers, ""])
+    write_text(directory / PREDICTIONS, csv_text(["path", "predicted", *names, "error"], table))
     if failed == len(paths):
         raise ConvscopeError(
             f"none of the {failed} photographs could be read: see the column error in "

@@ -1,7 +1,5 @@
 """Find labels that may be wrong, with the features of the first phase."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +8,7 @@ import numpy as np
 
 from convscope.app.train.finetune import Features
 from convscope.data.label_errors import FOLDS, cross_validated, suspects
-from convscope.files import write_text
+from convscope.files import csv_text, write_text
 from convscope.names import printable
 
 FILE = "label_errors.csv"
@@ -55,17 +53,15 @@ def find_suspicions(features: Features, directory: Path) -> list[Suspicion]:
 
 
 def _write(path: Path, result: Sequence[Suspicion]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "suggested", "probability_of_label", "probability_of_suggested"])
-    for suspicion in result:
-        writer.writerow(
-            [
-                printable(str(suspicion.path)),
-                suspicion.label,
-                suspicion.suggested,
-                f"{suspicion.of_label:.6f}",
-                f"{suspicion.of_suggested:.6f}",
-            ]
-        )
-    write_text(path, text.getvalue())
+    columns = ["path", "label", "suggested", "probability_of_label", "probability_of_suggested"]
+    rows = [
+        [
+            printable(str(suspicion.path)),
+            suspicion.label,
+            suspicion.suggested,
+            f"{suspicion.of_label:.6f}",
+            f"{suspicion.of_suggested:.6f}",
+        ]
+        for suspicion in result
+    ]
+    write_text(path, csv_text(columns, rows))

@@ -10,10 +10,10 @@ import keras
 
 from convscope import run_directories
 from convscope.app.train import run_directory
-from convscope.app.train.announce import announce, draw_batch, warn_of_memory
+from convscope.app.train.announce import announce, check_splits, draw_batch, warn_of_memory
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.finetune import Features, compute_features, train_head
-from convscope.app.train.score import evaluate_run, open_data, predict_run, score
+from convscope.app.train.score import evaluate_run, open_data, predict_run, score, splits_with_images
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -24,11 +24,11 @@ from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.models.bundle import (
-    CONTRACT_FILE,
     Contract,
     read_contract,
     save_model,
 )
+from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import save_snapshot
 from convscope.parallel import interrupts_deferred
@@ -101,6 +101,7 @@ def train(config: TrainConfig, directory: Path) -> None:
         KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the run.
     """
     root, manifest = open_data(config.dataset)
+    check_splits(root, manifest)
     directory = run_directory.choose(config, directory)
     with run_directories.locked(directory):
         run_directory.check(config, directory)
@@ -121,6 +122,15 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
         _check_data_is_the_same(directory, contract, interrupted)
     if not interrupted:
         run_directory.clear(directory)
+    with run_directory.without_failure(directory):
+        _write_run(run, contract, chosen, resumes=interrupted is not None)
+    (directory / state.FILE).unlink(missing_ok=True)
+    run_directories.link_latest(directory)
+
+
+def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> None:
+    """Describe the run, train, and write the report."""
+    config, directory, built, batches = run.config, run.directory, run.built, run.batches
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     contract.write(directory)
     if config.training.epochs:
@@ -129,14 +139,13 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     if config.training.epochs:
         warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
-        features = _fit(run, chosen, resumes=interrupted is not None)
+        features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
-        held_out = {split: batches[split] for split in ("validation", "test")}
+        held_out = {split: data for split, data in batches.items() if split != "train"}
         score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
-    (directory / state.FILE).unlink(missing_ok=True)
 
 
 def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
@@ -193,7 +202,7 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
     result = {}
     augment = _augmentation(config.augmentation)
     randomness = Randomness(config.seed, augment, config.training.mixup)
-    for split in ("train", "validation", "test"):
+    for split in ("train", *splits_with_images(root, manifest, ("validation", "test"))):
         result[split] = Batches(
             labelled_images(root, manifest, split),
             size=built.input_size,

@@ -1,7 +1,5 @@
 """Write the report of a training run, and the table of its predictions."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 
 from convscope.app.thumbnails import thumbnails
 from convscope.app.train.suspicious_labels import Suspicion
-from convscope.files import write_text
+from convscope.files import csv_text, write_text
 from convscope.models.bundle import Contract, versions
 from convscope.names import printable
 from convscope.render.thumbnail import Thumbnail, file_address
@@ -34,15 +32,13 @@ def write_predictions(
     path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], names: Sequence[str]
 ) -> None:
     """Write a CSV file with split, path, true and predicted class, and the probability of each class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["split", "path", "true", "predicted", *names])
+    rows = []
     for split, scores in scored.items():
-        rows = zip(paths[split], scores.labels, scores.predicted, scores.probabilities, strict=True)
-        for file, truth, predicted, probabilities in rows:
+        images = zip(paths[split], scores.labels, scores.predicted, scores.probabilities, strict=True)
+        for file, truth, predicted, probabilities in images:
             numbers = [f"{value:.6f}" for value in probabilities]
-            writer.writerow([split, printable(str(file)), names[truth], names[predicted], *numbers])
-    write_text(path, text.getvalue())
+            rows.append([split, printable(str(file)), names[truth], names[predicted], *numbers])
+    write_text(path, csv_text(["split", "path", "true", "predicted", *names], rows))
 
 
 def write(

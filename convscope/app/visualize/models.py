@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope import names
+from convscope import names, run_directories
 from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.graph import Layer
-from convscope.models.bundle import MODEL_FILE, ModelBundle, find_last_run
+from convscope.models.bundle import ModelBundle
+from convscope.models.checkpoint_files import MODEL_FILE, find_last_run, is_run_directory
 from convscope.models.opening import (
-    is_run_directory,
     open_application,
     open_checkpoint,
     with_fresh_weights,
@@ -76,7 +77,7 @@ def open_models(config: VisualizeConfig) -> Models:
     states: dict[str, ModelState] = {}  # by title
     snapshots: dict[Path, list[tuple[str, Snapshot]]] = {}  # of each run, with the title
     for entry, title in zip(config.compare, titles, strict=True):
-        path = Path(entry).expanduser()
+        path = user_path(entry)
         if is_snapshot(path):
             snapshots.setdefault(path.parent.parent, []).append((title, _snapshot(path)))
         else:
@@ -94,7 +95,7 @@ def _open_one(config: VisualizeConfig) -> ModelBundle:
     """Open the model of `application`, of `checkpoint`, or of the last run under `outputs/`."""
     if config.application:
         return open_application(config.application, config.weights, config)
-    checkpoint = Path(config.checkpoint).expanduser() if config.checkpoint else find_last_run(Path("outputs"))
+    checkpoint = user_path(config.checkpoint) if config.checkpoint else find_last_run(Path("outputs"))
     return open_checkpoint(checkpoint, config)
 
 
@@ -109,13 +110,13 @@ def _open(entry: str, config: VisualizeConfig) -> ModelBundle:
         return _open_one(config)
     if entry == RANDOM:  # the first model with trained weights is opened once more
         trained = next(other for other in config.compare if other != RANDOM)
-        path = Path(trained).expanduser()
+        path = user_path(trained)
         if is_snapshot(path):
             trained = str(path.parent.parent / MODEL_FILE)
         return with_fresh_weights(_open(trained, config), config.seed)
-    path = Path(entry).expanduser()
+    path = user_path(entry)
     reading: Reading = config
-    others = [Path(other).expanduser() for other in config.compare if other not in (RANDOM, APPLICATION)]
+    others = [user_path(other) for other in config.compare if other not in (RANDOM, APPLICATION)]
     if is_run_directory(path) and (config.application or not all(map(is_run_directory, others))):
         reading = Reading(allow_code=config.allow_code)  # the other options describe models without a run
     return open_checkpoint(path, reading)
@@ -127,7 +128,7 @@ def _title(entry: str, config: VisualizeConfig) -> str:
         return str(config.application)
     if entry == RANDOM:
         return RANDOM
-    path = Path(entry).expanduser().absolute()
+    path = run_directories.follow_latest(user_path(entry).absolute())
     if is_snapshot(path):
         return f"{names.printable(path.parent.parent.name)} epoch {snapshot_at(path).epoch}"
     return names.printable(

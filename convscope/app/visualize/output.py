@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -156,6 +157,14 @@ class RunOutput:
             target.parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).replace(target)
         _delete(self.directory, earlier - set(new))
+
+    def discard(self) -> None:
+        """Delete the files of a run that failed before its first picture."""
+        _delete(self.folder, _listed(self.folder))
+        folders = [path for path in self.folder.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for folder in [*sorted(folders, reverse=True), self.folder]:
+            with suppress(OSError):  # it has other files
+                folder.rmdir()
 
 
 def command() -> str:

@@ -18,9 +18,8 @@ def photograph_artifacts(run: Run) -> Iterator[Artifact]:
     """Yield each photograph of the run as the page shows it."""
     for photograph in run.opened_photographs:
         path = f"{PHOTOGRAPHS}/{photograph.key}.jpg"
-        height, width = photograph.size
         about = {"view": "photograph", **photograph.provenance}
-        title, caption = photograph.name, f"{width}×{height}"
+        title, caption = photograph.name, photograph.description
         content = encode_picture(path, photograph.small, title=title, caption=caption, provenance=about)
         size = (photograph.small.shape[0], photograph.small.shape[1])
         yield Artifact(
@@ -42,6 +41,7 @@ def write(run: Run, views: Sequence[ViewConfig]) -> None:
                     scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
                     truth=photograph.truth,
                     sections=_sections(views, artifacts),
+                    note=photograph.description if photograph.video else "",
                 )
             )
     others = [artifact for artifact in run.output.artifacts if artifact.photograph is None]

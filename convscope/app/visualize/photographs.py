@@ -1,4 +1,7 @@
-"""The photographs of a run: find them, decode them once, and encode them for each model."""
+"""The photographs of a run: find them, decode them once, and encode them for each model.
+
+A video takes part as a photograph: its frame in the middle. The view class_activation also draws the video.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +11,8 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.data.image_paths import find
-from convscope.data.manifest import ImageRecord
+from convscope.data.training_data import TrainingData
+from convscope.decode_video import Video, is_video, open_video
 from convscope.errors import ConvscopeError
 from convscope.files import sha256
 from convscope.models.bundle import ModelBundle
@@ -18,16 +22,18 @@ LONGEST = 640  # pixels of a photograph's longer side in the run directory and b
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph of the run.
+    """A photograph of the run, or a video as the frame in its middle.
 
     Attributes:
         path: the file.
         key: the name of its folders in the run directory, unique in the run.
         sha256: the hash of the file.
-        truth: its true class, or None if it is unknown.
+        truth: its true class, from the data set of the model or from the name of its folder; None if it is
+            unknown.
         size: height and width of the file in pixels.
         small: uint8 (height, width, 3), no side longer than 640 pixels.
         resized: uint8 (height, width, 3) at the input size of the models.
+        video: the video, or None for a photograph.
     """
 
     path: Path
@@ -37,6 +43,7 @@ class Photograph:
     size: tuple[int, int]
     small: np.ndarray
     resized: np.ndarray
+    video: Video | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -48,9 +55,18 @@ class Photograph:
         """The name of the file; bytes that are not UTF-8 are escaped."""
         return names.printable(self.path.name)
 
+    @property
+    def description(self) -> str:
+        """Width and height, and for a video the number of frames and their rate."""
+        height, width = self.size
+        if self.video is None:
+            return f"{width}×{height}"
+        frames, rate = self.video.count, float(self.video.rate)
+        return f"the frame in the middle of a video, {width}×{height}, {frames} frames, {rate:.4g} per second"
+
     def fit(self, longest: int) -> np.ndarray:
         """Decode the file again; return the picture with no side longer than `longest` pixels."""
-        return images.fit_within(decode.load(self.path), longest)
+        return images.fit_within(_pixels(self.path, self.video), longest)
 
 
 def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray:
@@ -58,56 +74,67 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
     return bundle.contract.preprocessing.encode(np.stack([photograph.resized for photograph in photographs]))
 
 
-def open_photographs(
-    patterns: Sequence[str], bundle: ModelBundle, dataset: tuple[Path, list[ImageRecord]]
-) -> list[Photograph]:
+def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: TrainingData) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
     All photographs are decoded here, so that unreadable ones are reported before drawing begins.
 
     Args:
-        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `dataset`.
+        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `data`. Files may be
+            videos.
         bundle: the model; the photographs are resized to its input size.
-        dataset: folder and images of the model's data set; they also give the true classes.
+        data: the model's data set; it also gives the true classes.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read.
     """
-    root, records = dataset
+    root, records = data.root, data.images
     if patterns:
-        paths = find(patterns)
+        paths = find(patterns, videos=True)
     else:
         first = {record.label: record for record in reversed(records) if record.split == "test"}
         paths = [root / first[label].path for label in sorted(first)]
     if not paths:
         raise ConvscopeError(
-            f"no photographs: images=[] selects test images of the training data, but {root} has none; set "
-            "images=FILES"
+            "no photographs: images=[] selects test images of the data set of the training, "
+            f"{f'but {root} has none' if data.manifest else data.place}; set images=FILES"
         )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
+    classes = set(bundle.contract.class_names)
     truths |= {record.sha256: record.label for record in records if record.sha256}
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
     errors: list[decode.DecodeError] = []
     for path, key in zip(paths, keys, strict=True):
         try:
-            pixels = decode.load(path)
+            video = open_video(path) if is_video(path) else None
+            pixels = _pixels(path, video)
         except decode.DecodeError as error:
             errors.append(error)
             continue
-        digest = sha256(path)
+        digest, folder = sha256(path), path.absolute().parent.name
         photographs.append(
             Photograph(
                 path=path,
                 key=key,
                 sha256=digest,
-                truth=truths.get(digest, truths.get(path.resolve())),
+                truth=truths.get(digest, truths.get(path.resolve(), folder if folder in classes else None)),
                 size=(pixels.shape[0], pixels.shape[1]),
                 small=images.fit_within(pixels, LONGEST),
                 resized=images.resize(pixels, *bundle.contract.input_size),
+                video=video,
             )
         )
     if errors:
-        more = f", and {len(errors) - 1} more cannot be read" if len(errors) > 1 else ""
-        raise ConvscopeError(f"{errors[0]}{more}, of {len(paths)}: remove damaged files from images")
+        if len(paths) == 1:
+            raise ConvscopeError(f"{errors[0]}: set images to another file")
+        raise ConvscopeError(
+            f"{errors[0]}; {len(errors)} of {len(paths)} photographs cannot be read: remove damaged files "
+            "from images"
+        )
     return photographs
+
+
+def _pixels(path: Path, video: Video | None) -> np.ndarray:
+    """Return a photograph, or the frame in the middle of a video."""
+    return decode.load(path) if video is None else video.middle()

@@ -12,7 +12,8 @@ from convscope.data.pipeline import LabelledImages
 from convscope.data.training_data import TrainingData, reference_images, training_data
 from convscope.errors import ConvscopeError
 from convscope.graph import of_each_class
-from convscope.models.bundle import MODEL_FILE, ModelBundle
+from convscope.models.bundle import ModelBundle
+from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.models.sequence import Models
 from convscope.models.states import open_snapshots
 from convscope.vis.model_difference import MapCorrelation
@@ -39,8 +40,7 @@ class Run:
     @cached_property
     def photographs(self) -> list[Photograph]:
         """The photographs of `images`, or one test image of each class."""
-        bundle, data = self.models.last, self.training_data
-        return open_photographs(self.config.images, bundle, (data.root, data.images))
+        return open_photographs(self.config.images, self.models.last, self.training_data)
 
     @property
     def opened_photographs(self) -> list[Photograph]:

@@ -29,12 +29,16 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         _announce(run)
         run.output.begin([view.settings for view in views])
         _draw_into(run, views)
+        run_directories.link_latest(directory)
     print(f"written: {directory / PAGE}")
     return directory / PAGE
 
 
 def _draw_into(run: Run, views: Sequence[View]) -> None:
-    """Draw all views; after Ctrl-C or an error, the page shows the pictures drawn so far."""
+    """Draw all views; after Ctrl-C or an error, the page shows the pictures drawn so far.
+
+    If an error occurs before the first picture of a view, nothing is kept.
+    """
     try:
         _draw(run, views)
     except KeyboardInterrupt:
@@ -42,7 +46,10 @@ def _draw_into(run: Run, views: Sequence[View]) -> None:
         shown = run.output.folder / PAGE
         raise KeyboardInterrupt(f"interrupted: {shown} shows the pictures drawn so far") from None
     except Exception:
-        _write_page(run, views)
+        if any(artifact.view != PHOTOGRAPHS for artifact in run.output.artifacts):
+            _write_page(run, views)
+        else:
+            run.output.discard()
         raise
     run.output.finish()
 

@@ -29,9 +29,11 @@ class DatasetConfig:
     """The settings that all data sets share."""
 
     name: str | None = option(
-        None, "name of the data set and of its folder in dataset.root; null: the name of the source"
+        None,
+        "name of the data set and of its folder in dataset.root; null: the name of the source",
+        heading="Data set",
     )
-    root: str = option("data", "folder that contains the data sets")
+    root: str = option("data", "folder that contains the data sets", heading="Data set")
     classes: list[str] = option([], "stage 1: the classes to use, in this order; []: all, sorted")
     fold: int | None = option(None, "stage 2: the fold to validate on, 0 to split.folds - 1")
 
@@ -73,6 +75,8 @@ class ProceduralConfig(DatasetConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
+        if self.name is None:
+            raise ConvscopeError("dataset.name=null: expected the name of the data set")
         check_range("dataset.images_per_class", self.images_per_class, 3, 100_000)
         check_range("dataset.image_size", self.image_size, 32, 2048)
         check_range("dataset.difficulty", self.difficulty, 0, 1)
@@ -84,9 +88,13 @@ class PhotographsConfig(DatasetConfig):
     """Photographs; their class comes from the folder, from a pattern on the path, or from a table."""
 
     class_pattern: str | None = option(
-        None, "regular expression on the path, whose first group is the class; null: the folder is the class"
+        None,
+        "regular expression on the path, whose first group is the class; null: the folder is the class",
+        heading="Data set",
     )
-    labels: str | None = option(None, "CSV file with the columns path and class, instead of folders")
+    labels: str | None = option(
+        None, "CSV file with the columns path and class, instead of folders", heading="Data set"
+    )
 
     def __post_init__(self) -> None:
         """Check that only one source of the class is given."""
@@ -101,7 +109,9 @@ class PhotographsConfig(DatasetConfig):
 class FolderConfig(PhotographsConfig):
     """Any folder of photographs."""
 
-    source: str | None = option(None, "stage 1: the folder; it contains one folder of images per class")
+    source: str | None = option(
+        None, "stage 1: the folder; it contains one folder of images per class", heading="Data set"
+    )
 
     def __post_init__(self) -> None:
         """Name the data set after the folder."""
@@ -113,7 +123,9 @@ class FolderConfig(PhotographsConfig):
 class KaggleConfig(PhotographsConfig):
     """A Kaggle data set or competition."""
 
-    kaggle: str | None = option(None, "stage 1: OWNER/NAME of a data set, or NAME of a competition")
+    kaggle: str | None = option(
+        None, "stage 1: OWNER/NAME of a data set, or NAME of a competition", heading="Data set"
+    )
     max_gigabytes: float = option(100.0, "maximum size of the unpacked archive")
 
     def __post_init__(self) -> None:
@@ -127,9 +139,11 @@ class KaggleConfig(PhotographsConfig):
 class InspectConfig:
     """The limits for rejected images and for near duplicates."""
 
-    min_size: int = option(16, "smallest accepted width and height in pixels")
+    min_size: int = option(16, "smallest accepted width and height in pixels", heading="Inspection")
     near: int = option(
-        6, "near duplicates differ in at most this many of 64 bits of their pHash; -1: equal files only"
+        6,
+        "near duplicates differ in at most this many of 64 bits of their pHash; -1: equal files only",
+        heading="Inspection",
     )
 
     def __post_init__(self) -> None:
@@ -143,7 +157,9 @@ class SplitConfig:
     """The settings that all splits share."""
 
     link: Link = option(
-        Link.auto, "copy, hardlink, symlink, or auto: a hard link if the file system supports it, else a copy"
+        Link.auto,
+        "copy, hardlink, symlink, or auto: a hard link if the file system supports it, else a copy",
+        heading="Split",
     )
 
 
@@ -151,14 +167,16 @@ class SplitConfig:
 class FractionsConfig(SplitConfig):
     """A random split by fractions, stratified by class; duplicates stay in one split."""
 
-    validation: float = option(0.15, "fraction of each class for validation")
-    test: float = option(0.2, "fraction of each class for test, see split.of")
+    validation: float = option(0.15, "fraction of each class for validation", heading="Split")
+    test: float = option(0.2, "fraction of each class for test, see split.of", heading="Split")
     of: SplitOf = option(
         SplitOf.remainder, "split.test is a fraction of the total, or of the remainder without validation"
     )
-    seed: int = option(0, "random seed of the split")
+    seed: int = option(0, "random seed of the split", heading="Split")
     folds: int = option(
-        0, "number K of cross-validation folds, without the test split; train.py dataset.fold=0 to K-1"
+        0,
+        "number K of cross-validation folds, without the test split; train.py dataset.fold=0 to K-1",
+        heading="Split",
     )
 
     def __post_init__(self) -> None:
@@ -205,5 +223,5 @@ class PrepareConfig:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     inspect: InspectConfig = field(default_factory=InspectConfig)
-    overwrite: bool = option(False, "replace a data set with the same name and other settings")
+    overwrite: bool = option(False, "replace a data set with the same name and other settings", heading="Run")
     debug: bool = option(False, "show a traceback with an error")

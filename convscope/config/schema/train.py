@@ -8,7 +8,8 @@ from omegaconf import MISSING
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
-from convscope.models.head_settings import Head, OutputSettings
+from convscope.models.application_names import check_application
+from convscope.models.head_settings import MAX_UNITS, Head, OutputSettings
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
@@ -40,7 +41,7 @@ class ModelConfig(OutputSettings):
     """The options that all networks share."""
 
     input_size: int | None = option(
-        None, "width and height of the input in pixels; null: the default of the network"
+        None, "width and height of the input in pixels; null: the default of the network", heading="Model"
     )
     preprocessing: str | None = option(
         None, "none, unit_range, minus_one_to_one, caffe or torch; null: the default of the network"
@@ -66,9 +67,9 @@ class SmallConvnetConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check the ranges, and that the last feature map is not empty."""
         super().__post_init__()
-        check_range("model.units", self.units, 1)
+        check_range("model.units", self.units, 1, MAX_UNITS)
         for width in self.widths:
-            check_range("model.widths", width, 1)
+            check_range("model.widths", width, 1, MAX_UNITS)
         if self.input_size is None:
             raise ConvscopeError(
                 "model.input_size=null: this network has no default size; expected a size in pixels"
@@ -87,22 +88,29 @@ class SmallConvnetConfig(ModelConfig):
 class PretrainedConfig(Head, ModelConfig):
     """A pretrained trunk with a new head."""
 
-    trainable: str = option("all", "all, head, or the name of the first trainable layer")
+    trainable: str = option("all", "all, head, or the name of the first trainable layer", heading="Model")
 
 
 @dataclass
 class KerasApplicationConfig(PretrainedConfig):
     """A classifier of keras.applications."""
 
-    application: str = option(MISSING, "name in keras.applications, for example ResNet50V2")
-    weights: str | None = option("imagenet", "weights of the trunk: imagenet, null (random), or a file")
+    application: str = option(MISSING, "name in keras.applications, for example ResNet50V2", heading="Model")
+    weights: str | None = option(
+        "imagenet", "weights of the trunk: imagenet, null (random), or a file", heading="Model"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the name of the application."""
+        super().__post_init__()
+        check_application(self.application)
 
 
 @dataclass
 class PretrainedFileConfig(PretrainedConfig):
     """The trunk of a saved model."""
 
-    file: str = option(MISSING, "a .keras or .h5 file")
+    file: str = option(MISSING, "a .keras or .h5 file", heading="Model")
     cut: str | None = option(
         None, "name of the layer that the head is added to; null: the last layer with feature maps"
     )
@@ -194,7 +202,7 @@ class Precision(StrEnum):
 class TrainingConfig(OptimizationSettings):
     """The training loop."""
 
-    batch_size: int = option(32, "images per step")
+    batch_size: int = option(32, "images per step", heading="Training")
     class_weights: bool = option(False, "weight the loss so that all classes count equally")
     mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
     precision: Precision = option(
@@ -230,21 +238,33 @@ class TrainConfig:
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     callbacks: list[Callbacks] = option(
-        [], "snapshots: also save the weights of each epoch, for views=[evolution] of visualize.py"
+        [],
+        "snapshots: also save the weights of each epoch, for views=[evolution] of visualize.py",
+        heading="Training",
     )
     snapshots: SnapshotsConfig = field(default_factory=SnapshotsConfig)
-    seed: int = option(0, "seed of initial weights, order, augmentation and dropout")
+    seed: int = option(0, "seed of initial weights, order, augmentation and dropout", heading="Training")
     logger: Logger = option(
         Logger.none, "tensorboard: also write events to tensorboard/ in the run directory"
     )
-    evaluate: str | None = option(None, "instead of training: evaluate this run on dataset")
+    evaluate: str | None = option(
+        None, "instead of training: evaluate this run on dataset", heading="Use a trained model"
+    )
     splits: list[Split] = option(
         [Split.validation, Split.test], "splits of dataset to evaluate with evaluate=RUN"
     )
-    predict: str | None = option(None, "instead of training: predict the classes of images with this run")
-    images: list[str] = option([], "photographs for predict=RUN: files, folders, globs or @LIST.txt")
-    resume: bool = option(False, "resume the last interrupted run with these settings")
-    overwrite: bool = option(False, "replace the model in the run directory")
+    predict: str | None = option(
+        None,
+        "instead of training: predict the classes of images with this run",
+        heading="Use a trained model",
+    )
+    images: list[str] = option(
+        [],
+        "photographs for predict=RUN: files, folders, globs or @LIST.txt",
+        heading="Use a trained model",
+    )
+    resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
+    overwrite: bool = option(False, "replace the model in the run directory", heading="Run")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
@@ -252,6 +272,7 @@ class TrainConfig:
         check_range("seed", self.seed, 0, 2**32 - 1)
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
+        self._check_purpose()
         if not self.training.epochs and not self.finetune.head_epochs:
             raise ConvscopeError(
                 "training.epochs=0 trains no epoch: expected training.epochs=1 or more, or finetune=two_phase"
@@ -265,4 +286,19 @@ class TrainConfig:
             raise ConvscopeError(
                 "finetune=two_phase needs a pretrained model, but model=small_convnet is set: choose another "
                 "model, or finetune=one_phase"
+            )
+
+    def _check_purpose(self) -> None:
+        """Check that the settings belong to one of training, evaluation and prediction."""
+        if self.predict is not None and self.evaluate is not None:
+            raise ConvscopeError(
+                f"predict={self.predict} and evaluate={self.evaluate} are both set: expected one of them"
+            )
+        if self.predict is not None and not self.images:
+            raise ConvscopeError(
+                "predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)"
+            )
+        if self.images and self.predict is None:
+            raise ConvscopeError(
+                f"images=[{','.join(self.images)}] is for predict=RUN: set predict=RUN, or remove images"
             )

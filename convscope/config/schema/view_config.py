@@ -13,7 +13,8 @@ class ViewConfig:
     """Base class of the settings of a view. A subclass declares the view and lists its options.
 
     An option with the metadata `single=True` applies to one model only. An option with `placeholders=(…)` is
-    a pattern of a file name below the run directory, for example `filters/{layer}.png`.
+    a pattern of a file name below the run directory, for example `filters/{layer}.png`; `suffixes=(…)` are
+    the endings that it may have, `.png` and `.jpg` by default.
 
     Attributes:
         name: the name in `views=[…]`, of the group of options and of the folder in the run directory.
@@ -39,7 +40,10 @@ class ViewConfig:
         for option in fields(self):
             if "placeholders" in option.metadata:
                 check_pattern(
-                    f"{self.name}.{option.name}", getattr(self, option.name), option.metadata["placeholders"]
+                    f"{self.name}.{option.name}",
+                    getattr(self, option.name),
+                    option.metadata["placeholders"],
+                    option.metadata.get("suffixes", (".png", ".jpg")),
                 )
 
     @property
@@ -61,7 +65,9 @@ class ViewConfig:
                 yield f"{self.name}.{option.name}", value
 
 
-def check_pattern(key: str, pattern: str, placeholders: tuple[str, ...]) -> None:
+def check_pattern(
+    key: str, pattern: str, placeholders: tuple[str, ...], suffixes: tuple[str, ...] = (".png", ".jpg")
+) -> None:
     """Raise ConvscopeError unless a pattern is a path below the run directory with known placeholders."""
     given = f"{key}={pattern}"
     for placeholder in re.findall(r"\{(.*?)\}", pattern):
@@ -69,8 +75,8 @@ def check_pattern(key: str, pattern: str, placeholders: tuple[str, ...]) -> None
             raise ConvscopeError(
                 f"{given}: unknown placeholder {{{placeholder}}}; expected {_in_braces(placeholders)}"
             )
-    if not pattern.endswith((".png", ".jpg")):
-        raise ConvscopeError(f"{given}: expected a name that ends in .png or .jpg")
+    if not pattern.endswith(suffixes):
+        raise ConvscopeError(f"{given}: expected a name that ends in {' or '.join(suffixes)}")
     if set(pattern.split("/")) & {"", ".", ".."} or re.search(r'[\x00-\x1f<>:"|?*\\]', pattern):
         raise ConvscopeError(f"{given}: expected a path below the run directory, for example maps/x.png")
 

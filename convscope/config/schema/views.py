@@ -1,5 +1,6 @@
 """The settings of the views of stage 3, and the table of all views."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,13 @@ class Order(StrEnum):
     mean = "mean"
 
 
+class Merge(StrEnum):
+    """How the heatmaps of several layers become one."""
+
+    mean = "mean"
+    product = "product"
+
+
 class Animation(StrEnum):
     """The file format of an animation."""
 
@@ -65,17 +73,44 @@ class ClassActivationConfig(ViewConfig):
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
 
-    method: str = option(
-        "grad_cam",
-        "at the layer: grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the "
-        "class), finer_cam (against the nearest classes), score_cam; at the input: gradient, "
-        "gradient_times_input, smooth_gradient, integrated_gradients, occlusion, rise",
+    method: str | None = option(
+        None,
+        "null: grad_cam before global average pooling, else hires_cam. At the layer: grad_cam, "
+        "grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the class), finer_cam "
+        "(against the nearest classes), score_cam. At the input: gradient, gradient_times_input, "
+        "smooth_gradient, integrated_gradients, occlusion, rise",
     )
-    layer: str | None = option(
-        None, "the layer whose feature maps are weighted; null selects the last one before the head"
+    layer: list[str] = option(
+        [],
+        "the layer whose feature maps are weighted, or several; [] selects the last one before the head",
+        heading="Views",
     )
-    class_name: str | None = option(None, "the class to explain; null selects the predicted class")
-    color_map: str = option("inferno", "a colour map of Matplotlib")
+    merge: Merge = option(
+        Merge.mean, "how the maps of several layers, each divided by its maximum, are merged: mean or product"
+    )
+    classes: list[str] = option(
+        ["predicted", "true"],
+        "what to explain: predicted, true, a class or its index, top:3, all, or a difference such as "
+        "daisy-dandelion or predicted-true",
+        heading="Views",
+    )
+    flips: bool = option(False, "average with the heatmap of the mirrored photograph")
+    color_map: str = option("inferno", "a colour map of Matplotlib; maps with a sign use blue, white, red")
+    alpha: float = option(0.7, "opacity of the heatmap on the photograph where it is highest, 0 to 1")
+    scale: float = option(1.0, "factor of the size of the pictures, for slides and print", single=True)
+    file: str = option(
+        "class_activation/{photograph}/{class}.png",
+        "file name of the figure of photograph, heatmap, both and a colour bar; .png, .svg or .pdf",
+        placeholders=("photograph", "class"),
+        suffixes=(".png", ".svg", ".pdf"),
+        single=True,
+    )
+    every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
+    smoothing: float = option(
+        0.0,
+        "videos: the share of the previous value in probabilities and maps, 0 to below 1; 0 shows each frame "
+        "on its own",
+    )
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap on top of the photograph",
@@ -87,6 +122,23 @@ class ClassActivationConfig(ViewConfig):
         placeholders=("photograph", "class"),
         single=True,
     )
+    array_file: str = option(
+        "class_activation/{photograph}/{class}.npy",
+        "file name of the heatmap as numbers, float32, at the resolution of the method",
+        placeholders=("photograph", "class"),
+        suffixes=(".npy",),
+        single=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("class_activation.alpha", self.alpha, 0, 1)
+        check_range("class_activation.scale", self.scale, 0.1, 10)
+        check_range("class_activation.every", self.every, 1)
+        check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
+        if not self.classes:
+            raise ConvscopeError("class_activation.classes=[]: expected for example [predicted,true]")
 
 
 @dataclass
@@ -101,6 +153,7 @@ class ActivationsConfig(ViewConfig):
         [],
         "paths, globs, type:Conv2D, indices, slices, last_conv, every:10; [] selects all convolutions, "
         "poolings and dense layers",
+        heading="Views",
     )
     normalize: Normalize = option(
         Normalize.channel,
@@ -129,6 +182,7 @@ class ActivationsConfig(ViewConfig):
     animate: list[Animation] = option(
         [],
         "gif, mp4: also animate the grids by depth and, with channels=true, the channels of each layer",
+        heading="Views",
         single=True,
     )
     rate: float = option(
@@ -173,7 +227,7 @@ class ActivationsConfig(ViewConfig):
         _check_canvas("activations.canvas", self.canvas, (0, 1, 2), narrowest=320)
         _check_canvas("activations.channel_canvas", self.channel_canvas, (0, 2), narrowest=100)
         check_range("activations.batch", self.batch, 1)
-        ordered = len(self.range) == 2 and self.range[0] < self.range[1]
+        ordered = len(self.range) == 2 and -math.inf < self.range[0] < self.range[1] < math.inf
         if (self.normalize is Normalize.range) != bool(self.range) or (self.range and not ordered):
             raise ConvscopeError(
                 f"activations.normalize={self.normalize} and activations.range={self.range}: expected "
@@ -229,8 +283,10 @@ class FiltersConfig(ViewConfig):
         "the filter does not respond to its pattern."
     )
 
-    layers: list[str] = option([], "paths or globs; [] selects four convolutions across the depth")
-    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all")
+    layers: list[str] = option(
+        [], "paths or globs; [] selects four convolutions across the depth", heading="Views"
+    )
+    limit: int = option(64, "number of filters of each layer, the first ones; 0 draws all", heading="Views")
     size: int = option(128, "width and height of a pattern in pixels")
     steps: int = option(64, "steps of gradient ascent")
     file: str = option(
@@ -243,6 +299,27 @@ class FiltersConfig(ViewConfig):
         check_range("filters.limit", self.limit, 0)
         check_range("filters.size", self.size, 16, 1024)
         check_range("filters.steps", self.steps, 1)
+
+
+@dataclass
+class GalleryConfig(ViewConfig):
+    """Class activation of the photographs of a split that the model is surest and least sure of."""
+
+    name = "gallery"
+    title = "Gallery"
+    drawn_by = f"{_VIEWS}.gallery:GalleryView"
+    intro = (
+        "The photographs of splits that the model is surest and least sure of, with class activation. Its "
+        "method, layer and colours are those of class_activation."
+    )
+    max_models = 1
+
+    count: int = option(4, "photographs of each kind and class")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        super().__post_init__()
+        check_range("gallery.count", self.count, 1, 20)
 
 
 @dataclass
@@ -308,6 +385,6 @@ VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (
         LayersConfig, ClassActivationConfig, ActivationsConfig, EvolutionConfig, FiltersConfig,
-        ExamplesConfig, ComparisonConfig,
+        ExamplesConfig, GalleryConfig, ComparisonConfig,
     )
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.errors import ConvscopeError, unknown
+from convscope.models.application_names import check_application
 from convscope.models.reading import Reading
 from convscope.options import check_range, option
 
@@ -19,10 +20,10 @@ class SourceConfig:
     """The model to open."""
 
     checkpoint: str | None = option(
-        None, "a run directory, or a .keras, .h5 or .hdf5 file; null selects the last run"
+        None, "a run directory, or a .keras, .h5 or .hdf5 file; null selects the last run", heading="Model"
     )
     application: str | None = option(
-        None, "instead of checkpoint: a classifier of keras.applications, for example VGG16"
+        None, "instead of checkpoint: a classifier of keras.applications, for example VGG16", heading="Model"
     )
     weights: str | None = option("imagenet", "weights of the application: imagenet, null (random), or a file")
 
@@ -34,6 +35,8 @@ class CheckpointConfig(Reading, SourceConfig):
     def __post_init__(self) -> None:
         """Check that the options are known and belong together."""
         super().__post_init__()
+        if self.application is not None:
+            check_application(self.application)
         if self.checkpoint and self.application:
             raise ConvscopeError("checkpoint and application are both set: expected one of them")
 
@@ -43,7 +46,10 @@ class VisualizeConfig(CheckpointConfig):
     """Settings of stage 3. `visualize_schema` adds a group of options for each view."""
 
     images: list[str] = option(
-        [], "photographs, folders, globs, @LIST.txt; [] selects one test image of each class"
+        [],
+        "photographs or videos, folders, globs, @LIST.txt; [] selects one test image of each class; views "
+        "draw the frame in the middle of a video, and class_activation also draws the whole video",
+        heading="Page",
     )
     splits: list[str] = option(
         ["train"],
@@ -54,14 +60,16 @@ class VisualizeConfig(CheckpointConfig):
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
         "what to draw; also examples, and evolution for a run with callbacks=[snapshots]",
+        heading="Page",
     )
     compare: list[str] = option(
         [],
         "several models side by side: runs, files, snapshots of a run, application (the model of the option "
         "application), random (the first of the other models with untrained weights)",
+        heading="Model",
     )
     seed: int = option(0, "seed of the initial noise of gradient ascent, and of random weights")
-    overwrite: bool = option(False, "replace the page in an existing run directory")
+    overwrite: bool = option(False, "replace the page in an existing run directory", heading="Page")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:

@@ -17,8 +17,8 @@ def gradient(
     K. Simonyan, A. Vedaldi and A. Zisserman, Deep Inside Convolutional Networks: Visualising Image
     Classification Models and Saliency Maps (2013).
     """
-    gradients, scores = cut.at_input(inputs, targets)
-    return np.abs(gradients).max(axis=-1), scores
+    gradients, logits = cut.at_input(inputs, targets)
+    return np.abs(gradients).max(axis=-1), logits
 
 
 def gradient_times_input(
@@ -29,8 +29,8 @@ def gradient_times_input(
     A. Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating Activation
     Differences (2016).
     """
-    gradients, scores = cut.at_input(inputs, targets)
-    return (gradients * (inputs - baseline(inputs))).sum(axis=-1), scores
+    gradients, logits = cut.at_input(inputs, targets)
+    return (gradients * (inputs - baseline(inputs))).sum(axis=-1), logits
 
 
 def smooth_gradient(
@@ -49,7 +49,7 @@ def smooth_gradient(
         noise = rng.normal(0, 1, inputs.shape[1:]) * NOISE * span
         gradients, _ = cut.at_input((inputs + noise).astype(np.float32), targets)
         total += np.abs(gradients)
-    return (total / SAMPLES).max(axis=-1), (cut.logits(inputs) * targets).sum(axis=1)
+    return (total / SAMPLES).max(axis=-1), cut.logits(inputs)
 
 
 def integrated_gradients(
@@ -69,7 +69,7 @@ def integrated_gradients(
         gradients, _ = cut.at_input((start + share * (inputs - start)).astype(np.float32), targets)
         total += gradients
     heat = (total / STEPS * (inputs - start)).sum(axis=-1)
-    return heat, (cut.logits(inputs) * targets).sum(axis=1)
+    return heat, cut.logits(inputs)
 
 
 def completeness_error(

@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.special
 
-from convscope.graph import Layer, before_activation
+from convscope.graph import Layer, activation_of, before_activation, of_each_class
 from convscope.vis.gradients import compiled as as_graph
 from convscope.vis.gradients import value_and_gradient
 from convscope.vis.tensor_graph import others_needed
@@ -34,52 +35,80 @@ class CutModel:
         self._trunk = keras.Model(model.inputs[0], cut)
         self._head = keras.Model(cut, logits)
         self._whole = keras.Model(model.inputs[0], logits)
-        self.logit_count = int(logits.shape[-1])
+        self._activation = activation_of(model.outputs[0])
+        self._known: tuple[np.ndarray, list[Any]] | None = None  # inputs with their maps
         wrap: Callable[..., Any] = as_graph if compiled else lambda function: function
         self._run = wrap(lambda inputs: keras.ops.cast(self._whole(inputs, training=False), "float32"))
+        self._to_maps = wrap(lambda inputs: keras.tree.flatten(self._trunk(inputs, training=False)))
+        self._of_maps = wrap(lambda cut: keras.ops.cast(self._head(cut, training=False), "float32"))
+        self._from_maps = wrap(self._differentiate_from_maps)
         self._at_maps = wrap(self._differentiate_at_maps)
         self._at_input = wrap(self._differentiate_at_input)
 
-    def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 (batch, logits), of inputs (batch, height, width, channels)."""
+    def logits(self, inputs: np.ndarray, *, keep_maps: bool = False) -> np.ndarray:
+        """Return the logits, float32 (batch, logits), of inputs (batch, height, width, channels).
+
+        With `keep_maps`, a call of `at_maps` with the same array, the next one, uses the maps of this call.
+        """
+        if keep_maps:
+            maps = self._to_maps(keras.ops.convert_to_tensor(inputs))
+            self._known = inputs, maps
+            return np.asarray(self._of_maps(maps))
         return np.asarray(self._run(keras.ops.convert_to_tensor(inputs)))
 
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, float64 (batch, classes), for logits (batch, logits)."""
+        if self._activation == "softmax":
+            return scipy.special.softmax(logits.astype(np.float64), axis=-1)
+        is_sigmoid = self._activation == "sigmoid"
+        return of_each_class(scipy.special.expit(logits.astype(np.float64)) if is_sigmoid else logits)
+
     def at_maps(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the maps, the gradients of the scores at the maps, and the scores.
+        """Return the maps, the gradients of the scores at the maps, and the logits.
 
         Args:
             inputs: preprocessed pictures, float32 (batch, height, width, channels).
             targets: float32 (batch, logits).
 
         Returns:
-            float64 (batch, h, w, c), the same shape, and float64 (batch,).
+            float64 (batch, h, w, c), the same shape, and (batch, logits).
         """
-        maps, gradients, scores = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
-        return _double(maps), _double(gradients), _double(scores)
+        known, self._known = self._known, None  # used once: the weights may change later
+        if known is not None and known[0] is inputs:
+            maps, gradients, logits = self._from_maps(known[1], keras.ops.convert_to_tensor(targets))
+        else:
+            maps, gradients, logits = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
+        return _double(maps), _double(gradients), _double(logits)
 
     def at_input(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of the scores at the inputs, float64 like `inputs`, and the scores."""
-        gradients, scores = self._at_input(*map(keras.ops.convert_to_tensor, (inputs, targets)))
-        return _double(gradients), _double(scores)
+        """Return the gradients of the scores at the inputs, of their shape, and the logits; both float64."""
+        gradients, logits = self._at_input(*map(keras.ops.convert_to_tensor, (inputs, targets)))
+        return _double(gradients), _double(logits)
 
     def _differentiate_at_maps(self, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
-        maps, *others = keras.tree.flatten(self._trunk(inputs, training=False))
+        return self._differentiate_from_maps(keras.tree.flatten(self._trunk(inputs, training=False)), targets)
 
-        def score(point: Any) -> Any:
-            return _scores(self._head([point, *others], training=False), targets)
-
-        value, gradient = value_and_gradient(score, maps)
-        return maps, gradient, value
+    def _differentiate_from_maps(self, cut: list[Any], targets: Any) -> tuple[Any, Any, Any]:
+        maps, *others = cut
+        gradient, logits = _of_scores(
+            lambda point: self._head([point, *others], training=False), maps, targets
+        )
+        return maps, gradient, logits
 
     def _differentiate_at_input(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
-        value, gradient = value_and_gradient(
-            lambda point: _scores(self._whole(point, training=False), targets), inputs
-        )
-        return gradient, value
+        return _of_scores(lambda point: self._whole(point, training=False), inputs, targets)
 
 
-def _scores(logits: Any, targets: Any) -> Any:
-    return keras.ops.sum(keras.ops.cast(logits, "float32") * targets, axis=-1)
+def _of_scores(function: Callable[[Any], Any], point: Any, targets: Any) -> tuple[Any, Any]:
+    """Return the gradient of the scores at `point`, and the logits, which the function returns."""
+    logits = []
+
+    def score(value: Any) -> Any:
+        logits.append(keras.ops.cast(function(value), "float32"))
+        return logits[0] * targets  # the gradient is that of the sum
+
+    _, gradient = value_and_gradient(score, point)
+    return gradient, logits[0]
 
 
 def _double(tensor: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from convscope.vis.class_activation.weightings import Weighting
 BATCH = 16  # photographs in one forward pass
 
 # A function of a cut model, inputs float32 (batch, height, width, channels), targets float32 (batch, logits)
-# and a seed. It returns the heat, float64 (batch, h, w), and the scores, float64 (batch,).
+# and a seed. It returns the heat, float64 (batch, h, w), and the logits, (batch, logits).
 Attribution = Callable[[CutModel, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -40,25 +41,30 @@ class Method:
     unit: str = ""
     depends_on_class: bool = True
 
+    def unit_at(self, layers: int) -> str:
+        """Return the unit at a number of layers: the maps of several layers are divided by their maximum."""
+        return self.unit if self.at_input or layers == 1 else ""
+
 
 @dataclass(frozen=True)
 class Heatmap:
     """The evidence for a score at each position.
 
     `heat`, float32 (height, width), is 0 or more for methods at maps. `score` is the score of the photograph:
-    the logit of a class, or the difference of two.
+    the logit of a class, or the difference of two. `logits`, float (logits,), are those of the photograph.
     """
 
     heat: np.ndarray
     score: float
+    logits: np.ndarray
 
 
 def _weighted(
     cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int, *, weighting: Weighting
 ) -> tuple[np.ndarray, np.ndarray]:
-    maps, gradients, scores = cut.at_maps(inputs, targets)
+    maps, gradients, logits = cut.at_maps(inputs, targets)
     heats = [weightings.heat(*pair, weighting) for pair in zip(maps, gradients, strict=True)]
-    return np.stack(heats), scores
+    return np.stack(heats), logits
 
 
 def _finer(
@@ -67,8 +73,7 @@ def _finer(
     """Apply Grad-CAM to the difference from the nearest classes; see `targets.against_nearest`."""
     logits = cut.logits(inputs)
     against = np.stack([against_nearest(*pair) for pair in zip(targets, logits, strict=True)])
-    heats, _ = _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
-    return heats, (logits * targets).sum(axis=1)
+    return _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
 
 
 def at_maps(
@@ -110,6 +115,7 @@ class ClassActivation:
         layers: Sequence[Layer],
         method: str = "grad_cam",
         *,
+        merge: str = "mean",
         flips: bool = False,
         seed: int = 0,
         compiled: bool = False,
@@ -118,9 +124,10 @@ class ClassActivation:
 
         Args:
             model: a flat classifier with one input.
-            layers: layers with feature maps; methods at the input ignore them. With several layers, the heat
-                is the mean of their heats, each divided by its maximum.
+            layers: layers with feature maps; methods at the input ignore them.
             method: a name in `METHODS`.
+            merge: "mean" or "product" of the heats of several layers, each divided by its maximum. The
+                product keeps what all layers agree on.
             flips: whether to average with the heat of the mirrored photograph.
             seed: seed of methods with random numbers.
             compiled: see `CutModel`.
@@ -131,6 +138,7 @@ class ClassActivation:
         if method not in METHODS:
             raise unknown("class_activation.method", method, METHODS)
         self.method, self._flips, self._seed = METHODS[method], flips, seed
+        self._merge: Any = {"mean": np.mean, "product": np.prod}[merge]
         cut_at = layers[:1] if self.method.at_input else layers
         self._cuts = [CutModel(model, layer, compiled=compiled) for layer in cut_at]
 
@@ -146,31 +154,52 @@ class ClassActivation:
             result += self._batch(inputs[first : first + BATCH], targets[first : first + BATCH])
         return result
 
+    def of_predictions(self, inputs: np.ndarray, choose: Callable[[np.ndarray], np.ndarray]) -> list[Heatmap]:
+        """Return the heatmap of each photograph, for targets that depend on the probabilities.
+
+        A method at the maps of a layer computes these maps once, for the probabilities and for the heat.
+
+        Args:
+            inputs: as above, at most `BATCH` pictures.
+            choose: a function of the probabilities of the classes, float64 (batch, classes), that returns the
+                targets, float32 (batch, logits).
+        """
+        logits = self._cuts[0].logits(inputs, keep_maps=not self.method.at_input)
+        return self._batch(inputs, choose(self.probabilities(logits)))
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 (batch, logits)."""
+        batches = (inputs[first : first + BATCH] for first in range(0, len(inputs), BATCH))
+        return np.concatenate([self._cuts[0].logits(batch) for batch in batches])
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, float64 (batch, classes), for logits (batch, logits)."""
+        return self._cuts[0].probabilities(logits)
+
     def _batch(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
         results = [self._at_layer(cut, inputs, targets) for cut in self._cuts]
-        of_layers, scores = [heats for heats, _ in results], results[0][1]
+        of_layers, logits = [heats for heats, _ in results], results[0][1]
         return [
-            Heatmap(_merged(of_photograph).astype(np.float32), float(score))
-            for *of_photograph, score in zip(*of_layers, scores, strict=True)
+            Heatmap(self._merged(of_photograph).astype(np.float32), float(row @ target), row)
+            for *of_photograph, row, target in zip(*of_layers, logits, targets, strict=True)
         ]
 
     def _at_layer(
         self, cut: CutModel, inputs: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        heats, scores = self.method.attribute(cut, inputs, targets, self._seed)
+        heats, logits = self.method.attribute(cut, inputs, targets, self._seed)
         if self._flips:
             mirrored = np.ascontiguousarray(inputs[:, :, ::-1])
             of_mirrored, _ = self.method.attribute(cut, mirrored, targets, self._seed)
             heats = (heats + of_mirrored[:, :, ::-1]) / 2
-        return heats, scores
+        return heats, logits
 
-
-def _merged(heats: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean of the heats at several layers, each divided by its maximum; a single heat as it is."""
-    if len(heats) == 1:
-        return heats[0]
-    height, width = np.max([heat.shape for heat in heats], axis=0)
-    return np.mean([stretch(relative(heat), height, width) for heat in heats], axis=0)
+    def _merged(self, heats: Sequence[np.ndarray]) -> np.ndarray:
+        """Return one heat for those at several layers; a single heat stays as it is."""
+        if len(heats) == 1:
+            return heats[0]
+        height, width = np.max([heat.shape for heat in heats], axis=0)
+        return self._merge([stretch(relative(heat), height, width) for heat in heats], axis=0)
 
 
 def relative(heat: np.ndarray) -> np.ndarray:

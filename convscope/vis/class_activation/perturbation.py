@@ -27,9 +27,9 @@ def score_cam(
     H. Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks (2020),
     algorithm 1. The limit of the channels is that of Faster-Score-CAM.
     """
-    maps, _, scores = cut.at_maps(inputs, targets)
+    maps, _, logits = cut.at_maps(inputs, targets)
     heats = [_score_cam(cut, *each) for each in zip(inputs, maps, targets, strict=True)]
-    return np.stack(heats), scores
+    return np.stack(heats), logits
 
 
 def _score_cam(cut: CutModel, picture: np.ndarray, maps: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -61,9 +61,10 @@ def occlusion(
 
     M. D. Zeiler and R. Fergus, Visualizing and Understanding Convolutional Networks (2014).
     """
-    scores = (cut.logits(inputs) * targets).sum(axis=1)
+    logits = cut.logits(inputs)
+    scores = (logits * targets).sum(axis=1)
     heats = [_occlusion(cut, *each) for each in zip(inputs, targets, scores, strict=True)]
-    return np.stack(heats), scores
+    return np.stack(heats), logits
 
 
 def _occlusion(cut: CutModel, picture: np.ndarray, target: np.ndarray, score: float) -> np.ndarray:
@@ -107,7 +108,7 @@ def rise(cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int) -> t
 
         scores = _scores(cut, shown, MASKS, target)
         heats.append(np.tensordot(scores - scores.mean(), masks, 1) / (MASKS * KEPT))
-    return np.stack(heats), (cut.logits(inputs) * targets).sum(axis=1)
+    return np.stack(heats), cut.logits(inputs)
 
 
 def _random_masks(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -9,9 +9,10 @@ from convscope import images
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.view import View
 from convscope.config.schema.views import Animation
+from convscope.ffmpeg import program
 from convscope.render.animation import Frames, gif
 from convscope.render.artifact import Artifact, Role
-from convscope.render.video import mp4, program
+from convscope.render.video import mp4
 
 if TYPE_CHECKING:
     from convscope.app.visualize.views.activations.drawing import ActivationsView

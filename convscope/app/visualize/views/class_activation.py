@@ -1,24 +1,32 @@
-"""The class activation view: the positions of a photograph that are evidence for a class."""
+"""The class activation view: the positions of a photograph that raise the score of a class."""
 
+import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from convscope import images, names
-from convscope.app.visualize.photographs import Photograph, encode
+from convscope.app.visualize.photographs import LONGEST, Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer
+from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
+from convscope.render.heat import HeatScale
+from convscope.render.heat_figure import HeatFigure
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
-from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
-from convscope.vis.class_activation.targets import of_class
+from convscope.vis.class_activation.head_kind import default_method, is_averaged
+from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap
+from convscope.vis.class_activation.targets import Target, resolve
 from convscope.vis.layer_selection import last_maps, select, without_maps
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
@@ -26,157 +34,254 @@ _KEY = "class_activation.layer"
 
 
 class ClassActivationView(View[ClassActivationConfig]):
-    """Draws class activation: overlay and heatmap of one model, or a sheet with several models."""
+    """Draws class activation: figure, overlay and heatmap of one model, or a sheet with several models."""
 
     def __init__(self, run: Run, settings: ClassActivationConfig) -> None:
-        """Check layer and class; raise ConvscopeError if a model does not have them."""
+        """Check layers, classes and method; raise ConvscopeError if a model does not have them."""
         super().__init__(run, settings)
-        _check_classes(run.models[:], settings.class_name)
-        self.layer = _layer_to_explain(run.models.first.layers, settings.layer)
-        matches = run.models.counterparts([self.layer], _KEY)
-        if settings.method not in METHODS:
-            raise unknown("class_activation.method", settings.method, METHODS)
+        _check_classes(run.models[:], settings.classes)
+        first = run.models.first
+        self.layers = layers_to_explain(first.layers, settings.layer)
+        matches = run.models.counterparts(self.layers, _KEY)
+        self.name = chosen_method(settings, first, self.layers)
+        self.method = METHODS[self.name]
+        self.unit = self.method.unit_at(len(self.layers))
         self._activations = [
-            ClassActivation(state.bundle.model, match, settings.method, seed=run.config.seed)
+            opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
         classes = run.models.last.contract.class_names  # some may differ only in case
-        self.class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
+        self._class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
 
     def draw(self) -> Iterator[Artifact]:
         """Yield the pictures of each photograph."""
         for photograph in self.photographs:
             scores = [self.run.probabilities(photograph, state.bundle) for state in self.run.models]
-            if len(scores) == 1:
-                for label, role in self._classes(scores[0], photograph.truth).items():
-                    yield from self._single(photograph, label, role)
-            else:
-                yield self._side_by_side(photograph, scores)
+            targets = resolve(self.settings.classes, scores[-1], photograph.truth)
+            heats = self._heats(photograph, targets)
+            for index, target in enumerate(targets):
+                if len(scores) == 1:
+                    yield from self._single(photograph, target, heats[0][index], scores[0])
+                else:
+                    yield self._side_by_side(photograph, target, [of[index] for of in heats], scores)
+        yield from draw_videos(self, self.name, self.layers)
 
-    @property
-    def _method(self) -> str:
-        """The name of the method, for captions."""
-        return METHODS[self.settings.method].title
-
-    def _classes(self, scores: dict[str, float], truth: str | None) -> dict[str, str]:
-        """Return the class to explain and its role: the chosen one, or the predicted and the true one."""
-        if self.settings.class_name is not None:
-            return {self.settings.class_name: "chosen"}
-        predicted = max(scores, key=lambda name: scores[name])
-        classes = {predicted: "predicted"}
-        if truth in scores and truth != predicted:
-            classes[str(truth)] = "true"
-        return classes
-
-    def _heats(self, photograph: Photograph, label: str) -> list[Heatmap]:
-        """Return the class activation of each model."""
+    def _heats(self, photograph: Photograph, targets: Sequence[Target]) -> list[list[Heatmap]]:
+        """Return the heatmaps of each model and, in it, of each target."""
         heats = []
         for state, activation in zip(self.run.models, self._activations, strict=True):
-            index = state.bundle.contract.class_names.index(label)
-            target = of_class(index, state.bundle.model.output_shape[-1])
-            heats += activation(encode([photograph], state.bundle), target[None])
+            bundle = state.bundle
+            classes, logits = bundle.contract.class_names, int(bundle.model.output_shape[-1])
+            weights = [target.weights(classes, logits) for target in targets]
+            inputs = encode([photograph], bundle).repeat(len(targets), axis=0)
+            heats.append(activation(inputs, np.stack(weights)) if targets else [])
         return heats
 
-    def _single(self, photograph: Photograph, label: str, role: str) -> Iterator[Artifact]:
-        """Yield the heatmap on top of the photograph, and the heatmap alone."""
-        (activation,) = self._heats(photograph, label)
-        small, color_map = photograph.small, self.settings.color_map
-        heat = images.stretch(relative(activation.heat), *small.shape[:2])
-        strongest = float(activation.heat.max())
-        height, width = activation.heat.shape
-        caption = (
-            f"{self._method} at {self.layer.path}, {height}×{width} positions; logit {activation.score:.2f}. "
+    def _single(
+        self, photograph: Photograph, target: Target, heatmap: Heatmap, scores: dict[str, float]
+    ) -> Iterator[Artifact]:
+        """Yield overlay, figure, heatmap and numbers of one target."""
+        scale = HeatScale.of(heatmap.heat, self.settings.color_map)
+        pixels = self._pixels(photograph)
+        heat, overlay = scale.paint(heatmap.heat, pixels, self.settings.alpha)
+        caption = f"{self._how(heatmap)}; {_score(target, heatmap)}. {self._range(heatmap, scale)}"
+        about = self._about(target, scale) | {"score": heatmap.score}
+        title = f"{target.role}: {target.title}"
+        fields = {"photograph": photograph.key, "class": self._file_part(target)}
+        options = ("overlay_file", "file", "heatmap_file", "array_file")
+        paths = dict(zip(options, [self.file_name(option, **fields) for option in options], strict=True))
+        shown: dict[str, Any] = {"photograph": photograph, "about": about}
+        text: dict[str, Any] = {"title": title, "caption": caption}
+        yield self.picture(paths["overlay_file"], overlay, role=Role.overlay, **text, **shown)
+        yield self.picture(paths["heatmap_file"], heat, role=Role.link, **text, **shown)
+        figure = HeatFigure(
+            photograph=pixels,
+            heat=[(self.method.title, heat), (f"{target.title} ({_probability(target, scores)})", overlay)],
+            heading=_heading(photograph, scores),
+            title=photograph.name,
+            color_map=scale.color_map,
+            ends=scale.ends if scale.highest > 0 else None,
+            unit=self.unit or "relative",
+            note=caption,
         )
-        if strongest > 0:
-            caption += f"Maximum: {strongest:.3g} (logit)."
-        else:
-            caption += "No positive evidence for this class: the map is zero."
-        about = self._about(label, "own maximum", strongest) | {"score": activation.score}
-        pictures = {
-            "overlay_file": images.overlay(small, heat, color_map),
-            "heatmap_file": images.colorize(np.round(heat * 255).astype(np.uint8), color_map),
-        }
-        fields = {"photograph": photograph.key, "class": self.class_files[label]}
-        paths = [self.file_name(option, **fields) for option in pictures]  # check both before writing one
-        for path, pixels, shown in zip(paths, pictures.values(), (Role.overlay, Role.link), strict=True):
-            yield self.picture(
-                path,
-                pixels,
-                title=f"{role}: {label}",
-                caption=caption,
-                photograph=photograph,
-                role=shown,
-                about=about,
-            )
+        yield self._figure(paths["file"], figure, **text, **shown)
+        array = io.BytesIO()
+        np.save(array, heatmap.heat, allow_pickle=False)
+        numbers = self.file(paths["array_file"], array.getvalue(), **shown)
+        yield replace(numbers, title=title, role=Role.link)
 
-    def _side_by_side(self, photograph: Photograph, scores: Sequence[dict[str, float]]) -> Artifact:
+    def _figure(self, path: str, figure: HeatFigure, *, title: str, caption: str, **shown: Any) -> Artifact:
+        suffix = path.rpartition(".")[2]
+        content = figure.draw(suffix, self.settings.scale)
+        if suffix == "png":
+            pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+            return self.picture(path, pixels, title=title, caption=caption, role=Role.link, **shown)
+        return replace(self.file(path, content, **shown), title=title, caption=caption, role=Role.link)
+
+    def _side_by_side(
+        self,
+        photograph: Photograph,
+        target: Target,
+        heatmaps: Sequence[Heatmap],
+        scores: Sequence[dict[str, float]],
+    ) -> Artifact:
         """Return a sheet with the photograph and the overlay of each model, all heatmaps on one scale."""
-        last, titles = scores[-1], self.run.models.titles
-        label = self.settings.class_name or max(last, key=lambda name: last[name])
-        activations = self._heats(photograph, label)
-        strongest = [float(activation.heat.max()) for activation in activations]
-        highest = max(strongest)
-        color_map, small = self.settings.color_map, photograph.fit(_SIDE)
-        heats = [
-            images.stretch(activation.heat / (highest or 1), *small.shape[:2]) for activation in activations
-        ]
-        pictures = [small, *(images.overlay(small, heat, color_map) for heat in heats)]
+        titles = self.run.models.titles
+        scale = HeatScale.of(np.stack([_flat(heatmap.heat) for heatmap in heatmaps]), self.settings.color_map)
+        small = photograph.fit(_SIDE)
+        overlays = [scale.paint(heatmap.heat, small, self.settings.alpha)[1] for heatmap in heatmaps]
         columns = [
-            f"{title}\n{100 * score[label]:.1f} %, up to {value:.3g}"
-            for title, score, value in zip(titles, scores, strongest, strict=True)
+            f"{title}\n{_probability(target, score)}, up to {heatmap.heat.max():.3g}"
+            for title, score, heatmap in zip(titles, scores, heatmaps, strict=True)
         ]
-        how = "chosen" if self.settings.class_name else f"predicted by {titles[-1]}"
+        how = f"predicted by {titles[-1]}" if target.role == "predicted" else target.role
         subtitle = (
-            f"{label} ({how}): {self._method} at {self.layer.path}, all models on one scale. Below each "
+            f"{target.title} ({how}): {self._where()}, all models on one scale. Below each "
             "title: probability and maximum of the map"
         )
-        tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in pictures]
-        scale = Scale(color_map, ("0", f"{highest / 2:.3g}", f"{highest:.3g}"))
-        strip = Strip(tiles, ["photograph", *columns], "class activation", subtitle, scale)
-        about = self._about(label, "all models on one scale", highest) | {
-            "probability": [score[label] for score in scores],
-            "score": [activation.score for activation in activations],
-            "highest": strongest,
+        tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in [small, *overlays]]
+        low, high = scale.ends
+        labels = (f"{low:.3g}", f"{(low + high) / 2:.3g}", f"{high:.3g}")
+        strip = Strip(
+            tiles, ["photograph", *columns], "class activation", subtitle, Scale(scale.color_map, labels)
+        )
+        about = self._about(target, scale) | {
+            "normalize": "all models on one scale",
+            "probability": [score[target.name] for score in scores],
+            "score": [heatmap.score for heatmap in heatmaps],
+            "highest": [float(heatmap.heat.max()) for heatmap in heatmaps],
         }
-        fields = {"photograph": photograph.key, "class": self.class_files[label]}
+        fields = {"photograph": photograph.key, "class": self._file_part(target)}
         path = self.file_name("overlay_file", **fields)
         return strip_picture(self, path, strip, photograph, about, numbered=False)
 
-    def _about(self, label: str, normalize: str, highest: float) -> dict[str, Any]:
+    def _pixels(self, photograph: Photograph) -> np.ndarray:
+        """Return the photograph at the size of the overlay; larger files give more detail."""
+        if self.settings.scale == 1:
+            return photograph.small
+        height, width = (round(side * self.settings.scale) for side in photograph.small.shape[:2])
+        return images.resize(photograph.fit(round(LONGEST * self.settings.scale)), height, width)
+
+    def _where(self) -> str:
+        if self.method.at_input:
+            return self.method.title
+        layers = " and ".join(layer.path for layer in self.layers)
+        return f"{self.method.title} at {layers}"
+
+    def _how(self, heatmap: Heatmap) -> str:
+        """Return the method, with what it depends on and with the methods that it is equal to."""
+        height, width = heatmap.heat.shape
+        text = f"{self._where()}, {height}×{width} positions"
+        averaged = len(self.layers) == 1 and is_averaged(self.run.models.first.model, self.layers[0])
+        if averaged and self.name in ("grad_cam", "hires_cam"):
+            other = METHODS["hires_cam" if self.name == "grad_cam" else "grad_cam"].title
+            text += f" (before average pooling, {other} is the same)"
+        if not self.method.depends_on_class:
+            text += ", which does not depend on the class"
+        return text
+
+    def _range(self, heatmap: Heatmap, scale: HeatScale) -> str:
+        """Return the sentence on the maximum of the map, or on why it is zero."""
+        unit = f" ({self.unit})" if self.unit else ", of which only ratios have a meaning"
+        if heatmap.heat.max() > 0:
+            sign = f", minimum {heatmap.heat.min():.3g}" if scale.has_sign else ""
+            return f"Maximum: {heatmap.heat.max():.3g}{sign}{unit}."
+        reason = ": the weighted sum of the maps is zero or negative everywhere" * (not self.method.at_input)
+        return f"No position raises this score{reason}."
+
+    def _about(self, target: Target, scale: HeatScale) -> dict[str, Any]:
         return {
-            "method": self.settings.method,
-            "layer": self.layer.path,
-            "class": label,
-            "value_range": [0.0, highest],
-            "color_map": self.settings.color_map,
-            "normalize": normalize,
+            "method": self.name,
+            "layer": [layer.path for layer in self.layers] if len(self.layers) > 1 else self.layers[0].path,
+            "class": target.title,
+            "value_range": list(scale.ends),
+            "color_map": scale.color_map,
+            "normalize": "own maximum",
         }
 
+    def _file_part(self, target: Target) -> str:
+        """Return the class for a file name."""
+        one = self._class_files[target.name]
+        return one if target.other is None else f"{one}_minus_{self._class_files[target.other]}"
 
-def _layer_to_explain(layers: Sequence[Layer], name: str | None) -> Layer:
-    """Return the layer to explain; raise ConvscopeError unless `name` is one layer with feature maps."""
+
+def _heading(photograph: Photograph, scores: dict[str, float]) -> str:
+    """Return the predicted and the true class with their probabilities."""
+    predicted = max(scores, key=lambda name: scores[name])
+    text = f"predicted: {predicted} {scores[predicted]:.1%}"
+    if photograph.truth in scores:
+        text += f"    true: {photograph.truth} {scores[str(photograph.truth)]:.1%}"
+    return text
+
+
+def _score(target: Target, heatmap: Heatmap) -> str:
+    kind = "logit" if target.other is None else "difference of the logits"
+    return f"{kind} {heatmap.score:.2f}"
+
+
+def _probability(target: Target, scores: dict[str, float]) -> str:
+    text = f"{100 * scores[target.name]:.1f} %"
+    return text if target.other is None else f"{text} − {100 * scores[target.other]:.1f} %"
+
+
+def _flat(heat: np.ndarray) -> np.ndarray:
+    """Return the minimum and the maximum of a heatmap."""
+    return np.array([heat.min(), heat.max()])
+
+
+def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: Sequence[Layer]) -> str:
+    """Return the name of the method; raise ConvscopeError if it does not exist."""
+    name = settings.method or default_method(bundle.model, layers[-1])
+    if name not in METHODS:
+        raise unknown("class_activation.method", name, METHODS)
+    return name
+
+
+def opened(
+    settings: ClassActivationConfig,
+    bundle: ModelBundle,
+    layers: Sequence[Layer],
+    seed: int,
+    *,
+    compiled: bool = False,
+) -> ClassActivation:
+    """Return the class activation of a model with these settings; see `ClassActivation`."""
+    return ClassActivation(
+        bundle.model,
+        layers,
+        chosen_method(settings, bundle, layers),
+        merge=settings.merge.value,
+        flips=settings.flips,
+        seed=seed,
+        compiled=compiled,
+    )
+
+
+def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
+    """Return the layers to explain; raise ConvscopeError if one has no feature maps."""
     last = last_maps(layers)
-    selected = select(layers, [name]) if name else [last]
-    if len(selected) > 1:
-        raise ConvscopeError(
-            f"class_activation.layer={name} selects {len(selected)} layers: expected one, for example "
-            f"{last.path}"
-        )
-    layer = selected[0]
-    if not layer.has_maps:
-        raise without_maps(layer, f"set class_activation.layer to a convolution, for example {last.path}")
-    return layer
+    selected = select(layers, patterns) if patterns else [last]
+    for layer in selected:
+        if not layer.has_maps:
+            raise without_maps(layer, f"set class_activation.layer to a convolution, for example {last.path}")
+    return selected
 
 
-def _check_classes(states: Sequence[ModelState], class_name: str | None) -> None:
-    """Raise ConvscopeError unless the class to explain is a class of every model."""
+def _check_classes(states: Sequence[ModelState], choices: Sequence[str]) -> None:
+    """Raise ConvscopeError unless the classes to explain are classes of every model."""
+    last = states[-1].bundle.contract.class_names
     for state in states:
         classes = state.bundle.contract.class_names
-        if class_name is not None and class_name not in classes:
-            raise unknown("class" if len(states) == 1 else f"class of {state.title}", class_name, classes)
-        if class_name is None and set(classes) != set(states[-1].bundle.contract.class_names):
+        try:
+            resolve(choices, dict.fromkeys(classes, 0.0), None)
+        except ConvscopeError as error:
+            raise ConvscopeError(f"{state.title}: {error}" if len(states) > 1 else str(error)) from None
+    for state in states:
+        classes = state.bundle.contract.class_names
+        named = all(choice in classes and choice in last for choice in choices)
+        if set(classes) != set(last) and not named:
             raise ConvscopeError(
                 f"{state.title} and {states[-1].title} have different classes: set "
-                "class_activation.class_name to a class of both, or remove class_activation from views"
+                "class_activation.classes to classes of both, or remove class_activation from views"
             )

@@ -1,0 +1,23 @@
+"""Checks of the files that stage 3 reads, before the import of TensorFlow, which takes seconds."""
+
+from pathlib import Path
+
+from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
+from convscope.data import image_paths
+from convscope.files import user_path
+from convscope.models.checkpoint_files import check_weights_file, find_last_run, find_model_file
+
+
+def check_inputs(config: VisualizeConfig) -> None:
+    """Raise ConvscopeError if a checkpoint, a file of weights or a photograph is missing."""
+    for entry in config.compare:
+        if entry not in (RANDOM, APPLICATION) and not entry.endswith(".npz"):  # a snapshot
+            find_model_file(user_path(entry))
+    if config.application:
+        if config.weights not in (None, "imagenet"):
+            check_weights_file(user_path(str(config.weights)))
+    elif config.checkpoint:
+        find_model_file(user_path(config.checkpoint))
+    elif not config.compare:
+        find_last_run(Path("outputs"))
+    image_paths.find(config.images, videos=True)
