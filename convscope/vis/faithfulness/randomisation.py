@@ -16,7 +16,9 @@ from convscope.vis.faithfulness.scores import spearman
 STAGES = 6  # numbers of randomised layers, at equal distances up to all
 UNCHANGED = 0.9  # a map with a higher correlation after the randomisation of all layers does not change
 BINS = 100  # of the histogram whose entropy is the complexity of a map
-_NOISE = (keras.layers.Dropout, keras.layers.GaussianDropout, keras.layers.GaussianNoise)
+_NOISE = (
+    keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout, keras.layers.GaussianNoise,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
