@@ -63,16 +63,16 @@ def in_processes(
 def _map(pool: Executor, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield the results; if the caller stops early (Ctrl-C), cancel the items that have not been started."""
     try:
-        with _interrupts_deferred(), _interrupts_blocked():
+        with interrupts_deferred(), _interrupts_blocked():
             results = pool.map(work, items)
         yield from results
     finally:
-        with _interrupts_deferred():
+        with interrupts_deferred():
             pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _interrupts_deferred() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[None]:
     """Handle Ctrl-C at the end of the block: a pool whose start or end is interrupted never ends."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
         yield

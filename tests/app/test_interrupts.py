@@ -1,17 +1,19 @@
-"""Ctrl-C while stage 1 works in several processes, sent by the operating system to all of them."""
+"""Ctrl-C while stage 1 works in several processes, and at the end of stage 2."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from convscope.images import save_png
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Outcome
 
 LIMIT = 120  # seconds; a command that does not end would wait for ever
 
@@ -53,3 +55,24 @@ def test_two_interrupts_end_stage_1(tmp_path: Path, phase: str, pause: float) ->
     assert process.returncode == 128 + signal.SIGINT
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == "interrupted: nothing was written"
+
+
+def test_ctrl_c_after_the_results_are_written_says_so(
+    command: Callable[..., Outcome], trained_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset = keras.utils.clear_session
+
+    def reset_with_interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+        reset()
+
+    monkeypatch.setattr(keras.utils, "clear_session", reset_with_interrupt)
+    given = [
+        f"predict={trained_folder / 'donor'}",
+        f"images={trained_folder / 'photos'}",
+        "hydra.run.dir=out",
+    ]
+    done = command("train", *given)
+    assert done.status == 130
+    assert done.err.splitlines()[-1] == "interrupted after the end of the run"
+    assert Path("out/predictions.csv").is_file()

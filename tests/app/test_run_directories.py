@@ -51,9 +51,11 @@ def test_a_directory_is_locked_until_the_end_of_its_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()  # nothing was written
 
 
-def test_stage_3_locks_its_directory_before_it_loads_a_model(command: Callable[..., Outcome]) -> None:
-    Path("broken.keras").write_bytes(b"no model")
+def test_stage_3_locks_its_directory_before_it_loads_a_model(
+    command: Callable[..., Outcome], trained_folder: Path
+) -> None:
     with run_directories.locked(Path("out")):
-        given = ["checkpoint=broken.keras", "preprocessing=caffe", "class_names=[a,b]", "hydra.run.dir=out"]
+        given = [f"checkpoint={trained_folder / 'donor'}", "views=[layers]", "hydra.run.dir=out"]
         refused = command("visualize", *given)
     assert refused.err.startswith("error: another run is writing to")
+    assert not refused.out  # no description of the model

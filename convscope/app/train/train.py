@@ -32,6 +32,7 @@ from convscope.models.bundle import (
 from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import save_snapshot
+from convscope.parallel import interrupts_deferred
 from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
 from convscope.render import figure
@@ -62,6 +63,7 @@ def run(config: TrainConfig, directory: Path) -> None:
     At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
     a sweep runs in the same process.
     """
+    interrupted = False
     try:
         with deterministic_ops(config.training.deterministic):
             if not (config.predict or config.evaluate):
@@ -69,8 +71,21 @@ def run(config: TrainConfig, directory: Path) -> None:
                 return
             with run_directories.locked(directory):
                 (predict_run if config.predict else evaluate_run)(config, directory)
+    except KeyboardInterrupt:  # the process ends; a second Ctrl-C during the reset would replace the message
+        interrupted = True
+        raise
     finally:
-        keras.utils.clear_session()
+        if not interrupted:
+            _reset_keras()
+
+
+def _reset_keras() -> None:
+    """Reset the global state of Keras; handle Ctrl-C afterwards, because callbacks would ignore it."""
+    try:
+        with interrupts_deferred():
+            keras.utils.clear_session()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted after the end of the run") from None
 
 
 def train(config: TrainConfig, directory: Path) -> None:
