@@ -86,6 +86,7 @@ def run_script(script: str, *arguments: str) -> int:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+            patch.setattr(sys, "unraisablehook", sys.unraisablehook)  # a script sets its own
             # Hydra composes the configuration once more, only to read hydra.mode, which is None here.
             patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
             GlobalHydra.instance().clear()

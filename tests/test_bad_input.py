@@ -344,7 +344,7 @@ VISUALIZE = [
     ),
     (
         "checkpoint=runs/a images=empty",
-        "no images in folder empty: expected .avif, .bmp, .gif, .jp2, .jpeg, .jpg, .pgm, .png, .ppm, …",
+        "no images in folder empty: expected .3gp, .avi, .avif, .bmp, .flv, .gif, .jp2, .jpeg, .jpg, …",
     ),
     (
         "checkpoint=runs/a images=@none.txt",
@@ -361,7 +361,7 @@ VISUALIZE = [
     ("images=[a.png", "the list images=[a.png has no closing bracket: expected KEY=[FIRST,SECOND,…]"),
     (
         "views=[pictures]",
-        "no view 'pictures': did you mean filters? Expected one of layers, class_activation, …",
+        "no view 'pictures': did you mean filters or faithfulness? Expected one of layers, …",
     ),
     (
         "activations.canvas=300",

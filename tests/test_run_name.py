@@ -16,7 +16,7 @@ FOLDER = "dataset=folder"
 def name_of_run(stage: str, *given: str) -> str:
     """Return the name of the run directory without the date and the time."""
     GlobalHydra.instance().clear()
-    launch.register()
+    launch.register(stage)
     run_name.register(stage)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose(stage, overrides=list(given), return_hydra_config=True)

@@ -110,8 +110,10 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
-    except KeyboardInterrupt:
-        _exit_after_interrupt()
+    except KeyboardInterrupt as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would give a traceback
+        print(f"\n{_text_of(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     sys.exit(bool(failures))
 
 
@@ -123,10 +125,17 @@ def _configure_process() -> None:
     # convscope.decode refuses such pictures; the warning of Pillow would be a second message.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     warnings.filterwarnings("ignore", append=True)  # those of libraries; `python -W default` shows them
+    sys.unraisablehook = _report_unraisable
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C, which saves what is complete
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+
+
+def _report_unraisable(error: Any) -> None:
+    """Say nothing of a second Ctrl-C while objects are deleted, for example a progress bar."""
+    if not isinstance(error.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(error)
 
 
 def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
@@ -166,8 +175,6 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
         for key in sorted(OmegaConf.missing_keys(config)):
             raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
-    except KeyboardInterrupt as stop:
-        _exit_after_interrupt(f"\n{str(stop) or 'interrupted: nothing was written'}")
     except (ConvscopeError, OmegaConfBaseException, OSError) as error:
         failures.append(explain(error, GROUPS))
         _report(failures[-1], debug=bool(config.debug))
@@ -187,12 +194,11 @@ def _describe_unexpected(error: Exception, *, debug: bool) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0] + f" (internal error; please report it{hint})"
 
 
-def _exit_after_interrupt(message: str | None = None) -> NoReturn:
-    """Exit with status 130; ignore further Ctrl-C, which would give a traceback and another status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if message:
-        print(message, file=sys.stderr)
-    sys.exit(128 + signal.SIGINT)
+def _text_of(stop: BaseException | None) -> str:
+    """Return the text of an interrupt, or of the one before it if Ctrl-C was pressed twice."""
+    while stop is not None and not (isinstance(stop, KeyboardInterrupt) and str(stop)):
+        stop = stop.__context__
+    return str(stop or "")
 
 
 def _has_date() -> bool:

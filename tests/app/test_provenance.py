@@ -110,7 +110,10 @@ def test_every_file_is_listed_with_its_sources(drawn: Path, monkeypatch: pytest.
     assert {"python", "keras", "tensorflow", "numpy", "convscope"} <= set(manifest["versions"])
     assert "hydra.run.dir=out" in manifest["command"]
     of_the_run = {"config.yaml", "index.html"}
-    assert {Path(path).parts[0] for path in listed} - of_the_run == {"photographs", *VIEWS} - {"comparison"}
+    assert {Path(path).parts[0] for path in listed} - of_the_run == {
+        "photographs",
+        *VIEWS,
+    } - {"comparison", "faithfulness", "gallery"}
     for entry in entries:
         path = Path(entry["path"])
         if entry["path"] in of_the_run:

@@ -40,7 +40,7 @@ def test_the_configuration_becomes_a_reading() -> None:
     [
         ({"preprocessing": "unit_rang"}, "did you mean unit_range"),
         ({"preprocessing": ["caffe"]}, "no preprocessing"),
-        ({"preprocessing": "affine"}, "expected preprocessing=affine with one or three numbers"),
+        ({"preprocessing": "affine"}, "expected preprocessing=affine with one or three finite numbers"),
         ({"scale": [2.0]}, "without preprocessing: set preprocessing=affine"),
         ({"outputs": "logit"}, "did you mean logits"),
         ({"input_size": 0}, "input_size=0 is out of range"),
