@@ -28,7 +28,7 @@ demo: setup ## run the three stages on the built-in data set, and print the path
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py
 
-test: .venv/.dev ## run the tests, without the slow ones (about 6 minutes on 2 cores)
+test: .venv/.dev ## run the tests, without the slow ones (about 7 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
 test-all: .venv/.dev ## run all tests
