@@ -124,7 +124,7 @@ def colorize(levels: np.ndarray, color_map: str) -> np.ndarray:
 def blend(pixels: np.ndarray, colors: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """Return `colors` on top of a picture; both are uint8 (height, width, 3).
 
-    `opacity` is float (height, width), 0 to 1; where it is 0, the picture stays as it is.
+    `opacity` is float (height, width), 0 to 1; where it is 0, the picture does not change.
     """
     weights = opacity.astype(np.float32)
     return cv2.blendLinear(colors, np.ascontiguousarray(pixels), weights, 1 - weights)

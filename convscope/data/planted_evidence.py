@@ -29,11 +29,11 @@ def draw_planted(
     """Draw one picture of a class.
 
     Args:
-        evidence: "two_flowers": the picture has a flower of the class and one that is no class, left and
-            right in random order. "watermark": the picture has any flower, and a stamp whose sign depends on
-            the class.
+        evidence: "two_flowers": the picture has a flower of the class and a flower of another kind, which is
+            not one of `classes`, left and right in random order. "watermark": the picture has any flower,
+            and a stamp whose sign depends on the class.
         label: the class, one of `classes`.
-        classes: names of flowers; for two flowers, at least one flower must be no class.
+        classes: names of flowers; for two flowers, not all flowers.
         size: width and height in pixels.
         seed: the same seed gives the same pixels.
         difficulty: see `procedural.draw`.
@@ -57,7 +57,7 @@ def _paint_two_flowers(
     removed: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     side = len(scene)
-    generators = (rng, rng.spawn(1)[0])  # the class must have no effect on what is drawn afterwards
+    generators = (rng, rng.spawn(1)[0])  # so that the class does not change what is drawn later
     half = int(rng.choice([-1, 1]))
     other = str(rng.choice([flower for flower in FLOWERS if flower not in classes]))
     mask = np.zeros((side, side), np.float32)

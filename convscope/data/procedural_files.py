@@ -67,8 +67,8 @@ def generate(
     chosen = tuple(classes or CLASSES.get(evidence, FLOWERS))
     if evidence == TWO_FLOWERS and len(chosen) == len(FLOWERS):
         raise ConvscopeError(
-            f"dataset.evidence={evidence} needs a flower that is no class: expected dataset.classes with at "
-            f"most {len(FLOWERS) - 1} of {', '.join(FLOWERS)}"
+            f"dataset.evidence={evidence} needs a flower that is not in the classes: expected "
+            f"dataset.classes with at most {len(FLOWERS) - 1} of {', '.join(FLOWERS)}"
         )
     jobs = [
         _Job(

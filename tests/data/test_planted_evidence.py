@@ -58,5 +58,8 @@ def test_the_command_makes_the_data_set_with_masks(command: Callable[..., Outcom
     five = "dataset.classes=[daisy,dandelion,rose,sunflower,tulip]"
     done = command("create_train_val_test", *given, "dataset.name=b", "dataset.evidence=two_flowers", five)
     assert done.status == 1
-    assert "dataset.evidence=two_flowers needs a flower that is no class" in done.err.strip().splitlines()[-1]
+    assert (
+        "dataset.evidence=two_flowers needs a flower that is not in the classes"
+        in done.err.strip().splitlines()[-1]
+    )
     assert not Path("data/b").exists()

@@ -46,6 +46,11 @@ class Method:
         return self.unit if self.at_input or layers == 1 else ""
 
 
+def remark_on(unit: str) -> str:
+    """Return the unit of a value for the end of a caption."""
+    return f" ({unit})" if unit else "; only the ratios of the values have a meaning"
+
+
 @dataclass(frozen=True)
 class Heatmap:
     """The evidence for a score at each position.
@@ -71,7 +76,7 @@ def _finer(
     cut: CutModel, inputs: np.ndarray, targets: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Apply Grad-CAM to the difference from the nearest classes; see `targets.against_nearest`."""
-    logits = cut.logits(inputs)
+    logits = cut.logits(inputs, keep_maps=True)
     against = np.stack([against_nearest(*pair) for pair in zip(targets, logits, strict=True)])
     return _weighted(cut, inputs, against, seed, weighting=weightings.mean_gradient)
 
@@ -195,7 +200,7 @@ class ClassActivation:
         return heats, logits
 
     def _merged(self, heats: Sequence[np.ndarray]) -> np.ndarray:
-        """Return one heat for those at several layers; a single heat stays as it is."""
+        """Return one heat for those at several layers; a single heat does not change."""
         if len(heats) == 1:
             return heats[0]
         height, width = np.max([heat.shape for heat in heats], axis=0)

@@ -1,4 +1,4 @@
-"""The grid pointing game: mosaics of four pictures, of which one has the class to explain.
+"""The grid pointing game: mosaics of four pictures. One of them has the class to explain.
 
 M. Böhle, M. Fritz and B. Schiele, Convolutional Dynamic Alignment Networks for Interpretable Classifications
 (2021). There, the mosaic is larger than the input; here, the pictures are half as wide and high, so that

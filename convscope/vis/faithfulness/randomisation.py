@@ -23,7 +23,7 @@ _NOISE = (
 
 @dataclass(frozen=True)
 class Stage:
-    """Weights of which some are random.
+    """The weights of a network with some random layers.
 
     `layers` is the number of randomised layers, of `total` with trained weights. `weights` are in the order
     of `get_weights()`.

@@ -25,7 +25,7 @@ from convscope.render.heat_figure import HeatFigure
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
 from convscope.vis.class_activation.head_kind import default_method, is_averaged
-from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap
+from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, remark_on
 from convscope.vis.class_activation.targets import Target, resolve
 from convscope.vis.layer_selection import last_maps, select, without_maps
 
@@ -183,10 +183,9 @@ class ClassActivationView(View[ClassActivationConfig]):
 
     def _range(self, heatmap: Heatmap, scale: HeatScale) -> str:
         """Return the sentence on the maximum of the map, or on why it is zero."""
-        unit = f" ({self.unit})" if self.unit else ", of which only ratios have a meaning"
         if heatmap.heat.max() > 0:
             sign = f", minimum {heatmap.heat.min():.3g}" if scale.has_sign else ""
-            return f"Maximum: {heatmap.heat.max():.3g}{sign}{unit}."
+            return f"Maximum: {heatmap.heat.max():.3g}{sign}{remark_on(self.unit)}."
         reason = ": the weighted sum of the maps is zero or negative everywhere" * (not self.method.at_input)
         return f"No position raises this score{reason}."
 
@@ -278,9 +277,8 @@ def _check_classes(states: Sequence[ModelState], choices: Sequence[str]) -> None
         except ConvscopeError as error:
             raise ConvscopeError(f"{state.title}: {error}" if len(states) > 1 else str(error)) from None
     for state in states:
-        classes = state.bundle.contract.class_names
-        named = all(choice in classes and choice in last for choice in choices)
-        if set(classes) != set(last) and not named:
+        own = set(state.bundle.contract.class_names)
+        if own != set(last) and not set(choices) <= own & set(last):
             raise ConvscopeError(
                 f"{state.title} and {states[-1].title} have different classes: set "
                 "class_activation.classes to classes of both, or remove class_activation from views"

@@ -22,7 +22,7 @@ from convscope.render.artifact import Artifact, Role
 from convscope.render.frame_band import FrameBand
 from convscope.render.heat import HeatScale
 from convscope.render.video import gif_of_video, mp4
-from convscope.vis.class_activation.methods import BATCH, METHODS, ClassActivation
+from convscope.vis.class_activation.methods import BATCH, METHODS, ClassActivation, remark_on
 from convscope.vis.class_activation.targets import Target, resolve
 from convscope.vis.smoothing import Smoothing
 
@@ -244,10 +244,9 @@ class _VideoDrawing:
         if scale.highest <= 0:
             return f"{caption}No position raises the score in {sampled} sampled frames."
         low, high = scale.ends
-        unit = f" ({self.unit})" if self.unit else ", of which only ratios have a meaning"
         return (
-            f"{caption}One colour scale for all frames, from {low:.3g} to {high:.3g}{unit}. Its end is the "
-            f"maximum over {sampled} frames; higher values have the last colour."
+            f"{caption}One colour scale for all frames, from {low:.3g} to {high:.3g}{remark_on(self.unit)}. "
+            f"The end of the scale is the maximum over {sampled} frames; higher values have the last colour."
         )
 
     def _artifact(self, kind: str, role: Role, caption: str, about: dict[str, Any]) -> Artifact:
