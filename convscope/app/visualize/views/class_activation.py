@@ -13,21 +13,19 @@ from convscope.app.visualize.photographs import LONGEST, Photograph, encode
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.class_activation_video import draw_videos
+from convscope.app.visualize.views.explaining import chosen_method, layers_to_explain, opened
 from convscope.app.visualize.views.strips import strip_picture
 from convscope.config.schema.views import ClassActivationConfig
-from convscope.errors import ConvscopeError, unknown
-from convscope.graph import Layer
-from convscope.models.bundle import ModelBundle
+from convscope.errors import ConvscopeError
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, Role
 from convscope.render.heat import HeatScale
 from convscope.render.heat_figure import HeatFigure
 from convscope.render.mosaic import Scale, Tiles
 from convscope.render.strip import Strip
-from convscope.vis.class_activation.head_kind import default_method, is_averaged
-from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, remark_on
+from convscope.vis.class_activation.head_kind import is_averaged
+from convscope.vis.class_activation.methods import METHODS, Heatmap, remark_on
 from convscope.vis.class_activation.targets import Target, resolve
-from convscope.vis.layer_selection import last_maps, select, without_maps
 
 _SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
 _KEY = "class_activation.layer"
@@ -43,11 +41,11 @@ class ClassActivationView(View[ClassActivationConfig]):
         first = run.models.first
         self.layers = layers_to_explain(first.layers, settings.layer)
         matches = run.models.counterparts(self.layers, _KEY)
-        self.name = chosen_method(settings, first, self.layers)
+        self.name = chosen_method(settings, first.model, self.layers)
         self.method = METHODS[self.name]
         self.unit = self.method.unit_at(len(self.layers))
         self._activations = [
-            opened(replace(settings, method=self.name), state.bundle, match, run.config.seed)
+            opened(settings, state.bundle.model, match, method=self.name, seed=run.config.seed)
             for state, match in zip(run.models, matches, strict=True)
         ]
         self.photographs = run.photographs
@@ -227,44 +225,6 @@ def _probability(target: Target, scores: dict[str, float]) -> str:
 def _flat(heat: np.ndarray) -> np.ndarray:
     """Return the minimum and the maximum of a heatmap."""
     return np.array([heat.min(), heat.max()])
-
-
-def chosen_method(settings: ClassActivationConfig, bundle: ModelBundle, layers: Sequence[Layer]) -> str:
-    """Return the name of the method; raise ConvscopeError if it does not exist."""
-    name = settings.method or default_method(bundle.model, layers[-1])
-    if name not in METHODS:
-        raise unknown("class_activation.method", name, METHODS)
-    return name
-
-
-def opened(
-    settings: ClassActivationConfig,
-    bundle: ModelBundle,
-    layers: Sequence[Layer],
-    seed: int,
-    *,
-    compiled: bool = False,
-) -> ClassActivation:
-    """Return the class activation of a model with these settings; see `ClassActivation`."""
-    return ClassActivation(
-        bundle.model,
-        layers,
-        chosen_method(settings, bundle, layers),
-        merge=settings.merge.value,
-        flips=settings.flips,
-        seed=seed,
-        compiled=compiled,
-    )
-
-
-def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:
-    """Return the layers to explain; raise ConvscopeError if one has no feature maps."""
-    last = last_maps(layers)
-    selected = select(layers, patterns) if patterns else [last]
-    for layer in selected:
-        if not layer.has_maps:
-            raise without_maps(layer, f"set class_activation.layer to a convolution, for example {last.path}")
-    return selected
 
 
 def _check_classes(states: Sequence[ModelState], choices: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from convscope import images
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.explaining import opened
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.decode_video import Video
 from convscope.files import beside, csv_line
@@ -141,15 +142,7 @@ def draw_videos(
     elif videos:
         (state,) = view.run.models
         settings, seed = view.settings, view.run.config.seed
-        activation = ClassActivation(
-            state.bundle.model,
-            layers,
-            method,
-            merge=settings.merge.value,
-            flips=settings.flips,
-            seed=seed,
-            compiled=True,
-        )
+        activation = opened(settings, state.bundle.model, layers, method=method, seed=seed, compiled=True)
         for photograph in videos:
             maps = FrameMaps(settings, state.bundle, activation, photograph.truth)
             yield from _VideoDrawing(view, photograph, method, layers).draw(maps)

@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.app.visualize.views.class_activation import layers_to_explain
+from convscope.app.visualize.views.explaining import layers_to_explain
 from convscope.app.visualize.views.faithfulness.measuring import (
     GRID_POINTING,
     RANDOMISATION,

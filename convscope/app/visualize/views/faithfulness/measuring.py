@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from convscope.app.visualize.views.explaining import opened
 from convscope.app.visualize.views.faithfulness.samples import BATCH, Samples, targets_of
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.graph import Layer
 from convscope.images import enlarge
 from convscope.progress import progress
 from convscope.vis.class_activation.cut_model import CutModel
-from convscope.vis.class_activation.methods import ClassActivation
 from convscope.vis.faithfulness import grid_pointing, randomisation
 from convscope.vis.faithfulness.controls import CONTROLS, control
 from convscope.vis.faithfulness.measures import MEASURES, Subject
@@ -66,16 +66,7 @@ class Measuring:
         self._model, self._samples, self._seed = model, samples, seed
         self._logits = CutModel(model, layers[-1], compiled=compiled).logits
         self._activations = {
-            name: ClassActivation(
-                model,
-                layers,
-                name,
-                merge=shown.merge.value,
-                flips=shown.flips,
-                seed=seed,
-                compiled=compiled,
-            )
-            for name in methods
+            name: opened(shown, model, layers, method=name, seed=seed, compiled=compiled) for name in methods
         }
         self._map_size = (int(layers[-1].output.shape[1]), int(layers[-1].output.shape[2]))
 
