@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Iterable, Sized
 from typing import Any
+from weakref import WeakSet
 
 from tqdm import tqdm
+
+_bars: WeakSet[Any] = WeakSet()
 
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> Any:
@@ -14,10 +17,18 @@ def progress(items: Iterable[Any] | None = None, **options: Any) -> Any:
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
     total = options.get("total", len(items) if isinstance(items, Sized) else None)
-    return tqdm(
+    bar = tqdm(
         items,
         disable=total == 0 or sys.stderr is None,
         dynamic_ncols=terminal,
         mininterval=0.1 if terminal else 10,
         **{"leave": True} | options,
     )
+    _bars.add(bar)
+    return bar
+
+
+def close_all() -> None:
+    """Close the open bars before the last message: one that is deleted while open prints after it."""
+    for bar in list(_bars):
+        bar.close()

@@ -43,6 +43,7 @@ from convscope.config.schema.train import (
 from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
+from convscope.progress import close_all
 
 Stage = Callable[[Any, Path], None]
 
@@ -112,6 +113,7 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         sys.exit(1)
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would give a traceback
+        close_all()
         print(f"\n{_text_of(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     sys.exit(bool(failures))
@@ -209,6 +211,7 @@ def _has_date() -> bool:
 
 
 def _report(message: str, *, debug: bool) -> None:
+    close_all()
     if debug:
         traceback.print_exc()
     print(f"error: {message}", file=sys.stderr)
