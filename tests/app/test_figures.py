@@ -97,7 +97,7 @@ def test_the_figures_of_the_flowers_project(command: Command, tmp_path: Path) ->
     outcome = command(
         "visualize", "experiment/figures=flowers_inception_v3", "checkpoint=flowers.keras", *SAID,
         "class_names=[daisy,dandelion,rose,sunflower,tulip]", f"images={tmp_path}/cat.png",
-        "filters.steps=1", "filters.limit=2",
+        "filters.steps=1", "filters.count=2",
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     names = {f"{kind}_{number}_grid.jpg" for kind in ("conv2d", "activation") for number in (1, 4, 9)}

@@ -53,7 +53,7 @@ def test_a_sigmoid_output_learns_and_can_be_visualized(command: Command) -> None
     metrics = json.loads(Path("run/metrics.json").read_text())
     assert metrics["test"]["accuracy"] == 1  # the probability of the second class separates dark and light
     assert metrics["test"]["loss"] < 0.5
-    assert command("visualize", "checkpoint=run", "filters.limit=1", "filters.steps=1").status == 0
+    assert command("visualize", "checkpoint=run", "filters.count=1", "filters.steps=1").status == 0
 
 
 @pytest.mark.usefixtures("two")
@@ -101,7 +101,7 @@ def test_normalization_is_stored_in_the_contract_and_used_by_stage_3(command: Co
         np.testing.assert_allclose(-np.array(contract["offset"]), resized.mean(axis=(0, 1, 2)), atol=1e-4)
     else:
         assert contract["samplewise_std"] is True
-    assert command("visualize", "checkpoint=run", "filters.limit=1", "filters.steps=1").status == 0
+    assert command("visualize", "checkpoint=run", "filters.count=1", "filters.steps=1").status == 0
 
 
 @pytest.mark.usefixtures("two")
