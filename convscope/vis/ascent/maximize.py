@@ -136,7 +136,10 @@ class Network:
         """
         self.model, self.preprocessing = model, preprocessing
         self._layers = {layer.path: layer for layer in layers}
-        self._cuts: dict[tuple[str, int], keras.Model] = {}
+
+    def has_maps(self, name: str) -> bool:
+        """Return whether a layer has feature maps, not units."""
+        return name == PIXELS or (name != LOGITS and self._layers[name].has_maps)
 
     def objective(self, objectives: Sequence[Objective], size: int) -> Callable[[Any], Any]:
         """Return a function of pictures (n · batch, size, size, 3) that returns their objectives, (batch,).
