@@ -12,8 +12,8 @@ from convscope.models import small_convnet
 from convscope.preprocessing import by_name
 from convscope.vis.ascent import patterns
 from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
-from convscope.vis.ascent.objectives import At, Measure, channel, mean
-from convscope.vis.ascent.optimizers import nadam
+from convscope.vis.ascent.objectives import At, Measure, channel, mean, whole_layer
+from convscope.vis.ascent.optimizers import nadam, normalized
 from convscope.vis.ascent.parametrizations import Fourier
 from convscope.vis.ascent.patterns import BATCH, Settings, maximize_channels
 from convscope.vis.ascent.transforms import Jitter
@@ -81,6 +81,17 @@ def test_an_ascent_ends_when_no_picture_gains() -> None:
     assert found.growth.shape == (2, 200)
     assert (found.growth[:, taken:] == found.growth[:, taken - 1 : taken]).all()
     assert (found.growth[:, -1] > 0.9 * complete.growth[:, -1]).all()
+
+
+def test_a_picture_without_a_response_takes_all_steps() -> None:
+    recipe = Recipe(Fourier(32), normalized(0.0), (), 8, 2)
+    steps: list[int] = []
+    silent = [-1 * whole_layer("conv2d_2")]
+    maximize(small_network(), silent, recipe, seeds=[0], on_step=steps.append)
+    assert steps == [1] * 8
+    steps.clear()
+    maximize(small_network(), [whole_layer("conv2d_2")], recipe, seeds=[0], on_step=steps.append)
+    assert steps == [1] * 4 + [4]
 
 
 def test_a_picture_ends_at_the_same_step_in_every_batch() -> None:

@@ -27,9 +27,9 @@ class Recipe:
         optimizer: how a gradient changes the variable.
         transforms: random changes before each step, in order; they draw new numbers in each step.
         steps: number of steps.
-        window: a picture is finished before if the mean objective of this number of steps is less than 1 %
-            above that of as many steps before. 0 takes all steps, which objectives need that are not
-            comparable between steps.
+        window: a picture is finished before if the mean objective of this number of steps is positive and
+            less than 1 % above that of as many steps before. 0 takes all steps; objectives that change during
+            the ascent need them.
     """
 
     parametrization: Parametrization
@@ -119,12 +119,13 @@ def maximize(
 def _converged(growth: Sequence[np.ndarray], window: int) -> np.ndarray:
     """Return which objectives rise by less than 1 % between the last two windows, bool (n,).
 
-    Each picture ends by itself, because a pattern must not depend on the others in the batch.
+    Each picture ends by itself, because a pattern must not depend on the others in the batch. A picture
+    with an objective below 0 takes all steps: it may still find a response.
     """
     if not window or len(growth) < 2 * window:
         return np.zeros(len(growth[0]), bool)
     before, last = np.mean(growth[-2 * window : -window], 0), np.mean(growth[-window:], 0)
-    return last - before < 0.01 * np.abs(last)
+    return (last > 0) & (last - before < 0.01 * last)
 
 
 class _Step:
