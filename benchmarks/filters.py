@@ -5,12 +5,14 @@ filter at a time. tf-keras-vis runs ActivationMaximization with its defaults, al
 three get pixels from 0 to 255, the preprocessing of the model, the same layer and the same size of pictures.
 
 A response is measured in float32 on the 8-bit picture, before the activation: the mean of the positive values
-over all positions, and the highest value. Cases "at the same ..." compare the seconds per filter until the
-lower of the two final responses is reached, as the median of the filters; the tool that ends there needs all
-its steps. Seconds include the building of the graph, and are those of the CPU if --cpu is given: other
-processes disturb these less. The networks are EfficientNet-Lite0 and VGG16 with the shared weights, or random
-weights, and a small convnet, or the checkpoint given with --demo; for that, `visualize.py
-views=[activations,filters]` is timed as well. The benchmark takes about four minutes.
+over all positions, and the highest value. Cases "at the same ..." compare the seconds per filter until a
+picture reaches the final response of the other tool, as the median of the filters; a tool that does not reach
+it needs all its steps. A ratio of responses is at most 1000. Seconds include the building of the graph. With
+--cpu they are those of the processor, which other processes disturb less than those of the clock.
+
+The networks are a small convnet or the checkpoint given with --demo, EfficientNet-Lite0, and VGG16 (the
+shared weights, else random ones). With --demo, `visualize.py views=[activations,filters]` is timed as well.
+The benchmark takes about five minutes on two idle cores.
 """
 
 import argparse
@@ -295,7 +297,7 @@ def _page(checkpoint: Path) -> list[dict[str, Any]]:
             f"hydra.run.dir={page.parent}",
         ]  # fmt: skip
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
         first = None
         while process.poll() is None:
             if first is None and page.is_file() and ".png" in page.read_text():
@@ -306,9 +308,8 @@ def _page(checkpoint: Path) -> list[dict[str, Any]]:
             raise SystemExit("error: visualize.py failed, or wrote no page with a picture")
     for case, seconds in (("first page", first), ("whole run", ended)):
         print(f"demo, views=[activations,filters], {case}: {seconds:.1f} s")
-    return [
-        _faster("demo: first page with a picture", first, ended, "the end of the run"),
-    ]
+    result = _faster("demo: first page with a picture", first, ended, "the end of the run")
+    return [result | {"unit": "s"}]
 
 
 if __name__ == "__main__":
