@@ -14,7 +14,7 @@ from convscope.preprocessing import Preprocessing
 from convscope.vis.ascent.objectives import LOGITS, PIXELS, Objective
 from convscope.vis.ascent.optimizers import Optimizer
 from convscope.vis.ascent.parametrizations import Parametrization
-from convscope.vis.ascent.transforms import Transform
+from convscope.vis.ascent.transforms import Crops, Transform
 from convscope.vis.gradients import compiled
 
 
@@ -33,6 +33,12 @@ class Recipe:
     optimizer: Optimizer
     transforms: tuple[Transform, ...]
     steps: int
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the pictures after the transforms, in pixels."""
+        crops = [transform.size for transform in self.transforms if isinstance(transform, Crops)]
+        return crops[-1] if crops else self.parametrization.size
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def maximize(
         ConvscopeError: the pictures are too small for a layer, or have another size than dense layers need.
     """
     how = recipe.parametrization
-    response = network.objective(objectives, how.size)
+    response = network.objective(objectives, recipe.input_size)
     first = [how.start(np.random.default_rng(seed)) for seed in seeds] if start is None else start
     variable = tf.Variable(np.stack(list(first)))
     apply = recipe.optimizer(variable)
