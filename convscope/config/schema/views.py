@@ -366,10 +366,10 @@ class ClassesConfig(ViewConfig):
     title = "Classes"
     drawn_by = f"{_VIEWS}.classes:ClassesView"
     intro = (
-        "Pictures that gradient ascent changes until the logit of a class is high, each from other noise. Top: "
-        "what the ascent changed; the rest is transparent. Below: the whole pictures, with the probability "
-        "and the logit that the model gives to them. They show what the model responds to, and not what the "
-        "class looks like."
+        "Pictures that gradient ascent changes until the logit of a class is high, each from other noise. "
+        "Top: the parts that the ascent changed most; the rest is transparent. Below: the whole pictures, "
+        "with the probability and the logit that the model gives to them. They show what the model responds "
+        "to, which need not be what the class looks like."
     )
     max_models = 1
 

@@ -82,9 +82,11 @@ class Crops:
         """Return the enlarged squares."""
         batch = pictures.shape[0]
         draws = tf.random.stateless_normal([batch * self.count, 3], seed)
-        side = tf.clip_by_value(self.first + (self.last - self.first) * progress + 0.05 * draws[:, 2:], 0.05, 1.0)
+        side = tf.clip_by_value(
+            self.first + (self.last - self.first) * progress + 0.05 * draws[:, 2:], 0.05, 1.0
+        )
         corner = tf.clip_by_value(0.5 + 0.15 * draws[:, :2] - side / 2, 0.0, 1 - side)
-        boxes = tf.concat([corner, corner + side], 1)
+        boxes = tf.minimum(tf.concat([corner, corner + side], 1), 1 - 1e-6)  # black lines beyond the border
         index = tf.repeat(tf.range(batch), self.count)
         return tf.image.crop_and_resize(pictures, boxes, index, [self.size, self.size])
 

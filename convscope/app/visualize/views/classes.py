@@ -115,8 +115,8 @@ class ClassesView(View[ClassesConfig]):
             "steps": self.settings.steps,
             "spectrum": self._ascent.spectrum.source,
         }
-        if self._photographs:
-            about |= {"photographs": self._photographs[1], "splits": list(self.run.config.splits)}
+        if self._photographs is not None:
+            about |= {"photographs": self._count, "splits": list(self.run.config.splits)}
         return about
 
     def _pictures(self, target: np.ndarray, bar: Any) -> ClassPictures:
@@ -148,8 +148,8 @@ class ClassesView(View[ClassesConfig]):
         return of_each_class(self.bundle.model(encoded, training=False))
 
     @cached_property
-    def _photographs(self) -> tuple[np.ndarray, int] | None:
-        """The logits of at most 512 images of `splits`, and their number; None without a data set."""
+    def _photographs(self) -> np.ndarray | None:
+        """The logits of at most 512 images of `splits`, float32 (n, logits); None without a data set."""
         if self.run.training_data.manifest is None and set(self.run.config.splits) <= set(SPLITS):
             return None
         found, size = self.run.reference_images.spread(_MOST), self.input_size
@@ -159,7 +159,11 @@ class ClassesView(View[ClassesConfig]):
             rows = range(start, min(start + _BATCH, len(found.paths)))
             pixels = list(in_threads(lambda row: images.resize(found.read(row), size, size), rows))
             parts.append(self._logits(np.stack(pixels)))
-        return np.concatenate(parts), len(found.paths)
+        return np.concatenate(parts)
+
+    @property
+    def _count(self) -> int:
+        return 0 if self._photographs is None else len(self._photographs)
 
     # ---- drawing
 
@@ -169,16 +173,10 @@ class ClassesView(View[ClassesConfig]):
         found = self._pictures(target, bar)
         seen = np.stack([images.resize(picture, size, size) for picture in found.pixels])
         probabilities, logits = self._probabilities(seen)[:, index], self._logits(seen) @ target
-        highest, count = None, ""
-        if self._photographs:
-            highest, count = float((self._photographs[0] @ target).max()), self._photographs[1]
+        highest = float((self._photographs @ target).max()) if self._photographs is not None else None
         for number, (probability, logit) in enumerate(zip(probabilities, logits, strict=True)):
-            self._table.append(
-                (
-                    name, number, f"{probability:.6f}", f"{logit:.7g}",
-                    "" if highest is None else f"{highest:.7g}", count,
-                )
-            )  # fmt: skip
+            compared = ("", "") if highest is None else (f"{highest:.7g}", self._count)
+            self._table.append((name, number, f"{probability:.6f}", f"{logit:.7g}", *compared))
         notes = [
             f"{probability:.1%}, logit {logit:.1f}"
             for probability, logit in zip(probabilities, logits, strict=True)
@@ -206,7 +204,6 @@ class ClassesView(View[ClassesConfig]):
         measured = "Probability and logit of the saved pixels"
         if side != self.input_size:
             measured += f", resized to {self.input_size}×{self.input_size}"
-        if highest is not None and self._photographs:
-            count = self._photographs[1]
-            measured += f"; the highest logit of this class for {count:,} photographs is {highest:.1f}"
+        if highest is not None:
+            measured += f"; the highest logit of this class for {self._count:,} photographs is {highest:.1f}"
         return how, f"{measured}."
