@@ -382,7 +382,7 @@ class ClassesConfig(ViewConfig):
     method: str = option(
         "maco", "maco (fixed magnitude spectrum, optimized phase, random crops), or fourier (free spectrum)"
     )
-    steps: int = option(96, "steps of gradient ascent")
+    steps: int = option(64, "steps of gradient ascent")
     file: str = option("classes/{class}.png", "file name of the pictures of a class", placeholders=("class",))
 
     def __post_init__(self) -> None:

@@ -28,6 +28,7 @@ from convscope.vis.class_activation.targets import of_class
 TABLE = "classes/classes.csv"
 COLUMNS = ("class", "number", "probability", "logit", "highest_logit_of_photographs", "photographs")
 FEW = 10  # classes that are all drawn by default
+TITLES = {"maco": "MACO", "fourier": "Fourier"}
 PAPER = 235  # the grey level below transparent pixels
 _MOST = 512  # photographs that logits are compared with
 _BATCH = 32
@@ -199,7 +200,7 @@ class ClassesView(View[ClassesConfig]):
     def _captions(self, highest: float | None) -> tuple[str, str]:
         """Return how the pictures are made, and what was measured on them."""
         side, spectrum = self._ascent.size, self._ascent.spectrum
-        how = f"{self.settings.method}, {self.settings.steps} steps, {side}×{side} pixels, "
+        how = f"{TITLES[self.settings.method]}, {self.settings.steps} steps, {side}×{side} pixels, "
         how += f"{'spectrum' if self.settings.method == 'maco' else 'colours'}: {spectrum.source}"
         measured = "Probability and logit of the saved pixels"
         if side != self.input_size:

@@ -1,5 +1,7 @@
 """The colours and the spectrum of a model's own data set, which patterns should be near."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from convscope import images
@@ -24,4 +26,5 @@ def natural_spectrum(data: TrainingData, size: int) -> Spectrum:
     indices = range(len(found.paths))
     pictures = list(in_threads(lambda index: images.resize(found.read(index), size, size), indices))
     batches = [np.stack(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)]
-    return measured_spectrum(batches, measured_colors(batches))
+    spectrum = measured_spectrum(batches, measured_colors(batches))
+    return replace(spectrum, source=f"{len(pictures)} train images")
