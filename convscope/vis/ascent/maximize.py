@@ -14,7 +14,7 @@ from convscope.preprocessing import Preprocessing
 from convscope.vis.ascent.objectives import LOGITS, PIXELS, Measure, Objective
 from convscope.vis.ascent.optimizers import Optimizer
 from convscope.vis.ascent.parametrizations import Parametrization
-from convscope.vis.ascent.transforms import Transform
+from convscope.vis.ascent.transforms import Crops, Transform
 from convscope.vis.gradients import compiled
 
 
@@ -37,6 +37,12 @@ class Recipe:
     transforms: tuple[Transform, ...]
     steps: int
     window: int = 0
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the pictures after the transforms, in pixels."""
+        crops = [transform.size for transform in self.transforms if isinstance(transform, Crops)]
+        return crops[-1] if crops else self.parametrization.size
 
 
 @dataclass(frozen=True)
@@ -226,7 +232,7 @@ class Network:
         if any(objective.form != form for objective in objectives):
             raise ValueError("the objectives of one batch must differ in their directions only")
         names = [name for name in dict.fromkeys(name for name, _, _ in form) if name != PIXELS]
-        values = self.values(names, recipe.parametrization.size)
+        values = self.values(names, recipe.input_size)
         channels = dict(zip(names, values.channels, strict=True)) | {PIXELS: 3}
         directions = [
             np.stack([objective.terms[number].weights(channels[name]) for objective in objectives])
@@ -237,7 +243,7 @@ class Network:
             if len(self._steps) > 1:  # bounded memory: layers come one after another
                 del self._steps[next(iter(self._steps))]
             if self._bfloat16 and not values.depthwise:
-                values = self._cut(names, recipe.parametrization.size).in_bfloat16()
+                values = self._cut(names, recipe.input_size).in_bfloat16()
             self._steps[key] = _Step(_response(form, names, values), recipe, start)
         self._steps[key].begin(start, directions)
         return self._steps[key]
