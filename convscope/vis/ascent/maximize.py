@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer, at_size, before_activation
 from convscope.preprocessing import Preprocessing
 from convscope.vis.ascent.objectives import LOGITS, PIXELS, Objective
@@ -81,8 +81,8 @@ def maximize(
         on_step: a callback for a progress bar: called after each step with the number of pictures.
 
     Raises:
-        ValueError: the objectives differ in more than their directions, or do not fit the layers.
-        ConvscopeError: the pictures are too small for a layer, or have another size than dense layers need.
+        ConvscopeError: the objectives differ in more than their directions or do not fit the layers, or the
+            pictures are too small for a layer, or have another size than dense layers need.
     """
     how = recipe.parametrization
     response = network.objective(objectives, how.size)
@@ -136,7 +136,6 @@ class Network:
         """
         self.model, self.preprocessing = model, preprocessing
         self._layers = {layer.path: layer for layer in layers}
-        self._cuts: dict[tuple[str, int], keras.Model] = {}
 
     def objective(self, objectives: Sequence[Objective], size: int) -> Callable[[Any], Any]:
         """Return a function of pictures (n · batch, size, size, 3) that returns their objectives, (batch,).
@@ -148,19 +147,25 @@ class Network:
         With n pictures in a row for each objective, the function returns the means.
 
         Raises:
-            ValueError: the objectives differ in more, or do not fit the layers.
-            ConvscopeError: the pictures do not fit a layer.
+            ConvscopeError: the objectives differ in more or do not fit the layers, or the pictures do not fit
+                a layer.
         """
         form = objectives[0].form
         if any(objective.form != form for objective in objectives):
-            raise ValueError("the objectives of one batch must differ in their directions only")
+            raise ConvscopeError(
+                "the objectives of one call differ in layers, measures or factors: expected objectives that "
+                "differ in channels or directions only; call once for each kind"
+            )
         names = [name for name in dict.fromkeys(name for name, _, _ in form) if name != PIXELS]
         values = self.values(names, size)
-        channels = dict(zip(names, values.channels, strict=True)) | {PIXELS: 3}
+        shapes = dict(zip(names, values.shapes, strict=True)) | {PIXELS: (size, size, 3)}
         directions = [
-            np.stack([objective.terms[number].weights(channels[name]) for objective in objectives])
+            np.stack([objective.terms[number].weights(shapes[name][-1]) for objective in objectives])
             for number, (name, _, _) in enumerate(form)
         ]
+        for (name, measure, _), weights in zip(form, directions, strict=True):
+            if None not in shapes[name]:  # errors in a compiled graph have many lines
+                measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
 
         def measured(pictures: Any) -> Any:
             copies = pictures.shape[0] // len(objectives)
@@ -174,6 +179,11 @@ class Network:
 
     def values(self, names: Sequence[str], size: int) -> "LayerValues":
         """Return a function of pictures that returns the values of layers before their activation."""
+        for name in names:
+            if name != LOGITS and name not in self._layers:
+                raise unknown("layer", name, [LOGITS, *self._layers])
+        if not names:  # the objective depends on the pixels only
+            return LayerValues(None, self.preprocessing)
         outputs = [
             before_activation(self.model.outputs[0] if name == LOGITS else self._layers[name].output)
             for name in names
@@ -194,16 +204,18 @@ class LayerValues:
     """The values of layers for pictures of one size.
 
     Attributes:
-        channels: the number of channels or units of each layer.
+        shapes: the shape of the values of each layer without the batch.
     """
 
-    def __init__(self, cut: keras.Model, preprocessing: Preprocessing) -> None:
-        """Store the model and the preprocessing of its input."""
+    def __init__(self, cut: keras.Model | None, preprocessing: Preprocessing) -> None:
+        """Store the model, None for no layers, and the preprocessing of its input."""
         self._cut, self._preprocessing = cut, preprocessing
-        self.channels = [output.shape[-1] for output in cut.outputs]
+        self.shapes = [tuple(output.shape[1:]) for output in cut.outputs] if cut else []
 
     def __call__(self, pictures: Any) -> list[Any]:
         """Return the values, float32 (batch, …, channels), of pixels (batch, size, size, 3)."""
+        if self._cut is None:
+            return []
         outputs = self._cut(self._preprocessing.encode(pictures), training=False)
         return [tf.cast(output, tf.float32) for output in keras.tree.flatten(outputs)]
 

@@ -32,6 +32,8 @@ class Settings:
         steps: number of steps of gradient ascent.
         seed: seed of the start.
         spectrum: colours and magnitudes of the images that patterns should be near.
+        measure: what is raised of a channel; None is the measure of the method. Exact patterns are known for
+            None only.
     """
 
     method: str
@@ -39,6 +41,7 @@ class Settings:
     steps: int
     seed: int = 0
     spectrum: Spectrum = Spectrum()
+    measure: Measure | None = None
 
 
 def _fourier(settings: Settings, _: int) -> Recipe:
@@ -144,7 +147,8 @@ def _one_batch(
     on_step: Callable[[int], Any] | None,
 ) -> Patterns:
     """Return the patterns of at most `BATCH` channels."""
-    exact = exact_patterns(network, layer, batch, settings.size) if settings.method == "fourier" else None
+    known = settings.method == "fourier" and settings.measure is None
+    exact = exact_patterns(network, layer, batch, settings.size) if known else None
     if exact is not None:
         if on_step:
             on_step(settings.steps * len(batch))
@@ -156,13 +160,13 @@ def _one_batch(
             again = [batch[row] for row in silent]
             better = _ascend(network, layer, again, settings, attempt=attempt)
             result = _replaced(result, silent, better, attempt)
-    known = [row for row in np.flatnonzero(result.silent) if batch[row] in photographs]
+    excited = [row for row in np.flatnonzero(result.silent) if batch[row] in photographs]
     how = METHODS[settings.method][0](settings, settings.size).parametrization
-    if known and isinstance(how, Fourier):
-        again = [batch[row] for row in known]
+    if excited and isinstance(how, Fourier):
+        again = [batch[row] for row in excited]
         start = np.stack([how.encode(photographs[index]) for index in again])
         better = _ascend(network, layer, again, settings, start=start)
-        result = _replaced(result, map(int, known), better, RESTARTS + 1)
+        result = _replaced(result, map(int, excited), better, RESTARTS + 1)
     return result
 
 
@@ -185,7 +189,7 @@ def _ascend(
     filled = batch + batch[-1:] * missing
     ascent = maximize(
         network,
-        [channel(layer, index, measure) for index in filled],
+        [channel(layer, index, settings.measure or measure) for index in filled],
         build(settings, network.model.inputs[0].shape[1] or settings.size),
         seeds=[(settings.seed, attempt, index) for index in filled],
         start=None if start is None else np.concatenate([start, start[-1:].repeat(missing, 0)]),
