@@ -12,7 +12,7 @@ from convscope.models.bundle import ModelBundle
 from convscope.options import check_range
 from convscope.render import mosaic
 from convscope.vis.ascent.maximize import Network, Recipe, maximize
-from convscope.vis.ascent.objectives import LOGITS, PIXELS, Objective
+from convscope.vis.ascent.objectives import LOGITS, PIXELS, At, Objective
 from convscope.vis.ascent.patterns import METHODS, Settings, maximize_channels
 from convscope.vis.layer_selection import select, without_maps
 
@@ -144,8 +144,12 @@ def ascended(
     network = Network(bundle.model, bundle.layers, bundle.contract.preprocessing)
     if recipe is None:
         used = [term.layer for term in objectives[0].terms]
-        settings = Settings("fourier", _default_size(bundle, used), STEPS)
-        recipe = METHODS["fourier"][0](settings, settings.size)
+        centre = [term.measure for term in objectives[0].terms if isinstance(term.measure, At)]
+        settings = Settings(
+            "fourier", _default_size(bundle, used), STEPS, measure=centre[0] if centre else None
+        )
+        smallest = min(used, key=network.has_maps)
+        recipe = METHODS["fourier"][0](settings, network, smallest)
     check_range("recipe.steps", recipe.steps, 1)
     check_range("frame_every", frame_every, 0)
     seeds = [(seed, index) for index in range(len(objectives))]

@@ -98,7 +98,7 @@ def maximize(
             transformed = pixels
             for number, transform in enumerate(recipe.transforms):
                 transformed = transform(transformed, tf.stack([seed, number]), progress)
-            value = response(transformed)
+            value = response(transformed, pixels)
         at_pixels, gradient = tape.gradient(value, [pixels, variable])
         seen.assign_add(tf.reduce_mean(tf.abs(at_pixels), -1))
         apply(gradient)
@@ -137,14 +137,19 @@ class Network:
         self.model, self.preprocessing = model, preprocessing
         self._layers = {layer.path: layer for layer in layers}
 
-    def objective(self, objectives: Sequence[Objective], size: int) -> Callable[[Any], Any]:
+    def has_maps(self, name: str) -> bool:
+        """Return whether a layer has feature maps, not units."""
+        return name == PIXELS or (name != LOGITS and self._layer(name).has_maps)
+
+    def objective(self, objectives: Sequence[Objective], size: int) -> Callable[..., Any]:
         """Return a function of pictures (n · batch, size, size, 3) that returns their objectives, (batch,).
 
         Args:
             objectives: one for each picture; they differ in their directions only.
             size: height and width of the pictures in pixels.
 
-        With n pictures in a row for each objective, the function returns the means.
+        With n pictures in a row for each objective, the function returns the means. A second argument has
+        the pictures before the transforms, (batch, size, size, 3), for terms that measure `PIXELS`.
 
         Raises:
             ConvscopeError: the objectives differ in more or do not fit the layers, or the pictures do not fit
@@ -167,25 +172,24 @@ class Network:
             if None not in shapes[name]:  # errors in a compiled graph have many lines
                 measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
 
-        def measured(pictures: Any) -> Any:
-            copies = pictures.shape[0] // len(objectives)
-            of_layer = dict(zip(names, values(pictures), strict=True)) | {PIXELS: pictures}
+        def measured(pictures: Any, pixels: Any = None) -> Any:
+            of_layer = dict(zip(names, values(pictures), strict=True))
+            of_layer[PIXELS] = pictures if pixels is None else pixels
             total = 0.0
             for (name, measure, factor), weights in zip(form, directions, strict=True):
-                total += factor * measure(of_layer[name], tf.constant(weights.repeat(copies, 0)))
-            return tf.reduce_mean(tf.reshape(total, [len(objectives), copies]), 1)
+                copies = of_layer[name].shape[0] // len(objectives)
+                value = measure(of_layer[name], tf.constant(weights.repeat(copies, 0)))
+                total += factor * tf.reduce_mean(tf.reshape(value, [len(objectives), copies]), 1)
+            return total
 
         return measured
 
     def values(self, names: Sequence[str], size: int) -> "LayerValues":
         """Return a function of pictures that returns the values of layers before their activation."""
-        for name in names:
-            if name != LOGITS and name not in self._layers:
-                raise unknown("layer", name, [LOGITS, *self._layers])
         if not names:  # the objective depends on the pixels only
             return LayerValues(None, self.preprocessing)
         outputs = [
-            before_activation(self.model.outputs[0] if name == LOGITS else self._layers[name].output)
+            before_activation(self.model.outputs[0] if name == LOGITS else self._layer(name).output)
             for name in names
         ]
         try:
@@ -198,6 +202,11 @@ class Network:
                 f"and dense layers that of the model's input, {_size(self.model)}"
             ) from error
         return LayerValues(cut, self.preprocessing)
+
+    def _layer(self, name: str) -> Layer:
+        if name not in self._layers:
+            raise unknown("layer", name, [LOGITS, *self._layers])
+        return self._layers[name]
 
 
 class LayerValues:

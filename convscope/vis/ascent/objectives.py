@@ -15,7 +15,7 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError
 
 LOGITS = "logits"  # in place of the path of a layer: the output of the model before softmax or sigmoid
-PIXELS = "pixels"  # in place of the path of a layer: the picture, 0 to 255
+PIXELS = "pixels"  # in place of the path of a layer: the picture before the transforms, 0 to 255
 
 Measure = Callable[[Any, Any], Any]
 """A function of values and directions that returns a number for each picture, (batch,).

@@ -239,6 +239,8 @@ class FiltersView(View[FiltersConfig]):
         silent = np.flatnonzero(patterns.silent)
         if not len(silent):
             return ""
+        if patterns.exact.all():
+            return f"; hatched: {len(silent)} whose largest possible response is not positive"
         tried = f"{self.settings.steps} steps from {1 + int(patterns.restarts[silent].max())} starts"
         note = f"; hatched: {len(silent)} without a response after {tried}"
         if self._references and layer.has_maps:
