@@ -34,6 +34,7 @@ class Settings:
         spectrum: colours and magnitudes of the images that patterns should be near.
         measure: what is raised of a channel; None is the measure of the method. Exact patterns are known for
             None only.
+        frame_every: keep the pictures of every n-th step; 0 keeps none.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Settings:
     seed: int = 0
     spectrum: Spectrum = Spectrum()
     measure: Measure | None = None
+    frame_every: int = 0
 
 
 def _fourier(settings: Settings, network: Network, layer: str) -> Recipe:
@@ -84,6 +86,8 @@ class Patterns:
         restarts: int (n,), how often the ascent was repeated because the channel was silent.
         growth: float32 (n, steps), the objective at each step of the last ascent; zeros if it is exact.
         sensitivity: see `Ascent`.
+        frames: uint8 (n, frames, size, size, 3), the pictures during the last ascent; 0 frames if they were
+            not requested, or if it is exact.
     """
 
     pictures: np.ndarray
@@ -93,6 +97,7 @@ class Patterns:
     restarts: np.ndarray
     growth: np.ndarray
     sensitivity: np.ndarray
+    frames: np.ndarray
 
     @property
     def silent(self) -> np.ndarray:
@@ -203,6 +208,7 @@ def _ascend(
         [channel(layer, index, settings.measure or measure) for index in filled],
         recipe,
         seeds=[(settings.seed, attempt, index) for index in filled],
+        frame_every=settings.frame_every,
         start=None if variables is None else np.concatenate([variables, variables[-1:].repeat(missing, 0)]),
         on_step=(lambda _: on_step(len(batch))) if on_step else None,
     )
@@ -223,6 +229,7 @@ def _measured(
     (values,) = network.values([layer], shown.shape[1])(tf.constant(shown, tf.float32))
     responses = np.asarray(values).reshape(count, -1, values.shape[-1])
     own = np.stack([responses[row, :, index] for row, index in enumerate(batch)])
+    frames = None if ascent is None else ascent.frames
     return Patterns(
         pictures,
         np.maximum(own, 0).mean(1),
@@ -231,6 +238,7 @@ def _measured(
         np.zeros(count, int),
         np.zeros((count, settings.steps), np.float32) if ascent is None else ascent.growth[:count],
         np.zeros((count, size, size), np.float32) if ascent is None else ascent.sensitivity[:count],
+        pictures[:, None][:, :0] if frames is None else frames[:count],
     )
 
 
@@ -240,7 +248,7 @@ def _replaced(result: Patterns, rows: Iterable[int], better: Patterns, attempt: 
     for number, row in enumerate(rows):
         parts["restarts"][row] = attempt
         if better.peak[number] > result.peak[row]:
-            for name in ("pictures", "mean", "peak", "growth", "sensitivity"):
+            for name in ("pictures", "mean", "peak", "growth", "sensitivity", "frames"):
                 parts[name][row] = getattr(better, name)[number]
     return replace(result, **parts)
 
