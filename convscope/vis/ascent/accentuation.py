@@ -17,7 +17,8 @@ from convscope.vis.ascent.transforms import Jitter
 
 STEPS = 48
 STRENGTH = 10.0  # of the distance, against the response as a multiple of that to the photograph
-_RATE = 0.003
+_RATE = 0.01
+_DECAY = 1.0  # lower than for patterns: shades of light would change more than details
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def accentuate(
 ) -> Accentuated | None:
     """Return a photograph, changed for the channels that respond to it most.
 
-    Gradient ascent starts from the photograph. It raises the mean response of a channel, as a multiple of its
-    response to the photograph, less the mean square of the change.
+    Gradient ascent starts from the photograph. It raises the mean response of a channel, as a multiple of
+    to the photograph (or of the mean of all channels, if higher), less the mean square of the change.
 
     Args:
         network: the network.
@@ -61,8 +62,9 @@ def accentuate(
     chosen = chosen[:count]
     if not len(chosen):
         return None
-    how = Fourier(size, contrast=None)
-    relative = np.eye(len(before))[chosen] / before[chosen, None]
+    how = Fourier(size, decay=_DECAY, contrast=None)
+    scale = np.maximum(before[chosen], before.mean())  # a faint response would outweigh the distance
+    relative = np.eye(len(before))[chosen] / scale[:, None]
     objectives = [direction(layer, weights, mean) - distance(photograph, STRENGTH) for weights in relative]
     ascent = maximize(
         network,

@@ -52,7 +52,7 @@ def animate(
         about: the provenance; `about["rate"]` replaces the option `rate`.
         gif_role: how the page shows a GIF; an MP4 is a link.
     """
-    rate = about["rate"] if "rate" in about else view.settings.rate
+    rate = about.get("rate") or view.settings.rate
     for kind in Animation:
         if kind in view.settings.animate:
             path = view.reserve(f"{stem}.{kind}", f"animation of {title}")
