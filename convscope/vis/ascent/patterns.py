@@ -10,7 +10,7 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError, unknown
 from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
 from convscope.vis.ascent.natural_images import Spectrum
-from convscope.vis.ascent.objectives import LOGITS, At, Measure, centre, channel, mean, mean_and_peak
+from convscope.vis.ascent.objectives import At, Measure, centre, channel, mean, mean_and_peak
 from convscope.vis.ascent.optimizers import adam, nadam, normalized
 from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels
 from convscope.vis.ascent.transforms import Crops, Jitter, Noise
@@ -267,8 +267,10 @@ def exact_patterns(network: Network, layer: str, channels: Sequence[int], size: 
         uint8 (n, size, size, 3), or None if the layer is not linear in the pixels, or a window too large.
     """
     small = size // _EXACT_FACTOR
-    weights = _linear_weights(network, layer, channels, small) if layer != LOGITS else None
-    if weights is None or size % _EXACT_FACTOR:
+    if size % _EXACT_FACTOR or not network.has_maps(layer):
+        return None
+    weights = _linear_weights(network, layer, channels, small)
+    if weights is None:
         return None
     used = np.abs(weights).sum((0, 3)) > 0
     if not used.any():  # none of these channels depends on the pixels

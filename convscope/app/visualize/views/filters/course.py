@@ -70,8 +70,11 @@ def _animations(
     every = frame_every(view.settings)
     if not every:
         return
-    pictures = np.concatenate([patterns.frames, patterns.pictures[:, None]], 1)
-    steps = [number * every + 1 for number in range(patterns.frames.shape[1])] + [view.settings.steps]
+    pictures = patterns.frames
+    steps = [number * every + 1 for number in range(pictures.shape[1])]
+    if steps[-1] < view.settings.steps:
+        pictures = np.concatenate([pictures, patterns.pictures[:, None]], 1)
+        steps.append(view.settings.steps)
     sheets = []
     for number, step in enumerate(steps):
         tiles = Tiles(pictures[:, number], np.zeros(len(channels), bool), channels)

@@ -200,7 +200,8 @@ class FiltersView(View[FiltersConfig]):
         size = patterns[0].pictures.shape[1]
         about = {
             "layer": layer.path,
-            "channels": channels,
+            "channels": [channels[0], channels[-1]],
+            "chosen": channels,
             "value_range": [0, 255],
             "normalize": "none: the pixels that the model was shown",
             "mean_positive_response": _of_models([_rounded(each.mean) for each in patterns]),
