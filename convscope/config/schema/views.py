@@ -339,6 +339,16 @@ class FiltersConfig(ViewConfig):
     )
     size: int = option(128, "width and height of a pattern in pixels; dense layers use the model's size")
     steps: int = option(64, "steps of gradient ascent")
+    accentuate: bool = option(
+        False,
+        "also change each photograph a little, so that the channels that it excites most respond more: what "
+        "in it excites them",
+        heading="Views",
+        single=True,
+    )
+    animate: list[Animation] = option(
+        [], "gif, mp4: also animate the ascent; patterns in the cache are computed again", single=True
+    )
     cache: str = option("data/.patterns", "folder for patterns of earlier runs; '' uses none")
     file: str = option(
         "filters/{layer}.png", "file name of the patterns of a layer", placeholders=("layer", "index")
