@@ -3,26 +3,32 @@
 The public API:
 
 - `open_model(source, **options)`: open a training run, a file of Keras, or a model in memory.
-- `OpenModel`: an open model, with `predict`, `activations`, `class_activation`, `examples` and `statistics`.
+- `OpenModel`: an open model, with `predict`, `activations`, `class_activation`, `examples`, `statistics`,
+  `patterns` and `ascend`.
 - `grid(maps)`: a picture of all feature maps of a layer.
 - `evolution(run, photograph)`: feature maps after each epoch of a training.
-- `Evolution`, `Explanation`, `LayerExamples`: the results of `evolution`, `OpenModel.class_activation` and
-  `OpenModel.examples`.
+- `Evolution`, `Explanation`, `LayerExamples`, `LayerPatterns`, `AscentResult`: the results of `evolution`,
+  `OpenModel.class_activation`, `OpenModel.examples`, `OpenModel.patterns` and `OpenModel.ascend`.
 - `CAM_METHODS`: the methods of class activation, with their titles.
+- `ascent`: the building blocks of `OpenModel.ascend`: objectives, parametrizations, transforms, optimizers.
 
 `docs/api.md` has examples. `import convscope` is fast: Keras is imported when one of these names is used.
 """
 
+import importlib
 import sys
 from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
     "CAM_METHODS",
+    "AscentResult",
     "Evolution",
     "Explanation",
     "LayerExamples",
+    "LayerPatterns",
     "OpenModel",
+    "ascent",
     "evolution",
     "grid",
     "open_model",
@@ -37,6 +43,8 @@ def __getattr__(name: str) -> Any:
         from convscope.quiet import import_tensorflow
 
         import_tensorflow(as_library=True)
+    if name == "ascent":
+        return importlib.import_module("convscope.ascent")
     from convscope import api
 
     return getattr(api, name)

@@ -288,10 +288,72 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
     for block in blocks:
         exec(block, scope)
-    assert len(blocks) == 6
+    assert len(blocks) == 10
     assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
     assert scope["explanation"].heat.shape == (8, 8)  # type: ignore[attr-defined]
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]
+    assert scope["patterns"].pictures.shape == (2, 16, 16, 3)  # type: ignore[attr-defined]
+    assert scope["result"].value[0] > scope["result"].growth[0, 0]  # type: ignore[attr-defined]
+
+
+def test_patterns_are_those_of_the_channels_and_show_themselves() -> None:
+    model = opened(network())
+    found = model.patterns(["trunk/maps", "out"], [1], steps=4)
+    assert list(found) == ["trunk/maps", "out"]
+    maps, units = found["trunk/maps"], found["out"]
+    responses = model.activations(list(maps.pictures), ["trunk/maps"])["trunk/maps"][0, :, :, 1]
+    assert maps.peak[0] == pytest.approx(responses.max(), rel=1e-5)
+    assert maps.mean[0] == pytest.approx(np.maximum(responses, 0).mean(), rel=1e-4, abs=1e-6)
+    assert units.growth.shape == (1, 4)
+    assert repr(units).startswith("<LayerPatterns of out: 1 picture of 16×16, fourier, highest responses")
+    assert maps._repr_png_().startswith(b"\x89PNG")
+    logits = model.patterns("logits", [1], steps=4)["logits"]
+    np.testing.assert_array_equal(logits.pictures, units.pictures)
+
+
+def test_patterns_choose_evenly_spread_channels_and_another_objective() -> None:
+    model = opened(network())
+    assert model.patterns("maps", steps=1)["trunk/maps"].channels.tolist() == [0, 1, 2, 3]
+    centre = model.patterns("maps", [2], steps=6, objective=convscope.ascent.At(0, 0))["trunk/maps"]
+    at_corner = model.activations(list(centre.pictures), ["maps"])["trunk/maps"][0, 0, 0, 2]
+    assert at_corner > centre.growth[0, 0]
+    assert not centre.exact.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": "map"}, "no layer 'map'"),
+        ({"layers": []}, "no layers: expected one or more"),
+        ({"layers": "mean"}, "has no feature maps"),
+        ({"channels": [4]}, "no channel 4 in trunk/maps: expected 0 to 3"),
+        ({"channels": [-1]}, "no channel -1 in trunk/maps"),
+        ({"channels": []}, "channels=.*: expected one or more"),
+        ({"method": "macho"}, "no method 'macho': did you mean maco"),
+        ({"size": 8}, "size=8 is out of range"),
+        ({"steps": 0}, "steps=0 is out of range"),
+    ],
+)
+def test_wrong_options_of_patterns_are_refused_in_one_line(options: dict, message: str) -> None:
+    with pytest.raises(ConvscopeError, match=message) as error:
+        opened(network()).patterns(**{"layers": "maps", "steps": 1} | options)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_ascend_gives_a_picture_for_each_objective() -> None:
+    model, ascent = opened(network()), convscope.ascent
+    both = [ascent.channel("trunk/maps", index) - ascent.logit(0) for index in (0, 3)]
+    result = model.ascend(both, frame_every=32)
+    alone = model.ascend(both[0])
+    np.testing.assert_array_equal(result.pictures[0], alone.pictures[0])
+    assert result.frames is not None
+    assert (result.frames.shape, result.growth.shape) == ((2, 2, 16, 16, 3), (2, 64))
+    assert (result.value > result.growth[:, 0]).all()
+    assert repr(result).startswith("<AscentResult: 2 pictures of 16×16, objectives ")
+    assert result._repr_png_().startswith(b"\x89PNG")
+    for wrong in ([], ascent.logit(2), [ascent.logit(0), 2 * ascent.logit(0)]):
+        with pytest.raises(ConvscopeError):
+            model.ascend(wrong)
 
 
 def test_arrays_that_are_not_photographs_are_refused() -> None:

@@ -39,6 +39,7 @@ ALLOWED["config"] = {
 }
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
+ALLOWED["ascent"] = {"vis", "quiet"}
 ALLOWED["startup"] = {"config"}
 ALLOWED["__init__"] = {"api", "quiet"}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,13 +2,16 @@
 
 from convscope.api.class_activation import CAM_METHODS, Explanation
 from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
+from convscope.api.patterns import AscentResult, LayerPatterns
 from convscope.api.picture import grid
 
 __all__ = [
     "CAM_METHODS",
+    "AscentResult",
     "Evolution",
     "Explanation",
     "LayerExamples",
+    "LayerPatterns",
     "OpenModel",
     "evolution",
     "grid",

@@ -12,6 +12,7 @@ from PIL import Image
 
 from convscope import decode
 from convscope.api.class_activation import Explainer, Explanation
+from convscope.api.patterns import STEPS, AscentResult, LayerPatterns, ascended, patterns_of
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
@@ -21,6 +22,9 @@ from convscope.models.opening import bundle_of, open_checkpoint
 from convscope.models.reading import Reading
 from convscope.models.states import open_snapshots
 from convscope.render import rows
+from convscope.vis.ascent.maximize import Recipe
+from convscope.vis.ascent.objectives import Measure, Objective
+from convscope.vis.ascent.patterns import Settings
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
 from convscope.vis.example_search import ExampleSearch
 from convscope.vis.extractor import Extractor
@@ -227,6 +231,63 @@ class OpenModel:
         """
         selected = select(self.layers, layers, drawable=True)
         return channel_statistics(self.bundle.model, self.layers, selected, self._batches(photographs))
+
+    def patterns(
+        self,
+        layers: str | Sequence[str],
+        channels: Sequence[int] | None = None,
+        *,
+        method: str = "fourier",
+        size: int | None = None,
+        steps: int = STEPS,
+        objective: Measure | None = None,
+        seed: int = 0,
+    ) -> dict[str, LayerPatterns]:
+        """Return pictures that channels respond to, by layer path; in a notebook, each result shows them.
+
+        Args:
+            layers: a layer or several, see `activations`; "logits" is the output before softmax or sigmoid.
+            channels: indices from 0, also of units or classes; None chooses 16 evenly spread ones.
+            method: "fourier", "maco" (fixed magnitude spectrum, optimized phase) or "book" (Chollet's loop).
+            size: width and height of the pictures in pixels, 16 to 1024; None is 128, at most the size of
+                the model, and the size of the model for dense layers.
+            steps: steps of gradient ascent.
+            objective: what is raised of a channel, for example `convscope.ascent.At()`, the centre of the
+                map; None is the measure of the method.
+            seed: seed of the start.
+
+        Raises:
+            ConvscopeError: no layer matches, a layer has neither feature maps nor units, a channel or the
+                method does not exist, or the size does not fit the layer.
+        """
+        patterns = [layers] if isinstance(layers, str) else layers
+        settings = Settings(method, 0, steps, seed, measure=objective)
+        return patterns_of(self.bundle, patterns, channels, settings, size=size)
+
+    def ascend(
+        self,
+        objectives: Objective | Sequence[Objective],
+        recipe: Recipe | None = None,
+        *,
+        seed: int = 0,
+        frame_every: int = 0,
+    ) -> AscentResult:
+        """Return a picture for each objective that raises it; in a notebook, the result shows them.
+
+        Args:
+            objectives: one or several, from `convscope.ascent`. Those of one call differ in channels or
+                directions only.
+            recipe: how the pictures are changed; None is the recipe of `patterns`: a Fourier spectrum, NAdam
+                and jitter.
+            seed: seed of the start; each picture starts from other noise.
+            frame_every: keep the pictures of every n-th step; 0 keeps none.
+
+        Raises:
+            ConvscopeError: a layer or a channel does not exist, the objectives are of different kinds, or the
+                size of the recipe does not fit a layer.
+        """
+        several = [objectives] if isinstance(objectives, Objective) else list(objectives)
+        return ascended(self.bundle, several, recipe, seed=seed, frame_every=frame_every)
 
     def _batches(self, photographs: Photographs) -> Iterator[np.ndarray]:
         photographs = _several(photographs)

@@ -151,6 +151,23 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
     return _save(path, figure)
 
 
+def growth(path: Path, values: np.ndarray, title: str) -> Figure:
+    """Draw the objective of each channel by step, float (channels, steps), and their median in bold."""
+    figure = Figure(figsize=(4.6, 2.4), layout="constrained")
+    axes = figure.subplots()
+    steps = range(1, values.shape[1] + 1)
+    axes.plot(steps, values.T, color=TRAIN_COLOR, linewidth=0.7, alpha=0.7)
+    axes.plot(steps, np.median(values, 0), color=VALIDATION_COLOR, linewidth=2.2)
+    axes.set_xlabel("step", fontsize=8)
+    axes.set_ylabel("objective", fontsize=8)
+    axes.set_title(_short_path(title), fontsize=9)
+    axes.tick_params(labelsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _save(path, figure)
+
+
 def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> Figure:
     """Draw a bar for each value, float (units,); horizontal bars with names if `labels` are given."""
     if labels is None:

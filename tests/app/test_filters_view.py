@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from convscope.app.visualize.views.filters.cache import PatternCache
 from convscope.images import load_png, save_png
@@ -141,6 +142,7 @@ def pattern(value: int) -> Patterns:
     return Patterns(
         pictures, numbers, numbers, np.array([False]), np.array([0]),
         np.zeros((1, 3), np.float32), np.zeros((1, 16, 16), np.float32),
+        np.zeros((1, 0, 16, 16, 3), np.uint8),
     )  # fmt: skip
 
 
@@ -157,3 +159,29 @@ def test_the_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> None
     cache.trim(sum(path.stat().st_size for path in paths.values()) - 1)
     assert [channel for channel in range(3) if paths[channel].exists()] == [1, 2]
     assert PatternCache(tmp_path, {"model": "b"}).get("layer", 1) is None
+
+
+@pytest.mark.usefixtures("model")
+def test_a_photograph_is_accentuated_for_the_channels_that_respond_to_it(command: Command) -> None:
+    given = ["images=[photos/planted.png]", "filters.accentuate=true", "filters.steps=1"]
+    drawn(command, "filters.layers=[red,deep]", "filters.channels=[0,1]", *given, "hydra.run.dir=out")
+    files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
+    found = {entry["layer"]: entry for entry in files if "accentuated" in entry["path"]}
+    assert found["red"]["channels"] == [0]  # the other one is dead
+    assert found["red"]["path"] == "filters/planted/01_red_accentuated.png"
+    before, after = found["red"]["mean_positive_response"]
+    assert before[0] < after[0]
+    assert f"channel 0: {before[0]:.3g} to {after[0]:.3g}" in found["red"]["caption"]
+    assert found["red"]["photograph_sha256"]
+    assert found["red"]["path"] in Path("out/index.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("model")
+def test_the_ascent_is_animated_and_charted_unless_the_patterns_are_exact(command: Command) -> None:
+    drawn(command, "filters.layers=[red,deep]", "filters.animate=[gif]", "hydra.run.dir=out")
+    assert {path.name for path in Path("out/filters").iterdir()} == {
+        "kernels_red.png", "red.png", "deep.png", "deep_growth.png", "deep_ascent.gif", "filters.csv",
+    }  # fmt: skip
+    with Image.open("out/filters/deep_ascent.gif") as animation:
+        assert getattr(animation, "n_frames", 1) == 8
+    assert "the ascent in 8 pictures" in caption_of("out", "filters/deep_ascent.gif")

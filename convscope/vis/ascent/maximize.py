@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, unknown
 from convscope.graph import Layer, at_size, before_activation
 from convscope.preprocessing import Preprocessing
 from convscope.vis.ascent.objectives import LOGITS, PIXELS, Measure, Objective
 from convscope.vis.ascent.optimizers import Optimizer
 from convscope.vis.ascent.parametrizations import Parametrization
-from convscope.vis.ascent.transforms import Transform
+from convscope.vis.ascent.transforms import Crops, Transform
 from convscope.vis.gradients import compiled
 
 
@@ -37,6 +37,12 @@ class Recipe:
     transforms: tuple[Transform, ...]
     steps: int
     window: int = 0
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the pictures after the transforms, in pixels."""
+        crops = [transform.size for transform in self.transforms if isinstance(transform, Crops)]
+        return crops[-1] if crops else self.parametrization.size
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ def maximize(
         on_step: a callback for a progress bar: called after each step with the number of pictures.
 
     Raises:
-        ValueError: the objectives differ in more than their directions, or do not fit the layers.
-        ConvscopeError: the pictures are too small for a layer, or have another size than dense layers need.
+        ConvscopeError: the objectives differ in more than their directions or do not fit the layers, or the
+            pictures are too small for a layer, or have another size than dense layers need.
     """
     how = recipe.parametrization
     first = [how.start(np.random.default_rng(seed)) for seed in seeds] if start is None else start
@@ -136,8 +142,10 @@ class _Step:
         sensitivity: see `Ascent`.
     """
 
-    def __init__(self, response: Callable[[Any, list[Any]], Any], recipe: Recipe, start: np.ndarray) -> None:
-        """Create the variables; `response` is a function of pictures and directions."""
+    def __init__(
+        self, response: Callable[[Any, Any, list[Any]], Any], recipe: Recipe, start: np.ndarray
+    ) -> None:
+        """Create the variables; see `_response`."""
         self._response, self._recipe = response, recipe
         size = recipe.parametrization.size
         self.variable: Any = tf.Variable(start)
@@ -173,7 +181,7 @@ class _Step:
             transformed = pixels
             for number, transform in enumerate(self._recipe.transforms):
                 transformed = transform(transformed, tf.stack([seed, number]), progress)
-            value = self._response(transformed, directions)
+            value = self._response(transformed, pixels, directions)
         at_pixels, gradient = tape.gradient(value, [pixels, before])
         self._apply(gradient)
         self.variable.assign(tf.where(_columns(active, before), self.variable, before))
@@ -213,34 +221,46 @@ class Network:
 
     def has_maps(self, name: str) -> bool:
         """Return whether a layer has feature maps, not units."""
-        return name == PIXELS or (name != LOGITS and self._layers[name].has_maps)
+        return name == PIXELS or (name != LOGITS and self._layer(name).has_maps)
 
     def step(self, objectives: Sequence[Objective], recipe: Recipe, start: np.ndarray) -> _Step:
         """Return a step that begins at `start`; steps of one form and one recipe are one traced graph.
 
         Raises:
-            ValueError: the objectives differ in more than their directions, or do not fit the layers.
-            ConvscopeError: the pictures do not fit a layer.
+            ConvscopeError: the objectives differ in more than their directions or do not fit the layers, or
+                the pictures do not fit a layer.
         """
+        names, values = self._measured(objectives, recipe.input_size)
+        directions = _directions(objectives, dict(zip(names, values.shapes, strict=True)))
         form = objectives[0].form
-        if any(objective.form != form for objective in objectives):
-            raise ValueError("the objectives of one batch must differ in their directions only")
-        names = [name for name in dict.fromkeys(name for name, _, _ in form) if name != PIXELS]
-        values = self.values(names, recipe.parametrization.size)
-        channels = dict(zip(names, values.channels, strict=True)) | {PIXELS: 3}
-        directions = [
-            np.stack([objective.terms[number].weights(channels[name]) for objective in objectives])
-            for number, (name, _, _) in enumerate(form)
-        ]
         key = tuple(form), recipe, start.shape
         if key not in self._steps:
             if len(self._steps) > 1:  # bounded memory: layers come one after another
                 del self._steps[next(iter(self._steps))]
             if self._bfloat16 and not values.depthwise:
-                values = self._cut(names, recipe.parametrization.size).in_bfloat16()
+                values = self._cut(names, recipe.input_size).in_bfloat16()
             self._steps[key] = _Step(_response(form, names, values), recipe, start)
         self._steps[key].begin(start, directions)
         return self._steps[key]
+
+    def measure(self, objectives: Sequence[Objective], pictures: np.ndarray) -> np.ndarray:
+        """Return the objective of each picture, float32 (n,), for uint8 (n, size, size, 3)."""
+        names, values = self._measured(objectives, pictures.shape[1])
+        directions = _directions(objectives, dict(zip(names, values.shapes, strict=True)))
+        pixels = tf.constant(pictures, tf.float32)
+        response = _response(objectives[0].form, names, values)
+        return np.asarray(response(pixels, pixels, [tf.constant(each) for each in directions]))
+
+    def _measured(self, objectives: Sequence[Objective], size: int) -> tuple[list[str], "LayerValues"]:
+        """Return the layers that the objectives measure, and their values."""
+        form = objectives[0].form
+        if any(objective.form != form for objective in objectives):
+            raise ConvscopeError(
+                "the objectives of one call differ in layers, measures or factors: expected objectives that "
+                "differ in channels or directions only; call once for each kind"
+            )
+        names = [name for name in dict.fromkeys(name for name, _, _ in form) if name != PIXELS]
+        return names, self.values(names, size)
 
     def values(self, names: Sequence[str], size: int) -> "LayerValues":
         """Return a function of pictures that returns the values of layers before their activation."""
@@ -250,8 +270,10 @@ class Network:
         return self._values[key]
 
     def _cut(self, names: Sequence[str], size: int) -> "LayerValues":
+        if not names:  # the objective depends on the pixels only
+            return LayerValues(None, self.preprocessing)
         outputs = [
-            before_activation(self.model.outputs[0] if name == LOGITS else self._layers[name].output)
+            before_activation(self.model.outputs[0] if name == LOGITS else self._layer(name).output)
             for name in names
         ]
         try:
@@ -265,53 +287,79 @@ class Network:
             ) from error
         return LayerValues(cut, self.preprocessing)
 
+    def _layer(self, name: str) -> Layer:
+        if name not in self._layers:
+            raise unknown("layer", name, [LOGITS, *self._layers])
+        return self._layers[name]
+
 
 class LayerValues:
     """The values of layers for pictures of one size.
 
     Attributes:
-        channels: the number of channels or units of each layer.
+        shapes: the shape of the values of each layer without the batch.
     """
 
-    def __init__(self, cut: keras.Model, preprocessing: Preprocessing) -> None:
-        """Store the model and the preprocessing of its input."""
+    def __init__(self, cut: keras.Model | None, preprocessing: Preprocessing) -> None:
+        """Store the model, None for no layers, and the preprocessing of its input."""
         self._cut, self._preprocessing = cut, preprocessing
-        self.channels = [output.shape[-1] for output in cut.outputs]
+        self.shapes = [tuple(output.shape[1:]) for output in cut.outputs] if cut else []
 
     @property
     def depthwise(self) -> bool:
         """Whether there are depthwise convolutions."""
         kinds = keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
-        return any(isinstance(layer, kinds) for layer in self._cut.layers)
+        return self._cut is not None and any(isinstance(layer, kinds) for layer in self._cut.layers)
 
     def in_bfloat16(self) -> "LayerValues":
         """Compute in bfloat16 from now on; return the same object."""
-        for layer in self._cut.layers:
+        for layer in self._cut.layers if self._cut else ():
             layer.dtype_policy = "mixed_bfloat16"
         return self
 
     def __call__(self, pictures: Any) -> list[Any]:
         """Return the values, float32 (batch, …, channels), of pixels (batch, size, size, 3)."""
+        if self._cut is None:
+            return []
         outputs = self._cut(self._preprocessing.encode(pictures), training=False)
         return [tf.cast(output, tf.float32) for output in keras.tree.flatten(outputs)]
 
 
+def _directions(
+    objectives: Sequence[Objective], shapes: dict[str, tuple[int | None, ...]]
+) -> list[np.ndarray]:
+    """Return the directions of each term, float32 (n, channels); check that the measures fit the layers."""
+    shapes = shapes | {PIXELS: (1, 1, 3)}
+    directions = []
+    for number, (name, measure, _) in enumerate(objectives[0].form):
+        channels = shapes[name][-1]
+        assert channels is not None
+        weights = np.stack([objective.terms[number].weights(channels) for objective in objectives])
+        if name != PIXELS and None not in shapes[name]:  # errors in a compiled graph have many lines
+            measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
+        directions.append(weights)
+    return directions
+
+
 def _response(
     form: Sequence[tuple[str, Measure, float]], names: Sequence[str], values: LayerValues
-) -> Callable[[Any, list[Any]], Any]:
-    """Return a function of pictures (n · batch, size, size, 3) and directions: their objectives, (batch,).
+) -> Callable[[Any, Any, list[Any]], Any]:
+    """Return a function that returns the objectives, (batch,).
 
-    With n pictures in a row for each objective, it returns the means.
+    Its arguments are the transformed pictures, (n · batch, …), with n in a row for each objective; the
+    pictures before, (batch, …), for terms that measure `PIXELS`; and the directions of each term. It returns
+    the means of the n values.
     """
 
-    def measured(pictures: Any, directions: list[Any]) -> Any:
-        count = directions[0].shape[0]
-        copies = pictures.shape[0] // count
-        of_layer = dict(zip(names, values(pictures), strict=True)) | {PIXELS: pictures}
+    def measured(transformed: Any, pixels: Any, directions: list[Any]) -> Any:
+        of_layer = dict(zip(names, values(transformed), strict=True)) | {PIXELS: pixels}
         total = 0.0
         for (name, measure, factor), weights in zip(form, directions, strict=True):
-            total += factor * measure(of_layer[name], tf.repeat(weights, copies, 0))
-        return tf.reduce_mean(tf.reshape(total, [count, copies]), 1)
+            count = weights.shape[0]
+            copies = of_layer[name].shape[0] // count
+            value = measure(of_layer[name], tf.repeat(weights, copies, 0))
+            total += factor * tf.reduce_mean(tf.reshape(value, [count, copies]), 1)
+        return total
 
     return measured
 

@@ -12,8 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.errors import ConvscopeError
+
 LOGITS = "logits"  # in place of the path of a layer: the output of the model before softmax or sigmoid
-PIXELS = "pixels"  # in place of the path of a layer: the picture, 0 to 255
+PIXELS = "pixels"  # in place of the path of a layer: the picture before the transforms, 0 to 255
 
 Measure = Callable[[Any, Any], Any]
 """A function of values and directions that returns a number for each picture, (batch,).
@@ -44,15 +46,17 @@ class Term:
         """Return the direction, float32 (channels,).
 
         Raises:
-            ValueError: the index or the direction does not fit the number of channels.
+            ConvscopeError: the index or the direction does not fit the number of channels.
         """
         if self.index is not None and not 0 <= self.index < channels:
-            raise ValueError(f"{self.layer} has {channels} channels, 0 to {channels - 1}, not {self.index}")
+            raise ConvscopeError(f"no channel {self.index} in {self.layer}: expected 0 to {channels - 1}")
         if self.index is not None:
             return np.eye(1, channels, self.index, dtype=np.float32)[0]
         weights = np.zeros(channels) if self.direction is None else np.asarray(self.direction)
         if weights.shape != (channels,):
-            raise ValueError(f"{self.layer} has {channels} channels; the direction has {weights.shape}")
+            raise ConvscopeError(
+                f"a direction of shape {weights.shape} does not fit {self.layer}: expected ({channels},)"
+            )
         return weights.astype(np.float32)
 
 
@@ -122,8 +126,15 @@ def distance(photograph: np.ndarray, strength: float = 1.0) -> Objective:
     """Return a penalty for pixels that differ from those of a photograph, uint8 (height, width, 3).
 
     It is the mean square of the difference, in units of the range of the pixels.
+
+    Raises:
+        ConvscopeError: the photograph is another kind of array.
     """
-    return -strength * Objective((Term(PIXELS, _DistanceTo(np.asarray(photograph))),))
+    if photograph.dtype != np.uint8 or photograph.ndim != 3:
+        raise ConvscopeError(
+            f"a photograph of {photograph.dtype} {photograph.shape}: expected uint8 (height, width, 3)"
+        )
+    return -strength * Objective((Term(PIXELS, _DistanceTo(photograph.tobytes(), photograph.shape)),))
 
 
 # ---- measures
@@ -156,8 +167,14 @@ class At:
         """Return the response."""
         if len(values.shape) == 2:
             return _response(values, directions)
-        row = values.shape[1] // 2 if self.row is None else self.row
-        column = values.shape[2] // 2 if self.column is None else self.column
+        height, width = values.shape[1:3]
+        row = height // 2 if self.row is None else self.row
+        column = width // 2 if self.column is None else self.column
+        if not (0 <= row < height and 0 <= column < width):
+            raise ConvscopeError(
+                f"no position ({row}, {column}) in maps of {height}×{width}: expected rows 0 to {height - 1} "
+                f"and columns 0 to {width - 1}"
+            )
         return _response(values[:, row, column], directions)
 
 
@@ -178,12 +195,19 @@ def similarity(values: Any, _: Any) -> Any:
     return (tf.reduce_sum(alike, 1) - tf.linalg.diag_part(alike)) / values.shape[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _DistanceTo:
-    photograph: np.ndarray
+    photograph: bytes  # measures of one photograph are equal, so that a batch can have them
+    shape: tuple[int, ...]
 
     def __call__(self, pixels: Any, _: Any) -> Any:
-        return tf.reduce_mean(_flat((pixels - self.photograph.astype(np.float32)) / 255) ** 2, 1)
+        if tuple(pixels.shape[1:]) != self.shape:
+            raise ConvscopeError(
+                f"a photograph of shape {self.shape} does not fit pictures of "
+                f"{tuple(pixels.shape[1:])}: expected the size of the recipe"
+            )
+        photograph = np.frombuffer(self.photograph, np.uint8).reshape(self.shape).astype(np.float32)
+        return tf.reduce_mean(_flat((pixels - photograph) / 255) ** 2, 1)
 
 
 def _response(values: Any, directions: Any) -> Any:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError, unknown
 from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
 from convscope.vis.ascent.natural_images import Spectrum
-from convscope.vis.ascent.objectives import Measure, centre, channel, mean, mean_and_peak
+from convscope.vis.ascent.objectives import At, Measure, centre, channel, mean, mean_and_peak
 from convscope.vis.ascent.optimizers import adam, nadam, normalized
 from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels
 from convscope.vis.ascent.transforms import Crops, Jitter, Noise
@@ -34,6 +34,9 @@ class Settings:
         steps: number of steps of gradient ascent.
         seed: seed of the start.
         spectrum: colours and magnitudes of the images that patterns should be near.
+        measure: what is raised of a channel; None is the measure of the method. Exact patterns are known for
+            None only.
+        frame_every: keep the pictures of every n-th step; 0 keeps none.
     """
 
     method: str
@@ -41,10 +44,14 @@ class Settings:
     steps: int
     seed: int = 0
     spectrum: Spectrum = Spectrum()
+    measure: Measure | None = None
+    frame_every: int = 0
 
 
 def _fourier(settings: Settings, _: int, maps: bool) -> Recipe:
     how = Fourier(settings.size, contrast=_CONTRAST, colors=settings.spectrum.colors)
+    if isinstance(settings.measure, At):  # jitter would raise all positions
+        return Recipe(how, nadam(0.5), (), settings.steps)
     # Units respond at one place: they need a picture that stays where it is, but for a few pixels.
     jitter = Jitter() if maps else Jitter(settings.size // 16)
     return Recipe(how, nadam(0.5), (jitter,), settings.steps, _WINDOW)
@@ -90,6 +97,8 @@ class Patterns:
         restarts: int (n,), how often the ascent was repeated because the channel was silent.
         growth: float32 (n, steps), the objective at each step of the last ascent; zeros if it is exact.
         sensitivity: see `Ascent`.
+        frames: uint8 (n, frames, size, size, 3), the pictures during the last ascent; 0 frames if they were
+            not requested, or if it is exact.
     """
 
     pictures: np.ndarray
@@ -99,6 +108,7 @@ class Patterns:
     restarts: np.ndarray
     growth: np.ndarray
     sensitivity: np.ndarray
+    frames: np.ndarray
 
     @property
     def silent(self) -> np.ndarray:
@@ -158,7 +168,8 @@ def _one_batch(
     on_step: Callable[[int], Any] | None,
 ) -> Patterns:
     """Return the patterns of at most `BATCH` channels."""
-    exact = exact_patterns(network, layer, batch, settings.size) if settings.method == "fourier" else None
+    plain = settings.method == "fourier" and settings.measure is None
+    exact = exact_patterns(network, layer, batch, settings.size) if plain else None
     if exact is not None:
         if on_step:
             on_step(settings.steps * len(batch))
@@ -204,9 +215,10 @@ def _ascend(
     filled = batch + batch[-1:] * missing
     ascent = maximize(
         network,
-        [channel(layer, index, measure) for index in filled],
+        [channel(layer, index, settings.measure or measure) for index in filled],
         recipe,
         seeds=[(settings.seed, attempt, index) for index in filled],
+        frame_every=settings.frame_every,
         start=None if variables is None else np.concatenate([variables, variables[-1:].repeat(missing, 0)]),
         on_step=(lambda _: on_step(len(batch))) if on_step else None,
     )
@@ -227,6 +239,7 @@ def _measured(
     (values,) = network.values([layer], shown.shape[1])(tf.constant(shown, tf.float32))
     responses = np.asarray(values).reshape(count, -1, values.shape[-1])
     own = np.stack([responses[row, :, index] for row, index in enumerate(batch)])
+    frames = None if ascent is None else ascent.frames
     return Patterns(
         pictures,
         np.maximum(own, 0).mean(1),
@@ -235,6 +248,7 @@ def _measured(
         np.zeros(count, int),
         np.zeros((count, settings.steps), np.float32) if ascent is None else ascent.growth[:count],
         np.zeros((count, size, size), np.float32) if ascent is None else ascent.sensitivity[:count],
+        pictures[:, None][:, :0] if frames is None else frames[:count],
     )
 
 
@@ -244,7 +258,7 @@ def _replaced(result: Patterns, rows: Iterable[int], better: Patterns, attempt: 
     for number, row in enumerate(rows):
         parts["restarts"][row] = attempt
         if better.peak[number] > result.peak[row]:
-            for name in ("pictures", "mean", "peak", "growth", "sensitivity"):
+            for name in ("pictures", "mean", "peak", "growth", "sensitivity", "frames"):
                 parts[name][row] = getattr(better, name)[number]
     return replace(result, **parts)
 
@@ -304,8 +318,9 @@ def _linear_weights(network: Network, layer: str, channels: Sequence[int], size:
 
         return np.asarray(value_and_gradient(response, pictures)[1])
 
-    mixed = gradients(rng.normal(0, 1, values.channels[0]))
+    count = values.shapes[0][-1]
+    mixed = gradients(rng.normal(0, 1, count))
     if not mixed[0].any() or np.abs(mixed - mixed[0]).max() > 1e-5 * np.abs(mixed[0]).max():
         return None
-    identity = np.eye(values.channels[0])
+    identity = np.eye(count)
     return np.stack([gradients(identity[index])[0] for index in channels])

@@ -36,23 +36,23 @@ def animate(
     *,
     title: str,
     caption: str,
-    photograph: Photograph,
+    photograph: Photograph | None,
     about: dict[str, Any],
     gif_role: Role = Role.link,
 ) -> Iterator[Artifact]:
     """Write frames in each format of the option `animate`.
 
     Args:
-        view: a view with the options `animate` and `rate`.
+        view: a view with the options `animate` and, without a rate in `about`, `rate`.
         stem: the path without its suffix.
         frames: uint8 (height, width, 3), all of one size.
         title: see `Artifact`.
         caption: see `Artifact`; the rate is added.
-        photograph: the photograph that the frames show.
+        photograph: the photograph that the frames show, if any.
         about: the provenance; `about["rate"]` replaces the option `rate`.
         gif_role: how the page shows a GIF; an MP4 is a link.
     """
-    rate = about.get("rate", view.settings.rate)
+    rate = about.get("rate") or view.settings.rate
     for kind in Animation:
         if kind in view.settings.animate:
             path = view.reserve(f"{stem}.{kind}", f"animation of {title}")
@@ -62,7 +62,7 @@ def animate(
                 title=title,
                 caption=f"{caption}, {actual:.3g} per second",
                 view=view.settings.name,
-                photograph=photograph.key,
+                photograph=photograph.key if photograph else None,
                 role=gif_role if kind is Animation.gif else Role.link,
                 size=(frames[0].shape[0], frames[0].shape[1]),
                 provenance=view.provenance(photograph, about | {"rate": actual}),

@@ -10,7 +10,8 @@ import numpy as np
 from convscope import names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.app.visualize.views.filters import references
+from convscope.app.visualize.views import animations
+from convscope.app.visualize.views.filters import accentuation, course, references
 from convscope.app.visualize.views.filters.cache import PatternCache
 from convscope.app.visualize.views.filters.references import References
 from convscope.app.visualize.views.strips import shown_channels, strip_picture
@@ -53,6 +54,8 @@ class FiltersView(View[FiltersConfig]):
         self.first = first_kernels(models.first.layers)
         if self.first:
             self._first_matches = models.counterparts([self.first], _KEY)
+        animations.check(settings.animate)
+        self._photographs_to_accentuate = run.photographs if settings.accentuate else []
         self._table: list[tuple[Any, ...]] = []
 
     def _chosen_layers(self, layers: Sequence[Layer]) -> list[Layer]:
@@ -91,6 +94,9 @@ class FiltersView(View[FiltersConfig]):
                     patterns.append(self._patterns(state.bundle, matches[index], channels, bar))
                 self._add_rows(layer, channels, patterns[0])
                 yield self._sheet(path, layer, channels, patterns)
+                if len(patterns) == 1:
+                    yield from course.of_layer(self, path, layer, channels, patterns[0])
+                yield from accentuation.accentuated(self, self._photographs_to_accentuate, layer, channels)
 
     def finish(self) -> Iterator[Artifact]:
         """Yield the table of the patterns of a single model."""
@@ -146,10 +152,16 @@ class FiltersView(View[FiltersConfig]):
                     f"patterns are square; remove it from {_KEY}"
                 )
             size = height
-        return Settings(self.settings.method, size, self.settings.steps, self.run.config.seed)
+        return Settings(
+            self.settings.method,
+            size,
+            self.settings.steps,
+            self.run.config.seed,
+            frame_every=course.frame_every(self.settings),
+        )
 
     def _cache(self, bundle: ModelBundle, settings: Settings) -> PatternCache | None:
-        if not self.settings.cache:
+        if not self.settings.cache or self.settings.animate:  # cached patterns have no frames
             return None
         about = {
             "model": bundle.sha256,
