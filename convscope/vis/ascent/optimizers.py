@@ -17,13 +17,13 @@ It returns a function that changes the variable along a gradient, and the variab
 @cache  # equal optimizers are one object, so that equal recipes are traced once
 def adam(rate: float) -> Optimizer:
     """Return Adam with a learning rate."""
-    return lambda variable: _of_keras(keras.optimizers.Adam(rate), variable)
+    return lambda variable: _of_keras(keras.optimizers.Adam(float(rate)), variable)
 
 
 @cache
 def nadam(rate: float) -> Optimizer:
     """Return Adam with Nesterov momentum, with a learning rate."""
-    return lambda variable: _of_keras(keras.optimizers.Nadam(rate), variable)
+    return lambda variable: _of_keras(keras.optimizers.Nadam(float(rate)), variable)
 
 
 @cache
