@@ -15,7 +15,6 @@ from convscope.vis.ascent.objectives import LOGITS, PIXELS, Measure, Objective
 from convscope.vis.ascent.optimizers import Optimizer
 from convscope.vis.ascent.parametrizations import Parametrization
 from convscope.vis.ascent.transforms import Crops, Transform
-from convscope.vis.gradients import compiled
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,8 @@ class _Step:
         self._apply, state = recipe.optimizer(self.variable)
         self._state = [(variable, variable.numpy()) for variable in state]
         self._directions: list[Any] = []
-        self._run = compiled(self._change)
+        # errors keep their text without autograph
+        self._run = tf.function(self._change, jit_compile=False, autograph=False)
 
     def begin(self, start: np.ndarray, directions: Sequence[np.ndarray]) -> None:
         """Begin an ascent from other variables, for other directions."""
@@ -328,15 +328,13 @@ class LayerValues:
 def _directions(
     objectives: Sequence[Objective], shapes: dict[str, tuple[int | None, ...]]
 ) -> list[np.ndarray]:
-    """Return the directions of each term, float32 (n, channels); check that the measures fit the layers."""
+    """Return the directions of each term, float32 (n, channels)."""
     shapes = shapes | {PIXELS: (1, 1, 3)}
     directions = []
-    for number, (name, measure, _) in enumerate(objectives[0].form):
+    for number, (name, _, _) in enumerate(objectives[0].form):
         channels = shapes[name][-1]
         assert channels is not None
         weights = np.stack([objective.terms[number].weights(channels) for objective in objectives])
-        if name != PIXELS and None not in shapes[name]:  # errors in a compiled graph have many lines
-            measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
         directions.append(weights)
     return directions
 
