@@ -148,8 +148,8 @@ def ascended(
         settings = Settings(
             "fourier", _default_size(bundle, used), STEPS, measure=centre[0] if centre else None
         )
-        smallest = min(used, key=network.has_maps)
-        recipe = METHODS["fourier"][0](settings, network, smallest)
+        maps = all(network.has_maps(layer) for layer in used)
+        recipe = METHODS["fourier"][0](settings, settings.size, maps)
     check_range("recipe.steps", recipe.steps, 1)
     check_range("frame_every", frame_every, 0)
     seeds = [(seed, index) for index in range(len(objectives))]

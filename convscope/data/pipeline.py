@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,15 @@ class LabelledImages:
     labels: np.ndarray
     classes: list[str]
     plain: bool = False
+
+    def spread(self, most: int) -> "LabelledImages":
+        """Return at most `most` of the photographs, evenly spread."""
+        chosen = np.unique(np.linspace(0, len(self.paths) - 1, most).round().astype(int))
+        return replace(self, paths=[self.paths[index] for index in chosen], labels=self.labels[chosen])
+
+    def read(self, index: int) -> np.ndarray:
+        """Return a photograph, uint8 (height, width, 3)."""
+        return (decode.load_plain if self.plain else decode.load)(self.paths[index])
 
 
 def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImages:

@@ -184,7 +184,7 @@ def test_every_optimizer_raises_free_pixels(optimizer: object) -> None:
 
 def test_normalized_steps_have_the_length_of_the_rate() -> None:
     variable = tf.Variable(np.zeros((2, 2, 2), np.float32))
-    step = normalized(5.0)(variable)
+    step, _ = normalized(5.0)(variable)
     step(tf.constant([[[3.0, 0], [0, 4]], [[0, 0], [0, -1e-3]]]))
     np.testing.assert_allclose(variable, [[[3, 0], [0, 4]], [[0, 0], [0, -5]]], rtol=1e-5)
 

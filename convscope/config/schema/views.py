@@ -10,6 +10,7 @@ from convscope.options import check_range, option
 
 _VIEWS = "convscope.app.visualize.views"
 FILTER_METHODS = ("fourier", "maco", "book")
+CLASS_METHODS = ("maco", "fourier")
 _OF_LAYER = ("photograph", "layer", "index", "place", "number")
 
 
@@ -368,6 +369,42 @@ class FiltersConfig(ViewConfig):
 
 
 @dataclass
+class ClassesConfig(ViewConfig):
+    """Pictures that the logit of a class likes most, computed by gradient ascent."""
+
+    name = "classes"
+    title = "Classes"
+    drawn_by = f"{_VIEWS}.classes:ClassesView"
+    intro = (
+        "Pictures that gradient ascent changes until the logit of a class is high, each from other noise. "
+        "Top: the parts that the ascent changed most; the rest is transparent. Below: the whole pictures, "
+        "with the probability and the logit that the model gives to them. They show what the model responds "
+        "to, which need not be what the class looks like."
+    )
+    max_models = 1
+
+    classes: list[str] = option(
+        [],
+        "classes or their indices; [] selects all classes of a model with at most 10, otherwise the first 10 "
+        "that are predicted for the photographs",
+    )
+    count: int = option(4, "pictures of each class")
+    method: str = option(
+        "maco", "maco (fixed magnitude spectrum, optimized phase, random crops), or fourier (free spectrum)"
+    )
+    steps: int = option(64, "steps of gradient ascent")
+    file: str = option("classes/{class}.png", "file name of the pictures of a class", placeholders=("class",))
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("classes.count", self.count, 1, 16)
+        check_range("classes.steps", self.steps, 1)
+        if self.method not in CLASS_METHODS:
+            raise unknown("classes.method", self.method, CLASS_METHODS)
+
+
+@dataclass
 class GalleryConfig(ViewConfig):
     """Class activation of the photographs of a split that the model is surest and least sure of."""
 
@@ -451,6 +488,6 @@ VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (
         LayersConfig, ClassActivationConfig, FaithfulnessConfig, ActivationsConfig, EvolutionConfig,
-        FiltersConfig, ExamplesConfig, GalleryConfig, ComparisonConfig,
+        FiltersConfig, ClassesConfig, ExamplesConfig, GalleryConfig, ComparisonConfig,
     )
 }  # fmt: skip

@@ -53,14 +53,14 @@ class VisualizeConfig(CheckpointConfig):
     )
     splits: list[str] = option(
         ["train"],
-        "reference images for the views examples and faithfulness, for activations.normalize=dataset and for "
-        "activations.statistics=split: train, validation or test of the model's data set, or files, folders, "
+        "reference images for the views classes, examples and faithfulness, for "
+        "activations.normalize=dataset and for activations.statistics=split: train, validation or test of the model's data set, or files, folders, "
         "globs, @LIST.txt",
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
-        "what to draw; also faithfulness (measurements of class activation), examples, and evolution for a "
-        "run with callbacks=[snapshots]",
+        "what to draw; also classes (pictures that each class likes most), faithfulness (measurements of "
+        "class activation), examples, and evolution for a run with callbacks=[snapshots]",
         heading="Page",
     )
     compare: list[str] = option(

@@ -26,10 +26,12 @@ class Spectrum:
     Attributes:
         colors: (3, 3), maps decorrelated colours to RGB.
         magnitude: float (3, size, size // 2 + 1), measured at one size; None is the fit to ImageNet.
+        source: the images, for captions and the provenance.
     """
 
     colors: np.ndarray = field(default_factory=lambda: COLORS)
     magnitude: np.ndarray | None = None
+    source: str = "fit to ImageNet"
 
     def at(self, size: int) -> np.ndarray:
         """Return the magnitude for pictures of a size, float32 (3, size, size // 2 + 1).
@@ -71,7 +73,10 @@ def measured_colors(pictures: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def measured_spectrum(pictures: Iterable[np.ndarray], colors: np.ndarray) -> Spectrum:
-    """Return the mean magnitude of the spectra of pictures.
+    """Return the mean magnitude of the spectra of pictures, the same in all directions.
+
+    The magnitude is averaged over the directions of each frequency: the borders of a picture add horizontal
+    and vertical lines to its spectrum, which would show as a grid.
 
     Args:
         pictures: batches of square RGB pictures, (batch, size, size, 3), 0 to 255; at least 300 in all.
@@ -82,7 +87,20 @@ def measured_spectrum(pictures: Iterable[np.ndarray], colors: np.ndarray) -> Spe
         values = np.asarray(batch, np.float64) / 255 @ np.linalg.inv(colors.astype(np.float64)).T
         total = total + np.abs(np.fft.rfft2(np.moveaxis(values, -1, 1))).sum(0)
         count += len(batch)
-    return Spectrum(colors, total / count)
+    return Spectrum(colors, _of_all_directions(total / count), f"{count} images")
+
+
+def _of_all_directions(magnitude: np.ndarray) -> np.ndarray:
+    """Return the magnitude (3, size, size // 2 + 1), averaged over rings that are one step wide."""
+    size = magnitude.shape[1]
+    ring = np.round(size * frequencies(size)).astype(int)
+    ring[0, 0] = 0
+    column = np.arange(size // 2 + 1)
+    share = np.broadcast_to(np.where((column == 0) | (2 * column == size), 1.0, 2.0), ring.shape)
+    count = np.bincount(ring.ravel(), share.ravel())
+    return np.stack(
+        [(np.bincount(ring.ravel(), (share * color).ravel()) / count)[ring] for color in magnitude]
+    )
 
 
 def _fitted(size: int) -> np.ndarray:

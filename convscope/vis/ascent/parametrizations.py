@@ -89,7 +89,11 @@ class Fourier:
 class Maco:
     """The phase of a Fourier spectrum with a fixed magnitude (MACO: T. Fel et al., 2023).
 
-    The magnitude is that of natural images, so the ascent can only move structures, not add contrast.
+    The magnitude is that of natural images, so the ascent can only move structures, not add contrast. Three
+    things differ from the paper. The standardized phase is multiplied by π, because phases near 0 add up to a
+    bright spot in the corners. Opposite frequencies have opposite phases, because the inverse transform would
+    otherwise change some magnitudes. The magnitude of frequency 0 is 0, because a mean colour, which the
+    standardization of all colours together changes, takes contrast from the structures.
 
     Attributes:
         size: height and width in pixels.
@@ -110,10 +114,10 @@ class Maco:
 
     def coefficients(self, variable: Any) -> Any:
         """Return the spectrum: complex64 (batch, 3, size, size // 2 + 1)."""
-        phase = _standardized(variable)
-        return tf.constant(self.spectrum.at(self.size), tf.complex64) * tf.exp(
-            tf.complex(tf.zeros_like(phase), phase)
-        )
+        phase = _of_real_pictures(np.pi * _standardized(variable), self.size)
+        magnitude = self.spectrum.at(self.size).copy()
+        magnitude[:, 0, 0] = 0
+        return tf.constant(magnitude, tf.complex64) * tf.exp(tf.complex(tf.zeros_like(phase), phase))
 
     def picture(self, pixels: np.ndarray) -> np.ndarray:
         """Return the rounded pixels."""
@@ -151,6 +155,16 @@ class Pixels:
 def _to_pixels(spectrum: Any, size: int) -> Any:
     """Return the real values, (batch, size, size, 3), of a spectrum (batch, 3, size, size // 2 + 1)."""
     return tf.transpose(tf.signal.irfft2d(spectrum, [size, size]), [0, 2, 3, 1])
+
+
+def _of_real_pictures(phase: Any, size: int) -> Any:
+    """Return phases (batch, 3, size, size // 2 + 1) with opposite values at opposite frequencies.
+
+    The first column has both, as the last one if the size is even. The phase of frequency 0 is 0.
+    """
+    opposite = -tf.roll(tf.reverse(phase, [2]), 1, 2)
+    column = np.arange(size // 2 + 1)
+    return tf.where((column == 0) | (2 * column == size), (phase + opposite) / np.sqrt(2), phase)
 
 
 def _standardized(values: Any) -> Any:

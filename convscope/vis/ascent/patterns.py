@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from convscope.vis.gradients import value_and_gradient
 BATCH = 16  # pictures that are changed together
 RESTARTS = 2  # of a filter that is silent at the end, from other noise
 _CONTRAST = 2.0
+_WINDOW = 16  # steps after which a pattern ends that no longer gains
 _EXACT_FACTOR = 4  # exact patterns repeat a window of a few pixels, and are drawn so many times as large
 
 
@@ -46,31 +48,40 @@ class Settings:
     frame_every: int = 0
 
 
-def _fourier(settings: Settings, network: Network, layer: str) -> Recipe:
+def _fourier(settings: Settings, _: int, maps: bool) -> Recipe:
     how = Fourier(settings.size, contrast=_CONTRAST, colors=settings.spectrum.colors)
     if isinstance(settings.measure, At):  # jitter would raise all positions
         return Recipe(how, nadam(0.5), (), settings.steps)
     # Units respond at one place: they need a picture that stays where it is, but for a few pixels.
-    jitter = Jitter() if network.has_maps(layer) else Jitter(settings.size // 16)
-    return Recipe(how, nadam(0.5), (jitter,), settings.steps)
+    jitter = Jitter() if maps else Jitter(settings.size // 16)
+    return Recipe(how, nadam(0.5), (jitter,), settings.steps, _WINDOW)
 
 
-def _maco(settings: Settings, network: Network, _: str) -> Recipe:
+def _maco(settings: Settings, input_size: int, _: bool) -> Recipe:
     how = Maco(settings.size, settings.spectrum)
-    input_size = network.model.inputs[0].shape[1] or settings.size
     return Recipe(how, nadam(1.0), (Crops(4, input_size), Noise()), settings.steps)
 
 
-def _book(settings: Settings, _: Network, __: str) -> Recipe:
-    return Recipe(Pixels(settings.size), normalized(10.0), (), settings.steps)
+def _book(settings: Settings, _: int, __: bool) -> Recipe:
+    return Recipe(Pixels(settings.size), normalized(10.0 * 255), (), settings.steps)  # the book's range is 1
 
 
-# Each method: the recipe for a layer of a network, and the measure of a channel.
-METHODS: dict[str, tuple[Callable[[Settings, Network, str], Recipe], Measure]] = {
+# Each method: the recipe for settings, for the input size of the network, and for a layer with or without
+# maps; and the measure of a channel.
+METHODS: dict[str, tuple[Callable[[Settings, int, bool], Recipe], Measure]] = {
     "fourier": (_fourier, mean_and_peak),
     "maco": (_maco, mean),
     "book": (_book, mean),
 }
+
+
+@lru_cache(maxsize=16)  # a recipe that is one object is traced once
+def _recipe(settings: Settings, input_size: int, maps: bool, from_photographs: bool) -> Recipe:
+    recipe = METHODS[settings.method][0](settings, input_size, maps)
+    if not from_photographs:
+        return recipe
+    how = Fourier(settings.size, contrast=None, colors=settings.spectrum.colors)
+    return replace(recipe, parametrization=how, optimizer=adam(0.1), transforms=())
 
 
 @dataclass(frozen=True)
@@ -194,12 +205,11 @@ def _ascend(
     The batch is filled up, so that rounding does not depend on the number of channels. An ascent from
     photographs has free contrast, because a photograph may respond only with its own.
     """
-    build, measure = METHODS[settings.method]
-    recipe = build(settings, network, layer)
+    input_size = network.model.inputs[0].shape[1] or settings.size
+    recipe = _recipe(settings, input_size, network.has_maps(layer), start is not None)
+    how, measure = recipe.parametrization, METHODS[settings.method][1]
     variables = None
-    if start is not None:
-        how = Fourier(settings.size, contrast=None, colors=settings.spectrum.colors)
-        recipe = replace(recipe, parametrization=how, optimizer=adam(0.1), transforms=())
+    if start is not None and isinstance(how, Fourier):
         variables = np.stack([how.encode(photograph) for photograph in start])
     missing = BATCH - len(batch)
     filled = batch + batch[-1:] * missing

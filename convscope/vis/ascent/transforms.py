@@ -60,27 +60,33 @@ class Turn:
 
 @dataclass(frozen=True)
 class Crops:
-    """Cut out squares around the centre, and enlarge them to one size (MACO, T. Fel et al., 2023).
+    """Cut out squares around the centre, and resize them to one size (MACO, T. Fel et al., 2023).
 
     The centres are normally distributed with a standard deviation of 0.15 of the side of the picture. The
-    sides shrink during the ascent from half of the picture to a twentieth, and vary by 0.05. A square that
-    would leave the picture is moved inside.
+    sides shrink during the ascent, by default from half of the picture to a twentieth, and vary by 0.05. A
+    square that would leave the picture is moved inside.
 
     Attributes:
         count: number of squares of each picture.
         size: side of the result in pixels.
+        first: mean side at the first step, as a share of the side of the picture.
+        last: mean side at the last step.
     """
 
     count: int
     size: int
+    first: float = 0.5
+    last: float = 0.05
 
     def __call__(self, pictures: Any, seed: Any, progress: Any) -> Any:
         """Return the enlarged squares."""
         batch = pictures.shape[0]
         draws = tf.random.stateless_normal([batch * self.count, 3], seed)
-        side = tf.clip_by_value(0.5 - 0.45 * progress + 0.05 * draws[:, 2:], 0.05, 1.0)
+        side = tf.clip_by_value(
+            self.first + (self.last - self.first) * progress + 0.05 * draws[:, 2:], 0.05, 1.0
+        )
         corner = tf.clip_by_value(0.5 + 0.15 * draws[:, :2] - side / 2, 0.0, 1 - side)
-        boxes = tf.concat([corner, corner + side], 1)
+        boxes = tf.minimum(tf.concat([corner, corner + side], 1), 1 - 1e-6)  # black lines beyond the border
         index = tf.repeat(tf.range(batch), self.count)
         return tf.image.crop_and_resize(pictures, boxes, index, [self.size, self.size])
 
