@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
 from convscope import images
 from convscope.errors import ConvscopeError, unknown
@@ -148,14 +147,13 @@ def ascended(
         settings = Settings(
             "fourier", _default_size(bundle, used), STEPS, measure=centre[0] if centre else None
         )
-        maps = all(network.has_maps(layer) for layer in used)
-        recipe = METHODS["fourier"][0](settings, settings.size, maps)
+        smallest = min(used, key=network.has_maps)
+        recipe = METHODS["fourier"][0](settings, 0, network.has_maps(smallest))
     check_range("recipe.steps", recipe.steps, 1)
     check_range("frame_every", frame_every, 0)
     seeds = [(seed, index) for index in range(len(objectives))]
     ascent = maximize(network, objectives, recipe, seeds=seeds, frame_every=frame_every)
-    measure = network.objective(objectives, recipe.parametrization.size)
-    value = np.asarray(measure(tf.constant(ascent.pictures, tf.float32)))
+    value = network.measure(objectives, ascent.pictures)
     return AscentResult(ascent.pictures, value, ascent.growth, ascent.frames)
 
 

@@ -78,7 +78,7 @@ PICTURE[...] = 153, 51, 51
 
 
 def value(objective: Objective) -> float:
-    return float(network().objective([objective], 6)(tf.constant(PICTURE))[0])
+    return float(network().measure([objective], PICTURE)[0])
 
 
 def test_objectives_by_hand() -> None:
@@ -108,13 +108,13 @@ def test_distance_is_the_mean_square_in_units_of_the_range() -> None:
 
 def test_a_layer_is_measured_before_its_activation() -> None:
     green = tf.constant(PICTURE[..., [1, 0, 2]])
-    assert network().objective([of.channel("maps", 0, of.mean)], 6)(green).numpy() == pytest.approx(-0.4)
+    assert network().measure([of.channel("maps", 0, of.mean)], green) == pytest.approx(-0.4)
 
 
 def test_a_picture_with_several_copies_gets_their_mean() -> None:
     pictures = np.concatenate([PICTURE, 0 * PICTURE, PICTURE, PICTURE])
     both = [of.channel("maps", 0, of.mean), of.channel("maps", 1, of.mean)]
-    np.testing.assert_allclose(network().objective(both, 6)(tf.constant(pictures)), [0.2, 1.2], rtol=1e-5)
+    np.testing.assert_allclose(network().measure(both, pictures), [0.2, 1.2], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

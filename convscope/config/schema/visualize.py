@@ -53,9 +53,9 @@ class VisualizeConfig(CheckpointConfig):
     )
     splits: list[str] = option(
         ["train"],
-        "reference images for the views classes, examples and faithfulness, for "
-        "activations.normalize=dataset and for activations.statistics=split: train, validation or test of the model's data set, or files, folders, "
-        "globs, @LIST.txt",
+        "reference images for the views filters, classes, examples and faithfulness, for "
+        "activations.normalize=dataset and for activations.statistics=split: train, validation or test of "
+        "the model's data set, or files, folders, globs, @LIST.txt",
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],

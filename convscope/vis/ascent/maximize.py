@@ -144,8 +144,10 @@ class _Step:
         sensitivity: see `Ascent`.
     """
 
-    def __init__(self, response: Callable[..., Any], recipe: Recipe, start: np.ndarray) -> None:
-        """Create the variables; for `response`, see `_response`."""
+    def __init__(
+        self, response: Callable[[Any, Any, list[Any]], Any], recipe: Recipe, start: np.ndarray
+    ) -> None:
+        """Create the variables; see `_response`."""
         self._response, self._recipe = response, recipe
         size = recipe.parametrization.size
         self.variable: Any = tf.Variable(start)
@@ -181,7 +183,7 @@ class _Step:
             transformed = pixels
             for number, transform in enumerate(self._recipe.transforms):
                 transformed = transform(transformed, tf.stack([seed, number]), progress)
-            value = self._response(transformed, directions, pixels)
+            value = self._response(transformed, pixels, directions)
         at_pixels, gradient = tape.gradient(value, [pixels, before])
         self._apply(gradient)
         self.variable.assign(tf.where(_columns(active, before), self.variable, before))
@@ -230,8 +232,9 @@ class Network:
             ConvscopeError: the objectives differ in more than their directions or do not fit the layers, or
                 the pictures do not fit a layer.
         """
-        size = recipe.parametrization.size
-        names, values, directions = self._checked(objectives, recipe.input_size, size)
+        names, values = self._measured(objectives, recipe.input_size)
+        side = recipe.parametrization.size
+        directions = _directions(objectives, dict(zip(names, values.shapes, strict=True)), side)
         form = objectives[0].form
         key = tuple(form), recipe, start.shape
         if key not in self._steps:
@@ -243,26 +246,17 @@ class Network:
         self._steps[key].begin(start, directions)
         return self._steps[key]
 
-    def objective(self, objectives: Sequence[Objective], size: int) -> Callable[[Any], Any]:
-        """Return a function of pictures (n · batch, size, size, 3) that returns their objectives, (batch,).
-
-        With n pictures in a row for each objective, the function returns the means.
-
-        Args:
-            objectives: one for each picture; they differ in their directions only.
-            size: height and width of the pictures in pixels.
-
-        Raises:
-            ConvscopeError: see `step`.
-        """
-        names, values, directions = self._checked(objectives, size, size)
+    def measure(self, objectives: Sequence[Objective], pictures: np.ndarray) -> np.ndarray:
+        """Return the objective of each picture, float32 (n,), for uint8 (n, size, size, 3)."""
+        names, values = self._measured(objectives, pictures.shape[1])
+        shapes = dict(zip(names, values.shapes, strict=True))
+        directions = _directions(objectives, shapes, pictures.shape[1])
+        pixels = tf.constant(pictures, tf.float32)
         response = _response(objectives[0].form, names, values)
-        return lambda pictures: response(pictures, [tf.constant(each) for each in directions], pictures)
+        return np.asarray(response(pixels, pixels, [tf.constant(each) for each in directions]))
 
-    def _checked(
-        self, objectives: Sequence[Objective], size: int, size_of_pixels: int
-    ) -> tuple[list[str], "LayerValues", list[np.ndarray]]:
-        """Return the layers of objectives, the function of their values, and the directions of each term."""
+    def _measured(self, objectives: Sequence[Objective], size: int) -> tuple[list[str], "LayerValues"]:
+        """Return the layers that the objectives measure, and their values."""
         form = objectives[0].form
         if any(objective.form != form for objective in objectives):
             raise ConvscopeError(
@@ -270,21 +264,7 @@ class Network:
                 "differ in channels or directions only; call once for each kind"
             )
         names = [name for name in dict.fromkeys(name for name, _, _ in form) if name != PIXELS]
-        values = self.values(names, size)
-        shapes = dict(zip(names, values.shapes, strict=True)) | {PIXELS: (size_of_pixels, size_of_pixels, 3)}
-        directions = [
-            np.stack([objective.terms[number].weights(shapes[name][-1]) for objective in objectives])
-            for number, (name, _, _) in enumerate(form)
-        ]
-        for (name, measure, _), weights in zip(form, directions, strict=True):
-            if None not in shapes[name]:  # errors in a compiled graph have many lines
-                measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
-        return names, values, directions
-
-    def _layer(self, name: str) -> Layer:
-        if name not in self._layers:
-            raise unknown("layer", name, [LOGITS, *self._layers])
-        return self._layers[name]
+        return names, self.values(names, size)
 
     def values(self, names: Sequence[str], size: int) -> "LayerValues":
         """Return a function of pictures that returns the values of layers before their activation."""
@@ -311,6 +291,11 @@ class Network:
             ) from error
         return LayerValues(cut, self.preprocessing)
 
+    def _layer(self, name: str) -> Layer:
+        if name not in self._layers:
+            raise unknown("layer", name, [LOGITS, *self._layers])
+        return self._layers[name]
+
 
 class LayerValues:
     """The values of layers for pictures of one size.
@@ -325,18 +310,14 @@ class LayerValues:
         self.shapes = [tuple(output.shape[1:]) for output in cut.outputs] if cut else []
 
     @property
-    def _layers(self) -> list[keras.layers.Layer]:
-        return self._cut.layers if self._cut else []
-
-    @property
     def depthwise(self) -> bool:
         """Whether there are depthwise convolutions."""
         kinds = keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D
-        return any(isinstance(layer, kinds) for layer in self._layers)
+        return self._cut is not None and any(isinstance(layer, kinds) for layer in self._cut.layers)
 
     def in_bfloat16(self) -> "LayerValues":
         """Compute in bfloat16 from now on; return the same object."""
-        for layer in self._layers:
+        for layer in self._cut.layers if self._cut else ():
             layer.dtype_policy = "mixed_bfloat16"
         return self
 
@@ -348,20 +329,37 @@ class LayerValues:
         return [tf.cast(output, tf.float32) for output in keras.tree.flatten(outputs)]
 
 
+def _directions(
+    objectives: Sequence[Objective], shapes: dict[str, tuple[int | None, ...]], size: int
+) -> list[np.ndarray]:
+    """Return the directions of each term, float32 (n, channels); check that the measures fit."""
+    shapes = shapes | {PIXELS: (size, size, 3)}
+    directions = []
+    for number, (name, measure, _) in enumerate(objectives[0].form):
+        channels = shapes[name][-1]
+        assert channels is not None
+        weights = np.stack([objective.terms[number].weights(channels) for objective in objectives])
+        if None not in shapes[name]:  # errors in a compiled graph have many lines
+            measure(tf.zeros((1, *shapes[name])), tf.constant(weights[:1]))
+        directions.append(weights)
+    return directions
+
+
 def _response(
     form: Sequence[tuple[str, Measure, float]], names: Sequence[str], values: LayerValues
-) -> Callable[[Any, list[Any], Any], Any]:
-    """Return a function of pictures, directions, and pictures before the transforms: objectives, (batch,).
+) -> Callable[[Any, Any, list[Any]], Any]:
+    """Return a function that returns the objectives, (batch,).
 
-    The pictures are (n · batch, size, size, 3). With n in a row for each objective, the function returns the
-    means. Terms of `PIXELS` measure the pictures before the transforms.
+    Its arguments are the transformed pictures, (n · batch, …), with n in a row for each objective; the
+    pictures before, (batch, …), for terms that measure `PIXELS`; and the directions of each term. It returns
+    the means of the n values.
     """
 
-    def measured(pictures: Any, directions: list[Any], pixels: Any) -> Any:
-        count = directions[0].shape[0]
-        of_layer = dict(zip(names, values(pictures), strict=True)) | {PIXELS: pixels}
+    def measured(transformed: Any, pixels: Any, directions: list[Any]) -> Any:
+        of_layer = dict(zip(names, values(transformed), strict=True)) | {PIXELS: pixels}
         total = 0.0
         for (name, measure, factor), weights in zip(form, directions, strict=True):
+            count = weights.shape[0]
             copies = of_layer[name].shape[0] // count
             value = measure(of_layer[name], tf.repeat(weights, copies, 0))
             total += factor * tf.reduce_mean(tf.reshape(value, [count, copies]), 1)
