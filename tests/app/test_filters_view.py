@@ -167,7 +167,7 @@ def test_a_photograph_is_accentuated_for_the_channels_that_respond_to_it(command
     drawn(command, "filters.layers=[red,deep]", "filters.channels=[0,1]", *given, "hydra.run.dir=out")
     files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
     found = {entry["layer"]: entry for entry in files if "accentuated" in entry["path"]}
-    assert found["red"]["channels"] == [0]  # the other one is dead
+    assert found["red"]["chosen"] == [0]  # the other one is dead
     assert found["red"]["path"] == "filters/planted/01_red_accentuated.png"
     before, after = found["red"]["mean_positive_response"]
     assert before[0] < after[0]

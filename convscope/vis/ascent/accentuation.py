@@ -17,7 +17,7 @@ from convscope.vis.ascent.transforms import Jitter
 
 STEPS = 48
 STRENGTH = 10.0  # of the distance, against the response as a multiple of that to the photograph
-_RATE = 0.01
+_RATE = 0.006
 _DECAY = 1.0  # lower than for patterns: shades of light would change more than details
 
 

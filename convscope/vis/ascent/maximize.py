@@ -112,6 +112,8 @@ def maximize(
     missing = recipe.steps - len(growth)
     if missing and on_step:
         on_step(missing * len(objectives))
+    if frames:
+        frames += [step.pictures()] * (-(-recipe.steps // frame_every) - len(frames))
     return Ascent(
         step.pictures(),
         np.stack(growth + growth[-1:] * missing, 1),
@@ -246,7 +248,8 @@ class Network:
     def measure(self, objectives: Sequence[Objective], pictures: np.ndarray) -> np.ndarray:
         """Return the objective of each picture, float32 (n,), for uint8 (n, size, size, 3)."""
         names, values = self._measured(objectives, pictures.shape[1])
-        directions = _directions(objectives, dict(zip(names, values.shapes, strict=True)))
+        shapes = dict(zip(names, values.shapes, strict=True))
+        directions = _directions(objectives, shapes)
         pixels = tf.constant(pictures, tf.float32)
         response = _response(objectives[0].form, names, values)
         return np.asarray(response(pixels, pixels, [tf.constant(each) for each in directions]))

@@ -66,7 +66,8 @@ def _sheet(
     subtitle = f"the photograph, the accentuated photograph, and {_CONTRAST}× their difference"
     about = {
         "layer": layer.path,
-        "channels": [int(channel) for channel in found.channels],
+        "channels": [int(found.channels.min()), int(found.channels.max())],
+        "chosen": found.channels.tolist(),
         "value_range": [0, 255],
         "normalize": "none: the pixels that the model was shown",
         "mean_positive_response": [[float(one) for one in both] for both in (found.before, found.after)],

@@ -37,7 +37,12 @@ def of_layer(
     if patterns.exact.all():
         return
     stem = path.rpartition(".")[0]
-    about: dict[str, Any] = {"layer": layer.path, "channels": list(channels), "method": view.settings.method}
+    about: dict[str, Any] = {
+        "layer": layer.path,
+        "channels": [min(channels), max(channels)],
+        "chosen": list(channels),
+        "method": view.settings.method,
+    }
     yield _growth(view, f"{stem}_growth.png", layer, patterns.growth, about)
     yield from _animations(view, stem, layer, np.array(channels), patterns, about)
 
@@ -55,7 +60,7 @@ def _growth(
         draw,
         title=title,
         caption=f"the objective of {len(growth)} channels at each step of the last ascent; bold: the median",
-        about=about,
+        about=about | {"value_range": [float(growth.min()), float(growth.max())]},
     )
 
 
@@ -89,5 +94,5 @@ def _animations(
         title=layer.path,
         caption=f"the ascent in {len(steps)} pictures",
         photograph=None,
-        about=about | {"rate": _RATE},
+        about=about | {"rate": _RATE, "value_range": [0, 255]},
     )
