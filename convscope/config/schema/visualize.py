@@ -54,8 +54,8 @@ class VisualizeConfig(CheckpointConfig):
     splits: list[str] = option(
         ["train"],
         "reference images for the views classes, examples and faithfulness, for "
-        "activations.normalize=dataset and for activations.statistics=split: train, validation or test of the model's data set, or files, folders, "
-        "globs, @LIST.txt",
+        "activations.normalize=dataset and for activations.statistics=split: train, validation or test of "
+        "the model's data set, or files, folders, globs, @LIST.txt",
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
