@@ -33,6 +33,7 @@ ALLOWED["config"] = {
     "names",
     "options",
     "preprocessing",
+    "progress",
     "run_directories",
     "training",
 }

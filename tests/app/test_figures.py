@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from convscope.images import save_png
+from convscope.render.lettering import text_width
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -108,7 +109,8 @@ def test_the_figures_of_the_flowers_project(command: Command, tmp_path: Path) ->
         pixels = np.asarray(picture.convert("RGB")).astype(int)[58:-12]
     assert pixels.shape[0] == 299
     white = (pixels > 235).all(axis=(0, 2))
-    assert white[-12 - 299 - 5 : -12 - 299].all()  # the margin between the two patterns
+    first = 12 + text_width("79", 11) + 8  # the index of the last channel is written left of the patterns
+    assert white[first + 300 : first + 303].all()  # the margin between the two patterns
 
 
 def test_a_pattern_that_gives_two_pictures_one_name_is_refused(command: Command, photographs: str) -> None:

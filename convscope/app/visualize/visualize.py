@@ -1,5 +1,6 @@
 """Stage 3: draw the chosen views of models and photographs, and write a page that shows them."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.render.artifact import Artifact
+
+PAGE_EVERY = 5.0  # seconds between two versions of the page while a view is drawn
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -78,15 +81,22 @@ def _announce(run: Run) -> None:
 
 
 def _draw(run: Run, views: Sequence[View]) -> None:
-    """Write the photographs, then each view; between the views, write the page with the pictures so far."""
+    """Write the photographs, then each view.
+
+    Between the views, and every few seconds during a view, write the page with the pictures so far.
+    """
     for artifact in page_content.photograph_artifacts(run):
         run.output.add(artifact)
     for view in views:
         if view is not views[0]:
             _write_page(run, views)
+        written = time.monotonic()
         try:
             for artifact in view.draw():
                 run.output.add(artifact)
+                if time.monotonic() - written > PAGE_EVERY:
+                    _write_page(run, views)
+                    written = time.monotonic()
         finally:
             for artifact in view.finish():
                 run.output.add(artifact)

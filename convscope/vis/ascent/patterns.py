@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError, unknown
 from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
 from convscope.vis.ascent.natural_images import Spectrum
-from convscope.vis.ascent.objectives import LOGITS, Measure, channel, mean, mean_and_peak
-from convscope.vis.ascent.optimizers import nadam, normalized
+from convscope.vis.ascent.objectives import Measure, centre, channel, mean, mean_and_peak
+from convscope.vis.ascent.optimizers import adam, nadam, normalized
 from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels
 from convscope.vis.ascent.transforms import Crops, Jitter, Noise
 from convscope.vis.gradients import value_and_gradient
@@ -19,6 +20,7 @@ from convscope.vis.gradients import value_and_gradient
 BATCH = 16  # pictures that are changed together
 RESTARTS = 2  # of a filter that is silent at the end, from other noise
 _CONTRAST = 2.0
+_WINDOW = 16  # steps after which a pattern ends that no longer gains
 _EXACT_FACTOR = 4  # exact patterns repeat a window of a few pixels, and are drawn so many times as large
 
 
@@ -41,26 +43,38 @@ class Settings:
     spectrum: Spectrum = Spectrum()
 
 
-def _fourier(settings: Settings, _: int) -> Recipe:
+def _fourier(settings: Settings, _: int, maps: bool) -> Recipe:
     how = Fourier(settings.size, contrast=_CONTRAST, colors=settings.spectrum.colors)
-    return Recipe(how, nadam(0.5), (Jitter(),), settings.steps)
+    # Units respond at one place: they need a picture that stays where it is, but for a few pixels.
+    jitter = Jitter() if maps else Jitter(settings.size // 16)
+    return Recipe(how, nadam(0.5), (jitter,), settings.steps, _WINDOW)
 
 
-def _maco(settings: Settings, size: int) -> Recipe:
+def _maco(settings: Settings, input_size: int, _: bool) -> Recipe:
     how = Maco(settings.size, settings.spectrum)
-    return Recipe(how, nadam(1.0), (Crops(4, size), Noise()), settings.steps)
+    return Recipe(how, nadam(1.0), (Crops(4, input_size), Noise()), settings.steps)
 
 
-def _book(settings: Settings, _: int) -> Recipe:
-    return Recipe(Pixels(settings.size), normalized(10.0), (), settings.steps)
+def _book(settings: Settings, _: int, __: bool) -> Recipe:
+    return Recipe(Pixels(settings.size), normalized(10.0 * 255), (), settings.steps)  # the book's range is 1
 
 
-# Each method: a function of the settings and the size of the network's input, and the measure of a channel.
-METHODS: dict[str, tuple[Callable[[Settings, int], Recipe], Measure]] = {
+# Each method: the recipe for settings, for the input size of the network, and for a layer with or without
+# maps; and the measure of a channel.
+METHODS: dict[str, tuple[Callable[[Settings, int, bool], Recipe], Measure]] = {
     "fourier": (_fourier, mean_and_peak),
     "maco": (_maco, mean),
     "book": (_book, mean),
 }
+
+
+@lru_cache(maxsize=16)  # a recipe that is one object is traced once
+def _recipe(settings: Settings, input_size: int, maps: bool, from_photographs: bool) -> Recipe:
+    recipe = METHODS[settings.method][0](settings, input_size, maps)
+    if not from_photographs:
+        return recipe
+    how = Fourier(settings.size, contrast=None, colors=settings.spectrum.colors)
+    return replace(recipe, parametrization=how, optimizer=adam(0.1), transforms=())
 
 
 @dataclass(frozen=True)
@@ -156,13 +170,12 @@ def _one_batch(
             again = [batch[row] for row in silent]
             better = _ascend(network, layer, again, settings, attempt=attempt)
             result = _replaced(result, silent, better, attempt)
-    known = [row for row in np.flatnonzero(result.silent) if batch[row] in photographs]
-    how = METHODS[settings.method][0](settings, settings.size).parametrization
-    if known and isinstance(how, Fourier):
+    known = [int(row) for row in np.flatnonzero(result.silent) if batch[row] in photographs]
+    if known:
         again = [batch[row] for row in known]
-        start = np.stack([how.encode(photographs[index]) for index in again])
+        start = np.stack([photographs[index] for index in again])
         better = _ascend(network, layer, again, settings, start=start)
-        result = _replaced(result, map(int, known), better, RESTARTS + 1)
+        result = _replaced(result, known, better, RESTARTS + 1)
     return result
 
 
@@ -176,19 +189,25 @@ def _ascend(
     start: np.ndarray | None = None,
     on_step: Callable[[int], Any] | None = None,
 ) -> Patterns:
-    """Return the patterns of one ascent, from noise or from the variables in `start`.
+    """Return the patterns of one ascent, from noise or from the photographs in `start`.
 
-    The batch is filled up, so that rounding does not depend on the number of channels.
+    The batch is filled up, so that rounding does not depend on the number of channels. An ascent from
+    photographs has free contrast, because a photograph may respond only with its own.
     """
-    build, measure = METHODS[settings.method]
+    input_size = network.model.inputs[0].shape[1] or settings.size
+    recipe = _recipe(settings, input_size, network.has_maps(layer), start is not None)
+    how, measure = recipe.parametrization, METHODS[settings.method][1]
+    variables = None
+    if start is not None and isinstance(how, Fourier):
+        variables = np.stack([how.encode(photograph) for photograph in start])
     missing = BATCH - len(batch)
     filled = batch + batch[-1:] * missing
     ascent = maximize(
         network,
         [channel(layer, index, measure) for index in filled],
-        build(settings, network.model.inputs[0].shape[1] or settings.size),
+        recipe,
         seeds=[(settings.seed, attempt, index) for index in filled],
-        start=None if start is None else np.concatenate([start, start[-1:].repeat(missing, 0)]),
+        start=None if variables is None else np.concatenate([variables, variables[-1:].repeat(missing, 0)]),
         on_step=(lambda _: on_step(len(batch))) if on_step else None,
     )
     return _measured(network, layer, batch, ascent.pictures[: len(batch)], settings, ascent)
@@ -244,10 +263,14 @@ def exact_patterns(network: Network, layer: str, channels: Sequence[int], size: 
         uint8 (n, size, size, 3), or None if the layer is not linear in the pixels, or a window too large.
     """
     small = size // _EXACT_FACTOR
-    weights = _linear_weights(network, layer, channels, small) if layer != LOGITS else None
-    if weights is None or size % _EXACT_FACTOR:
+    if size % _EXACT_FACTOR or not network.has_maps(layer):
+        return None
+    weights = _linear_weights(network, layer, channels, small)
+    if weights is None:
         return None
     used = np.abs(weights).sum((0, 3)) > 0
+    if not used.any():  # none of these channels depends on the pixels
+        return np.full((len(channels), size, size, 3), 128, np.uint8)
     rows, columns = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
     height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     if max(height, width) > small // 2:
@@ -264,28 +287,25 @@ def exact_patterns(network: Network, layer: str, channels: Sequence[int], size: 
 def _linear_weights(network: Network, layer: str, channels: Sequence[int], size: int) -> np.ndarray | None:
     """Return the weight of each pixel in the response at the centre, (n, size, size, 3).
 
-    It is the gradient. The result is None if it differs between two pictures: the layer is not linear.
+    It is the gradient. The result is None if the layer is not linear: the gradient of a random combination
+    of all channels differs between pictures of noise, of black and white pixels, and its negative.
     """
     try:
         values = network.values([layer], size)
     except ConvscopeError:  # the layer needs larger pictures
         return None
     rng = np.random.default_rng(0)
-    picture = tf.constant(rng.uniform(0, 255, (2, size, size, 3)), tf.float32)
-    weights = []
-    for index in channels:
+    grey, extreme = rng.uniform(0, 255, (size, size, 3)), 255 * rng.integers(0, 2, (size, size, 3))
+    pictures = tf.constant(np.stack([grey, extreme, 255 - extreme]), tf.float32)
 
-        def response(pixels: Any, index: int = index) -> Any:
-            (maps,) = values(pixels)
-            return (
-                maps[:, maps.shape[1] // 2, maps.shape[2] // 2, index]
-                if len(maps.shape) == 4
-                else maps[:, index]
-            )
+    def gradients(direction: np.ndarray) -> np.ndarray:
+        def response(pixels: Any) -> Any:
+            return centre(values(pixels)[0], tf.constant(direction[None], tf.float32))
 
-        _, gradient = value_and_gradient(response, picture)
-        one, other = np.asarray(gradient)
-        if np.abs(one - other).max() > 1e-5 * np.abs(one).max() or not one.any():
-            return None
-        weights.append(one)
-    return np.stack(weights)
+        return np.asarray(value_and_gradient(response, pictures)[1])
+
+    mixed = gradients(rng.normal(0, 1, values.channels[0]))
+    if not mixed[0].any() or np.abs(mixed - mixed[0]).max() > 1e-5 * np.abs(mixed[0]).max():
+        return None
+    identity = np.eye(values.channels[0])
+    return np.stack([gradients(identity[index])[0] for index in channels])

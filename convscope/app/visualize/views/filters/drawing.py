@@ -188,7 +188,8 @@ class FiltersView(View[FiltersConfig]):
         size = patterns[0].pictures.shape[1]
         about = {
             "layer": layer.path,
-            "channels": channels,
+            "channels": [channels[0], channels[-1]],
+            "chosen": channels,
             "value_range": [0, 255],
             "normalize": "none: the pixels that the model was shown",
             "mean_positive_response": _of_models([_rounded(each.mean) for each in patterns]),
@@ -239,6 +240,8 @@ class FiltersView(View[FiltersConfig]):
         silent = np.flatnonzero(patterns.silent)
         if not len(silent):
             return ""
+        if patterns.exact.all():
+            return f"; hatched: {len(silent)} whose largest possible response is not positive"
         tried = f"{self.settings.steps} steps from {1 + int(patterns.restarts[silent].max())} starts"
         note = f"; hatched: {len(silent)} without a response after {tried}"
         if self._references and layer.has_maps:
