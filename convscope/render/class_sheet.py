@@ -10,7 +10,7 @@ from convscope.render.lettering import FAINT, Label, cut, text_width
 from convscope.render.mosaic import HEADER, MARGIN
 
 GAP = 6  # pixels between pictures
-_LINE = 26  # height of the text below the pictures in pixels
+_LINES = 40  # height of the two lines of text below the pictures in pixels
 _COLUMNS = 4
 
 
@@ -21,7 +21,7 @@ def class_sheet(
 
     Args:
         rows: uint8 (n, size, size, 3) for each row.
-        notes: a line below each column.
+        notes: two lines below each column.
         title: the class.
         subtitle: a description.
 
@@ -30,7 +30,7 @@ def class_sheet(
     """
     count, size = rows[0].shape[:2]
     columns = min(count, _COLUMNS)
-    block = len(rows) * (size + GAP) + _LINE
+    block = len(rows) * (size + GAP) + _LINES
     body = columns * (size + GAP) - GAP
     width = 2 * MARGIN + max(body, text_width(title, 17, bold=True), text_width(subtitle, 12))
     canvas = Canvas(HEADER + -(-count // columns) * block, width)
@@ -42,6 +42,8 @@ def class_sheet(
         top, left = HEADER + line * block, MARGIN + column * (size + GAP)
         for number, pictures in enumerate(rows):
             canvas.put(top + number * (size + GAP), left, pictures[index])
-        below = (left + size // 2, top + len(rows) * (size + GAP) + 2)
-        canvas.write(Label(cut(notes[index], size, 12), below, 12, anchor="mt"))
+        below = top + len(rows) * (size + GAP)
+        for number, text in enumerate(notes[index].splitlines()):
+            at = (left + size // 2, below + 15 * number)
+            canvas.write(Label(cut(text, size, 12), at, 12, anchor="mt"))
     return canvas.finish()

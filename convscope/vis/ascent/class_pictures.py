@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -83,11 +84,17 @@ def maximize_class(
     ascent = maximize(
         network,
         [objective] * count,
-        METHODS[settings.method](settings, input_size),
+        _recipe(settings, input_size),
         seeds=[(settings.seed, index, number) for number in range(count)],
         on_step=on_step,
     )
     return ClassPictures(ascent.pictures, opacity_of(ascent.sensitivity), ascent.growth)
+
+
+@lru_cache(maxsize=1)
+def _recipe(settings: Settings, input_size: int) -> Recipe:
+    """Return one recipe for all classes, so that the network traces the steps once."""
+    return METHODS[settings.method](settings, input_size)
 
 
 def opacity_of(sensitivity: np.ndarray) -> np.ndarray:

@@ -86,9 +86,15 @@ class Crops:
             self.first + (self.last - self.first) * progress + 0.05 * draws[:, 2:], 0.05, 1.0
         )
         corner = tf.clip_by_value(0.5 + 0.15 * draws[:, :2] - side / 2, 0.0, 1 - side)
-        boxes = tf.minimum(tf.concat([corner, corner + side], 1), 1 - 1e-6)  # black lines beyond the border
-        index = tf.repeat(tf.range(batch), self.count)
-        return tf.image.crop_and_resize(pictures, boxes, index, [self.size, self.size])
+        # Bilinear interpolation as products: the gradient of tf.image.crop_and_resize is not deterministic.
+        steps = tf.linspace(0.0, 1.0, self.size)[:, None, None]
+        at = tf.clip_by_value(corner + side * steps, 0.0, 1.0) * (pictures.shape[1] - 1)
+        pixels = tf.range(pictures.shape[1], dtype=tf.float32)
+        weights = tf.maximum(1 - tf.abs(at[..., None] - pixels), 0)  # (size, boxes, 2, side)
+        weights = tf.reshape(weights, [self.size, batch, self.count, 2, -1])
+        rows = tf.einsum("bhwc,ybnh->bnywc", pictures, weights[:, :, :, 0])
+        crops = tf.einsum("bnywc,xbnw->bnyxc", rows, weights[:, :, :, 1])
+        return tf.reshape(crops, [batch * self.count, self.size, self.size, -1])
 
 
 @dataclass(frozen=True)

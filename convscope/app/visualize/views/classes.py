@@ -179,7 +179,7 @@ class ClassesView(View[ClassesConfig]):
             compared = ("", "") if highest is None else (f"{highest:.7g}", self._count)
             self._table.append((name, number, f"{probability:.6f}", f"{logit:.7g}", *compared))
         notes = [
-            f"{probability:.1%}, logit {logit:.1f}"
+            f"{probability:.1%}\nlogit {logit:.1f}"
             for probability, logit in zip(probabilities, logits, strict=True)
         ]
         how, measured = self._captions(highest)
