@@ -2,7 +2,7 @@
 
 - Objectives: `channel`, `direction`, `logit`, `whole_layer`, `diversity`, `distance`. They can be added,
   subtracted and multiplied by a number. `LOGITS` and `PIXELS` take the place of a layer.
-- Measures of a channel: `mean`, `mean_and_peak`, `At`.
+- Measures of a channel: `mean`, `mean_positive`, `At`.
 - Parametrizations: `Pixels`, `Fourier`, `Maco`. `Spectrum` has the magnitudes for `Maco`.
 - Transforms: `Jitter`, `Turn`, `Crops`, `Noise`.
 - Optimizers: `adam`, `nadam`, `normalized`.
@@ -27,7 +27,7 @@ from convscope.vis.ascent.objectives import (  # noqa: E402
     diversity,
     logit,
     mean,
-    mean_and_peak,
+    mean_positive,
     whole_layer,
 )
 from convscope.vis.ascent.optimizers import adam, nadam, normalized  # noqa: E402
@@ -58,7 +58,7 @@ __all__ = [
     "logit",
     "maximize",
     "mean",
-    "mean_and_peak",
+    "mean_positive",
     "nadam",
     "normalized",
     "whole_layer",

@@ -25,8 +25,8 @@ FIRST, BOTH = tf.constant([[1.0, 0]]), tf.constant([[2.0, 1]])  # 2a + b is [[12
     [
         (of.mean, FIRST, 1.5),
         (of.mean, BOTH, 6.0),
-        (of.mean_and_peak, FIRST, (1 + 3 + 4) / 4 + 0.4),
-        (of.mean_and_peak, BOTH, (12 + 1 + 15) / 4 + 1.5),
+        (of.mean_positive, FIRST, (1 + 3 + 4) / 4),
+        (of.mean_positive, BOTH, (12 + 1 + 15) / 4),
         (At(), BOTH, 15.0),  # row 1, column 1
         (At(0), BOTH, -4.0),
         (At(1, 0), FIRST, 3.0),
@@ -41,7 +41,7 @@ def test_measures_of_maps_by_hand(measure: of.Measure, directions: tf.Tensor, ex
     ("measure", "expected"),
     [
         (of.mean, [4.0, -3.0]),
-        (of.mean_and_peak, [4.4, -0.3]),
+        (of.mean_positive, [4.0, -3.0]),
         (At(5, 5), [4.0, -3.0]),
         (of.mean_square, [5.0, 5.0]),
     ],
@@ -49,6 +49,11 @@ def test_measures_of_maps_by_hand(measure: of.Measure, directions: tf.Tensor, ex
 def test_measures_of_units_by_hand(measure: of.Measure, expected: list[float]) -> None:
     values = tf.constant([[1.0, 3], [-1, -3]])
     np.testing.assert_allclose(measure(values, tf.constant([[1.0, 1], [0, 1]])), expected, rtol=1e-6)
+
+
+def test_the_mean_positive_response_of_a_silent_channel_is_its_highest_response() -> None:
+    silent = tf.constant([[[[-3.0], [-1.0]]]])
+    assert of.mean_positive(silent, tf.constant([[1.0]])) == -1
 
 
 def test_similarity_by_hand() -> None:
@@ -89,10 +94,10 @@ def test_objectives_by_hand() -> None:
         (first - second, -0.8),
         (-first, -0.4),
         (3 * (first + 2 * second) * 0.5, 1.5 * 2.8),
-        (of.channel("maps", 0), 0.44),
+        (of.channel("maps", 0), 0.4),
         (of.direction("maps", [2, 0.5], of.mean), 1.4),
         (of.logit(2), 0.8 - 1.2 + 0.5),  # before softmax
-        (of.channel("out", 2), (0.1) * 1.1),
+        (of.channel("out", 2), 0.1),
         (of.whole_layer("maps"), (0.16 + 1.44) / 2),
     ):
         assert value(objective) == pytest.approx(expected, abs=2e-6), objective

@@ -1,5 +1,6 @@
 """Colours and scales of natural images: which pictures gradient ascent prefers."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,11 @@ class Spectrum:
     colors: np.ndarray = field(default_factory=lambda: COLORS)
     magnitude: np.ndarray | None = None
     source: str = "fit to ImageNet"
+
+    def sha256(self, size: int) -> str:
+        """Return a hash of the colours and of the magnitude for pictures of a size."""
+        content = self.colors.astype(np.float32).tobytes() + self.at(size).tobytes()
+        return hashlib.sha256(content).hexdigest()
 
     def at(self, size: int) -> np.ndarray:
         """Return the magnitude for pictures of a size, float32 (3, size, size // 2 + 1).

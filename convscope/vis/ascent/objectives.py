@@ -94,13 +94,13 @@ class Objective:
 
 
 def channel(layer: str, index: int, measure: Measure | None = None) -> Objective:
-    """Return the response of a channel or unit, by default as `mean_and_peak` of its positions."""
-    return Objective((Term(layer, measure or mean_and_peak, index=index),))
+    """Return the response of a channel or unit, by default as `mean_positive` of its positions."""
+    return Objective((Term(layer, measure or mean_positive, index=index),))
 
 
 def direction(layer: str, weights: Sequence[float], measure: Measure | None = None) -> Objective:
     """Return the response of a weighted sum of channels; `weights` is (channels,)."""
-    return Objective((Term(layer, measure or mean_and_peak, direction=np.asarray(weights, np.float32)),))
+    return Objective((Term(layer, measure or mean_positive, direction=np.asarray(weights, np.float32)),))
 
 
 def logit(index: int) -> Objective:
@@ -145,15 +145,15 @@ def mean(values: Any, directions: Any) -> Any:
     return tf.reduce_mean(_flat(_response(values, directions)), 1)
 
 
-def mean_and_peak(values: Any, directions: Any) -> Any:
-    """Return the mean of the positive responses, plus a tenth of the highest response.
+def mean_positive(values: Any, directions: Any) -> Any:
+    """Return the mean of the positive responses, or the highest response if none is positive.
 
     After ReLU, a pattern has a higher mean than a flat colour, while the mean of a linear response depends
-    only on the mean of the picture. The highest response has a gradient even if all positions are silent: a
-    mean with a slope below zero stops at a flat picture that is just silent everywhere.
+    only on the mean of the picture. While all positions are silent, the highest response has a gradient. A
+    slope below zero at all positions would stop at a flat picture that is just silent everywhere.
     """
     response = _flat(_response(values, directions))
-    return tf.reduce_mean(tf.maximum(response, 0), 1) + tf.reduce_max(response, 1) / 10
+    return tf.reduce_mean(tf.maximum(response, 0), 1) + tf.minimum(tf.reduce_max(response, 1), 0)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from convscope.errors import ConvscopeError, unknown
 from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
 from convscope.vis.ascent.natural_images import Spectrum
-from convscope.vis.ascent.objectives import At, Measure, centre, channel, mean, mean_and_peak
+from convscope.vis.ascent.objectives import At, Measure, centre, channel, mean, mean_positive
 from convscope.vis.ascent.optimizers import adam, nadam, normalized
 from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels
 from convscope.vis.ascent.transforms import Crops, Jitter, Noise
@@ -69,7 +69,7 @@ def _book(settings: Settings, _: int, __: bool) -> Recipe:
 # Each method: the recipe for settings, for the input size of the network, and for a layer with or without
 # maps; and the measure of a channel.
 METHODS: dict[str, tuple[Callable[[Settings, int, bool], Recipe], Measure]] = {
-    "fourier": (_fourier, mean_and_peak),
+    "fourier": (_fourier, mean_positive),
     "maco": (_maco, mean),
     "book": (_book, mean),
 }
@@ -109,6 +109,11 @@ class Patterns:
     growth: np.ndarray
     sensitivity: np.ndarray
     frames: np.ndarray
+
+    @property
+    def from_photograph(self) -> np.ndarray:
+        """Whether the last ascent started from a photograph: bool (n,)."""
+        return self.restarts > RESTARTS
 
     @property
     def silent(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from convscope.app.visualize.views import animations
 from convscope.app.visualize.views.filters import accentuation, course, references
 from convscope.app.visualize.views.filters.cache import PatternCache
 from convscope.app.visualize.views.filters.references import References
+from convscope.app.visualize.views.natural_spectrum import natural_spectrum
 from convscope.app.visualize.views.strips import shown_channels, strip_picture
 from convscope.config.schema.views import FiltersConfig
 from convscope.errors import ConvscopeError
@@ -24,7 +25,9 @@ from convscope.render import mosaic, rows
 from convscope.render.artifact import Artifact
 from convscope.render.mosaic import Tiles
 from convscope.render.strip import Strip
+from convscope.training.precision import BFLOAT16, known_to_hardware
 from convscope.vis.ascent.maximize import Network
+from convscope.vis.ascent.natural_images import Spectrum
 from convscope.vis.ascent.patterns import BATCH, Patterns, Settings, join, maximize_channels
 from convscope.vis.kernels import first_kernels, kernel_pictures
 from convscope.vis.layer_selection import select, without_maps
@@ -38,6 +41,7 @@ COLUMNS = (
     "highest_response_to_photographs", "photographs", "ascents",
 )  # fmt: skip
 _KEY = "filters.layers"
+_IMAGENET = Spectrum()
 
 
 class FiltersView(View[FiltersConfig]):
@@ -57,6 +61,7 @@ class FiltersView(View[FiltersConfig]):
         animations.check(settings.animate)
         self._photographs_to_accentuate = run.photographs if settings.accentuate else []
         self._table: list[tuple[Any, ...]] = []
+        self._spectra: dict[int, Spectrum] = {}  # by size
 
     def _chosen_layers(self, layers: Sequence[Layer]) -> list[Layer]:
         """Return the layers to draw: layers with maps, and dense layers that are named."""
@@ -127,7 +132,7 @@ class FiltersView(View[FiltersConfig]):
         parts = {channel: cache.get(layer.path, channel) for channel in channels} if cache else {}
         missing = [channel for channel in channels if parts.get(channel) is None]
         bar.update(len(channels) - len(missing))
-        network = Network(bundle.model, bundle.layers, bundle.contract.preprocessing)
+        network = Network(bundle.model, bundle.layers, bundle.contract.preprocessing, bfloat16=self._bfloat16)
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             found = maximize_channels(
@@ -135,7 +140,7 @@ class FiltersView(View[FiltersConfig]):
             )
             for row, channel in enumerate(batch):
                 parts[channel] = pattern = found.rows(slice(row, row + 1))
-                if cache:
+                if cache and not pattern.from_photograph[0]:  # such a pattern depends on the data set
                     cache.put(layer.path, channel, pattern)
             bar.update(len(batch))
         if cache:
@@ -157,8 +162,21 @@ class FiltersView(View[FiltersConfig]):
             size,
             self.settings.steps,
             self.run.config.seed,
+            self._spectrum(size),
             frame_every=course.frame_every(self.settings),
         )
+
+    @cached_property
+    def _bfloat16(self) -> bool:
+        return BFLOAT16 in known_to_hardware()
+
+    def _spectrum(self, size: int) -> Spectrum:
+        """Return the colours and the spectrum of the data set; the book's method uses none."""
+        if self.settings.method == "book" or len(self.run.models) > 1:
+            return _IMAGENET
+        if size not in self._spectra:
+            self._spectra[size] = natural_spectrum(self.run.training_data, size)
+        return self._spectra[size]
 
     def _cache(self, bundle: ModelBundle, settings: Settings) -> PatternCache | None:
         if not self.settings.cache or self.settings.animate:  # cached patterns have no frames
@@ -167,6 +185,8 @@ class FiltersView(View[FiltersConfig]):
             "model": bundle.sha256,
             "preprocessing": bundle.contract.preprocessing.to_json(),
             "method": [settings.method, settings.size, settings.steps, settings.seed],
+            "spectrum": settings.spectrum.sha256(settings.size),
+            "bfloat16": self._bfloat16,
         }
         return PatternCache(Path(self.settings.cache), about)
 
@@ -207,12 +227,16 @@ class FiltersView(View[FiltersConfig]):
             "mean_positive_response": _of_models([_rounded(each.mean) for each in patterns]),
             "highest_response": _of_models([_rounded(each.peak) for each in patterns]),
             "method": self.settings.method,
+            "colors": self._spectrum(size).source,
             "steps": self.settings.steps,
+            "bfloat16": self._bfloat16,
         }
         tiles = [Tiles(each.pictures, each.silent, np.array(channels)) for each in patterns]
         caption = f"{len(channels)} of {layer.channels} channels, {size}×{size} pixels, "
         caption += (
-            "exact" if patterns[0].exact.all() else f"{self.settings.method}, {self.settings.steps} steps"
+            "exact"
+            if patterns[0].exact.all()
+            else f"{self.settings.method}, at most {self.settings.steps} steps"
         )
         if several:
             strip = Strip(tiles, self.run.models.titles, layer.path, f"{caption} from the same noise", None)
