@@ -22,7 +22,7 @@ setup: .venv/.$(DEVICE) ## install into .venv from the lock file (GPU=1: with CU
 demo: setup ## run the three stages on the built-in data set, and print the path of the page
 	$(BIN)/python create_train_val_test.py dataset=procedural
 	$(BIN)/python train.py experiment=demo overwrite=true hydra.run.dir=$(DEMO)/train
-	$(BIN)/python visualize.py checkpoint=$(DEMO)/train filters.count=32 overwrite=true hydra.run.dir=$(DEMO)/visualize
+	$(BIN)/python visualize.py checkpoint=$(DEMO)/train overwrite=true hydra.run.dir=$(DEMO)/visualize
 	@echo $(DEMO)/visualize/index.html
 
 figures: setup ## draw the pictures of README.md and docs/ again

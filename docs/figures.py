@@ -55,7 +55,6 @@ def draw_demo() -> None:
         "visualize.py",
         f"checkpoint={WORK / 'train'}",
         "views=[layers,class_activation,activations,evolution,filters,examples]",
-        "filters.count=16",
         "examples.layers=[conv2d_4]",
         "examples.limit=5",
         "evolution.layers=[conv2d_2]",
@@ -100,7 +99,6 @@ def draw_efficientnet() -> None:
         f"images=[{','.join(map(str, flowers))}]",
         "views=[filters,class_activation]",
         "filters.layers=[block5_project_conv]",
-        "filters.count=16",
         "class_activation.classes=daisy",
         directory="efficientnet",
     )

@@ -8,6 +8,7 @@ from convscope.app.visualize.models import open_models
 from convscope.app.visualize.output import RunOutput
 from convscope.app.visualize.photographs import Photograph, encode, open_photographs
 from convscope.config.schema.visualize import VisualizeConfig
+from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import LabelledImages
 from convscope.data.training_data import TrainingData, reference_images, training_data
 from convscope.errors import ConvscopeError
@@ -51,6 +52,11 @@ class Run:
     def training_data(self) -> TrainingData:
         """The data set that the last model was trained on."""
         return training_data(self.models.last.contract.dataset)
+
+    @property
+    def has_reference_images(self) -> bool:
+        """Whether there is a data set, or `splits` names other images; a mistyped split still fails."""
+        return self.training_data.manifest is not None or not set(self.config.splits) <= set(SPLITS)
 
     @cached_property
     def reference_images(self) -> LabelledImages:

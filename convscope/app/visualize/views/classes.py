@@ -12,7 +12,6 @@ from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.natural_spectrum import natural_spectrum
 from convscope.config.schema.views import ClassesConfig
-from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import of_each_class
 from convscope.parallel import in_threads
@@ -151,7 +150,7 @@ class ClassesView(View[ClassesConfig]):
     @cached_property
     def _photographs(self) -> np.ndarray | None:
         """The logits of at most 512 images of `splits`, float32 (n, logits); None without a data set."""
-        if self.run.training_data.manifest is None and set(self.run.config.splits) <= set(SPLITS):
+        if not self.run.has_reference_images:
             return None
         found, size = self.run.reference_images.spread(_MOST), self.input_size
         parts = []

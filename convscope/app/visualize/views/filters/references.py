@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convscope import decode, images
+from convscope import images
 from convscope.app.visualize.run import Run
 from convscope.data.pipeline import Batches, LabelledImages
 from convscope.graph import Layer
@@ -53,10 +53,9 @@ class References:
         top = tops.top.of_channels(np.asarray(channels))
         chosen = replace(tops, top=top, channels=np.asarray(channels))
         crops = np.empty((*top.value.shape, size, size, 3), np.uint8)
-        read = decode.load_plain if self.images.plain else decode.load
 
         def draw(example: int) -> None:
-            pixels = read(self.images.paths[example])
+            pixels = self.images.read(example)
             for row, rank in np.argwhere(top.example == example):
                 window, mark = chosen.crop_window(row, rank, self.input_size)
                 crops[row, rank] = rows.example(
@@ -68,18 +67,16 @@ class References:
 
     def photograph(self, layer: Layer, channel: int, size: int) -> np.ndarray:
         """Return the photograph that excites a channel most, uint8 (size, size, 3)."""
-        path = self.images.paths[self.tops[layer.path].top.example[channel, 0]]
-        return images.resize(decode.load(path), size, size)
+        example = int(self.tops[layer.path].top.example[channel, 0])
+        return images.resize(self.images.read(example), size, size)
 
 
 def search(run: Run, layers: Sequence[Layer]) -> References | None:
     """Return the strongest photographs of `splits` for layers with maps; None if no data set is at hand."""
     layers = [layer for layer in layers if layer.has_maps]
-    if run.training_data.manifest is None and set(run.config.splits) <= {"train", "validation", "test"}:
+    if not run.has_reference_images:
         return None
-    bundle, found = run.models.first, run.reference_images
-    chosen = np.unique(np.linspace(0, len(found.paths) - 1, MOST).round().astype(int))
-    spread = replace(found, paths=[found.paths[index] for index in chosen], labels=found.labels[chosen])
+    bundle, spread = run.models.first, run.reference_images.spread(MOST)
     size = bundle.contract.input_size
     batches = Batches(spread, size=size, preprocessing=bundle.contract.preprocessing, batch_size=_BATCH)
     of_layers = ExampleSearch(bundle.model, layers, top=TOP)
