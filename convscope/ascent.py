@@ -10,13 +10,16 @@
   returns an `Ascent`; `Network` measures objectives.
 """
 
+import sys
+
 from convscope.quiet import import_tensorflow
 
-import_tensorflow(as_library=True)  # this module can also be imported first
+if "tensorflow" not in sys.modules:  # this module can also be imported first
+    import_tensorflow(as_library=True)
 
-from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize  # noqa: E402
-from convscope.vis.ascent.natural_images import Spectrum  # noqa: E402
-from convscope.vis.ascent.objectives import (  # noqa: E402
+from convscope.vis.ascent.maximize import Ascent, Network, Recipe, maximize
+from convscope.vis.ascent.natural_images import Spectrum
+from convscope.vis.ascent.objectives import (
     LOGITS,
     PIXELS,
     At,
@@ -30,9 +33,9 @@ from convscope.vis.ascent.objectives import (  # noqa: E402
     mean_positive,
     whole_layer,
 )
-from convscope.vis.ascent.optimizers import adam, nadam, normalized  # noqa: E402
-from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels  # noqa: E402
-from convscope.vis.ascent.transforms import Crops, Jitter, Noise, Turn  # noqa: E402
+from convscope.vis.ascent.optimizers import adam, nadam, normalized
+from convscope.vis.ascent.parametrizations import Fourier, Maco, Pixels
+from convscope.vis.ascent.transforms import Crops, Jitter, Noise, Turn
 
 __all__ = [
     "LOGITS",
