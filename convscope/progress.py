@@ -10,6 +10,13 @@ from tqdm import tqdm
 _bars: WeakSet[Any] = WeakSet()
 
 
+class _Bar(tqdm):
+    """A bar that prints nothing when it is deleted, for example after Ctrl-C in its constructor."""
+
+    def __del__(self) -> None:
+        """Do not close the bar: the last message of the command is printed already."""
+
+
 def progress(items: Iterable[Any] | None = None, **options: Any) -> Any:
     """Return a tqdm bar; if standard error is not a terminal, it prints one line every ten seconds.
 
@@ -17,7 +24,7 @@ def progress(items: Iterable[Any] | None = None, **options: Any) -> Any:
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
     total = options.get("total", len(items) if isinstance(items, Sized) else None)
-    bar = tqdm(
+    bar = _Bar(
         items,
         disable=total == 0 or sys.stderr is None,
         dynamic_ncols=terminal,

@@ -361,7 +361,7 @@ VISUALIZE = [
     ("images=[a.png", "the list images=[a.png has no closing bracket: expected KEY=[FIRST,SECOND,…]"),
     (
         "views=[pictures]",
-        "no view 'pictures': did you mean filters or faithfulness? Expected one of layers, …",
+        "no view 'pictures': did you mean filters or faithfulness?",
     ),
     (
         "activations.canvas=300",
