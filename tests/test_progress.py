@@ -4,7 +4,6 @@ import gc
 from contextlib import suppress
 
 import pytest
-from tqdm import tqdm
 
 from convscope.progress import close_all, progress
 
@@ -21,16 +20,14 @@ def test_a_bar_left_by_an_exception_prints_nothing_after_it_is_closed(
     assert capsys.readouterr().err == ""
 
 
-def test_a_bar_that_is_interrupted_in_its_constructor_prints_nothing_when_it_is_deleted(
+def test_a_bar_that_is_interrupted_at_its_start_prints_nothing_when_it_is_deleted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    display = tqdm.display
+    class Stopped:
+        def add(self, bar: object) -> None:
+            raise KeyboardInterrupt
 
-    def display_and_stop(bar: tqdm) -> None:
-        display(bar)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tqdm, "display", display_and_stop)
+    monkeypatch.setattr("convscope.progress._bars", Stopped())
     with suppress(KeyboardInterrupt):
         progress(range(3), desc="drawing")
     monkeypatch.undo()
