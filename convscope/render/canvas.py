@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw
 
 from convscope import images
 from convscope.images import Indexed
-from convscope.render.lettering import FAINT, FRAME, INK, PALE, PAPER, Label, font
+from convscope.render.lettering import FAINT, FRAME, INK, PALE, PAPER, Label, font, text_width
 
 LEVELS = 224  # entries of the palette for the colour map; the others are for paper, text and frames
 _FRAME, _INK, _PAPER = LEVELS, LEVELS + 1, 255  # entries between the last two: greys for the edges of letters
 _DARK, _LIGHT = 247, 253  # entries for the hatching
+_TAG = 9  # height of the letters of a tag in pixels
 _OWN = {FRAME: _FRAME, INK: _INK, FAINT: 237, PALE: 251, PAPER: _PAPER}
 
 
@@ -28,6 +29,7 @@ class Canvas:
         self._palette = _palette(color_map)
         self._pictures: list[tuple[int, int, np.ndarray]] = []
         self._labels: list[Label] = []
+        self._tags: list[tuple[slice, slice]] = []
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,6 +56,13 @@ class Canvas:
         """Add lines of text. They cover tiles of levels, but not pictures."""
         self._labels += labels
 
+    def tag(self, top: int, left: int, height: int, text: str) -> None:
+        """Write a short text on a box of paper. It covers tiles and pictures."""
+        width = text_width(text, _TAG) + 3
+        self.fill(top, left, height, width, PAPER)
+        self.write(Label(text, (left + 1, top + 1), _TAG))
+        self._tags.append((slice(top, top + height), slice(left, left + width)))
+
     def finish(self) -> Indexed | np.ndarray:
         """Return the sheet: with a palette, or uint8 (height, width, 3) if it holds pictures."""
         image = Image.fromarray(self._indices)  # the greys are sorted, so that Pillow can blend their indices
@@ -64,9 +73,12 @@ class Canvas:
         sheet = Indexed(np.asarray(image), self._palette)
         if not self._pictures:
             return sheet
-        pixels = images.in_rgb(sheet)
+        drawn = images.in_rgb(sheet)
+        pixels = drawn.copy()
         for top, left, picture in self._pictures:
             pixels[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        for tag in self._tags:
+            pixels[tag] = drawn[tag]
         return pixels
 
 

@@ -9,7 +9,7 @@ from convscope import images
 from convscope.errors import ConvscopeError
 from convscope.images import Indexed
 from convscope.render.canvas import LEVELS, Canvas, reduced
-from convscope.render.lettering import FAINT, FRAME, PAPER, Label, cut, text_width
+from convscope.render.lettering import FAINT, FRAME, Label, cut, text_width
 from convscope.render.levels import Levels
 
 GAP = 2  # pixels between tiles
@@ -228,8 +228,7 @@ def _lay(canvas: Canvas, tiles: Tiles, columns: int, indent: int, gap: int) -> N
         else:
             canvas.put(top, left, tile)
         if numbered:
-            canvas.fill(top, left, _NUMBER, text_width(number, 9) + 3, PAPER)
-            canvas.write(Label(number, (left + 1, top + 1), 9))
+            canvas.tag(top, left, _NUMBER, number)
 
 
 def _indent(highest: int) -> int:

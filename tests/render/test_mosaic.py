@@ -177,3 +177,13 @@ def test_a_frame_is_around_its_tile() -> None:
     changed = (plain != framed).any(axis=2)
     assert changed.sum() == 14 * 14 - 10 * 10
     assert (framed[changed] == FRAME).all()
+
+
+def test_channels_that_are_not_consecutive_are_numbered_on_pictures() -> None:
+    black = np.zeros((2, 40, 40, 3), np.uint8)
+    none = np.zeros(2, bool)
+    one, other = (np.asarray(sheet(Tiles(black, none, np.array(c)), "t", "s")) for c in ([0, 1], [0, 7]))
+    second = slice(58, 58 + 11), slice(-12 - 40, -12 - 40 + 8)  # the top left of the last picture
+    assert one.shape == other.shape
+    assert (one[second] == 0).all()
+    assert (other[second] == 255).sum() > 100  # paper around the number
