@@ -57,7 +57,7 @@ def _paint_two_flowers(
     removed: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     side = len(scene)
-    generators = (rng, rng.spawn(1)[0])  # so that the class does not change what is drawn later
+    generators = (rng, rng.spawn(1)[0])  # so that the class does not change the draws after it
     half = int(rng.choice([-1, 1]))
     other = str(rng.choice([flower for flower in FLOWERS if flower not in classes]))
     mask = np.zeros((side, side), np.float32)

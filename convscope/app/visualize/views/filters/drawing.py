@@ -233,13 +233,13 @@ class FiltersView(View[FiltersConfig]):
         }
         tiles = [Tiles(each.pictures, each.silent, np.array(channels)) for each in patterns]
         caption = f"{len(channels)} of {layer.channels} channels, {size}×{size} pixels, "
-        caption += (
-            "exact"
-            if patterns[0].exact.all()
-            else f"{self.settings.method}, at most {self.settings.steps} steps"
-        )
+        if patterns[0].exact.all():
+            caption += "exact"
+        else:
+            caption += f"{self.settings.method}, at most {self.settings.steps} steps"
+            caption += " from the same noise" if several else ""
         if several:
-            strip = Strip(tiles, self.run.models.titles, layer.path, f"{caption} from the same noise", None)
+            strip = Strip(tiles, self.run.models.titles, layer.path, caption, None)
             return strip_picture(self, path, strip, None, about)
         (single,) = patterns
         found = self._references if layer.has_maps else None
@@ -283,7 +283,8 @@ class FiltersView(View[FiltersConfig]):
         if self._references and layer.has_maps:
             highest = self._references.highest(layer)[np.array(channels)[silent]]
             dead = int((highest <= 0).sum())
-            note += f", {dead} of them dead: 0 on all {self._references.count:,} photographs" if dead else ""
+            count = f"{self._references.count:,}"
+            note += f"; {dead} of them do not respond to any of {count} photographs either" if dead else ""
         return note
 
     def _kernels(self, layer: Layer) -> Artifact:
