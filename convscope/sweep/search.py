@@ -1,0 +1,77 @@
+"""The loop of a process that takes trials from a study, runs them, and tells their results."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from optuna.pruners import MedianPruner
+from optuna.trial import TrialState
+
+from convscope.sweep import study as studies
+from convscope.sweep.epoch_report import Pruned, epoch_report
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: a validation loss, `pruned`, or an error of one line."""
+
+    loss: float | None = None
+    pruned: bool = False
+    error: str | None = None
+
+
+Run = Callable[[optuna.Trial], Outcome]
+
+
+def work(plan: studies.Plan, run: Run) -> None:
+    """Run trials until the study has enough of them.
+
+    If the process is interrupted, its trial stays `RUNNING`; the next process of this search retries it.
+
+    Raises:
+        ConvscopeError: too many trials fail, or the study cannot be opened.
+    """
+    study = studies.open_study(plan)
+    with studies.owner(plan) as owner:
+        while (trial := studies.ask(study, plan, owner)) is not None:
+            tell(study, trial, run(trial))
+            studies.check_failures(study, plan)
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
+    """Store the outcome of a trial; one without a finite loss fails."""
+    if outcome.pruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    elif outcome.loss is not None and math.isfinite(outcome.loss):
+        study.tell(trial, outcome.loss)
+    else:
+        trial.set_user_attr(studies.ERROR, outcome.error or f"the validation loss is {outcome.loss}")
+        study.tell(trial, state=TrialState.FAIL)
+
+
+@contextmanager
+def reporting(trial: optuna.Trial, warmup_epochs: int) -> Iterator[None]:
+    """Send the epochs of the training inside to the trial; after the warm-up, it may be pruned.
+
+    A run is pruned if its lowest loss is above the median of the losses of the complete trials in the same
+    epoch, of which there must be five (D. Golovin et al., Google Vizier, 2017).
+
+    Args:
+        trial: the trial.
+        warmup_epochs: the epochs of the head and of the warm-up, whose losses say little.
+    """
+    trial.study.pruner = MedianPruner(n_warmup_steps=warmup_epochs + 1)
+
+    def report(epoch: int, loss: float, is_last: bool) -> None:
+        if epoch not in trial.study.get_trials(False)[trial.number].intermediate_values:
+            trial.report(loss, epoch)
+        if not is_last and trial.should_prune():
+            raise Pruned
+
+    token = epoch_report.set(report)
+    try:
+        yield
+    finally:
+        epoch_report.reset(token)
