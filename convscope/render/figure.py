@@ -57,7 +57,7 @@ def learning_curves(
         axes.margins(0.05, 0.08)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], title: str) -> Figure:
@@ -80,7 +80,7 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
             color = "white" if share[row, column] > 0.55 else "#222222"
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=color)
     figure.colorbar(picture, label="share of the true class", shrink=0.8)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def reliability(
@@ -108,7 +108,7 @@ def reliability(
     axes.set_title(f"reliability: expected calibration error {error:.3f}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figure:
@@ -148,7 +148,7 @@ def class_curves(path: Path, truth: np.ndarray, probabilities: np.ndarray, class
         _legend(axes, axes.get_lines(), labels, loc="lower center")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def growth(path: Path, values: np.ndarray, title: str) -> Figure:
@@ -165,7 +165,7 @@ def growth(path: Path, values: np.ndarray, title: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | None = None) -> Figure:
@@ -183,7 +183,7 @@ def bars(path: Path, values: np.ndarray, title: str, labels: Sequence[str] | Non
         axes.invert_yaxis()
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def shares_by_depth(
@@ -230,7 +230,7 @@ def shares_by_depth(
     else:
         figure.legend(loc="outside right upper", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def differences_by_depth(
@@ -275,7 +275,7 @@ def differences_by_depth(
     columns = max(1, min(3, longest // (max(map(len, labels)) + 6)))
     handles = all_axes[0].get_lines()[: len(labels)]
     _legend(figure, handles, labels, loc="outside upper left", ncols=columns)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def intervals(
@@ -310,7 +310,7 @@ def intervals(
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(figure.axes)[len(panels) :]:
         axes.set_visible(False)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def map_table(
@@ -337,7 +337,7 @@ def map_table(
         of_row[0].set_ylabel(name.replace(" ", "\n"), fontsize=7)
     for axes, heading in zip(grid[0], columns, strict=True):
         axes.set_title(heading, fontsize=8)
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def distributions(
@@ -378,7 +378,7 @@ def distributions(
             axes.plot([zero, zero], [floor, floor + 0.5], color="#222222", linewidth=0.5)
         axes.text(left, floor - 0.03, f"{edges[0]:.2g}", fontsize=5.5, va="top")
         axes.text(left + 0.88, floor - 0.03, f"{edges[-1]:.2g}", fontsize=5.5, va="top", ha="right")
-    return _save(path, figure)
+    return save_png(path, figure)
 
 
 def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
@@ -407,7 +407,7 @@ def _legend(parent: Axes | Figure, lines: Sequence[Line2D], labels: Sequence[str
         text.set_text(label)
 
 
-def _save(path: Path, figure: Figure) -> Figure:
+def save_png(path: Path, figure: Figure) -> Figure:
     """Write a figure as PNG, completely or not at all, and return it with its final layout."""
     FigureCanvasAgg(figure)
     for text in figure.findobj(Text):

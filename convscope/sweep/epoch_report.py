@@ -6,7 +6,3 @@ from contextvars import ContextVar
 # Its arguments: an epoch, counted from 1 over all phases; its validation loss; whether it is the last one.
 EpochReport = Callable[[int, float, bool], None]
 epoch_report: ContextVar[EpochReport | None] = ContextVar("epoch_report", default=None)
-
-
-class Pruned(Exception):  # noqa: N818  # not an error
-    """The end of a run that the search stops early, because its validation loss is too high so far."""

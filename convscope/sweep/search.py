@@ -10,7 +10,8 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
 from convscope.sweep import study as studies
-from convscope.sweep.epoch_report import Pruned, epoch_report
+from convscope.sweep.epoch_report import epoch_report
+from convscope.sweep.record import Pruned
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def open_study(plan: Plan) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # each run prints its own line
     sampler = SeededSampler(plan.sampler)
+    plan.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(plan.folder / _ASK):  # two processes cannot create the tables of a database at once
             study = optuna.create_study(
@@ -102,6 +103,11 @@ def storage_address(plan: Plan) -> str:
     if plan.storage == JOURNAL:
         return str(_relative(plan.folder / "study.journal"))
     return plan.storage
+
+
+def remove_locks(folder: Path) -> None:
+    """Remove the lock file that `open_study` leaves in the folder of a sweep."""
+    (folder / _ASK).unlink(missing_ok=True)
 
 
 def _relative(path: Path) -> Path:
@@ -137,7 +143,7 @@ class SeededSampler(BaseSampler):
         given = dict(self.settings)
         target = str(given.pop("_target_", f"{_SAMPLERS}TPESampler"))
         name = target.removeprefix(_SAMPLERS)
-        known = [item for item in optuna.samplers.__all__ if item.endswith("Sampler")]
+        known = [item for item in optuna.samplers.__all__ if item.endswith("Sampler") and "Base" not in item]
         if name not in known:  # a configuration must not be able to name other code
             raise unknown("sampler", target, [_SAMPLERS + item for item in known])
         if given.get("seed") is not None:

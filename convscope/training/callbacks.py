@@ -71,6 +71,22 @@ class Snapshots(keras.callbacks.Callback):
             self.save(self.model, epoch + 1)
 
 
+class ReportEpochs(keras.callbacks.Callback):
+    """Call `report(epoch, validation loss, is_last)` after each epoch; an exception of it ends the training.
+
+    `earlier` is the number of epochs of earlier phases; epochs are counted from 1 over all phases.
+    """
+
+    def __init__(self, report: Callable[[int, float, bool], None], earlier: int):
+        super().__init__()
+        self.report, self.earlier = report, earlier
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Report the epoch; `PlateauMonitor` is called before and may have stopped the training."""
+        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        self.report(self.earlier + epoch + 1, (logs or {}).get("val_loss", math.nan), is_last)
+
+
 class History(keras.callbacks.Callback):
     """Write `history.csv` after each epoch; `rows` holds its contents."""
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import optuna
 import pytest
+from convscope.sweep.record import Pruned
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 from convscope.errors import ConvscopeError
 from convscope.sweep import study as studies
-from convscope.sweep.epoch_report import Pruned, epoch_report
+from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.search import Outcome, reporting, work
 from convscope.sweep.study import Plan
 

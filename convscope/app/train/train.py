@@ -36,8 +36,10 @@ from convscope.parallel import interrupts_deferred
 from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
 from convscope.render import figure
+from convscope.sweep.epoch_report import epoch_report
+from convscope.sweep.record import Pruned
 from convscope.training import precision, state
-from convscope.training.callbacks import KeepBest, Snapshots
+from convscope.training.callbacks import KeepBest, ReportEpochs, Snapshots
 from convscope.training.determinism import deterministic_ops
 from convscope.training.loop import fit
 from convscope.training.optimization_settings import OptimizationSettings
@@ -123,8 +125,12 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
         _check_data_is_the_same(directory, contract, interrupted)
     if not interrupted:
         run_directory.clear(directory)
-    with run_directory.without_failure(directory):
-        _write_run(run, contract, chosen, resumes=interrupted is not None)
+    try:
+        with run_directory.without_failure(directory):
+            _write_run(run, contract, chosen, resumes=interrupted is not None)
+    except Pruned:
+        (directory / state.FILE).unlink(missing_ok=True)  # nobody resumes this run
+        raise
     (directory / state.FILE).unlink(missing_ok=True)
     run_directories.link_latest(directory)
 
@@ -255,7 +261,7 @@ def _class_weights(manifest: Manifest) -> dict[int, float]:
 
 
 def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callback]:
-    """Return the optional callbacks: TensorBoard and snapshots."""
+    """Return the optional callbacks: TensorBoard, snapshots, and the report of each epoch to a search."""
     extra: list[keras.callbacks.Callback] = []
     if config.logger is Logger.tensorboard:
         events = str(directory / run_directory.TENSORBOARD)
@@ -266,6 +272,9 @@ def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callbac
             save_snapshot(model, epoch, directory)
 
         extra.append(Snapshots(save, config.snapshots.every))
+    report = epoch_report.get()
+    if report:
+        extra.append(ReportEpochs(report, config.finetune.head_epochs))
     return extra
 
 

@@ -1,0 +1,187 @@
+"""`python train.py -m sweep=search`, the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+from tests.conftest import ROOT, Outcome, run_script
+
+Command = Callable[..., Outcome]
+TINY = [
+    "dataset.name=drawn", "augmentation=none", "model.input_size=16", "model.widths=[2]", "model.units=2",
+    "training.epochs=1",
+]  # fmt: skip
+SEARCH = ["-m", "sweep=search", "sweep.name=tiny", *TINY]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of 20 small drawn pictures."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small = ["dataset.images_per_class=4", "dataset.image_size=32", "split.validation=0.25"]
+        assert run_script("create_train_val_test", "dataset=procedural", "dataset.name=drawn", *small) == 0
+    return folder / "data"
+
+
+@pytest.fixture
+def search(command: Command, drawn: Path, tmp_path: Path) -> Command:
+    """Run a search in a folder with the data set."""
+    (tmp_path / "data").symlink_to(drawn)
+
+    def run(*arguments: str) -> Outcome:
+        return command("train", *SEARCH, *arguments)
+
+    return run
+
+
+def records(sweep: Path) -> list[dict]:
+    """Return the records of all runs, by their number."""
+    found = [json.loads(path.read_text()) for path in sweep.glob("*/run.json")]
+    return sorted(found, key=lambda record: record["number"])
+
+
+def journal(sweep: Path) -> JournalStorage:
+    """Return the storage in the folder of a sweep; several times as fast as SQLite."""
+    return JournalStorage(JournalFileBackend(str(sweep / "study.journal")))
+
+
+def test_a_search_begins_with_the_current_settings_and_is_topped_up(search: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    first = search("hydra.sweeper.n_trials=1")
+    assert (first.status, first.err.count("error")) == (0, 0)
+    assert "optuna-dashboard sqlite:///outputs/sweeps/tiny/study.db" in first.out
+    second = search("hydra.sweeper.n_trials=2", "sweep.resume=true")
+    assert second.status == 0
+    assert [record["attempts"] for record in records(sweep)] == [1, 1]
+    assert (sweep / "learning_rate=0.001,dropout=0.5,batch_size=32" / "metrics.json").is_file()
+    trials = optuna.load_study(study_name="tiny", storage=f"sqlite:///{sweep}/study.db").trials
+    assert [trial.value for trial in trials] == [
+        record["scores"]["validation"]["loss"] for record in records(sweep)
+    ]
+    assert "2 trials: 2 complete; best: trial" in second.out
+    assert (sweep / "search_history.png").is_file()
+    assert not [path for path in sweep.iterdir() if path.is_dir() and not (path / "run.json").is_file()]
+
+
+def test_a_run_that_falls_behind_is_pruned_after_the_warm_up(search: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    sweep.mkdir(parents=True)
+    study = optuna.create_study(study_name="tiny", storage=journal(sweep))
+    for _ in range(5):  # five complete trials that were much better
+        trial = study.ask()
+        for epoch in (1, 2, 3, 4):
+            trial.report(0.01, epoch)
+        study.tell(trial, 0.01)
+    warmup = ["training.epochs=4", "training.schedule=CosineDecay", "training.warmup_epochs=1.5"]
+    outcome = search("hydra.sweeper.n_trials=6", "hydra.sweeper.storage=journal", *warmup)
+    assert outcome.status == 0
+    (record,) = records(sweep)
+    assert (record["state"], record["epochs"]) == ("pruned", 3)
+    (directory,) = (path.parent for path in sweep.glob("*/run.json"))
+    assert (directory / "model.keras").is_file()
+    assert not (directory / "metrics.json").exists()
+    assert not list(directory.glob("*state*"))
+    assert study.trials[5].state is optuna.trial.TrialState.PRUNED
+    assert list(study.trials[5].intermediate_values) == [1, 2, 3]
+
+
+def test_a_failed_run_is_told_and_the_search_goes_on(search: Command, tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    one_dimension = [
+        "training.learning_rate=1e38,0.001", "model.dropout=0.1", "training.batch_size=8",
+        "training.epochs=2", "hydra.sweeper.storage=journal",
+    ]  # fmt: skip
+    outcome = search(*one_dimension)
+    assert outcome.status == 1
+    study = optuna.load_study(study_name="tiny", storage=journal(sweep))
+    assert {trial.state.name for trial in study.trials} == {"FAIL", "COMPLETE"}
+    assert sorted(record["state"] for record in records(sweep)) == ["failed", "finished"]
+    search(*one_dimension, "sweep.resume=true")
+    assert [record["attempts"] for record in records(sweep)] == [1, 1]
+    search(*one_dimension, "sweep.resume=true", "sweep.retry_failed=true")
+    assert sorted(record["attempts"] for record in records(sweep)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("hydra.sweeper.direction=[minimize,maximize]", "has 2 objectives: expected minimize, because"),
+        (
+            "hydra.sweeper.direction=maximize",
+            "expected minimize, because the objective is the validation loss",
+        ),
+        ("hydra.sweeper.n_jobs=2", "needs a launcher that runs several jobs at once: add launcher=joblib"),
+        ("hydra.sweeper.n_trials=0", "hydra.sweeper.n_trials=0 is out of range"),
+        ("hydra.sweeper.max_failure_rate=2", "hydra.sweeper.max_failure_rate=2.0 is out of range"),
+        ("hydra.sweeper.storage=nosuch://x", "cannot open the study in nosuch://x"),
+        ("hydra.sweeper.sampler._target_=os.system", "no sampler 'os.system'"),
+        ("hydra.sweeper.params=null", "the search has no parameters"),
+        ("model.dropout=interval(0,3)", "model.dropout=2.9999999999999996 is out of range"),
+        ("training.batch_size=interval(2,9)", "write training.batch_size=int(interval(…))"),
+        ("model.dropuot=interval(0,1)", "no key 'model.dropuot': did you mean model.dropout"),
+    ],
+)
+def test_wrong_settings_of_a_search_leave_nothing(
+    argument: str, message: str, search: Command, tmp_path: Path
+) -> None:
+    outcome = search(argument)
+    assert (outcome.status, len(outcome.err.splitlines())) == (1, 1)
+    assert message in outcome.err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_search_without_optuna_names_the_command_that_installs_it(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys; sys.modules['optuna'] = None; script = sys.argv[1]; sys.argv[:] = sys.argv[1:]; "
+        "runpy.run_path(script, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "train.py"), *SEARCH],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: sweep=search needs Optuna, which is not installed: run python -m pip install "
+        '"optuna>=5,<6"\n',
+    )
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["null", "journal"])
+def test_two_commands_share_a_search_and_one_is_killed(drawn: Path, tmp_path: Path, storage: str) -> None:
+    """20 trials: none is lost, and only the killed one is run again."""
+    (tmp_path / "data").symlink_to(drawn)
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    given = [*SEARCH, "sweep.resume=true", "hydra.sweeper.n_trials=20", f"hydra.sweeper.storage={storage}"]
+    line = [sys.executable, str(ROOT / "train.py"), *given]
+    commands = [subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    victim = commands[0].pid
+    deadline = time.monotonic() + 120
+
+    def is_training() -> bool:
+        started = records(sweep)
+        running = [one for one in started if one["state"] == "running" and one["pid"] == victim]
+        return len(started) >= 6 and bool(running)
+
+    while not is_training():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(victim, signal.SIGKILL)
+    assert [command.wait(300) for command in commands] == [-signal.SIGKILL, 0]
+    attempts = Counter(record["attempts"] for record in records(sweep))
+    assert attempts in ({1: 19, 2: 1}, {1: 20})  # it may be killed between its last line and its report
+    assert {record["state"] for record in records(sweep)} <= {"finished", "pruned"}
+    assert len({json.dumps(record["swept"]) for record in records(sweep)}) == 20
