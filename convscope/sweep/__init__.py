@@ -1,1 +1,1 @@
-"""Sweeps: many training runs, their records, and the search for settings. TensorFlow is never imported."""
+"""Sweeps: a record of each run, the table of results, the report. It imports neither Hydra nor TensorFlow."""
