@@ -44,7 +44,7 @@ from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
 from convscope.progress import close_all
-from convscope.sweep import record, results
+from convscope.sweep import record, report, results
 
 Stage = Callable[[Any, Path], None]
 
@@ -211,7 +211,7 @@ def attempt(
 
     one, is_new = record.attempt(directory, announce_and_run, explain_error)
     if is_new:
-        print(results.progress_line(one, results.update(directory.parent)), flush=True)
+        print(results.progress_line(one, report.update(directory.parent)), flush=True)
     return one.value
 
 

@@ -196,7 +196,7 @@ def _results(plan: study.Plan) -> Iterator[None]:
         yield
     finally:
         opened = study.open_study(plan)
-        search_results.draw_charts(opened, plan)
+        search_results.write(opened, plan)
         print(search_results.summary(opened))
         print(f"to look at the study: {search_results.dashboard_command(plan)}")
 

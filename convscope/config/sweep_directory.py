@@ -14,7 +14,7 @@ from convscope import files, run_directories
 from convscope.config.overrides import quote
 from convscope.config.schema.train import SweepConfig
 from convscope.errors import ConvscopeError
-from convscope.sweep import record, results
+from convscope.sweep import comparison, record, report, results
 from convscope.sweep.record import Record, State
 
 FILE = "sweep.json"
@@ -127,7 +127,7 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[N
     try:
         yield
     except KeyboardInterrupt as stop:
-        results.update(sweep.path)
+        report.update(sweep.path, is_final=True)
         first = str(stop).partition("\n")[0] or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{first}\nto resume the sweep: {sweep.resume_command()}") from None
     _end(sweep)
@@ -135,9 +135,10 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[N
 
 def _end(sweep: SweepDirectory) -> None:
     """Print the best runs; raise ConvscopeError if a run has failed."""
-    records = results.update(sweep.path)
+    records = report.update(sweep.path, is_final=True)
     print(results.table(records))
-    print(f"written: {sweep.path} ({results.FILE})")
+    print(comparison.as_text(records), end="")
+    print(f"written: {sweep.path} ({report.FILE}, {results.FILE})")
     failed = [one for one in records if one.state is State.failed]
     if failed:
         raise ConvscopeError(

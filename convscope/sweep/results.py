@@ -1,8 +1,7 @@
-"""The results of a sweep: `results.csv`, and the printed table of its best runs."""
+"""The results of a sweep as tables: `results.csv`, and the printed table of its best runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from convscope import files
 from convscope.names import printable
@@ -13,17 +12,6 @@ FILE = "results.csv"
 PRINTED = 10  # runs of the printed table
 SPLITS = ("validation", "test")
 _SCORES = ("loss", "accuracy", "accuracy_low", "accuracy_high")
-
-
-def update(sweep: Path) -> list[Record]:
-    """Write the results of a sweep from the records on disk, and return the records.
-
-    One process at a time writes them; the last one to write has seen all records.
-    """
-    with files.waiting_for(sweep / ".results.lock"):
-        records = record.read_all(sweep)
-        files.write_text(sweep / FILE, as_csv(records))
-    return records
 
 
 def ranked(records: Iterable[Record]) -> list[Record]:

@@ -8,11 +8,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
+from convscope import files
 from convscope.render import search_charts
 from convscope.render.search_charts import Dot, Setting
+from convscope.sweep.report import HISTORY, IMPORTANCE, SEARCH_FILE, SLICES
 from convscope.sweep.study import REPEATS, Plan, storage_address
 
-HISTORY, IMPORTANCE, SLICES = "search_history.png", "search_importance.png", "search_slices.png"
 _FEWEST = 5  # complete trials; an importance from fewer means nothing
 
 
@@ -40,6 +41,13 @@ def summary(study: optuna.Study) -> str:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write(study: optuna.Study, plan: Plan) -> None:
+    """Write what `report.html` shows of the search: its summary, its charts, and the command above."""
+    draw_charts(study, plan)
+    shown = {"summary": summary(study), "study": study.study_name, "dashboard": dashboard_command(plan)}
+    files.write_json(plan.folder / SEARCH_FILE, shown)
 
 
 def draw_charts(study: optuna.Study, plan: Plan) -> list[Path]:

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from convscope.sweep import results
+from convscope.sweep import report, results
 from convscope.sweep.record import Record, State
 
 SCORES = {"loss": 0.5, "accuracy": 0.75, "accuracy_95": [0.5, 1.0]}
@@ -25,7 +25,7 @@ def records(sweep: Path) -> list[Record]:
 def test_results_have_a_row_for_each_run_and_no_formulas(tmp_path: Path) -> None:
     for one in records(tmp_path):
         one.write()
-    assert results.update(tmp_path) == records(tmp_path)
+    assert report.update(tmp_path) == records(tmp_path)
     with (tmp_path / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["finished", "finished", "failed", "waiting"]

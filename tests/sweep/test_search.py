@@ -71,7 +71,9 @@ def test_a_search_begins_with_the_current_settings_and_is_topped_up(search: Comm
         record["scores"]["validation"]["loss"] for record in records(sweep)
     ]
     assert "2 trials: 2 complete; best: trial" in second.out
-    assert (sweep / "search_history.png").is_file()
+    report = (sweep / "report.html").read_text()
+    assert "2 trials: 2 complete; best: trial" in report
+    assert report.count("data:image/png") == 2  # history and slices; two trials have no importance
     assert not [path for path in sweep.iterdir() if path.is_dir() and not (path / "run.json").is_file()]
 
 
