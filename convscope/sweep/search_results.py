@@ -12,7 +12,7 @@ from convscope import files
 from convscope.render import search_charts
 from convscope.render.search_charts import Dot, Setting
 from convscope.sweep.report import HISTORY, IMPORTANCE, SEARCH_FILE, SLICES
-from convscope.sweep.study import REPEATS, Plan, storage_address
+from convscope.sweep.study import REPEATS, Plan, own_trials, storage_address
 
 _FEWEST = 5  # complete trials; an importance from fewer means nothing
 
@@ -24,7 +24,7 @@ def dashboard_command(plan: Plan) -> str:
 
 def summary(study: optuna.Study) -> str:
     """Return the number of trials and the best one: "20 trials: 12 complete, 8 pruned; best: trial 7 …"."""
-    trials = [trial for trial in study.get_trials(False) if REPEATS not in trial.user_attrs]
+    trials = own_trials(study)
     counts = [
         f"{count} {state.name.lower()}"
         for state in TrialState

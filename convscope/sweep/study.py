@@ -227,7 +227,7 @@ def ask(study: optuna.Study, plan: Plan, owner_name: str) -> optuna.Trial | None
     """
     with FileLock(plan.folder / _ASK):
         requeue_orphans(study)
-        while _counted(study, running=True) < plan.trials:
+        while _count(study) < plan.trials:
             known = _known(study, plan.space)
             points = count_points(plan.space)
             if points is not None and len(known) >= points:
@@ -244,21 +244,13 @@ def ask(study: optuna.Study, plan: Plan, owner_name: str) -> optuna.Trial | None
         return None
 
 
-def _counted(study: optuna.Study, *, running: bool) -> int:
-    """Return the number of complete and pruned trials, and of running ones; repetitions do not count."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, *((TrialState.RUNNING,) if running else ()))
+def _count(study: optuna.Study) -> int:
+    """Return the number of complete, pruned and running trials; repetitions do not count."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     return sum(REPEATS not in trial.user_attrs for trial in study.get_trials(False, states))
 
 
-def has_enough(study: optuna.Study, plan: Plan) -> bool:
-    """Return whether the search is at its end: enough trials, or no unknown point."""
-    points = count_points(plan.space)
-    return _counted(study, running=False) >= plan.trials or (
-        points is not None and len(_known(study, plan.space)) >= points
-    )
-
-
-def _own(study: optuna.Study) -> list[FrozenTrial]:
+def own_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that are no repetition of another one and that no later one retries."""
     trials = study.get_trials(False)
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
@@ -267,7 +259,7 @@ def _own(study: optuna.Study) -> list[FrozenTrial]:
 
 def _known(study: optuna.Study, space: Mapping[str, BaseDistribution]) -> dict[_Point, FrozenTrial]:
     """Return the trials whose settings are not run again, by their settings."""
-    started = [trial for trial in _own(study) if trial.state is not TrialState.WAITING]
+    started = [trial for trial in own_trials(study) if trial.state is not TrialState.WAITING]
     return {_point(trial.params): trial for trial in started if trial.params.keys() == space.keys()}
 
 
@@ -377,12 +369,14 @@ def _check_space(study: optuna.Study, plan: Plan) -> None:
 
 
 def _failed(study: optuna.Study) -> list[FrozenTrial]:
-    return [trial for trial in _own(study) if trial.state is TrialState.FAIL]
+    return [trial for trial in own_trials(study) if trial.state is TrialState.FAIL]
 
 
 def check_failures(study: optuna.Study, plan: Plan) -> None:
     """Raise ConvscopeError if too many trials of this command have failed."""
-    trials = [trial for trial in _own(study) if trial.number >= plan.first and trial.state.is_finished()]
+    trials = [
+        trial for trial in own_trials(study) if trial.number >= plan.first and trial.state.is_finished()
+    ]
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     if len(failed) > plan.max_failure_rate * max(len(trials), FEWEST_TO_JUDGE):
         reason = failed[-1].user_attrs.get(ERROR, f"its process ended {ATTEMPTS} times")
