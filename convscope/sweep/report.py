@@ -19,7 +19,7 @@ from convscope.render.thumbnail import file_address
 from convscope.sweep import comparison, record, results
 from convscope.sweep.record import Record, State
 
-FILE = "report.html"
+FILE, SWEEP = "report.html", "sweep.json"
 SEARCH_FILE = "search.json"
 HISTORY, IMPORTANCE, SLICES = "search_history.png", "search_importance.png", "search_slices.png"
 SEARCH_CHARTS = {
@@ -76,7 +76,7 @@ def _content(
             for one in records
             if one.state is State.failed
         ],
-        commands=_commands(best),
+        commands=[*_visualize_commands(best), *_sweep_command(sweep)],
         search=_search(sweep),
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def _curves(best: Sequence[Record]) -> list[line_chart.LineChart]:
 def _by_setting(best: Sequence[Record], keys: Sequence[str]) -> list[line_chart.LineChart]:
     """Return the charts of validation loss and test accuracy against each setting."""
     charts = []
-    for key in keys:
+    for key in [key for key in keys if key != comparison.SEED] or keys:
         for split, score in (("validation", "loss"), ("test", "accuracy")):
             values = [
                 (one.swept[key], float(one.scores[split][score]), one.name)
@@ -140,14 +140,21 @@ def _setting_row(setting: comparison.Setting) -> RunRow:
     return RunRow(setting.name, None, cells)
 
 
-def _commands(best: Sequence[Record]) -> list[tuple[str, str]]:
+def _sweep_command(sweep: Path) -> list[tuple[str, str]]:
+    if not (sweep / SWEEP).is_file():
+        return []
+    command = shlex.join(["python", *files.read_json(sweep / SWEEP)["command"]])
+    return [("The command of this sweep. With sweep.resume=true, it runs what is missing:", command)]
+
+
+def _visualize_commands(best: Sequence[Record]) -> list[tuple[str, str]]:
     """Return what to do next: look at the best runs, or at the best one."""
     paths = [str(one.directory) for one in best[:3]]
     if not paths:
         return []
     if len(paths) == 1:
         return [("To see what the run has learned:", _visualize("checkpoint", paths[0]))]
-    quoted = ",".join("'" + path.replace("'", "\\'") + "'" for path in paths)
+    quoted = ",".join('"' + path.replace('"', '\\"') + '"' for path in paths)  # they may contain commas
     names = "three best" if len(paths) == 3 else "two"
     return [
         (f"To compare what the {names} runs have learned:", _visualize("compare", f"[{quoted}]")),
