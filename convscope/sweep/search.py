@@ -29,15 +29,19 @@ Run = Callable[[optuna.Trial], Outcome]
 def work(plan: studies.Plan, run: Run) -> None:
     """Run trials until the study has enough of them.
 
-    If the process is interrupted, its trial stays `RUNNING`; the next process of this search retries it.
-
     Raises:
         ConvscopeError: too many trials fail, or the study cannot be opened.
+        KeyboardInterrupt: after Ctrl-C; the next process of this search takes the trial over.
     """
     study = studies.open_study(plan)
     with studies.owner(plan) as owner:
         while (trial := studies.ask(study, plan, owner)) is not None:
-            tell(study, trial, run(trial))
+            try:
+                outcome = run(trial)
+            except KeyboardInterrupt:
+                studies.requeue_interrupted(study, trial)
+                raise
+            tell(study, trial, outcome)
             studies.check_failures(study, plan)
 
 

@@ -319,15 +319,22 @@ def _tell_result_of(study: optuna.Study, trial: optuna.Trial, earlier: FrozenTri
 
 def requeue_orphans(study: optuna.Study) -> None:
     """Fail the running trials whose owner is dead; enqueue their settings again, `ATTEMPTS` times at most."""
-    retried = {trial.user_attrs.get(RETRY_OF) for trial in study.get_trials(False)}
     for trial in study.get_trials(False, (TrialState.RUNNING,)):
-        if is_alive(trial.user_attrs.get(OWNER)):
-            continue
-        settings = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        attempt = trial.user_attrs.get(ATTEMPT, 1)
-        if settings and attempt < ATTEMPTS and trial.number not in retried:
-            study.enqueue_trial(settings, user_attrs={ATTEMPT: attempt + 1, RETRY_OF: trial.number})
-        study.tell(trial.number, state=TrialState.FAIL)  # after the retry: nothing is lost in between
+        if not is_alive(trial.user_attrs.get(OWNER)):
+            _requeue(study, trial, trial.user_attrs.get(ATTEMPT, 1) + 1)
+
+
+def requeue_interrupted(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Fail a trial that its user has interrupted, and enqueue its settings again; this is no attempt."""
+    _requeue(study, study.get_trials(False)[trial.number], trial.user_attrs.get(ATTEMPT, 1))
+
+
+def _requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
+    settings = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    retried = {other.user_attrs.get(RETRY_OF) for other in study.get_trials(False)}
+    if settings and attempt <= ATTEMPTS and trial.number not in retried:
+        study.enqueue_trial(settings, user_attrs={ATTEMPT: attempt, RETRY_OF: trial.number})
+    study.tell(trial.number, state=TrialState.FAIL)  # after the retry: nothing is lost in between
 
 
 def _copy_epochs(study: optuna.Study, trial: optuna.Trial) -> None:

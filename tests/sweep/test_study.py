@@ -11,7 +11,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-from convscope.sweep.record import Pruned
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
@@ -19,6 +18,7 @@ from optuna.trial import TrialState
 from convscope.errors import ConvscopeError
 from convscope.sweep import study as studies
 from convscope.sweep.epoch_report import epoch_report
+from convscope.sweep.record import Pruned
 from convscope.sweep.search import Outcome, reporting, work
 from convscope.sweep.study import Plan
 
@@ -112,6 +112,21 @@ def test_settings_whose_process_is_killed_three_times_are_given_up(tmp_path: Pat
     trials = studies.open_study(plan).trials
     assert [trial.state.name for trial in trials] == ["FAIL"] * 3 + ["COMPLETE"]
     assert trials[3].params != settings[0]
+
+
+def test_ctrl_c_is_no_attempt(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path, trials=1)
+
+    def interrupt(trial: optuna.Trial) -> Outcome:
+        raise KeyboardInterrupt
+
+    for _ in range(studies.ATTEMPTS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            work(plan, interrupt)
+    work(plan, parabola)
+    trials = studies.open_study(plan).trials
+    assert [trial.state.name for trial in trials] == ["FAIL"] * 4 + ["COMPLETE"]
+    assert all(trial.params == trials[0].params for trial in trials)
 
 
 def test_a_trial_that_died_before_its_owner_was_stored_is_no_obstacle(tmp_path: Path) -> None:
