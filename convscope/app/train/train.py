@@ -300,6 +300,7 @@ def _contract(
             "name": manifest.name,
             "path": str(root.resolve()),
             "manifest_sha256": manifest_hash(root, fold),
+            "split_sha256": manifest.split_sha256,
             **({} if fold is None else {"fold": fold}),
         },
         training={"seed": config.seed, **asdict(config.training), "precision": chosen},

@@ -112,9 +112,9 @@ def write(
 
 
 def _dataset_version(contract: Contract) -> str:
-    """Return the hash of the data set's manifest as text, or its path if it has no manifest."""
-    digest = contract.dataset.get("manifest_sha256")
-    return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"
+    """Return the hashes of the data set's manifest and split as text, or its path if it has no manifest."""
+    manifest, split = (contract.dataset.get(f"{name}_sha256") for name in ("manifest", "split"))
+    return f"manifest {manifest}, split {split}" if manifest else f"at {contract.dataset.get('path')}"
 
 
 def _curves_precision(directory: Path, contract: Contract) -> str | None:
