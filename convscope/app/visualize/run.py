@@ -41,7 +41,8 @@ class Run:
     @cached_property
     def photographs(self) -> list[Photograph]:
         """The photographs of `images`, or one test image of each class."""
-        return open_photographs(self.config.images, self.models.last, self.training_data)
+        config = self.config
+        return open_photographs(config.images, self.models.last, self.training_data, config.labels)
 
     @property
     def opened_photographs(self) -> list[Photograph]:
