@@ -25,7 +25,7 @@ from convscope.config.search_space import Parameter
 from convscope.config.sweep_directory import SweepDirectory
 from convscope.errors import ConvscopeError
 from convscope.options import check_range
-from convscope.sweep import record, search, search_results, study
+from convscope.sweep import record, search, search_results, study, trial_queue
 from convscope.sweep.record import Record, State
 from convscope.sweep.run_names import run_names
 from convscope.sweep.search import Outcome
@@ -265,7 +265,7 @@ def _prepare(plan: study.Plan, sweep: SweepDirectory, defaults: Mapping[str, Any
     if sweep.settings.retry_failed:
         for one in record.read_all(sweep.path):
             record.retried(one)
-    study.prepare(opened, plan, defaults, retry_failed=sweep.settings.retry_failed)
+    trial_queue.prepare(opened, plan, defaults, retry_failed=sweep.settings.retry_failed)
     return replace(plan, first=len(opened.trials))
 
 

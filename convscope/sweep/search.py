@@ -9,9 +9,10 @@ import optuna
 from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
-from convscope.sweep import study as studies
+from convscope.sweep import trial_queue
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
+from convscope.sweep.study import Plan, open_study
 
 
 @dataclass(frozen=True)
@@ -26,23 +27,23 @@ class Outcome:
 Run = Callable[[optuna.Trial], Outcome]
 
 
-def work(plan: studies.Plan, run: Run) -> None:
+def work(plan: Plan, run: Run) -> None:
     """Run trials until the study has enough of them.
 
     Raises:
         ConvscopeError: too many trials fail, or the study cannot be opened.
         KeyboardInterrupt: after Ctrl-C; the next process of this search takes the trial over.
     """
-    study = studies.open_study(plan)
-    with studies.owner(plan) as owner:
-        while (trial := studies.ask(study, plan, owner)) is not None:
+    study = open_study(plan)
+    with trial_queue.owner(plan) as owner:
+        while (trial := trial_queue.ask(study, plan, owner)) is not None:
             try:
                 outcome = run(trial)
             except KeyboardInterrupt:
-                studies.requeue_interrupted(study, trial)
+                trial_queue.requeue_interrupted(study, trial)
                 raise
             tell(study, trial, outcome)
-            studies.check_failures(study, plan)
+            trial_queue.check_failures(study, plan)
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
@@ -52,7 +53,7 @@ def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
     elif outcome.loss is not None and math.isfinite(outcome.loss):
         study.tell(trial, outcome.loss)
     else:
-        trial.set_user_attr(studies.ERROR, outcome.error or f"the validation loss is {outcome.loss}")
+        trial.set_user_attr(trial_queue.ERROR, outcome.error or f"the validation loss is {outcome.loss}")
         study.tell(trial, state=TrialState.FAIL)
 
 

@@ -12,7 +12,8 @@ from convscope import files
 from convscope.render import search_charts
 from convscope.render.search_charts import Dot, Setting
 from convscope.sweep.report import HISTORY, IMPORTANCE, SEARCH_FILE, SLICES
-from convscope.sweep.study import REPEATS, Plan, own_trials, storage_address
+from convscope.sweep.study import Plan, storage_address
+from convscope.sweep.trial_queue import REPEATS, own_trials
 
 _FEWEST = 5  # complete trials; an importance from fewer means nothing
 

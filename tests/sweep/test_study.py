@@ -17,13 +17,14 @@ from optuna.trial import TrialState
 
 from convscope.errors import ConvscopeError
 from convscope.sweep import study as studies
+from convscope.sweep import trial_queue
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
 from convscope.sweep.search import Outcome, reporting, work
 from convscope.sweep.study import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
-STORAGES = [None, "journal"]
+STORAGES = [pytest.param(None, marks=pytest.mark.slow), "journal"]  # SQLite waits for the disk
 
 
 def plan_in(folder: Path, **changes: object) -> Plan:
@@ -50,7 +51,7 @@ def states(plan: Plan) -> Counter[str]:
 def take(plan: Plan) -> optuna.Trial:
     """Take a trial for an owner that is dead: its lock file is missing."""
     dead = str(plan.folder / ".workers" / "dead.lock")
-    trial = studies.ask(studies.open_study(plan), plan, dead)
+    trial = trial_queue.ask(studies.open_study(plan), plan, dead)
     assert trial is not None
     return trial
 
@@ -81,7 +82,7 @@ def test_a_search_in_two_parts_proposes_the_same_as_in_one(tmp_path: Path) -> No
 def test_the_current_settings_are_trial_0_once(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, trials=2)
     for _ in range(2):
-        studies.prepare(studies.open_study(plan), plan, {"x": 0.5, "n": 2}, retry_failed=False)
+        trial_queue.prepare(studies.open_study(plan), plan, {"x": 0.5, "n": 2}, retry_failed=False)
     work(plan, parabola)
     trials = studies.open_study(plan).trials
     assert (len(trials), trials[0].params) == (2, {"x": 0.5, "n": 2})
@@ -106,7 +107,7 @@ def test_the_trial_of_a_killed_process_is_retried_with_its_epochs(tmp_path: Path
 
 def test_settings_whose_process_is_killed_three_times_are_given_up(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, trials=1, max_failure_rate=0.4)
-    settings = [take(plan).params for _ in range(studies.ATTEMPTS)]
+    settings = [take(plan).params for _ in range(trial_queue.ATTEMPTS)]
     assert settings[0] == settings[1] == settings[2]
     work(plan, parabola)
     trials = studies.open_study(plan).trials
@@ -120,7 +121,7 @@ def test_ctrl_c_is_no_attempt(tmp_path: Path) -> None:
     def interrupt(trial: optuna.Trial) -> Outcome:
         raise KeyboardInterrupt
 
-    for _ in range(studies.ATTEMPTS + 1):
+    for _ in range(trial_queue.ATTEMPTS + 1):
         with pytest.raises(KeyboardInterrupt):
             work(plan, interrupt)
     work(plan, parabola)
@@ -138,9 +139,9 @@ def test_a_trial_that_died_before_its_owner_was_stored_is_no_obstacle(tmp_path: 
 
 def test_the_trial_of_a_live_process_is_left_alone(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, trials=2)
-    with studies.owner(plan) as owner:
+    with trial_queue.owner(plan) as owner:
         study = studies.open_study(plan)
-        held = studies.ask(study, plan, owner)
+        held = trial_queue.ask(study, plan, owner)
         work(plan, parabola)  # the other trial
         assert states(plan) == {"RUNNING": 1, "COMPLETE": 1}
         assert held is not None
@@ -149,9 +150,9 @@ def test_the_trial_of_a_live_process_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_owner_whose_folder_is_not_visible_counts_as_alive(tmp_path: Path) -> None:
-    assert studies.is_alive(str(tmp_path / "elsewhere" / ".workers" / "a.lock"))
-    assert not studies.is_alive(str(tmp_path / ".workers" / "a.lock"))
-    assert not studies.is_alive(None)
+    assert trial_queue.is_alive(str(tmp_path / "elsewhere" / ".workers" / "a.lock"))
+    assert not trial_queue.is_alive(str(tmp_path / ".workers" / "a.lock"))
+    assert not trial_queue.is_alive(None)
 
 
 def test_a_finite_space_is_exhausted_without_repetitions(tmp_path: Path) -> None:
@@ -166,6 +167,17 @@ def test_a_finite_space_is_exhausted_without_repetitions(tmp_path: Path) -> None
     assert sorted(runs) == [(n, m) for n in "ab" for m in (1, 2, 3)]
     work(plan, run)
     assert len(runs) == 6
+
+
+def test_steps_of_a_tenth_are_points_of_a_finite_space(tmp_path: Path) -> None:
+    plan, runs = plan_in(tmp_path, space={"x": FloatDistribution(0.1, 0.7, step=0.1)}, trials=30), []
+
+    def run(trial: optuna.Trial) -> Outcome:
+        runs.append(round(trial.params["x"], 6))
+        return Outcome(loss=abs(trial.params["x"] - 0.3))
+
+    work(plan, run)
+    assert sorted(runs) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 
 
 @pytest.mark.parametrize(
@@ -214,10 +226,10 @@ def test_a_search_stops_when_too_many_trials_fail(tmp_path: Path) -> None:
 def test_failed_trials_run_again_if_this_is_wanted(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, trials=1)
     study = studies.open_study(plan)
-    studies.prepare(study, plan, {"x": 0.5, "n": 1}, retry_failed=False)
+    trial_queue.prepare(study, plan, {"x": 0.5, "n": 1}, retry_failed=False)
     with pytest.raises(ConvscopeError):
         work(replace(plan, max_failure_rate=0), lambda trial: Outcome(error="no"))
-    studies.prepare(study, plan, {"x": 0.5, "n": 1}, retry_failed=True)
+    trial_queue.prepare(study, plan, {"x": 0.5, "n": 1}, retry_failed=True)
     work(plan, parabola)
     assert [(trial.state.name, trial.params["x"]) for trial in study.trials] == [
         ("FAIL", 0.5),
@@ -276,7 +288,7 @@ def test_a_study_with_another_space_is_refused(tmp_path: Path) -> None:
     work(plan, parabola)
     other = replace(plan, space={"x": CategoricalDistribution(["a", "b"])})
     with pytest.raises(ConvscopeError, match=r"has other values of x"):
-        studies.prepare(studies.open_study(other), other, {}, retry_failed=False)
+        trial_queue.prepare(studies.open_study(other), other, {}, retry_failed=False)
 
 
 def test_a_study_with_several_objectives_is_refused(tmp_path: Path) -> None:
