@@ -77,6 +77,13 @@ def test_the_current_setting_is_found_in_the_space(expression: str, setting: obj
         assert parameter(expression).value_of(setting) == value
 
 
+def test_names_have_shortened_numbers() -> None:
+    assert parameter("interval(0,1)").text(0.12345678901) == "0.123457"
+    assert parameter("0.1,0.3").text(0.3) == "0.3"
+    assert parameter("range(1,9)").text(4) == "4"
+    assert parameter("'a b',c").text("a b") == "'a b'"
+
+
 def test_the_last_argument_of_a_key_counts_and_the_others_are_fixed() -> None:
     given = ["a=interval(0,1)", "b=1,2", "a=0.5", "c='x y'", "~d"]
     fixed, space = split(OverridesParser.create().parse_overrides(given))

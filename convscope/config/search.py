@@ -100,9 +100,9 @@ class Worker:
 
     def _run(self, trial: Any) -> Outcome:
         """Run a trial as one run of the sweep."""
-        swept = {key: parameter.argument(trial.params[key]) for key, parameter in self.space.items()}
-        overrides = [*self.fixed, *swept.values()]
-        values = {key.lstrip("+"): argument.partition("=")[2] for key, argument in swept.items()}
+        chosen = [(parameter, trial.params[key]) for key, parameter in self.space.items()]
+        overrides = [*self.fixed, *(parameter.argument(value) for parameter, value in chosen)]
+        values = {parameter.key.lstrip("+"): parameter.text(value) for parameter, value in chosen}
         directory = self._directory(trial.number, values, overrides)
         job = self.sweep.job_overrides(directory, overrides)
         try:
@@ -130,7 +130,7 @@ class Worker:
         (name,) = run_names([values])
         directory = self.sweep.path / name
         if record.is_planned(directory) and sorted(record.read(directory).overrides) != sorted(overrides):
-            return directory.with_name(f"{name}-{number}")  # the names of two values are equal
+            return directory.with_name(f"{name}-{number}")  # other settings whose shortened values are equal
         return directory
 
 

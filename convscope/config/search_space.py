@@ -36,6 +36,10 @@ class Parameter:
         """Return KEY=VALUE for a value of the distribution."""
         return f"{self.key}={self.texts[value] if self.texts else value}"
 
+    def text(self, value: Any) -> str:
+        """Return a value as the name of the run and the table show it: numbers with six digits."""
+        return f"{value:.6g}" if isinstance(value, float) else self.argument(value).partition("=")[2]
+
     def ends(self) -> list[str]:
         """Return KEY=VALUE for each choice, or for the lowest and the highest number."""
         if isinstance(self.distribution, CategoricalDistribution):

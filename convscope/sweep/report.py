@@ -57,6 +57,7 @@ def _content(
     keys = list(dict.fromkeys(key for one in records for key in one.swept))
     settings = comparison.settings_of(records)
     with_seeds = settings if any(len(setting.runs) > 1 for setting in settings) else []
+    search = _search(sweep)  # its charts show the loss by setting, on a continuous axis
     return SweepReport(
         title=f"Sweep {printable(sweep.name)}",
         summary=results.summary(records),
@@ -67,7 +68,7 @@ def _content(
         curves=_curves(best[:SHOWN]),
         curves_note=f"The {min(len(best), SHOWN)} runs with the lowest validation loss of {len(records)}; "
         "the best six are coloured.",
-        by_setting=_by_setting(best, keys),
+        by_setting=[] if search else _by_setting(best, keys),
         settings=[_setting_row(setting) for setting in with_seeds],
         setting_columns=["seeds", *(f"{split} {score}" for split, score in _METRICS)],
         comparisons=[str(one) for one in compared],
@@ -77,7 +78,7 @@ def _content(
             if one.state is State.failed
         ],
         commands=[*_visualize_commands(best), *_sweep_command(sweep)],
-        search=_search(sweep),
+        search=search,
     )  # fmt: skip
 
 
