@@ -158,6 +158,15 @@ def locked(file: Path, otherwise: str) -> Iterator[None]:
 
 
 @contextmanager
+def waiting_for(file: Path) -> Iterator[None]:
+    """Hold a lock file; wait while another process holds it. The file is not removed."""
+    from filelock import FileLock  # slow to import
+
+    with FileLock(file):
+        yield
+
+
+@contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; at the end, if it is not empty, it replaces `target`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope import decode, images, names
-from convscope.data.image_paths import find
+from convscope.data.image_paths import find, part_of
 from convscope.data.training_data import TrainingData
 from convscope.decode_video import Video, is_video, open_video
 from convscope.errors import ConvscopeError
@@ -74,7 +74,9 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
     return bundle.contract.preprocessing.encode(np.stack([photograph.resized for photograph in photographs]))
 
 
-def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: TrainingData) -> list[Photograph]:
+def open_photographs(
+    patterns: Sequence[str], bundle: ModelBundle, data: TrainingData, *, part: tuple[int, int] = (0, 1)
+) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
     All photographs are decoded here, so that unreadable ones are reported before drawing begins.
@@ -84,6 +86,7 @@ def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: Trainin
             videos.
         bundle: the model; the photographs are resized to its input size.
         data: the model's data set; it also gives the true classes.
+        part: (k, n) opens every n-th photograph, beginning with number k.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read.
@@ -105,7 +108,7 @@ def open_photographs(patterns: Sequence[str], bundle: ModelBundle, data: Trainin
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
     errors: list[decode.DecodeError] = []
-    for path, key in zip(paths, keys, strict=True):
+    for path, key in part_of(list(zip(paths, keys, strict=True)), *part):
         try:
             video = open_video(path) if is_video(path) else None
             pixels = _pixels(path, video)

@@ -40,8 +40,10 @@ class Run:
 
     @cached_property
     def photographs(self) -> list[Photograph]:
-        """The photographs of `images`, or one test image of each class."""
-        return open_photographs(self.config.images, self.models.last, self.training_data)
+        """The photographs of `images`, or one test image of each class; in a shard, a part of them."""
+        config = self.config
+        part = (config.shard, config.shards)
+        return open_photographs(config.images, self.models.last, self.training_data, part=part)
 
     @property
     def opened_photographs(self) -> list[Photograph]:
