@@ -36,8 +36,10 @@ ALLOWED["config"] = {
     "preprocessing",
     "progress",
     "run_directories",
+    "sweep",
     "training",
 }
+ALLOWED["sweep"] = {"sweep", "errors", "files", "names", "render", "run_directories"}
 ALLOWED["app"] = {"app", "config", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
 ALLOWED["ascent"] = {"vis", "quiet"}
@@ -66,7 +68,7 @@ def violations(path: Path) -> list[str]:
     forbidden = inner - ALLOWED.get(package, COMMON)
     if package != "config":
         forbidden |= outer & {"hydra", "omegaconf"}
-    if package in ("config", "render") or path.name in ("manifest.py", "images.py", "decode.py"):
+    if package in ("config", "render", "sweep") or path.name in ("manifest.py", "images.py", "decode.py"):
         forbidden |= outer & {"tensorflow", "keras"}
     if package == "vis" and path.name != "gradients.py" and path.parent.name != "ascent":
         forbidden |= outer & {"tensorflow"}

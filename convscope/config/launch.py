@@ -44,6 +44,7 @@ from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
 from convscope.progress import close_all
+from convscope.sweep import record, report, results
 
 Stage = Callable[[Any, Path], None]
 
@@ -177,9 +178,10 @@ def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
             yield from list_keys(item.type, f"{prefix}{item.name}.")
 
 
-def to_yaml(config: Any) -> str:
-    """Return a config object as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+def to_yaml(config: Any, *, without: Collection[str] = ()) -> str:
+    """Return a config object as YAML, without some of its keys."""
+    content: Any = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    return OmegaConf.to_yaml({key: value for key, value in content.items() if key not in without})
 
 
 def _directories(stage: str, folder: Path) -> list[str]:
@@ -190,10 +192,11 @@ def _directories(stage: str, folder: Path) -> list[str]:
     return [settings["hydra"][kind]["dir"] for kind in ("run", "sweep")] + chosen
 
 
-def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collection[Path]) -> None:
+def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collection[Path]) -> float | None:
     """Run one job; print an error and append it to `failures`, so that a sweep continues.
 
-    Empty directories that are not in `existing` are removed.
+    Empty directories that are not in `existing` are removed. A run that a sweeper of convscope has planned is
+    recorded instead; its validation loss is returned.
     """
     directory = Path(HydraConfig.get().runtime.output_dir)
     is_claimed = _has_date()
@@ -202,23 +205,48 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         parallel.share_machine(launchers.runs_at_once(HydraConfig.get().launcher))
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
-    try:
+
+    def run_stage() -> None:
         for key in sorted(OmegaConf.missing_keys(config)):
             raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
         run(OmegaConf.to_object(config), directory)
-    except (ConvscopeError, OmegaConfBaseException, OSError) as error:
-        failures.append(explain(error, GROUPS))
-        _report(failures[-1], debug=bool(config.debug))
+
+    def explain_and_report(error: Exception) -> str:
+        message = _message(error, debug=bool(config.debug))
+        _report(message, debug=bool(config.debug))
+        return message
+
+    try:
+        if record.is_planned(directory):
+            return attempt(directory, run_stage, explain_and_report)
+        run_stage()
     except Exception as error:
-        failures.append(_describe_unexpected(error, debug=bool(config.debug)))
-        _report(failures[-1], debug=bool(config.debug))
+        failures.append(explain_and_report(error))
     finally:
         if is_claimed:
             run_directories.release(directory)
         run_directories.remove_empty(directory, existing)
+    return None
 
 
-def _describe_unexpected(error: Exception, *, debug: bool) -> str:
+def attempt(
+    directory: Path, run: Callable[[], None], explain_error: Callable[[Exception], str]
+) -> float | None:
+    """Run one planned run of a sweep, update the results of the sweep, and return the validation loss."""
+
+    def announce_and_run() -> None:
+        print(f"run {directory.name}", flush=True)
+        run()
+
+    one, is_new = record.attempt(directory, announce_and_run, explain_error)
+    if is_new:
+        print(results.progress_line(one, report.update(directory.parent)), flush=True)
+    return one.value
+
+
+def _message(error: Exception, *, debug: bool) -> str:
+    if isinstance(error, ConvscopeError | OmegaConfBaseException | OSError):
+        return explain(error, GROUPS)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
         return f"not enough memory ({one_line(error)[:100]}): choose smaller settings"
     hint = "" if debug else " with the output of debug=true"

@@ -31,14 +31,14 @@ def _normalize(argument: str, list_keys: Collection[str]) -> str:
     is_list = value.startswith("[") and value.endswith("]")
     if key in list_keys and not is_list and value not in ("", "null"):
         if "," in value and os.path.exists(value.removeprefix("@")):  # noqa: PTH110 (a long value is no error)
-            value = _quote(value)
+            value = quote(value)
         value, is_list = f"[{value}]", True
     if _parses(f"{key}={value}"):
         return f"{key}={value}"
     if is_list:
-        quoted = "[" + ",".join(_quote(item.strip()) for item in value[1:-1].split(",")) + "]"
+        quoted = "[" + ",".join(quote(item.strip()) for item in value[1:-1].split(",")) + "]"
     else:
-        quoted = _quote(value)
+        quoted = quote(value)
     return f"{key}={quoted}"
 
 
@@ -50,7 +50,8 @@ def _parses(override: str) -> bool:
     return True
 
 
-def _quote(value: str) -> str:
+def quote(value: str) -> str:
+    """Return a value in quotes for the grammar of Hydra, unless it has them already."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value
     escaped = value.replace("'", "\\'")

@@ -290,10 +290,15 @@ def test_the_model_is_saved_without_its_optimizer() -> None:
 def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
     """Jobs 0 and 2 have no data set and fail; jobs 1 and 3 give the weights of `donor`, trained alone."""
     sweep = ["training.deterministic=true,false", "dataset.name=nothing,two", "hydra.sweep.dir=sweep"]
-    jobs = ["1_small_convnet_two", "3_small_convnet_two"]
+    jobs = ["deterministic=false,name=two", "deterministic=true,name=two"]
     outcome = command("train", "-m", *TINY[:-1], *NET, *sweep)
     assert outcome.status == 1
-    assert outcome.err.count("error:") == outcome.err.count("error: no data set at data/nothing") == 2
+    assert outcome.err.count("error: no data set at data/nothing") == 2
+    assert "\n4 runs: 2 finished, 2 failed\n" in outcome.out
+    assert outcome.err.splitlines()[-1].startswith("error: 2 of 4 runs failed, the first with: no data set")
+    again = command("train", "-m", *TINY[:-1], *NET, *sweep, "sweep.resume=true")
+    assert (again.status, again.err.count("error:"), "\nrun " in again.out) == (1, 1, False)
+    assert {json.loads(path.read_text())["attempts"] for path in Path("sweep").rglob("run.json")} == {1}
     assert sorted(path.parent.name for path in Path("sweep").rglob("metrics.json")) == jobs
     assert not is_op_determinism_enabled()
     alone = keras.saving.load_model("donor/model.keras")

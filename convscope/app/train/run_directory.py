@@ -24,7 +24,8 @@ _FILES = (
 
 def settings(config: TrainConfig) -> str:
     """Return the configuration as YAML, without the options that only control the start of the run."""
-    return configuration.to_yaml(replace(config, resume=False, overwrite=False, debug=False))
+    started = replace(config, resume=False, overwrite=False, debug=False)
+    return configuration.to_yaml(started, without=["sweep"])
 
 
 def choose(config: TrainConfig, directory: Path) -> Path:

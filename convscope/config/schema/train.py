@@ -10,6 +10,7 @@ from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
 from convscope.models.application_names import check_application
 from convscope.models.head_settings import MAX_UNITS, Head, OutputSettings
+from convscope.names import file_name
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
@@ -251,6 +252,27 @@ class SnapshotsConfig:
 
 
 @dataclass
+class SweepConfig:
+    """The options of `python train.py -m …`; they do not change its runs."""
+
+    name: str | None = option(
+        None, "directory of the sweep in outputs/sweeps; null: date, model and data set"
+    )
+    resume: bool = option(False, "resume the last sweep with these arguments, or the one with this name")
+    retry_failed: bool = option(False, "with sweep.resume=true: repeat the failed runs")
+
+    def __post_init__(self) -> None:
+        """Check the name, and that there is something to retry."""
+        if self.name is not None and (file_name(self.name) != self.name or self.name == ".."):
+            raise ConvscopeError(
+                f"sweep.name={self.name} is no name of a directory: expected for example "
+                f"{file_name(self.name)}"
+            )
+        if self.retry_failed and not self.resume:
+            raise ConvscopeError("sweep.retry_failed=true needs sweep.resume=true: add it")
+
+
+@dataclass
 class TrainConfig:
     """The configuration of stage 2."""
 
@@ -265,6 +287,7 @@ class TrainConfig:
         heading="Training",
     )
     snapshots: SnapshotsConfig = field(default_factory=SnapshotsConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     seed: int = option(0, "seed of initial weights, order, augmentation and dropout", heading="Training")
     logger: Logger = option(
         Logger.none, "tensorboard: also write events to tensorboard/ in the run directory"

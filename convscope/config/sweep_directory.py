@@ -1,0 +1,147 @@
+"""The directory of a sweep: a new one, or with sweep.resume that of an earlier sweep."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, read_write
+
+from convscope import files, run_directories
+from convscope.config.overrides import quote
+from convscope.config.schema.train import SweepConfig
+from convscope.errors import ConvscopeError
+from convscope.sweep import comparison, record, report, results
+from convscope.sweep.record import Record, State
+
+FILE = "sweep.json"
+_CONTROLS = ("sweep.name=", "sweep.resume=", "sweep.retry_failed=")
+_DIRECTORY = "hydra.sweep.dir="
+
+
+@dataclass(frozen=True)
+class SweepDirectory:
+    """A sweep on disk.
+
+    Attributes:
+        path: its directory, `outputs/sweeps/NAME`.
+        arguments: the arguments of the sweep, without those that only control its start.
+        command: the command that started it.
+        settings: `sweep` of the configuration.
+    """
+
+    path: Path
+    arguments: list[str]
+    command: list[str]
+    settings: SweepConfig
+
+    def job_overrides(self, directory: Path, overrides: Sequence[str]) -> list[str]:
+        """Return the arguments of a job of Hydra: those of a run, and its directory."""
+        places = [f"hydra.sweep.dir={quote(str(self.path))}", f"hydra.sweep.subdir={quote(directory.name)}"]
+        return [*overrides, *places]
+
+    def resume_command(self) -> str:
+        """Return the command that resumes the sweep."""
+        is_named = any(argument.startswith(("sweep.name=", _DIRECTORY)) for argument in self.command)
+        name = [] if is_named else [f"sweep.name={self.path.name}"]
+        kept = [argument for argument in self.command if not argument.startswith(_CONTROLS[1:])]
+        return shlex.join(["python", *kept, *name, "sweep.resume=true"])
+
+
+def without_controls(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without those that only control the start of a sweep."""
+    return [argument for argument in arguments if not argument.lstrip("+").startswith(_CONTROLS)]
+
+
+def choose(config: DictConfig, arguments: Sequence[str]) -> SweepDirectory:
+    """Return the directory of a sweep; a new one is not created yet, unless its name is a date.
+
+    Args:
+        config: the configuration, with that of Hydra.
+        arguments: what the runs are made from: arguments and parameters of the sweeper.
+
+    Raises:
+        ConvscopeError: the directory has a sweep, and sweep.resume is false.
+    """
+    settings: Any = OmegaConf.to_object(config.sweep)
+    given = without_controls(arguments)
+    sweep = SweepDirectory(_path(config, settings, given), given, list(sys.argv), settings)
+    _refuse_another(sweep)
+    with read_write(config):
+        config.hydra.sweep.dir = str(sweep.path)  # the launcher creates it
+    return sweep
+
+
+def _path(config: DictConfig, settings: SweepConfig, arguments: Sequence[str]) -> Path:
+    path = Path(config.hydra.sweep.dir)
+    is_given = any(override.startswith(_DIRECTORY) for override in config.hydra.overrides.hydra)
+    if is_given and settings.name:
+        raise ConvscopeError(f"sweep.name={settings.name} and hydra.sweep.dir are both set: expected one")
+    if is_given or settings.name:
+        return path.with_name(settings.name) if settings.name else path
+    if settings.resume:
+        earlier = [file for file in path.parent.glob(f"*/{FILE}") if _arguments(file) == arguments]
+        if earlier:
+            return max(earlier, key=lambda file: file.stat().st_mtime).parent
+        print(f"{path.parent} has no sweep with these arguments; starting a new one")
+    path = run_directories.claim_new(path)
+    run_directories.release(path)
+    return path
+
+
+def _arguments(file: Path) -> Any:
+    try:
+        content = files.read_json(file)
+    except ValueError:
+        return None
+    return content.get("arguments") if isinstance(content, dict) else None
+
+
+def _refuse_another(sweep: SweepDirectory) -> None:
+    if (sweep.path / FILE).exists() and not sweep.settings.resume:
+        raise ConvscopeError(
+            f"{sweep.path} already has a sweep: set sweep.resume=true to resume it, or choose another "
+            "sweep.name"
+        )
+
+
+@contextmanager
+def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[None]:
+    """Write `sweep.json` and the planned records when a sweep begins; print its results when it ends.
+
+    Raises:
+        ConvscopeError: another process has begun a sweep in the directory, or a run has failed.
+        KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the sweep.
+    """
+    sweep.path.mkdir(parents=True, exist_ok=True)
+    with files.waiting_for(sweep.path / ".sweep.lock"):
+        _refuse_another(sweep)
+        files.write_json(sweep.path / FILE, {"arguments": sweep.arguments, "command": sweep.command})
+        for one in planned:
+            if not record.is_planned(one.directory):
+                one.write()
+    print(f"sweep: {sweep.path}")
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        report.update(sweep.path, is_final=True)
+        first = str(stop).partition("\n")[0] or "interrupted: the results so far are kept"
+        raise KeyboardInterrupt(f"{first}\nto resume the sweep: {sweep.resume_command()}") from None
+    _end(sweep)
+
+
+def _end(sweep: SweepDirectory) -> None:
+    """Print the best runs; raise ConvscopeError if a run has failed."""
+    records = report.update(sweep.path, is_final=True)
+    print(results.table(records))
+    print(comparison.as_text(records), end="")
+    print(f"written: {sweep.path} ({report.FILE}, {results.FILE})")
+    failed = [one for one in records if one.state is State.failed]
+    if failed:
+        raise ConvscopeError(
+            f"{len(failed)} of {len(records)} runs failed, the first with: {failed[0].error}; to repeat "
+            f"them: {sweep.resume_command()} sweep.retry_failed=true"
+        )

@@ -1,0 +1,130 @@
+"""Charts of runs as SVG: lines and dots with axes. The template draws and escapes them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTH, HEIGHT = 460, 260  # of the area between the axes
+COLORS = ("#c2410c", "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b08a2e")
+OTHER_COLOR = "#a9adb6"
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line or, if `joined` is false, dots: positions in pixels, colour, label."""
+
+    points: Sequence[tuple[float, float]]
+    color: str
+    label: str
+    joined: bool
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A chart; ticks are pairs (position in pixels, label)."""
+
+    title: str
+    x_label: str
+    x_ticks: Sequence[tuple[float, str]]
+    y_ticks: Sequence[tuple[float, str]]
+    lines: Sequence[Line]
+    note: str = ""
+
+
+def curves(title: str, series: Mapping[str, Points]) -> LineChart | None:
+    """Return a chart of values by epoch; the first six lines are coloured. None without values.
+
+    A few values far above all others, as of a training that diverges, are cut.
+    """
+    known = {name: [point for point in points if math.isfinite(point[1])] for name, points in series.items()}
+    values = [value for points in known.values() for _, value in points]
+    if not values:
+        return None
+    highest = max(values)
+    limit = 2 * float(np.quantile(values, 0.9))
+    is_cut = highest > limit > 0
+    x = _Scale(1, max(2, *(epoch for points in known.values() for epoch, _ in points)), WIDTH)
+    y = _Scale.around(min(values), limit if is_cut else highest, HEIGHT)
+    lines = [
+        Line(
+            [(x.position(epoch), HEIGHT - y.position(min(value, y.high))) for epoch, value in points],
+            COLORS[index] if index < len(COLORS) else OTHER_COLOR,
+            name,
+            joined=True,
+        )
+        for index, (name, points) in enumerate(known.items())
+    ]
+    note = f"values above {y.high:.3g} are cut" if is_cut else ""
+    x_ticks = [(place, text) for place, text in x.ticks() if "." not in text]
+    return LineChart(title, "epoch", x_ticks, y.ticks(upwards=True), lines[::-1], note)  # the best on top
+
+
+def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]]) -> LineChart | None:
+    """Return a chart of a metric against a setting: a dot for each run, a line through the means.
+
+    Args:
+        title: the heading.
+        x_label: the name of the setting.
+        values: for each run, the value of the setting, the metric and the name of the run.
+    """
+    known = [(given, metric, name) for given, metric, name in values if math.isfinite(metric)]
+    order = sorted({given for given, _, _ in known}, key=_in_order)
+    if len(order) < 2:
+        return None
+    step = WIDTH / len(order)
+    places = {given: round((index + 0.5) * step, 1) for index, given in enumerate(order)}
+    y = _Scale.around(min(row[1] for row in known), max(row[1] for row in known), HEIGHT)
+    means = [
+        (places[given], HEIGHT - y.position(float(np.mean([row[1] for row in known if row[0] == given]))))
+        for given in order
+    ]
+    dots = [
+        Line([(places[given], HEIGHT - y.position(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
+        for given, metric, name in known
+    ]
+    labelled = order[:: -(-len(order) // 8)]
+    x_ticks = [(places[given], given if len(given) <= 12 else f"{given[:11]}…") for given in labelled]
+    mean = Line(means, OTHER_COLOR, "mean", joined=True)
+    return LineChart(title, x_label, x_ticks, y.ticks(upwards=True), [mean, *dots])
+
+
+def _in_order(text: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A linear axis of `length` pixels from the value `low` to the value `high`."""
+
+    low: float
+    high: float
+    length: int
+
+    @classmethod
+    def around(cls, low: float, high: float, length: int) -> "_Scale":
+        """Return an axis with a margin around the values."""
+        margin = 0.06 * (high - low) or 0.5 * abs(high) or 0.5
+        return cls(low - margin, high + margin, length)
+
+    def position(self, value: float) -> float:
+        """Return the position of a value in pixels."""
+        return round((value - self.low) / (self.high - self.low) * self.length, 1)
+
+    def ticks(self, *, upwards: bool = False) -> list[tuple[float, str]]:
+        """Return four to ten ticks at multiples of 1, 2 or 5; `upwards` counts pixels from the top."""
+        rough = (self.high - self.low) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+        first = math.ceil(self.low / step)
+        values = [index * step for index in range(first, math.floor(self.high / step) + 1)]
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
+        return [
+            (self.length - self.position(value) if upwards else self.position(value), f"{value:.{digits}f}")
+            for value in values
+        ]

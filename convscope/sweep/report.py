@@ -1,0 +1,143 @@
+"""Write the results of a sweep: `results.csv` and `report.html`."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope import files
+from convscope.names import printable
+from convscope.render import line_chart
+from convscope.render.sweep_page import Cell, Failure, RunRow, SweepReport, write_sweep_report
+from convscope.sweep import comparison, record, results
+from convscope.sweep.record import Record, State
+
+FILE = "report.html"
+SHOWN = 30  # runs in the learning curves
+_CURVES = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
+_METRICS = (("validation", "loss"), ("validation", "accuracy"), ("test", "accuracy"))
+
+
+def update(sweep: Path, *, is_final: bool = False) -> list[Record]:
+    """Write `results.csv` and `report.html` from the records on disk, and return the records.
+
+    One process at a time writes them, and the last one has seen all records.
+
+    Args:
+        sweep: the directory of the sweep.
+        is_final: whether to compare settings by image, which reads all predictions.
+    """
+    with files.waiting_for(sweep / ".results.lock"):
+        records = record.read_all(sweep)
+        files.write_text(sweep / results.FILE, results.as_csv(records))
+        compared = comparison.compare_best(records) if is_final else []
+        write_sweep_report(sweep / FILE, _content(sweep, records, compared))
+    return records
+
+
+def _content(
+    sweep: Path, records: Sequence[Record], compared: Sequence[comparison.Comparison]
+) -> SweepReport:
+    best = results.ranked(records)
+    ordered = [*best, *(one for one in records if one not in best)]
+    keys = list(dict.fromkeys(key for one in records for key in one.swept))
+    settings = comparison.settings_of(records)
+    with_seeds = settings if any(len(setting.runs) > 1 for setting in settings) else []
+    return SweepReport(
+        title=f"Sweep {printable(sweep.name)}",
+        summary=results.summary(records),
+        columns=[
+            *keys, "validation loss", "validation accuracy", "test accuracy", "best epoch", "time", "state",
+        ],
+        rows=[_row(one, keys) for one in ordered],
+        curves=_curves(best[:SHOWN]),
+        curves_note=f"The {min(len(best), SHOWN)} runs with the lowest validation loss of {len(records)}; "
+        "the best six are coloured.",
+        by_setting=_by_setting(best, keys),
+        settings=[_setting_row(setting) for setting in with_seeds],
+        setting_columns=["seeds", *(f"{split} {score}" for split, score in _METRICS)],
+        comparisons=[str(one) for one in compared],
+        failures=[
+            Failure(one.name, one.error or "", f"{one.name}/{record.TRACEBACK}")
+            for one in records
+            if one.state is State.failed
+        ],
+        commands=_commands(best),
+    )  # fmt: skip
+
+
+def _row(one: Record, keys: Sequence[str]) -> RunRow:
+    has_report = (one.directory / FILE).is_file()
+    loss = Cell("" if one.value is None else f"{one.value:.4f}", value="" if one.value is None else one.value)
+    epoch = one.best_epoch
+    return RunRow(
+        printable(one.name),
+        f"{one.name}/{FILE}" if has_report else None,
+        [
+            *(Cell(one.swept.get(key, ""), value=one.swept.get(key, "")) for key in keys),
+            loss,
+            *(_accuracy(one, split) for split in results.SPLITS),
+            Cell(f"{epoch} of {one.epochs}", value=epoch) if epoch is not None else Cell(""),
+            Cell(results.duration(one.seconds), value=one.seconds) if one.seconds else Cell(""),
+            Cell(one.state.value, value=one.state.value),
+        ],
+    )
+
+
+def _accuracy(one: Record, split: str) -> Cell:
+    text = results.accuracy(one, split)
+    mean, _, interval = text.partition(" ")
+    return Cell(mean, interval.strip("()"), value=one.scores[split]["accuracy"] if text else "")
+
+
+def _curves(best: Sequence[Record]) -> list[line_chart.LineChart]:
+    """Return the charts of validation loss and accuracy by epoch."""
+    histories = {one.name: record.read_history(one.directory) for one in best}
+    charts = []
+    for column, title in _CURVES.items():
+        series = {name: [(row["epoch"], row[column]) for row in rows] for name, rows in histories.items()}
+        drawn = line_chart.curves(title, series)
+        charts += [drawn] if drawn else []
+    return charts
+
+
+def _by_setting(best: Sequence[Record], keys: Sequence[str]) -> list[line_chart.LineChart]:
+    """Return the charts of validation loss and test accuracy against each setting."""
+    charts = []
+    for key in keys:
+        for split, score in (("validation", "loss"), ("test", "accuracy")):
+            values = [
+                (one.swept[key], float(one.scores[split][score]), one.name)
+                for one in best
+                if key in one.swept and split in one.scores
+            ]
+            drawn = line_chart.by_setting(f"{split} {score}", key, values)
+            charts += [drawn] if drawn else []
+    return charts
+
+
+def _setting_row(setting: comparison.Setting) -> RunRow:
+    cells = [Cell(str(len(setting.runs)), value=len(setting.runs))]
+    for split, score in _METRICS:
+        interval = setting.interval(split, score)
+        mean, _, ends = str(interval or "").partition(" ")
+        cells.append(Cell(mean, ends.strip("()"), value=interval.mean if interval else ""))
+    return RunRow(setting.name, None, cells)
+
+
+def _commands(best: Sequence[Record]) -> list[tuple[str, str]]:
+    """Return what to do next: look at the best runs, or at the best one."""
+    paths = [str(one.directory) for one in best[:3]]
+    if not paths:
+        return []
+    if len(paths) == 1:
+        return [("To see what the run has learned:", _visualize("checkpoint", paths[0]))]
+    quoted = ",".join("'" + path.replace("'", "\\'") + "'" for path in paths)
+    names = "three best" if len(paths) == 3 else "two"
+    return [
+        (f"To compare what the {names} runs have learned:", _visualize("compare", f"[{quoted}]")),
+        ("To see what the best run has learned:", _visualize("checkpoint", paths[0])),
+    ]
+
+
+def _visualize(key: str, value: str) -> str:
+    return shlex.join(["python", "visualize.py", f"{key}={value}"])

@@ -1,0 +1,68 @@
+"""The directory of a sweep: which starts of a sweep are refused, and what a refused one leaves."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from convscope.app.train.run_directory import settings
+from convscope.config import sweep_directory
+from convscope.config.schema.train import SweepConfig, TrainConfig
+from convscope.sweep.record import Record
+from tests.conftest import Outcome
+
+Command = Callable[..., Outcome]
+SWEEP = ["-m", "seed=1,2", "dataset.name=nothing"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["sweep.name=a/b"], "sweep.name=a/b is no name of a directory: expected for example a.b"),
+        (["sweep.name=..", "seed=1"], "sweep.name=.. is no name of a directory"),
+        (["sweep.name=a", "hydra.sweep.dir=b"], "sweep.name=a and hydra.sweep.dir are both set"),
+        (["sweep.retry_failed=true"], "sweep.retry_failed=true needs sweep.resume=true"),
+        (["sweep.name=old"], "outputs/sweeps/old already has a sweep: set sweep.resume=true"),
+        (["hydra.sweep.dir=outputs/sweeps/old"], "outputs/sweeps/old already has a sweep"),
+        (["sweep.name=old", "sweep.resume=true"], "has the settings seed=1, but this sweep has seed=1 data"),
+        (["trainig.epochs=1"], "no key 'trainig"),
+    ],
+)
+def test_a_sweep_that_cannot_begin_changes_nothing(command: Command, given: list[str], message: str) -> None:
+    old = Path("outputs/sweeps/old")
+    Record(old / "seed=1", 0, ["seed=1"], {"seed": "1"}).write()
+    (old / "sweep.json").write_text(json.dumps({"arguments": ["seed=1"], "command": ["train.py"]}))
+    before = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    failed = command("train", *SWEEP, *given)
+    assert (failed.status, len(failed.err.splitlines())) == (1, 1)
+    assert message in failed.err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()} == before
+
+
+def test_resume_finds_the_last_sweep_with_the_same_arguments(command: Command) -> None:
+    assert command("train", *SWEEP).status == command("train", "-m", "seed=3,4", *SWEEP[2:]).status == 1
+    first, other = sorted(Path("outputs/sweeps").iterdir(), key=lambda path: (path / "seed=3").exists())
+    resumed = command("train", *SWEEP, "sweep.resume=true")
+    assert f"sweep: {first}" in resumed.out
+    assert "\n2 runs: 2 failed" in resumed.out
+    assert f"sweep.name={first.name} sweep.resume=true sweep.retry_failed=true" in resumed.err
+    retried = command("train", *SWEEP, "sweep.resume=true", "sweep.retry_failed=true")
+    assert retried.err.count("error: no data set") == 2
+    attempts = {path.parent: json.loads(path.read_text())["attempts"] for path in Path().rglob("run.json")}
+    assert attempts == {first / "seed=1": 2, first / "seed=2": 2, other / "seed=3": 1, other / "seed=4": 1}
+
+
+def test_a_sweep_with_more_values_keeps_its_finished_runs(command: Command) -> None:
+    command("train", *SWEEP, "sweep.name=mine")
+    more = command("train", "-m", "seed=1,2,3", *SWEEP[2:], "sweep.name=mine", "sweep.resume=true")
+    assert more.out.count("\nrun seed=") == 1
+    assert "\n3 runs: 3 failed" in more.out
+
+
+def test_the_options_of_a_sweep_are_not_settings_of_a_run() -> None:
+    sweep = SweepConfig(name="x", resume=True)
+    assert settings(TrainConfig(sweep=sweep)) == settings(TrainConfig())
+    assert "sweep" not in settings(TrainConfig())
+    given = ["seed=1", "sweep.name=x", "sweep.resume=true", "sweep=seeds"]
+    assert sweep_directory.without_controls(given) == ["seed=1", "sweep=seeds"]
