@@ -111,6 +111,12 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
+    except Exception as error:
+        message = launchers.explain_failure(error)
+        if message is None:
+            raise
+        _report(message, debug="debug=true" in sys.argv)
+        sys.exit(1)
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would give a traceback
         close_all()

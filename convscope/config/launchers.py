@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from convscope import parallel
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, one_line
 
 PACKAGES = {
     "joblib": "hydra_joblib_launcher",
@@ -38,6 +38,17 @@ def prepare(arguments: Sequence[str]) -> None:
     if name == "ray" and "RAY_AUTH_MODE" not in os.environ:
         # Ray listens on all interfaces. A token from another place would be written into the home folder.
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
+def explain_failure(error: Exception) -> str | None:
+    """Return the message for an error of a launcher, None for another error."""
+    launcher = type(error).__module__.partition(".")[0]
+    if launcher not in ("joblib", "ray", "submitit"):
+        return None
+    return (
+        f"the launcher failed ({type(error).__name__}: {one_line(error)[:300]}): the same command with "
+        "sweep.resume=true continues; debug=true shows a traceback"
+    )
 
 
 def runs_at_once(launcher: Any) -> int:
