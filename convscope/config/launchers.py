@@ -1,6 +1,7 @@
 """The launchers of a sweep: what they need, and how many of their runs share a machine."""
 
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -45,9 +46,11 @@ def explain_failure(error: Exception) -> str | None:
     launcher = type(error).__module__.partition(".")[0]
     if launcher not in ("joblib", "ray", "submitit"):
         return None
+    causes = re.findall(r"^(?:\w+\.)*\w+(?:Error|Exception): .*", str(error), re.MULTILINE)  # of a traceback
+    cause = causes[-1] if causes else f"{type(error).__name__}: {one_line(error)}"
     return (
-        f"the launcher failed ({type(error).__name__}: {one_line(error)[:300]}): the same command with "
-        "sweep.resume=true continues; debug=true shows a traceback"
+        f"the launcher failed ({cause[:300]}): the same command with sweep.resume=true continues; debug=true "
+        "shows a traceback"
     )
 
 

@@ -176,8 +176,9 @@ def _read(path: Path) -> Manifest:
         raise ConvscopeError(
             f"malformed {path} ({type(error).__name__}: {error}): make the data set again with overwrite=true"
         ) from None
+    classes = set(manifest.classes)
     for image in images:
-        if image.label not in manifest.classes:
+        if image.label not in classes:
             raise ConvscopeError(
                 f"malformed {path}: {image.path} has the class {image.label!r}, which is not in classes"
             )

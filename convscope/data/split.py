@@ -145,8 +145,9 @@ def _distribute(
             }
             group.subset = max(need, key=lambda subset: need[subset])
             _add(group, group.subset, remaining)
+    counts = Counter((name, group.subset) for group in groups for name in group.sizes)
     for label in sorted(targets):
-        _fill_empty_subsets(label, groups, remaining)
+        _fill_empty_subsets(label, groups, remaining, counts)
     result: dict[int, Subset] = {}
     for group in groups:
         assert group.subset is not None
@@ -164,9 +165,13 @@ def _remove(group: _Group[Subset], remaining: Remaining[Subset]) -> None:
         remaining[label][group.subset] += size
 
 
-def _fill_empty_subsets(label: str, groups: list[_Group[Subset]], remaining: Remaining[Subset]) -> None:
-    """Move small groups of a class into the subsets that have no image of it."""
-    counts = Counter((name, group.subset) for group in groups for name in group.sizes)
+def _fill_empty_subsets(
+    label: str,
+    groups: list[_Group[Subset]],
+    remaining: Remaining[Subset],
+    counts: Counter[tuple[str, Subset]],
+) -> None:
+    """Move small groups of a class into the subsets that have no image of it; update `counts` of groups."""
     for subset in remaining[label]:
         if counts[label, subset]:
             continue
