@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 STAGES = {
     "create_train_val_test": ["dataset", "split"],
-    "train": ["dataset", "model", "augmentation", "finetune", "experiment"],
+    "train": ["dataset", "model", "augmentation", "finetune", "experiment", "sweep"],
     "visualize": ["experiment/figures"],
 }
 

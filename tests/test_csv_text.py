@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from convscope.app.train.training_report import write_predictions
+from convscope.calibration import Calibration
 from convscope.files import csv_text
+from convscope.models.bundle import Contract
+from convscope.preprocessing import by_name
 from convscope.training.evaluate import Evaluation
 from tests.conftest import ROOT
 
@@ -29,10 +32,11 @@ def test_numbers_and_other_texts_do_not_change(cell: str) -> None:
 def test_predictions_contain_no_formula(tmp_path: Path) -> None:
     scores = Evaluation(np.array([[0.25, 0.75]]), np.array([0]))
     paths = {"test": [Path("-1+1/x.png")]}
-    write_predictions(tmp_path / "predictions.csv", {"test": scores}, paths, ["=1+1", "b"])
+    contract = Contract("m", ["=1+1", "b"], (8, 8), by_name("none"), calibration=Calibration(0.5, (0.5,)))
+    write_predictions(tmp_path / "predictions.csv", {"test": scores}, paths, contract)
     assert (tmp_path / "predictions.csv").read_text().splitlines() == [
-        "split,path,true,predicted,'=1+1,b",
-        "test,'-1+1/x.png,'=1+1,b,0.250000,0.750000",
+        "split,path,true,predicted,'=1+1,b,'=1+1 (calibrated),b (calibrated)",
+        "test,'-1+1/x.png,'=1+1,b,0.250000,0.750000,0.100000,0.900000",  # odds 1 : 3, squared
     ]
 
 

@@ -6,7 +6,7 @@ import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from convscope.config import launch, run_name
+from convscope.config import launch, overrides, run_name
 from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -19,7 +19,8 @@ def name_of_run(stage: str, *given: str) -> str:
     launch.register(stage)
     run_name.register(stage)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(stage, overrides=list(given), return_hydra_config=True)
+        arguments = overrides.normalize(given, [])
+        config = hydra.compose(stage, overrides=arguments, return_hydra_config=True)
     folder, _, name = config.hydra.run.dir.partition(f"outputs/{stage}/")
     assert (folder, name[19]) == ("", "_")
     return str(name[20:])
@@ -70,6 +71,7 @@ def test_a_training_run_is_named_after_its_model_and_its_data_set(
         (["checkpoint=outputs/train/latest"], "small_convnet_pets"),
         (["checkpoint=outputs/train/latest/model.keras"], "small_convnet_pets"),
         (["checkpoint=theirs.v2.h5"], "theirs.v2"),
+        (["checkpoint=outputs/sweeps/x/dropout=0.1,seed=1.5"], "dropout_0.1_seed_1.5"),
         (["checkpoint=mine"], "mine"),
         (["application=VGG16"], "VGG16"),
         (["compare=[random,outputs/train/latest]"], "compare_random_small_convnet_pets"),

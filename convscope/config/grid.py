@@ -28,7 +28,8 @@ def run(sweeper: BasicSweeper, arguments: Sequence[str]) -> Any:
     (runs,) = BasicSweeper.split_arguments(overrides, None)
     sweeper.validate_batch_is_legal(runs)
     sweep = sweep_directory.choose(sweeper.config, given)
-    records = _plan(sweep.path, runs, [key for key, is_swept in swept.items() if is_swept])
+    keys = sorted((key for key, is_swept in swept.items() if is_swept), key="seed".__eq__)  # seed is last
+    records = _plan(sweep.path, runs, keys)
     with sweep_directory.running(sweep, records):
         if sweep.settings.retry_failed:
             records = [record.retried(one) for one in records]

@@ -134,14 +134,18 @@ class _Task:
     failures: list[str]
     existing: Collection[Path]
     folder: str = field(default_factory=os.getcwd)
+    is_sent: bool = False
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run one job."""
-        return _job(config, self.run, self.failures, self.existing)
+        """Run one job; in another process, raise its error, which Hydra brings back to the command."""
+        value = _job(config, self.run, self.failures, self.existing)
+        if self.is_sent and self.failures:
+            raise ConvscopeError(f"a job of the sweep failed: {self.failures.pop()}")
+        return value
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Prepare a process of a launcher like that of the script; paths are relative to the same folder."""
-        self.__dict__.update(state)
+        self.__dict__.update(state, is_sent=True)
         sys.argv = [self.script]
         _prepare_process(Path(self.script).stem)
         if Path(self.folder).is_dir():  # else a copy of the code on another machine

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from convscope import names, run_directories
 from convscope.errors import ConvscopeError
-from convscope.models.checkpoint_files import MODEL_FILE, find_last_run
+from convscope.models.checkpoint_files import MODEL_FILE, SUFFIXES, find_last_run
 
 
 def register(stage: str) -> None:
@@ -73,6 +73,6 @@ def _of_visualization(config: DictConfig) -> list[Any]:
 def _checkpoint_name(checkpoint: Path) -> str:
     """Return the name of a run without its date, or the name of a file without its suffix."""
     path = run_directories.follow_latest(checkpoint)
-    if path.suffix and path.name != MODEL_FILE:
+    if path.suffix in SUFFIXES and path.name != MODEL_FILE:  # a run may be named dropout=0.1
         return path.stem
     return run_directories.without_date(path.parent.name if path.name == MODEL_FILE else path.name)

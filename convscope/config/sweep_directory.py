@@ -17,7 +17,6 @@ from convscope.errors import ConvscopeError
 from convscope.sweep import comparison, record, report, results
 from convscope.sweep.record import Record, State
 
-FILE = "sweep.json"
 _CONTROLS = ("sweep.name=", "sweep.resume=", "sweep.retry_failed=")
 _DIRECTORY = "hydra.sweep.dir="
 
@@ -83,7 +82,7 @@ def _path(config: DictConfig, settings: SweepConfig, arguments: Sequence[str]) -
     if is_given or settings.name:
         return path.with_name(settings.name) if settings.name else path
     if settings.resume:
-        earlier = [file for file in path.parent.glob(f"*/{FILE}") if _arguments(file) == arguments]
+        earlier = [file for file in path.parent.glob(f"*/{report.SWEEP}") if _arguments(file) == arguments]
         if earlier:
             return max(earlier, key=lambda file: file.stat().st_mtime).parent
         print(f"{path.parent} has no sweep with these arguments; starting a new one")
@@ -101,7 +100,7 @@ def _arguments(file: Path) -> Any:
 
 
 def _refuse_another(sweep: SweepDirectory) -> None:
-    if (sweep.path / FILE).exists() and not sweep.settings.resume:
+    if (sweep.path / report.SWEEP).exists() and not sweep.settings.resume:
         raise ConvscopeError(
             f"{sweep.path} already has a sweep: set sweep.resume=true to resume it, or choose another "
             "sweep.name"
@@ -119,7 +118,7 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[N
     sweep.path.mkdir(parents=True, exist_ok=True)
     with files.waiting_for(sweep.path / ".sweep.lock"):
         _refuse_another(sweep)
-        files.write_json(sweep.path / FILE, {"arguments": sweep.arguments, "command": sweep.command})
+        files.write_json(sweep.path / report.SWEEP, {"arguments": sweep.arguments, "command": sweep.command})
         for one in planned:
             if not record.is_planned(one.directory):
                 one.write()

@@ -45,7 +45,7 @@ def perceptual_hashes(miniatures: np.ndarray) -> list[PerceptualHash | None]:
     Args:
         miniatures: uint8 (n, 32, 32), grey.
     """
-    grey = miniatures.astype(np.float32)
+    grey = miniatures.astype(np.float64)
     straight, mirrored = _phash(grey), _phash(grey[:, :, ::-1])
     flat = grey.std(axis=(1, 2)) < LEAST_DEVIATION
     return [
@@ -56,6 +56,7 @@ def perceptual_hashes(miniatures: np.ndarray) -> list[PerceptualHash | None]:
 
 def _phash(grey: np.ndarray) -> np.ndarray:
     lowest = dctn(grey, axes=(1, 2))[:, :8, :8].reshape(len(grey), 64)
+    lowest = lowest.round(4)  # a bit must not depend on rounding errors, which differ between machines
     bits = lowest > np.median(lowest, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
 

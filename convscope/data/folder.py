@@ -1,7 +1,5 @@
 """A folder as a source of images: classes by folder, by a pattern on the path, or by a table."""
 
-import csv
-import io
 import os
 import posixpath
 import re
@@ -13,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from convscope import names
 from convscope.data.inspect import Candidate, Rejected
+from convscope.data.label_table import read_table
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError, unknown
-from convscope.files import open_regular
 
 NO_CLASS = "no class"
 SPLIT_OF_FOLDER = {
@@ -191,7 +189,8 @@ def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
 def _from_table(source: Path, table: Path) -> list[_Listed]:
     first_row: dict[str, tuple[str, int]] = {}
     listed = []
-    for line, text, label, split in _read_table(table):
+    for row in read_table("dataset.labels", table):
+        line, text, label = row.line, row.path, row.label
         if not text or text.startswith("/") or ".." in text.split("/") or "\\" in text or "\0" in text:
             raise ConvscopeError(
                 f"{table} line {line} has the path {text!r}: expected a relative path inside {source}"
@@ -204,7 +203,7 @@ def _from_table(source: Path, table: Path) -> list[_Listed]:
                 f"in line {line}: expected one class per image"
             )
         if other_line == line:
-            known_split = SPLIT_OF_FOLDER.get(split.lower())
+            known_split = SPLIT_OF_FOLDER.get(row.split.lower())
             listed.append(_Listed(path, label or None, "its class is empty in the table", known_split))
     if listed and not any(os.path.lexists(f"{source}/{file.path}") for file in listed):
         raise ConvscopeError(
@@ -212,34 +211,6 @@ def _from_table(source: Path, table: Path) -> list[_Listed]:
             f"{source}: expected paths relative to this folder"
         )
     return listed
-
-
-def _read_table(table: Path) -> list[tuple[int, str, str, str]]:
-    """Return the number of the line, the path, the class and the split of each row; empty if not given."""
-    try:
-        with io.TextIOWrapper(open_regular(table), "utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)  # an open quote is an error
-            columns = [name.strip() for name in next(reader, [])]
-            if not {"path", "class"} <= set(columns):
-                raise ConvscopeError(
-                    f"{table} has the columns {', '.join(columns) or 'none'}: expected path and class"
-                )
-            at = [columns.index(name) if name in columns else None for name in ("path", "class", "split")]
-            path, label, split = at
-            return [
-                (reader.line_num, _cell(row, path), _cell(row, label), _cell(row, split))
-                for row in reader
-                if row
-            ]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise ConvscopeError(
-            f"cannot read dataset.labels={table} ({error}): expected a CSV file in UTF-8 with the columns "
-            "path and class"
-        ) from None
-
-
-def _cell(row: Sequence[str], column: int | None) -> str:
-    return "" if column is None or column >= len(row) else row[column].strip()
 
 
 def _split_of(relative: str) -> str | None:

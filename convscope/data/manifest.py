@@ -68,7 +68,8 @@ class ImageRecord:
 class Manifest:
     """A data set: its images, and its classes in the order of the outputs of a model.
 
-    `split`, `inspect` and `origin` are the settings of stage 1. `source` describes the origin of the images:
+    `split`, `inspect` and `origin` are the settings of stage 1; `split` also has the version of the algorithm
+    that divided the images (see `split.ALGORITHM`). `source` describes the origin of the images:
     `url` or `folder`, `version`, `licence`. `rejected` lists the files that were left out as `{"source",
     "reason", "detail"}`. `duplicates` lists groups of equal or nearly equal images as `{"kind", "images"}`
     with their paths; `conflicts` lists the groups with more than one class. `handled` counts unusual
@@ -89,6 +90,17 @@ class Manifest:
     handled: dict[str, int] = field(default_factory=dict)
     pixels: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def split_sha256(self) -> str | None:
+        """A hash of which image, by its bytes, is in which class and split; None if hashes are missing.
+
+        It depends neither on paths nor on the name of the data set. A converted image counts as its original.
+        """
+        if not all(image.sha256 for image in self.images):
+            return None
+        lines = sorted(f"{i.original or i.sha256} {i.split} {i.label}" for i in self.images)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
     def of_split(self, split: str) -> list[ImageRecord]:
         """Return the images of one split, in the order of the manifest."""
         return [image for image in self.images if image.split == split]
@@ -103,6 +115,7 @@ class Manifest:
     def write(self, root: Path, name: str = FILE) -> None:
         """Write `manifest.json`, or the manifest of a fold, into the folder of the data set."""
         content = {"version": VERSION, **{key: getattr(self, key) for key in _HEAD}}
+        content["split_sha256"] = self.split_sha256  # for people and other programs
         write_json(root / name, content | {"images": [image.to_json() for image in self.images]})
 
 

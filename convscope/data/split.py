@@ -1,6 +1,13 @@
-"""A stratified, seeded split of labelled images that keeps groups of images together."""
+"""A stratified, seeded split of labelled images that keeps groups of images together.
+
+The membership is a promise: the same images and settings give the same splits, on every machine and in every
+version of this project with the same `ALGORITHM`. It is also stable: each class is sorted by a hash of its
+groups and divided at two positions, so one more image moves only the groups next to these positions.
+"""
 
 import hashlib
+import itertools
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
+
+ALGORITHM = 2  # changes if the same images and settings get another membership
 
 Subset = TypeVar("Subset", bound=Hashable)  # the name of a split or the number of a fold
 Remaining = dict[str, dict[Subset, float]]  # by class: how many more images each subset should get
@@ -39,9 +48,9 @@ def assign_splits(
     """Return the split of each image: "train", "validation" or "test".
 
     Each class is divided separately and its groups are not divided. The counts differ from the exact
-    fractions by at most the size of the largest group, and every split gets an image of every class, except
-    a split with the fraction 0, which gets none. The result depends on labels, keys and seed, not on the
-    order of the images.
+    fractions by at most the size of the largest group, or twice that size if groups contain several classes.
+    Every split gets an image of every class, except a split with the fraction 0, which gets none. The result
+    depends on labels, keys and seed, not on the order of the images.
 
     Args:
         labels: the class of each image.
@@ -91,13 +100,12 @@ def assign_folds(
 class _Group(Generic[Subset]):
     """Images that stay together: their indices, the number of each class, their subset.
 
-    `rank` is the order in which groups are distributed, the same on every machine. Groups of several classes
-    come first, because they are the hardest to assign; then large groups; then a random order.
+    `place` is the position in a random order, the same on every machine.
     """
 
     members: list[int]
     sizes: Counter[str]
-    rank: tuple[int, int, bytes]
+    place: bytes
     subset: Any  # a Subset, or None until the group is distributed
     is_fixed: bool
 
@@ -109,7 +117,7 @@ def _groups(
     seed: int,
     current: Sequence[Subset | None] | None = None,
 ) -> list[_Group[Subset]]:
-    """Return the groups by rank."""
+    """Return the groups in the order of their places."""
     members: dict[int, list[int]] = defaultdict(list)
     for index in range(len(labels)):
         members[groups[index] if groups else index].append(index)
@@ -117,34 +125,30 @@ def _groups(
     for indices in members.values():
         sizes = Counter(labels[index] for index in indices)
         first = min(f"{labels[index]}/{keys[index]}" for index in indices)
-        shuffle = hashlib.blake2b(f"{seed}/{first}".encode(), digest_size=8).digest()
+        place = hashlib.blake2b(f"{seed}/{first}".encode(), digest_size=8).digest()
         given = [current[index] for index in indices if current[index] is not None] if current else []
-        rank = (-len(sizes), -sizes.total(), shuffle)
-        result.append(_Group(indices, sizes, rank, given[0] if given else None, bool(given)))
-    return sorted(result, key=lambda group: group.rank)
+        result.append(_Group(indices, sizes, place, given[0] if given else None, bool(given)))
+    return sorted(result, key=lambda group: group.place)
 
 
 def _distribute(
     labels: Sequence[str], groups: list[_Group[Subset]], targets: Mapping[str, Mapping[Subset, float]]
 ) -> list[Subset]:
-    """Assign every group to the subset that still needs most images of its classes.
-
-    At the end, the count of a class in a subset differs from its target by at most the largest group of the
-    class. Proof for groups of one class: the chosen subset needs at least as many images as any other subset,
-    and the needs of all subsets add up to the number of the remaining images.
-    """
+    """Assign every group to a subset: first those of several classes, then each class by itself."""
     remaining = {label: dict(subsets) for label, subsets in targets.items()}
     for group in groups:
         if group.subset is not None:
             _add(group, group.subset, remaining)
+    mixed = [group for group in groups if group.subset is None and len(group.sizes) > 1]
+    for group in sorted(mixed, key=lambda group: (-len(group.sizes), -group.sizes.total(), group.place)):
+        _assign_to_neediest(group, remaining)
+    of_class: dict[str, list[_Group[Subset]]] = defaultdict(list)
     for group in groups:
         if group.subset is None:
-            need = {
-                subset: sum(size * remaining[label][subset] for label, size in group.sizes.items())
-                for subset in next(iter(remaining.values()))
-            }
-            group.subset = max(need, key=lambda subset: need[subset])
-            _add(group, group.subset, remaining)
+            (label,) = group.sizes
+            of_class[label].append(group)
+    for label, subsets in remaining.items():
+        _divide(of_class[label], label, subsets)
     counts = Counter((name, group.subset) for group in groups for name in group.sizes)
     for label in sorted(targets):
         _fill_empty_subsets(label, groups, remaining, counts)
@@ -155,14 +159,41 @@ def _distribute(
     return [result[index] for index in range(len(labels))]
 
 
+def _assign_to_neediest(group: _Group[Subset], remaining: Remaining[Subset]) -> None:
+    """Assign a group to the subset that needs most images of its classes."""
+    need = {
+        subset: sum(size * remaining[label][subset] for label, size in group.sizes.items())
+        for subset in next(iter(remaining.values()))
+    }
+    _add(group, max(need, key=lambda subset: need[subset]), remaining)
+
+
+def _divide(groups: Sequence[_Group[Subset]], label: str, subsets: dict[Subset, float]) -> None:
+    """Divide the groups of one class, in their order: one interval of images for each subset.
+
+    `subsets` has the number of images that each subset still needs. A group belongs to the interval that
+    contains its middle, so that the ends of an interval are off by at most half a group. Train is the last
+    interval: a higher fraction for test takes images from train, not from validation.
+    """
+    total = sum(group.sizes[label] for group in groups)
+    needed = {subset: max(0.0, count) for subset, count in subsets.items()}  # some may have too many
+    scale = total / sum(needed.values()) if total else 0.0
+    order = sorted(needed, key=lambda subset: subset == "train")
+    ends = list(itertools.accumulate(scale * needed[subset] for subset in order))
+    position = 0
+    for group in groups:
+        middle = position + group.sizes[label] / 2
+        index = min(bisect_right(ends, middle), len(order) - 1)
+        while not needed[order[index]]:  # rounding at the end of the last interval
+            index -= 1
+        _add(group, order[index], {label: subsets})
+        position += group.sizes[label]
+
+
 def _add(group: _Group[Subset], subset: Subset, remaining: Remaining[Subset]) -> None:
+    group.subset = subset
     for label, size in group.sizes.items():
         remaining[label][subset] -= size
-
-
-def _remove(group: _Group[Subset], remaining: Remaining[Subset]) -> None:
-    for label, size in group.sizes.items():
-        remaining[label][group.subset] += size
 
 
 def _fill_empty_subsets(
@@ -184,13 +215,13 @@ def _fill_empty_subsets(
         ]
         if not movable:
             raise _too_few(label, groups, list(remaining[label]))
-        moved = min(movable, key=lambda g: (g.sizes.total(), remaining[label][g.subset], g.rank))
+        moved = min(movable, key=lambda g: (g.sizes.total(), remaining[label][g.subset], g.place))
         for name in moved.sizes:
             counts[name, moved.subset] -= 1
             counts[name, subset] += 1
-        _remove(moved, remaining)
+        for name, size in moved.sizes.items():
+            remaining[name][moved.subset] += size
         _add(moved, subset, remaining)
-        moved.subset = subset
 
 
 def _too_few(label: str, groups: list[_Group[Subset]], subsets: list[Subset]) -> ConvscopeError:

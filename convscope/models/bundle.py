@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from convscope import __version__
+from convscope.calibration import Calibration
 from convscope.errors import ConvscopeError, one_line
 from convscope.files import naming, read_json, write_json
 from convscope.graph import Graph, Layer
@@ -18,7 +19,7 @@ from convscope.names import check_class_names
 from convscope.preprocessing import Preprocessing
 
 VERSION = 1
-_DATASET = {"name": str, "path": str, "manifest_sha256": str, "fold": int}
+_DATASET = {"name": str, "path": str, "manifest_sha256": str, "split_sha256": str, "fold": int}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Contract:
     """The information that is needed to use a model: its input, its preprocessing, its classes.
 
     `class_names` are in the order of the outputs. `input_size` is (height, width) in pixels. `dataset` and
-    `training` describe how the model was made.
+    `training` describe how the model was made. `calibration` is known after the training.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Contract:
     preprocessing: Preprocessing
     dataset: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     def write(self, directory: Path) -> None:
         """Write `model.json`."""
@@ -48,6 +50,8 @@ class Contract:
             "training": self.training,
             "versions": versions(),
         }
+        if self.calibration:
+            content["calibration"] = self.calibration.to_json()
         write_json(directory / CONTRACT_FILE, content)
 
 
@@ -124,6 +128,7 @@ def read_contract(path: Path) -> Contract:
             preprocessing=Preprocessing.from_json(content["preprocessing"]),
             dataset=content.get("dataset", {}),
             training=content.get("training", {}),
+            calibration=Calibration.from_json(content.get("calibration")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(

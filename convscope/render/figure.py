@@ -83,29 +83,37 @@ def confusion_matrix(path: Path, confusion: np.ndarray, classes: Sequence[str], 
     return _save(path, figure)
 
 
-def reliability(
-    path: Path, confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, error: float
-) -> Figure:
+Bins = tuple[np.ndarray, np.ndarray, np.ndarray]  # of `reliability`
+
+
+def reliability(path: Path, before: Bins, after: Bins | None = None) -> Figure:
     """Draw accuracy against confidence for each bin; the area of a point is its share of the examples.
 
     Args:
         path: path of the PNG file.
-        confidence: float (bins,), the mean probability of the predicted class, 0..1.
-        accuracy: float (bins,), the share of correct predictions, 0..1.
-        counts: int (bins,), the number of examples.
-        error: the expected calibration error, 0..1.
+        before: for each bin, float (bins,): the mean probability of the predicted class, 0..1, the share of
+            correct predictions, 0..1, and the number of examples.
+        after: the same after calibration, or None.
     """
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=TRAIN_COLOR, linewidth=1)
-    axes.scatter(confidence, accuracy, s=20 + 600 * counts / counts.sum(), color=VALIDATION_COLOR, alpha=0.7)
+    for bins, name, color in ((before, "of the model", VALIDATION_COLOR), (after, "calibrated", TRAIN_COLOR)):
+        if bins is None:
+            continue
+        confidence, accuracy, counts = bins
+        error = (np.abs(confidence - accuracy) * counts).sum() / counts.sum()
+        label = f"{name}: expected calibration error {error:.3f}"
+        axes.scatter([], [], s=40, color=color, alpha=0.6, label=label)  # of one size in the legend
+        axes.scatter(confidence, accuracy, s=20 + 600 * counts / counts.sum(), color=color, alpha=0.6)
     axes.set(
         xlim=(0, 1.03),
         ylim=(0, 1.05),
         xlabel="confidence: probability of the predicted class",
         ylabel="accuracy",
     )
-    axes.set_title(f"reliability: expected calibration error {error:.3f}")
+    axes.set_title("reliability")
+    axes.legend(loc="upper left", frameon=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return _save(path, figure)

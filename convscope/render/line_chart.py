@@ -50,7 +50,7 @@ def curves(title: str, series: Mapping[str, Points]) -> LineChart | None:
     y = _Scale.around(min(values), limit if is_cut else highest, HEIGHT)
     lines = [
         Line(
-            [(x.position(epoch), HEIGHT - y.position(min(value, y.high))) for epoch, value in points],
+            [(x.position(epoch), y.from_top(min(value, y.high))) for epoch, value in points],
             COLORS[index] if index < len(COLORS) else OTHER_COLOR,
             name,
             joined=True,
@@ -58,8 +58,9 @@ def curves(title: str, series: Mapping[str, Points]) -> LineChart | None:
         for index, (name, points) in enumerate(known.items())
     ]
     note = f"values above {y.high:.3g} are cut" if is_cut else ""
-    x_ticks = [(place, text) for place, text in x.ticks() if "." not in text]
-    return LineChart(title, "epoch", x_ticks, y.ticks(upwards=True), lines[::-1], note)  # the best on top
+    step = max(1, round(x.high / 6))
+    x_ticks = [(x.position(epoch), str(epoch)) for epoch in range(1, int(x.high) + 1, step)]
+    return LineChart(title, "epoch", x_ticks, y.ticks_from_top(), lines[::-1], note)  # the best on top
 
 
 def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]]) -> LineChart | None:
@@ -78,17 +79,17 @@ def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]
     places = {given: round((index + 0.5) * step, 1) for index, given in enumerate(order)}
     y = _Scale.around(min(row[1] for row in known), max(row[1] for row in known), HEIGHT)
     means = [
-        (places[given], HEIGHT - y.position(float(np.mean([row[1] for row in known if row[0] == given]))))
+        (places[given], y.from_top(float(np.mean([row[1] for row in known if row[0] == given]))))
         for given in order
     ]
     dots = [
-        Line([(places[given], HEIGHT - y.position(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
+        Line([(places[given], y.from_top(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
         for given, metric, name in known
     ]
     labelled = order[:: -(-len(order) // 8)]
     x_ticks = [(places[given], given if len(given) <= 12 else f"{given[:11]}…") for given in labelled]
     mean = Line(means, OTHER_COLOR, "mean", joined=True)
-    return LineChart(title, x_label, x_ticks, y.ticks(upwards=True), [mean, *dots])
+    return LineChart(title, x_label, x_ticks, y.ticks_from_top(), [mean, *dots])
 
 
 def _in_order(text: str) -> tuple[bool, float, str]:
@@ -116,15 +117,16 @@ class _Scale:
         """Return the position of a value in pixels."""
         return round((value - self.low) / (self.high - self.low) * self.length, 1)
 
-    def ticks(self, *, upwards: bool = False) -> list[tuple[float, str]]:
-        """Return four to ten ticks at multiples of 1, 2 or 5; `upwards` counts pixels from the top."""
+    def from_top(self, value: float) -> float:
+        """Return the position of a value, counted from the upper end."""
+        return round(self.length - self.position(value), 1)
+
+    def ticks_from_top(self) -> list[tuple[float, str]]:
+        """Return ticks at multiples of 1, 2 or 5; their positions are counted from the upper end."""
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
         first = math.ceil(self.low / step)
         values = [index * step for index in range(first, math.floor(self.high / step) + 1)]
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        return [
-            (self.length - self.position(value) if upwards else self.position(value), f"{value:.{digits}f}")
-            for value in values
-        ]
+        return [(self.from_top(value), f"{value + 0.0:.{digits}f}") for value in values]

@@ -26,6 +26,7 @@ class RunReport:
         suspicions: the first images of all splits whose labels may be wrong.
         suspicion_count: the number of all such images.
         command: the command of the run.
+        coverage: the coverage of the sets of classes in `scores`.
     """
 
     title: str
@@ -39,6 +40,7 @@ class RunReport:
     suspicions: Sequence[Thumbnail]
     suspicion_count: int
     command: str
+    coverage: float
 
 
 def write_run_report(path: Path, report: RunReport) -> None:

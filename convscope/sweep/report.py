@@ -11,7 +11,7 @@ from convscope.render.sweep_page import Cell, Failure, RunRow, SweepReport, writ
 from convscope.sweep import comparison, record, results
 from convscope.sweep.record import Record, State
 
-FILE = "report.html"
+FILE, SWEEP = "report.html", "sweep.json"
 SHOWN = 30  # runs in the learning curves
 _CURVES = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 _METRICS = (("validation", "loss"), ("validation", "accuracy"), ("test", "accuracy"))
@@ -61,7 +61,7 @@ def _content(
             for one in records
             if one.state is State.failed
         ],
-        commands=_commands(best),
+        commands=[*_visualize_commands(best), *_sweep_command(sweep)],
     )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _curves(best: Sequence[Record]) -> list[line_chart.LineChart]:
 def _by_setting(best: Sequence[Record], keys: Sequence[str]) -> list[line_chart.LineChart]:
     """Return the charts of validation loss and test accuracy against each setting."""
     charts = []
-    for key in keys:
+    for key in [key for key in keys if key != comparison.SEED] or keys:
         for split, score in (("validation", "loss"), ("test", "accuracy")):
             values = [
                 (one.swept[key], float(one.scores[split][score]), one.name)
@@ -124,14 +124,21 @@ def _setting_row(setting: comparison.Setting) -> RunRow:
     return RunRow(setting.name, None, cells)
 
 
-def _commands(best: Sequence[Record]) -> list[tuple[str, str]]:
+def _sweep_command(sweep: Path) -> list[tuple[str, str]]:
+    if not (sweep / SWEEP).is_file():
+        return []
+    command = shlex.join(["python", *files.read_json(sweep / SWEEP)["command"]])
+    return [("The command of this sweep. With sweep.resume=true, it runs what is missing:", command)]
+
+
+def _visualize_commands(best: Sequence[Record]) -> list[tuple[str, str]]:
     """Return what to do next: look at the best runs, or at the best one."""
     paths = [str(one.directory) for one in best[:3]]
     if not paths:
         return []
     if len(paths) == 1:
         return [("To see what the run has learned:", _visualize("checkpoint", paths[0]))]
-    quoted = ",".join("'" + path.replace("'", "\\'") + "'" for path in paths)
+    quoted = ",".join('"' + path.replace('"', '\\"') + '"' for path in paths)  # they may contain commas
     names = "three best" if len(paths) == 3 else "two"
     return [
         (f"To compare what the {names} runs have learned:", _visualize("compare", f"[{quoted}]")),

@@ -142,4 +142,11 @@ def test_predictions_of_photographs_equal_those_of_the_test_split(command: Comma
     assert set(ours) == {*theirs, "broken.jpg"}
     for name, row in theirs.items():
         assert ours[name]["predicted"] == row["predicted"]
-        assert float(ours[name]["dark"]) == pytest.approx(float(row["dark"]), abs=2e-6)
+        for column in ("dark", "dark (calibrated)"):
+            assert float(ours[name][column]) == pytest.approx(float(row[column]), abs=2e-6)
+    sets = {tuple(row["set"].split("; ")) for row in ours.values() if row["set"]}
+    assert sets <= {("dark",), ("light",), ("dark", "light")}
+    again = command("train", "predict=donor", "images=data/two/test", "hydra.run.dir=all", "coverage=0.999")
+    assert again.status == 0, again.err
+    with Path("all/predictions.csv").open(newline="") as file:  # few validation images: no class is excluded
+        assert {row["set"] for row in csv.DictReader(file) if not row["error"]} == {"dark; light"}

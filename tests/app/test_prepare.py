@@ -26,7 +26,7 @@ from convscope.config.schema.prepare import (
     SplitConfig,
 )
 from convscope.data.manifest import Manifest, open_dataset
-from convscope.data.split import exact_counts
+from convscope.data.split import ALGORITHM, exact_counts
 from convscope.errors import ConvscopeError
 from convscope.images import save_png
 from tests.data.corpus import scene
@@ -273,6 +273,24 @@ def test_a_link_that_fails_is_an_error_of_one_line(
     with pytest.raises(ConvscopeError, match=r"set split.link=copy"):
         prepare(config(class_folders, tmp_path / "data", FractionsConfig(link=Link.hardlink)))
     assert len(open_dataset(prepare(config(class_folders, tmp_path / "data"))).images) == 20
+
+
+def test_a_data_set_of_an_earlier_algorithm_is_kept_with_a_note(
+    class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(class_folders, tmp_path / "data")
+    root = prepare(settings)
+    content = json.loads((root / "manifest.json").read_text())
+    assert content["split"].pop("algorithm") == ALGORITHM
+    assert content["split_sha256"] == open_dataset(root).split_sha256
+    assert f"{content['split_sha256'][:12]} (hash of the membership)" in capsys.readouterr().out
+    (root / "manifest.json").write_text(json.dumps(content))
+    before = contents(root)
+    prepare(settings)
+    assert f"into splits (algorithm 1); with overwrite=true, this version (algorithm {ALGORITHM})" in (
+        capsys.readouterr().out
+    )
+    assert contents(root) == before
 
 
 def test_missing_images_are_detected(class_folders: Path, tmp_path: Path) -> None:

@@ -462,3 +462,21 @@ def test_classes_that_differ_by_case_and_names_that_are_not_utf8_are_drawn(comma
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     assert {entry["photograph"] for entry in files if "view" in entry} == {"photos/c\\udce9.png"}
     assert any(entry["path"].endswith("cat-2_overlay.png") for entry in files)
+
+
+def test_a_table_gives_the_true_classes_of_photographs(command: Command, photograph: str) -> None:
+    nested().save("m.keras")
+    given = ["visualize", "checkpoint=m.keras", *SAID, photograph, "views=[class_activation]"]
+    explained = [*given, "class_activation.classes=[true]", "labels=t.csv", "hydra.run.dir=out"]
+    Path("t.csv").write_text("path,class\nphoto.png,light\nother.png,dark\n")
+    assert command(*explained).status == 0
+    files = json.loads(Path("out/manifest.json").read_text())["files"]
+    assert {entry["class"] for entry in files if "class" in entry} == {"light"}
+    for line, message in {
+        "photo.png,lihgt": "labels=t.csv line 2: no class 'lihgt': did you mean light?",
+        "other.png,light": "labels=t.csv lists 1 files, but none of the photographs, such as ",
+    }.items():
+        Path("t.csv").write_text(f"path,class\n{line}\n")
+        done = command(*explained, "overwrite=true")
+        assert done.status == 1
+        assert message in done.err

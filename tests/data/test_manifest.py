@@ -1,4 +1,6 @@
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,17 @@ def test_a_missing_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
     Manifest("pets", ["a"], {}, [RECORD]).write(tmp_path / "pets")
     with pytest.raises(ConvscopeError, match=r"contains: pets.*create_train_val_test"):
         open_dataset(tmp_path / "petz")
+
+
+def test_the_hash_of_a_split_depends_on_contents_and_membership_only() -> None:
+    def split_hash(*records: ImageRecord) -> str | None:
+        return Manifest("n", ["a", "b"], {}, list(records)).split_sha256
+
+    one, two = replace(RECORD, original="", sha256="1"), replace(RECORD, original="", sha256="2")
+    first = split_hash(one, two)
+    assert first == hashlib.sha256(b"1 train a\n2 train a").hexdigest()
+    assert split_hash(replace(two, path="p", source="s", key="k"), one) == first
+    assert split_hash(one, replace(two, sha256="converted", original="2")) == first
+    others = [replace(two, split="test"), replace(two, label="b"), replace(two, sha256="3")]
+    assert len({first, *(split_hash(one, other) for other in others)}) == 4
+    assert split_hash(one, replace(two, sha256="")) is None

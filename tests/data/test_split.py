@@ -161,3 +161,50 @@ def test_another_seed_gives_another_split() -> None:
     )
     assert first != second
     assert Counter(first) == Counter(second)
+
+
+def known_images() -> tuple[list[str], list[str], list[int]]:
+    """Return labels, keys and groups of 18 cats and 18 dogs; two groups are larger, one has both classes."""
+    labels = ["cat"] * 18 + ["dog"] * 18
+    keys = [f"{label}/{index:02}.jpg" for index, label in enumerate(labels)]
+    groups = list(range(36))
+    groups[3] = groups[4] = 2
+    groups[20] = 17
+    groups[30] = 31
+    return labels, keys, groups
+
+
+def test_the_splits_of_known_images_never_change() -> None:
+    parts = assign_splits(*known_images(), validation=0.15, test=0.2, of="remainder", seed=0)
+    letters = {"train": ".", "validation": "v", "test": "T"}
+    assert "".join(letters[part] for part in parts) == ".......vvTTv...T......vT..T.vv..T..."
+    folds = assign_folds(*known_images(), folds=3, seed=0)
+    assert "".join(map(str, folds)) == "121112100100221020220200110200111212"
+
+
+@given(rows=datasets(mixed=False), options=settings, number=st.integers(0, 10**6))
+def test_one_more_image_moves_only_groups_at_the_two_limits(rows: list, options: dict, number: int) -> None:
+    before = split(rows, options)
+    after = split([*rows, ("class0", f"new{number}", -1)], options)
+    moved = {row for row in rows if after[row] != before[row]}
+    own = [row for row in rows if row[0] == "class0"]
+    largest = max(Counter(row[2] for row in own).values())
+    exact = exact_counts(len(own), **{name: value for name, value in options.items() if name != "seed"})
+    assert {row[0] for row in moved} <= {"class0"}
+    if min(exact.values()) >= largest:  # else "none empty" may move other groups
+        assert len({row[2] for row in moved}) <= 4
+
+
+@given(rows=datasets(mixed=False), options=settings, data=st.data())
+def test_two_groups_that_become_one_move_few_others(rows: list, options: dict, data: st.DataObject) -> None:
+    groups = sorted({row[2] for row in rows if row[0] == "class0"})
+    one, other = data.draw(st.lists(st.sampled_from(groups), min_size=2, max_size=2, unique=True))
+    labels, keys, numbers = zip(*rows, strict=True)
+    before = assign_splits(labels, keys, numbers, **options)
+    after = assign_splits(labels, keys, [one if n == other else n for n in numbers], **options)
+    moved = {numbers[index] for index in range(len(rows)) if after[index] != before[index]} - {one, other}
+    own = [row for row in rows if row[0] == "class0"]
+    sizes = Counter(row[2] for row in own)
+    exact = exact_counts(len(own), **{name: value for name, value in options.items() if name != "seed"})
+    if min(exact.values()) >= sizes[one] + sizes[other] and min(exact.values()) >= max(sizes.values()):
+        assert sum(sizes[number] for number in moved) <= 4 * (sizes[one] + sizes[other] + max(sizes.values()))

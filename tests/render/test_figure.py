@@ -150,8 +150,15 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
 
 def test_reliability_draws_a_point_for_each_bin(tmp_path: Path) -> None:
     confidence, accuracy = np.array([0.3, 0.9]), np.array([0.25, 0.8])
-    drawn = figure.reliability(tmp_path / "r.png", confidence, accuracy, np.array([1, 3]), 0.1)
-    (points,) = drawn.axes[0].collections
+    after = np.array([0.5]), np.array([0.4]), np.array([4])
+    drawn = figure.reliability(tmp_path / "r.png", (confidence, accuracy, np.array([1, 3])), after)
+    legend = [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
+    assert legend == [  # (0.05 · 1 + 0.1 · 3) / 4, and 0.1
+        "of the model: expected calibration error 0.087",
+        "calibrated: expected calibration error 0.100",
+    ]
+    points, other = (each for each in drawn.axes[0].collections if len(each.get_offsets()))
+    assert other.get_offsets().tolist() == [[0.5, 0.4]]
     assert points.get_offsets().tolist() == [[0.3, 0.25], [0.9, 0.8]]
     assert points.get_sizes().tolist() == [20 + 600 / 4, 20 + 600 * 3 / 4]
 

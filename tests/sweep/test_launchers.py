@@ -108,6 +108,25 @@ def test_joblib_and_one_process_train_alike(two: Path) -> None:
 
 
 @pytest.mark.slow
+def test_shards_in_other_processes_report_their_errors(tmp_path: Path, trained_folder: Path) -> None:
+    pytest.importorskip(
+        "hydra_plugins.hydra_joblib_launcher", reason="needs joblib's launcher: make launchers"
+    )
+    photos = sorted((trained_folder / "photos").rglob("*.png"))[8:12]
+    command = [
+        sys.executable, str(ROOT / "visualize.py"), "-m", "launcher=joblib", "shard=0,1", "shards=2",
+        f"checkpoint={trained_folder / 'donor'}", f"images=[{','.join(map(str, photos))}]",
+        "views=[class_activation]", "hydra.sweep.dir=out",
+    ]  # fmt: skip
+    failed = subprocess.run([*command, "class_activation.method=none"], cwd=tmp_path, capture_output=True)
+    assert failed.returncode == 1
+    assert b"error: a job of the sweep failed: unknown class activation method" in failed.stderr.lower()
+    assert not (tmp_path / "out/index.html").exists()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"written: {tmp_path / 'out/index.html'}" in done.stdout
+
+
+@pytest.mark.slow
 def test_submitit_runs_a_sweep(two: Path) -> None:
     pytest.importorskip("submitit", reason="needs submitit: make launchers")
     folder = "hydra.launcher.submitit_folder=outputs/.submitit/%j"  # as in conf/launcher/slurm.yaml

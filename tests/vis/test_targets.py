@@ -14,6 +14,7 @@ def titles(*choices: str, truth: str | None = "rose") -> list[str]:
 def test_predicted_and_true_classes() -> None:
     assert titles("predicted", "true") == ["predicted: cat-fish", "true: rose"]
     assert titles("predicted", "true", truth="cat-fish") == ["predicted: cat-fish"]
+    assert titles("True") == ["true: rose"]  # what the command line makes of true
     assert titles("predicted", "true", truth=None) == ["predicted: cat-fish"]
     assert titles("true", truth="unknown to the model") == []
 

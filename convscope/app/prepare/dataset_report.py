@@ -66,6 +66,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ),
         ("channels", f"mean ± deviation, 0 to 255: {channels} ({pixels['images']:,} images of train)"),
         ("split", f"{manifest.split.get('kind', '')}: {settings}"),
+        ("hash of the split", str(manifest.split_sha256)),
         (
             "near duplicates",
             f"at most {manifest.inspect.get('near')} of 64 bits of the perceptual hash (pHash) differ",

@@ -8,8 +8,11 @@ from typing import Any
 from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
 from convscope.data.changes import report_changes
 from convscope.data.manifest import FILE, Manifest, open_dataset
+from convscope.data.split import ALGORITHM
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
+
+ALGORITHM_KEY = "algorithm"  # of the split, in its settings in the manifest
 
 
 def manifest_settings(config: PrepareConfig) -> dict[str, Any]:
@@ -57,7 +60,17 @@ def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
     report_changes(target, manifest)
     if not extend:
         _check_same_settings(manifest, manifest_settings(config), target)
+        _note_older_split(manifest, target)
     return manifest
+
+
+def _note_older_split(manifest: Manifest, target: Path) -> None:
+    algorithm = manifest.split.get(ALGORITHM_KEY, 1)
+    if algorithm != ALGORITHM:
+        print(
+            f"note: an earlier version of convscope divided {target} into splits (algorithm {algorithm}); "
+            f"with overwrite=true, this version (algorithm {ALGORITHM}) divides it differently"
+        )
 
 
 def _check_images_exist(manifest: Manifest, target: Path) -> None:

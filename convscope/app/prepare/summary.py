@@ -30,6 +30,7 @@ def print_summary(manifest: Manifest, target: Path, *, before: int | None) -> No
         print(f"{'added':{width}}{len(manifest.images) - before:>12}")
     print(f"{'left out':{width}}  {_rejected(manifest)}")
     print(f"{'duplicates':{width}}  {_duplicates(manifest)}")
+    print(f"{'split':{width}}  {str(manifest.split_sha256)[:12]} (hash of the membership)")
     print(f"{'written':{width}}  {target} (report: {target / dataset_report.FILE})")
 
 

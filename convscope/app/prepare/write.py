@@ -10,12 +10,13 @@ from convscope import names
 from convscope.app.prepare import dataset_report
 from convscope.app.prepare.acquire import Source
 from convscope.app.prepare.assign_images import Assignment, Member, assign, existing_members, new_members
-from convscope.app.prepare.existing import manifest_settings
+from convscope.app.prepare.existing import ALGORITHM_KEY, manifest_settings
 from convscope.config.schema.prepare import PrepareConfig, ProceduralConfig
 from convscope.data.dataset_statistics import pixel_statistics
 from convscope.data.image_files import convert_to_png, copy_existing, link_or_copy
 from convscope.data.inspect import Inspected
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest, fold_name, open_dataset
+from convscope.data.split import ALGORITHM
 from convscope.files import sha256
 from convscope.parallel import in_threads
 from convscope.progress import progress
@@ -83,6 +84,8 @@ def _describe(
         handled.update(existing.handled)
     handled.update(trait for image in new for trait in image.traits)
     duplicates, conflicts = _describe_duplicates(assignment, records)
+    algorithm = existing.split.get(ALGORITHM_KEY, 1) if existing else ALGORITHM
+    settings = settings | {"split": {**settings["split"], ALGORITHM_KEY: algorithm}}
     return Manifest(
         name=str(config.dataset.name),
         classes=classes,

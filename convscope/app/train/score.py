@@ -8,7 +8,9 @@ import numpy as np
 
 from convscope import decode
 from convscope.app.train import run_directory, training_report
+from convscope.app.train.calibrate import add_calibrated, calibration_line, with_calibration
 from convscope.app.train.suspicious_labels import Suspicion
+from convscope.calibration import Calibration
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
@@ -70,10 +72,12 @@ def score(
     batches: Mapping[str, Batches],
     *,
     suspicions: Sequence[Suspicion] = (),
+    calibrate: bool = False,
 ) -> None:
     """Evaluate the model on each split; write metrics.json, predictions.csv, charts and report.html.
 
-    Charts and galleries show the last split of `batches`.
+    Charts and galleries show the last split of `batches`. With `calibrate`, fit the calibration on validation
+    and add it to model.json.
     """
     contract = bundle.contract
     names = contract.class_names
@@ -84,15 +88,22 @@ def score(
             f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} "
             f"(95 %: {low:.3f} to {high:.3f})"
         )
+    if calibrate:
+        contract = with_calibration(contract, scored["validation"])
+        contract.write(directory)
+    results = {split: scores.summary(names) for split, scores in scored.items()}
     shown = list(scored)[-1]
     last = scored[shown]
+    if contract.calibration:
+        add_calibrated(results, scored, contract.calibration, names)
+        print(calibration_line(shown, results[shown]))
     title = f"{contract.dataset['name']}, {shown} split: accuracy {last.accuracy:.1%}"
     figure.confusion_matrix(directory / "confusion_matrix.png", last.confusion, names, title)
-    figure.reliability(directory / "reliability.png", *last.reliability(), error=last.calibration_error)
+    after = last.calibrated(contract.calibration).reliability() if contract.calibration else None
+    figure.reliability(directory / "reliability.png", last.reliability(), after)
     figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
     paths = {split: batches[split].examples.paths for split in scored}
-    training_report.write_predictions(directory / PREDICTIONS, scored, paths, names)
-    results = {split: scores.summary(names) for split, scores in scored.items()}
+    training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract)
     training_report.write(
         directory,
         contract,
@@ -141,16 +152,22 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
 def predict_run(config: TrainConfig, directory: Path) -> None:
     """Write `predictions.csv` for `config.images`: path, predicted class, class probabilities, error.
 
-    A file that cannot be read has a row with the error and without a prediction.
+    If the run has a calibration, the table also has the calibrated probabilities and the set of classes for
+    `config.coverage`. A file that cannot be read has a row with the error and without a prediction.
 
     Raises:
         ConvscopeError: no file can be read.
     """
     assert config.predict is not None
     bundle = open_checkpoint(user_path(config.predict))
+    calibration = bundle.contract.calibration
+    if calibration is None:
+        print(f"note: {config.predict} has no calibration: an earlier version trained it")
     paths = image_paths.find(config.images)
     _refuse_to_overwrite(config, directory, PREDICTIONS)
     names = bundle.contract.class_names
+    extra = [*training_report.calibrated_columns(names), "set"] if calibration else []
+    columns = ["path", "predicted", *names, *extra, "error"]
     table = []
     failed = 0
     for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):
@@ -161,12 +178,12 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
         for path, photograph in zip(block, read, strict=True):
             if isinstance(photograph, str):
                 failed += 1
-                table.append([printable(str(path)), "", *[""] * len(names), photograph])
+                cells: Sequence[str] = [""] * (len(columns) - 2)
             else:
-                row = next(probabilities)
-                numbers = [f"{value:.6f}" for value in row]
-                table.append([printable(str(path)), names[int(row.argmax())], *numbers, ""])
-    write_text(directory / PREDICTIONS, csv_text(["path", "predicted", *names, "error"], table))
+                cells = _cells(next(probabilities), names, calibration, config.coverage)
+                photograph = ""
+            table.append([printable(str(path)), *cells, photograph])
+    write_text(directory / PREDICTIONS, csv_text(columns, table))
     if failed == len(paths):
         raise ConvscopeError(
             f"none of the {failed} photographs could be read: see the column error in "
@@ -174,6 +191,18 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
         )
     unread = f"; {failed} could not be read, see the column error" if failed else ""
     print(f"written: {directory / PREDICTIONS} ({len(paths)} photographs{unread})")
+
+
+def _cells(
+    row: np.ndarray, names: Sequence[str], calibration: Calibration | None, coverage: float
+) -> list[str]:
+    """Return the predicted class, the probabilities and, with a calibration, what follows from it."""
+    cells = [names[int(row.argmax())], *map(training_report.number, row)]
+    if calibration:
+        (among,) = calibration.sets(row[None], coverage)
+        cells += map(training_report.number, calibration.apply(row[None])[0])
+        cells.append("; ".join(name for name, is_in in zip(names, among, strict=True) if is_in))
+    return cells
 
 
 def _probabilities(bundle: ModelBundle, pixels: Sequence[np.ndarray]) -> np.ndarray:

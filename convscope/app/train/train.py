@@ -149,7 +149,7 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
             features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
-        score(directory, open_checkpoint(directory), held_out, suspicions=suspicions)
+        score(directory, open_checkpoint(directory), held_out, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
@@ -310,6 +310,7 @@ def _contract(
             "name": manifest.name,
             "path": str(root.resolve()),
             "manifest_sha256": manifest_hash(root, fold),
+            "split_sha256": manifest.split_sha256,
             **({} if fold is None else {"fold": fold}),
         },
         training={"seed": config.seed, **asdict(config.training), "precision": chosen},

@@ -8,6 +8,7 @@ import numpy as np
 
 from convscope.app.thumbnails import thumbnails
 from convscope.app.train.suspicious_labels import Suspicion
+from convscope.calibration import COVERAGE
 from convscope.files import csv_text, write_text
 from convscope.models.bundle import Contract, versions
 from convscope.names import printable
@@ -28,17 +29,36 @@ CHARTS = {
 }
 
 
+def number(probability: float) -> str:
+    """Return a probability for a table."""
+    return f"{probability:.6f}"
+
+
+def calibrated_columns(names: Sequence[str]) -> list[str]:
+    """Return the titles of the columns with calibrated probabilities."""
+    return [f"{name} (calibrated)" for name in names]
+
+
 def write_predictions(
-    path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], names: Sequence[str]
+    path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], contract: Contract
 ) -> None:
-    """Write a CSV file with split, path, true and predicted class, and the probability of each class."""
+    """Write a CSV file with split, path, true and predicted class, and the probability of each class.
+
+    If the contract has a calibration, the calibrated probabilities follow.
+    """
+    names, calibration = contract.class_names, contract.calibration
+    columns = ["split", "path", "true", "predicted", *names]
+    if calibration:
+        columns += calibrated_columns(names)
     rows = []
     for split, scores in scored.items():
-        images = zip(paths[split], scores.labels, scores.predicted, scores.probabilities, strict=True)
-        for file, truth, predicted, probabilities in images:
-            numbers = [f"{value:.6f}" for value in probabilities]
-            rows.append([split, printable(str(file)), names[truth], names[predicted], *numbers])
-    write_text(path, csv_text(["split", "path", "true", "predicted", *names], rows))
+        numbers = scores.probabilities
+        if calibration:
+            numbers = np.hstack([numbers, calibration.apply(numbers)])
+        images = zip(paths[split], scores.labels, scores.predicted, numbers, strict=True)
+        for file, truth, predicted, row in images:
+            rows.append([split, printable(str(file)), names[truth], names[predicted], *map(number, row)])
+    write_text(path, csv_text(columns, rows))
 
 
 def write(
@@ -107,14 +127,15 @@ def write(
             mistakes=gallery(wrong[np.argsort(-confidence[wrong], kind="stable")]),
             least_certain=gallery(np.argsort(confidence, kind="stable")),
             command=command,
+            coverage=COVERAGE,
         ),
     )
 
 
 def _dataset_version(contract: Contract) -> str:
-    """Return the hash of the data set's manifest as text, or its path if it has no manifest."""
-    digest = contract.dataset.get("manifest_sha256")
-    return f"manifest {digest}" if digest else f"at {contract.dataset.get('path')}"
+    """Return the hashes of the data set's manifest and split as text, or its path if it has no manifest."""
+    manifest, split = (contract.dataset.get(f"{name}_sha256") for name in ("manifest", "split"))
+    return f"manifest {manifest}, split {split}" if manifest else f"at {contract.dataset.get('path')}"
 
 
 def _curves_precision(directory: Path, contract: Contract) -> str | None:

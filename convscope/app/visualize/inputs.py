@@ -4,12 +4,13 @@ from pathlib import Path
 
 from convscope.config.schema.visualize import APPLICATION, RANDOM, VisualizeConfig
 from convscope.data import image_paths
+from convscope.data.label_table import read_table
 from convscope.files import user_path
 from convscope.models.checkpoint_files import check_weights_file, find_last_run, find_model_file
 
 
 def check_inputs(config: VisualizeConfig) -> None:
-    """Raise ConvscopeError if a checkpoint, a file of weights or a photograph is missing."""
+    """Raise ConvscopeError if a checkpoint, a file of weights, a photograph or a table is missing."""
     for entry in config.compare:
         if entry not in (RANDOM, APPLICATION) and not entry.endswith(".npz"):  # a snapshot
             find_model_file(user_path(entry))
@@ -23,3 +24,5 @@ def check_inputs(config: VisualizeConfig) -> None:
     paths = image_paths.find(config.images, videos=True)
     if paths:
         image_paths.part_of(paths, config.shard, config.shards)
+    if config.labels:
+        read_table("labels", user_path(config.labels))

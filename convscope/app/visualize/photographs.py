@@ -11,10 +11,11 @@ import numpy as np
 
 from convscope import decode, images, names
 from convscope.data.image_paths import find, part_of
+from convscope.data.label_table import read_table
 from convscope.data.training_data import TrainingData
 from convscope.decode_video import Video, is_video, open_video
-from convscope.errors import ConvscopeError
-from convscope.files import sha256
+from convscope.errors import ConvscopeError, unknown
+from convscope.files import sha256, user_path
 from convscope.models.bundle import ModelBundle
 
 LONGEST = 640  # pixels of a photograph's longer side in the run directory and below a heatmap
@@ -28,8 +29,8 @@ class Photograph:
         path: the file.
         key: the name of its folders in the run directory, unique in the run.
         sha256: the hash of the file.
-        truth: its true class, from the data set of the model or from the name of its folder; None if it is
-            unknown.
+        truth: its true class, from `labels`, the data set of the model or the name of its folder; None if it
+            is unknown.
         size: height and width of the file in pixels.
         small: uint8 (height, width, 3), no side longer than 640 pixels.
         resized: uint8 (height, width, 3) at the input size of the models.
@@ -75,7 +76,12 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
 
 
 def open_photographs(
-    patterns: Sequence[str], bundle: ModelBundle, data: TrainingData, *, part: tuple[int, int] = (0, 1)
+    patterns: Sequence[str],
+    bundle: ModelBundle,
+    data: TrainingData,
+    labels: str | None = None,
+    *,
+    part: tuple[int, int] = (0, 1),
 ) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
@@ -86,10 +92,11 @@ def open_photographs(
             videos.
         bundle: the model; the photographs are resized to its input size.
         data: the model's data set; it also gives the true classes.
+        labels: a CSV file with the true classes; see `_listed_truths`.
         part: (k, n) opens every n-th photograph, beginning with number k.
 
     Raises:
-        ConvscopeError: there is no photograph, or one cannot be read.
+        ConvscopeError: there is no photograph, or one cannot be read, or `labels` does not fit.
     """
     root, records = data.root, data.images
     if patterns:
@@ -105,6 +112,7 @@ def open_photographs(
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     classes = set(bundle.contract.class_names)
     truths |= {record.sha256: record.label for record in records if record.sha256}
+    listed = _listed_truths(labels, paths, bundle) if labels else {}
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
     errors: list[decode.DecodeError] = []
@@ -116,12 +124,13 @@ def open_photographs(
             errors.append(error)
             continue
         digest, folder = sha256(path), path.absolute().parent.name
+        known = truths.get(digest, truths.get(path.resolve(), folder if folder in classes else None))
         photographs.append(
             Photograph(
                 path=path,
                 key=key,
                 sha256=digest,
-                truth=truths.get(digest, truths.get(path.resolve(), folder if folder in classes else None)),
+                truth=listed.get(path.resolve(), known),
                 size=(pixels.shape[0], pixels.shape[1]),
                 small=images.fit_within(pixels, LONGEST),
                 resized=images.resize(pixels, *bundle.contract.input_size),
@@ -136,6 +145,28 @@ def open_photographs(
             "from images"
         )
     return photographs
+
+
+def _listed_truths(labels: str, paths: Sequence[Path], bundle: ModelBundle) -> dict[Path, str]:
+    """Return the true class of each file in a table, whose paths are relative to the folder of the table.
+
+    Raises:
+        ConvscopeError: a class is not one of the model, or the table lists none of the photographs.
+    """
+    table = user_path(labels)
+    truths = {}
+    for row in read_table("labels", table):
+        if row.label not in bundle.contract.class_names:
+            raise ConvscopeError(
+                f"labels={labels} line {row.line}: {unknown('class', row.label, bundle.contract.class_names)}"
+            )
+        truths[(table.parent / row.path).resolve()] = row.label
+    if not any(path.resolve() in truths for path in paths):
+        raise ConvscopeError(
+            f"labels={labels} lists {len(truths):,} files, but none of the photographs, such as {paths[0]}: "
+            f"expected paths relative to {table.parent}"
+        )
+    return truths
 
 
 def _pixels(path: Path, video: Video | None) -> np.ndarray:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
+from convscope.calibration import COVERAGE
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
@@ -308,6 +309,12 @@ class TrainConfig:
         "photographs for predict=RUN: files, folders, globs or @LIST.txt",
         heading="Use a trained model",
     )
+    coverage: float = option(
+        COVERAGE,
+        "with predict=RUN: a set of classes for each photograph that contains the right one with this "
+        "probability",
+        heading="Use a trained model",
+    )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")
     debug: bool = option(False, "show a traceback with an error")
@@ -315,6 +322,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the ranges, and that there is something to train."""
         check_range("seed", self.seed, 0, 2**32 - 1)
+        check_range("coverage", self.coverage, 0, 1, below=True)
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         self._check_purpose()

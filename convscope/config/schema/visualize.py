@@ -51,6 +51,12 @@ class VisualizeConfig(CheckpointConfig):
         "draw the frame in the middle of a video, and class_activation also draws the whole video",
         heading="Page",
     )
+    labels: str | None = option(
+        None,
+        "CSV file with the columns path and class: the true classes of photographs; null: those of the "
+        "model's data set, or the name of the folder",
+        heading="Page",
+    )
     splits: list[str] = option(
         ["train"],
         "reference images for the views filters, classes, examples and faithfulness, for "

@@ -80,6 +80,13 @@ class CutModel:
             maps, gradients, logits = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
         return _double(maps), _double(gradients), _double(logits)
 
+    def maps(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps, (batch, h, w, c), and the logits, (batch, logits), without gradients; float64."""
+        known, self._known = self._known, None
+        is_known = known is not None and known[0] is inputs
+        cut = known[1] if known and is_known else self._to_maps(keras.ops.convert_to_tensor(inputs))
+        return _double(cut[0]), _double(self._of_maps(cut))
+
     def at_input(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradients of the scores at the inputs, of their shape, and the logits; both float64."""
         gradients, logits = self._at_input(*map(keras.ops.convert_to_tensor, (inputs, targets)))

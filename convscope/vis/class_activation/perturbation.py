@@ -27,7 +27,7 @@ def score_cam(
     H. Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks (2020),
     algorithm 1. The limit of the channels is that of Faster-Score-CAM.
     """
-    maps, _, logits = cut.at_maps(inputs, targets)
+    maps, logits = cut.maps(inputs)
     heats = [_score_cam(cut, *each) for each in zip(inputs, maps, targets, strict=True)]
     return np.stack(heats), logits
 

@@ -53,7 +53,9 @@ def resolve(choices: Sequence[str], probabilities: Mapping[str, float], truth: s
         ConvscopeError: a class does not exist.
     """
     targets: dict[tuple[str, str | None], Target] = {}
-    for choice in choices:
+    for given in choices:
+        # In YAML and on the command line, true is a Boolean, which the schema turns into "True".
+        choice = "true" if given == "True" and given not in probabilities else given
         for target in _resolve(choice, probabilities, truth):
             targets.setdefault((target.name, target.other), target)
     return list(targets.values())
