@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from convscope.app.train.training_report import write_predictions
-from convscope.calibration import Calibration
 from convscope.files import csv_text
 from convscope.models.bundle import Contract
+from convscope.models.calibration import Calibration
 from convscope.preprocessing import by_name
 from convscope.training.evaluate import Evaluation
 from tests.conftest import ROOT

@@ -107,7 +107,7 @@ def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
     files = {path.name for path in (demo / TRAIN).iterdir()}
     assert files == {
         "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
-        "history.csv",
+        "familiarity.npz", "history.csv",
         "layers.txt", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
         "report.html",
     }  # fmt: skip
@@ -115,6 +115,8 @@ def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
     assert contract["preprocessing"]["name"] == "unit_range"
     assert contract["input_size"] == [96, 96]
     assert contract["dataset"]["manifest_sha256"]
+    assert contract["dataset"]["split_sha256"]
+    assert contract["calibration"]["temperature"] > 0
     history = (demo / TRAIN / "history.csv").read_text().splitlines()
     assert history[0] == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate"
     assert len(history) == 1 + contract["training"]["epochs"]

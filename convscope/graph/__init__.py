@@ -4,6 +4,7 @@ from convscope.graph.activation import (
     activation_of,
     as_probabilities,
     before_activation,
+    features_of,
     of_each_class,
     probabilities_of,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "at_size",
     "before_activation",
     "copied",
+    "features_of",
     "flatten",
     "fresh_weights",
     "of_each_class",

@@ -101,6 +101,11 @@ def as_probabilities(model: keras.Model, outputs: str | None = None) -> keras.Mo
     return keras.Model(model.inputs[0], keras.layers.Activation(activation)(tensor), name=model.name)
 
 
+def features_of(model: keras.Model) -> Any:
+    """Return the symbolic input of the layer that computes the logits, (batch, …)."""
+    return call_of(before_activation(model.outputs[0])).inputs[0]
+
+
 def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
     """Return the probability of each class, float64 (batch, classes); made for many batches of one size."""
     return of_each_class(model.predict_on_batch(pictures))

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from convscope import __version__
-from convscope.calibration import Calibration
 from convscope.errors import ConvscopeError, one_line
 from convscope.files import naming, read_json, write_json
 from convscope.graph import Graph, Layer
+from convscope.models.calibration import Calibration
 from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 from convscope.names import check_class_names
 from convscope.preprocessing import Preprocessing

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from sklearn import metrics
 
-from convscope.calibration import Calibration
 from convscope.graph import probabilities_of
 
 BINS = 15  # bins of the confidence, as in C. Guo et al. (2017)
@@ -26,10 +25,6 @@ class Evaluation:
     def predicted(self) -> np.ndarray:
         """The most probable class of each example, int (n,)."""
         return self.probabilities.argmax(axis=1)
-
-    def calibrated(self, calibration: Calibration) -> "Evaluation":
-        """Return the same predictions with calibrated probabilities."""
-        return Evaluation(calibration.apply(self.probabilities), self.labels)
 
     @property
     def loss(self) -> float:

@@ -144,6 +144,9 @@ def test_predictions_of_photographs_equal_those_of_the_test_split(command: Comma
         assert ours[name]["predicted"] == row["predicted"]
         for column in ("dark", "dark (calibrated)"):
             assert float(ours[name][column]) == pytest.approx(float(row[column]), abs=2e-6)
+    threshold = np.load("donor/familiarity.npz")["threshold"]
+    read = [row for row in ours.values() if not row["error"]]
+    assert [row["unlike"] == "yes" for row in read] == [float(row["distance"]) > threshold for row in read]
     sets = {tuple(row["set"].split("; ")) for row in ours.values() if row["set"]}
     assert sets <= {("dark",), ("light",), ("dark", "light")}
     again = command("train", "predict=donor", "images=data/two/test", "hydra.run.dir=all", "coverage=0.999")

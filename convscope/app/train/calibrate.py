@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from convscope.calibration import COVERAGE, Calibration, coverage_of
 from convscope.models.bundle import Contract
+from convscope.models.calibration import COVERAGE, Calibration, coverage_of
 from convscope.training.evaluate import Evaluation
 
 
 def with_calibration(contract: Contract, validation: Evaluation) -> Contract:
     """Return the contract with a calibration that is fitted on the validation split."""
     return replace(contract, calibration=Calibration.fit(validation.probabilities, validation.labels))
+
+
+def calibrated(scores: Evaluation, calibration: Calibration) -> Evaluation:
+    """Return the same predictions with calibrated probabilities."""
+    return Evaluation(calibration.apply(scores.probabilities), scores.labels)
 
 
 def add_calibrated(
@@ -22,7 +27,7 @@ def add_calibrated(
 ) -> None:
     """Add the scores of calibrated probabilities and of sets of classes to the results of each split."""
     for split, scores in scored.items():
-        after = scores.calibrated(calibration)
+        after = calibrated(scores, calibration)
         sets = calibration.sets(scores.probabilities, COVERAGE)
         results[split]["calibrated"] = {
             "temperature": calibration.temperature,

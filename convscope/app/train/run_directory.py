@@ -18,7 +18,7 @@ from convscope.training import state
 CONFIG_FILE, METRICS_FILE, TENSORBOARD = "config.yaml", "metrics.json", "tensorboard"
 _FILES = (
     MODEL_FILE, METRICS_FILE, state.FILE, "history.csv", "curves.png", "head/history.csv", "head/curves.png",
-    "augmented_batch.png", "label_errors.csv", "predictions.csv", "report.html",
+    "augmented_batch.png", "label_errors.csv", "familiarity.npz", "predictions.csv", "report.html",
 )  # fmt: skip
 
 

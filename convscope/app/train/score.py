@@ -4,27 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from convscope import decode
 from convscope.app.train import run_directory, training_report
-from convscope.app.train.calibrate import add_calibrated, calibration_line, with_calibration
+from convscope.app.train.calibrate import (
+    add_calibrated,
+    calibrated,
+    calibration_line,
+    with_calibration,
+)
 from convscope.app.train.suspicious_labels import Suspicion
-from convscope.calibration import Calibration
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
-from convscope.data import image_paths
 from convscope.data.changes import report_changes
 from convscope.data.manifest import SPLITS, Manifest, open_dataset
-from convscope.data.pipeline import Batches, encode_photographs, labelled_images
+from convscope.data.pipeline import Batches, labelled_images
 from convscope.errors import ConvscopeError
-from convscope.files import csv_text, user_path, write_json, write_text
-from convscope.graph import probabilities_of
+from convscope.files import user_path, write_json
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
-from convscope.names import printable
-from convscope.parallel import in_threads
-from convscope.progress import progress
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
 
@@ -99,7 +95,7 @@ def score(
         print(calibration_line(shown, results[shown]))
     title = f"{contract.dataset['name']}, {shown} split: accuracy {last.accuracy:.1%}"
     figure.confusion_matrix(directory / "confusion_matrix.png", last.confusion, names, title)
-    after = last.calibrated(contract.calibration).reliability() if contract.calibration else None
+    after = calibrated(last, contract.calibration).reliability() if contract.calibration else None
     figure.reliability(directory / "reliability.png", last.reliability(), after)
     figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
     paths = {split: batches[split].examples.paths for split in scored}
@@ -133,7 +129,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
             f"the data set at {root} has classes that the model does not have ({', '.join(missing)}): "
             f"expected some of {', '.join(known)}; choose another data set with dataset.name=NAME"
         )
-    _refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
+    refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
     batches = {
         split: Batches(
@@ -149,79 +145,8 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     score(directory, replace(bundle, contract=replace(bundle.contract, dataset=dataset)), batches)
 
 
-def predict_run(config: TrainConfig, directory: Path) -> None:
-    """Write `predictions.csv` for `config.images`: path, predicted class, class probabilities, error.
-
-    If the run has a calibration, the table also has the calibrated probabilities and the set of classes for
-    `config.coverage`. A file that cannot be read has a row with the error and without a prediction.
-
-    Raises:
-        ConvscopeError: no file can be read.
-    """
-    assert config.predict is not None
-    bundle = open_checkpoint(user_path(config.predict))
-    calibration = bundle.contract.calibration
-    if calibration is None:
-        print(f"note: {config.predict} has no calibration: an earlier version trained it")
-    paths = image_paths.find(config.images)
-    _refuse_to_overwrite(config, directory, PREDICTIONS)
-    names = bundle.contract.class_names
-    extra = [*training_report.calibrated_columns(names), "set"] if calibration else []
-    columns = ["path", "predicted", *names, *extra, "error"]
-    table = []
-    failed = 0
-    for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):
-        block = paths[start : start + BATCH]
-        read = list(in_threads(_read, block))
-        pixels = [photograph for photograph in read if not isinstance(photograph, str)]
-        probabilities = iter(_probabilities(bundle, pixels))
-        for path, photograph in zip(block, read, strict=True):
-            if isinstance(photograph, str):
-                failed += 1
-                cells: Sequence[str] = [""] * (len(columns) - 2)
-            else:
-                cells = _cells(next(probabilities), names, calibration, config.coverage)
-                photograph = ""
-            table.append([printable(str(path)), *cells, photograph])
-    write_text(directory / PREDICTIONS, csv_text(columns, table))
-    if failed == len(paths):
-        raise ConvscopeError(
-            f"none of the {failed} photographs could be read: see the column error in "
-            f"{directory / PREDICTIONS}"
-        )
-    unread = f"; {failed} could not be read, see the column error" if failed else ""
-    print(f"written: {directory / PREDICTIONS} ({len(paths)} photographs{unread})")
-
-
-def _cells(
-    row: np.ndarray, names: Sequence[str], calibration: Calibration | None, coverage: float
-) -> list[str]:
-    """Return the predicted class, the probabilities and, with a calibration, what follows from it."""
-    cells = [names[int(row.argmax())], *map(training_report.number, row)]
-    if calibration:
-        (among,) = calibration.sets(row[None], coverage)
-        cells += map(training_report.number, calibration.apply(row[None])[0])
-        cells.append("; ".join(name for name, is_in in zip(names, among, strict=True) if is_in))
-    return cells
-
-
-def _probabilities(bundle: ModelBundle, pixels: Sequence[np.ndarray]) -> np.ndarray:
-    contract = bundle.contract
-    if not pixels:
-        return np.empty((0, len(contract.class_names)))
-    return probabilities_of(
-        bundle.model, encode_photographs(pixels, contract.input_size, contract.preprocessing)
-    )
-
-
-def _read(path: Path) -> np.ndarray | str:
-    try:
-        return decode.load(path)
-    except ConvscopeError as error:
-        return str(error)
-
-
-def _refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:
+def refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:
+    """Raise ConvscopeError if a file exists in the run directory, unless `config.overwrite` is set."""
     if (directory / name).exists() and not config.overwrite:
         raise ConvscopeError(
             f"{directory / name} exists already: set overwrite=true, or choose another hydra.run.dir"

@@ -12,8 +12,10 @@ from convscope import run_directories
 from convscope.app.train import run_directory
 from convscope.app.train.announce import announce, check_splits, draw_batch, warn_of_memory
 from convscope.app.train.build_model import BuiltModel, build
+from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
-from convscope.app.train.score import evaluate_run, open_data, predict_run, score, splits_with_images
+from convscope.app.train.predict import predict_run
+from convscope.app.train.score import evaluate_run, open_data, score, splits_with_images
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -149,7 +151,9 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
             features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
-        score(directory, open_checkpoint(directory), held_out, suspicions=suspicions, calibrate=True)
+        bundle = open_checkpoint(directory)
+        write_familiarity(directory, bundle, batches["train"].examples, batches["validation"])
+        score(directory, bundle, held_out, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None

@@ -8,9 +8,9 @@ import numpy as np
 
 from convscope.app.thumbnails import thumbnails
 from convscope.app.train.suspicious_labels import Suspicion
-from convscope.calibration import COVERAGE
 from convscope.files import csv_text, write_text
 from convscope.models.bundle import Contract, versions
+from convscope.models.calibration import COVERAGE
 from convscope.names import printable
 from convscope.render.thumbnail import Thumbnail, file_address
 from convscope.render.training_page import RunReport, write_run_report

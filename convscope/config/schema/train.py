@@ -5,11 +5,11 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-from convscope.calibration import COVERAGE
 from convscope.config.schema.prepare import DatasetConfig
 from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
 from convscope.models.application_names import check_application
+from convscope.models.calibration import COVERAGE
 from convscope.models.head_settings import MAX_UNITS, Head, OutputSettings
 from convscope.names import file_name
 from convscope.options import check_range, option
@@ -313,7 +313,6 @@ class TrainConfig:
         COVERAGE,
         "with predict=RUN: a set of classes for each photograph that contains the right one with this "
         "probability",
-        heading="Use a trained model",
     )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")

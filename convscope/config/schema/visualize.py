@@ -55,7 +55,6 @@ class VisualizeConfig(CheckpointConfig):
         None,
         "CSV file with the columns path and class: the true classes of photographs; null: those of the "
         "model's data set, or the name of the folder",
-        heading="Page",
     )
     splits: list[str] = option(
         ["train"],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from convscope.calibration import Calibration, coverage_of, scaled
+from convscope.models.calibration import Calibration, coverage_of, scaled
 
 
 def simulated(count: int, *, sharper: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
