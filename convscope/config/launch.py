@@ -137,11 +137,9 @@ class _Task:
     is_sent: bool = False
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run one job; in another process, raise its error, which Hydra brings back to the command."""
+        """Run one job; in another process, return the message of an error, which Hydra brings back."""
         value = _job(config, self.run, self.failures, self.existing)
-        if self.is_sent and self.failures:
-            raise ConvscopeError(f"a job of the sweep failed: {self.failures.pop()}")
-        return value
+        return self.failures.pop() if self.is_sent and self.failures else value
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Prepare a process of a launcher like that of the script; paths are relative to the same folder."""
