@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from convscope.decode import SUFFIXES
@@ -210,8 +210,7 @@ def _check_kinds(manifest: Manifest) -> None:
 def _record(entry: dict[str, Any]) -> ImageRecord:
     mask = entry.get("mask")
     for text in (entry["path"], mask or "none"):
-        path = PurePosixPath(text)
-        if path.is_absolute() or ".." in path.parts:
+        if text.startswith("/") or ".." in text.split("/"):  # PurePosixPath takes half of the time to read
             raise ValueError(f"{text!r} is outside the folder of the data set")
         if "\0" in text:
             raise ValueError(f"{text!r} is not a path")
