@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.errors import ConvscopeError
 from convscope.files import csv_text, write_text
@@ -18,6 +19,11 @@ from convscope.training.state import save_state
 _TIMED_BATCHES = 5
 _LONG_TRAINING = 20  # seconds; the duration of a shorter training is not printed in advance
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+
+def learning_rate(model: keras.Model) -> float:
+    """Return the current learning rate; `float` alone does not accept a variable on several devices."""
+    return float(np.asarray(model.optimizer.learning_rate))
 
 
 class SetEpoch(keras.callbacks.Callback):
@@ -81,7 +87,7 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Append one row: the epoch, counted from 1, its metrics, and the learning rate at its end."""
-        measured = (logs or {}) | {"learning_rate": float(self.model.optimizer.learning_rate)}
+        measured = (logs or {}) | {"learning_rate": learning_rate(self.model)}
         self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in COLUMNS[1:]})
         write_text(self.path, csv_text(COLUMNS, ([row[name] for name in COLUMNS] for row in self.rows)))
 
@@ -108,7 +114,7 @@ class PlateauMonitor(keras.callbacks.Callback):
         self.waited = 0 if loss < self.best else self.waited + 1
         self.best = min(self.best, loss) if not math.isnan(loss) else self.best
         if self.plateau and self.waited and self.waited % self.plateau == 0:
-            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 5
+            self.model.optimizer.learning_rate = learning_rate(self.model) / 5
         if self.is_exhausted:
             self.model.stop_training = True
 

@@ -41,6 +41,7 @@ from convscope.render import figure
 from convscope.training import precision, state
 from convscope.training.callbacks import KeepBest, Snapshots
 from convscope.training.determinism import deterministic_ops
+from convscope.training.distribution import Distribution
 from convscope.training.loop import fit
 from convscope.training.optimization_settings import OptimizationSettings
 from convscope.training.recipe import Recipe
@@ -57,6 +58,7 @@ class _Run:
     built: BuiltModel
     batches: dict[str, Batches]
     recipe: Recipe
+    distribution: Distribution
 
 
 def run(config: TrainConfig, directory: Path) -> None:
@@ -113,11 +115,14 @@ def train(config: TrainConfig, directory: Path) -> None:
 
 def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest) -> None:
     """Train in a directory that no other process writes to."""
+    distribution = _distribution(config.training)
     keras.utils.set_random_seed(config.seed)
-    built = build(config.model, len(manifest.classes))
+    with distribution.scope():
+        built = build(config.model, len(manifest.classes))
     built = replace(built, preprocessing=_normalized(config.augmentation, root, manifest, built))
     batches = _batches(config, root, manifest, built)
-    run = _Run(config, directory, root, manifest, built, batches, _recipe(config.training, manifest))
+    recipe = _recipe(config.training, manifest)
+    run = _Run(config, directory, root, manifest, built, batches, recipe, distribution)
     interrupted = None if config.overwrite else _interrupted_contract(directory)
     chosen = _precision(config.training, run.recipe, built.model, batches["train"], interrupted)
     contract = _contract(config, root, manifest, built, chosen)
@@ -142,7 +147,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
     if config.training.epochs:
         warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
-        features = _fit(run, chosen, resumes=resumes)
+        with run.distribution.scope():
+            features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
         bundle = open_checkpoint(directory)
@@ -239,6 +245,10 @@ def _normalized(
     steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
     mean, deviation = channel_moments(train[index][0] for index in steps)
     return preprocessing.featurewise(mean, deviation if config.featurewise_std_normalization else None)
+
+
+def _distribution(config: TrainingConfig) -> Distribution:
+    return Distribution(mirrored=config.distribution == "mirrored", batch_size=config.batch_size)
 
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:
