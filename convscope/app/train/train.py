@@ -39,7 +39,7 @@ from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
 from convscope.render import figure
 from convscope.training import precision, state
-from convscope.training.callbacks import KeepBest, Snapshots
+from convscope.training.callbacks import KeepBest, Snapshots, lowest_loss
 from convscope.training.determinism import deterministic_ops
 from convscope.training.distribution import Distribution
 from convscope.training.loop import fit
@@ -187,7 +187,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
             best=best,
             extra=_extra(config, directory),
         )
-        earlier = best.best if best.best < min(row["val_loss"] for row in rows) else math.inf
+        earlier = best.best if best.best < min(map(lowest_loss, rows)) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
     return features
 
