@@ -152,7 +152,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
         bundle = open_checkpoint(directory)
-        write_familiarity(directory, bundle, batches["train"].examples, batches["validation"])
+        unchanged = features if not config.training.epochs else None
+        write_familiarity(directory, bundle.model if unchanged is None else built.model, batches, unchanged)
         score(directory, bundle, held_out, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
