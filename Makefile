@@ -12,7 +12,7 @@ DEMO := outputs/demo
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo figures test test-all lint format lock clean
+.PHONY: help setup demo launchers figures test test-all lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,8 @@ demo: setup ## run the three stages on the built-in data set, and print the path
 	$(BIN)/python train.py experiment=demo overwrite=true hydra.run.dir=$(DEMO)/train
 	$(BIN)/python visualize.py checkpoint=$(DEMO)/train overwrite=true hydra.run.dir=$(DEMO)/visualize
 	@echo $(DEMO)/visualize/index.html
+
+launchers: .venv/.launchers ## install the launchers of sweeps: joblib, Ray, SLURM (285 MB)
 
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py
@@ -47,6 +49,7 @@ lock: .venv/.uv ## update the lock files from pyproject.toml
 	$(COMPILE) pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
+	$(COMPILE) --group launchers -c requirements/cpu.txt -c requirements/dev.txt --override requirements/launchers-overrides.txt -o requirements/launchers.txt
 
 clean: ## remove .venv and the caches of the tools, but not data/ and outputs/
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -61,6 +64,11 @@ clean: ## remove .venv and the caches of the tools, but not data/ and outputs/
 	@if [ -e .venv/.$(OTHER) ]; then echo "error: .venv contains the $(OTHER) build, expected the $(DEVICE) build or no .venv: run 'make clean' first" >&2; exit 1; fi
 	$(UV) install --compile-bytecode -r requirements/$(DEVICE).txt
 	$(UV) install --no-deps --editable .
+	@touch $@
+
+# --no-deps: the lock file is complete, and the launcher for Ray asks for packages that it does not need here
+.venv/.launchers: .venv/.$(DEVICE) requirements/launchers.txt
+	$(UV) install --no-deps --compile-bytecode -r requirements/launchers.txt
 	@touch $@
 
 .venv/.dev: .venv/.$(DEVICE) requirements/dev.txt

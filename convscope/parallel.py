@@ -17,8 +17,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_runs = 1  # the number of runs that share this machine
+
+
+def share_machine(runs: int) -> None:
+    """Let this process use the cores of the machine as one of several simultaneous runs."""
+    global _runs
+    _runs = runs
+
+
+def runs_at_once() -> int:
+    """Return the number of runs that share this machine, 1 without a sweep."""
+    return _runs
+
+
 def cores() -> int:
-    """Return the number of CPU cores that this process may use."""
+    """Return the number of CPU cores that this process should use: its share, at least one."""
+    return max(1, all_cores() // _runs)
+
+
+def all_cores() -> int:
+    """Return the number of CPU cores that this process is allowed to use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -35,6 +35,7 @@ def import_tensorflow(*, as_library: bool = False) -> None:
             if not as_library:
                 keras.utils.disable_interactive_logging()
             tf.get_logger().setLevel("ERROR")
+            _limit_threads()
             tf.constant(0.0) + 1  # the first operation starts the runtime, which also prints
         except BaseException:
             log.seek(0)
@@ -43,6 +44,18 @@ def import_tensorflow(*, as_library: bool = False) -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def _limit_threads() -> None:
+    """Use one thread per core of this run; an error says that TensorFlow has started already."""
+    import tensorflow as tf
+
+    from convscope import parallel
+
+    if parallel.runs_at_once() > 1:
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(parallel.cores())
+            tf.config.threading.set_inter_op_parallelism_threads(parallel.cores())
 
 
 def _import_keras_alone() -> None:

@@ -32,6 +32,7 @@ ALLOWED["config"] = {
     "models",
     "names",
     "options",
+    "parallel",
     "preprocessing",
     "progress",
     "run_directories",

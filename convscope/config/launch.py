@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
 
@@ -19,8 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from convscope import run_directories
-from convscope.config import arguments, overrides, run_name
+from convscope import parallel, run_directories
+from convscope.config import arguments, launchers, overrides, run_name
 from convscope.config import help as help_text
 from convscope.config.explain import explain
 from convscope.config.schema.prepare import (
@@ -96,11 +96,10 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         run: the stage, a function of its config object and the run directory.
     """
     stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
-    _configure_process()
-    register(stage)
-    run_name.register(stage)
+    _prepare_process(stage)
     failures: list[str] = []
     try:
+        launchers.prepare(sys.argv[1:])
         arguments.check(stage, sys.argv[1:], arguments.all_keys(SCHEMAS[stage](), GROUPS))
         sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
         if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
@@ -108,9 +107,15 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
             sys.exit(0)
         decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
         existing = run_directories.existing_parents(_directories(stage, folder))
-        decorate(lambda config: _job(config, run, failures, existing))()
+        decorate(_Task(script, run, failures, existing))()
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
+        sys.exit(1)
+    except Exception as error:
+        message = launchers.explain_failure(error)
+        if message is None:
+            raise
+        _report(message, debug="debug=true" in sys.argv)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would give a traceback
@@ -118,6 +123,37 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
         print(f"\n{_text_of(stop) or 'interrupted: nothing was written'}", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     sys.exit(bool(failures))
+
+
+@dataclass
+class _Task:
+    """The function that Hydra calls for each job. A launcher may send it to a process on another machine."""
+
+    script: str
+    run: Stage
+    failures: list[str]
+    existing: Collection[Path]
+    folder: str = field(default_factory=os.getcwd)
+    is_sent: bool = False
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Run one job; in another process, return the message of an error, which Hydra brings back."""
+        value = _job(config, self.run, self.failures, self.existing)
+        return self.failures.pop() if self.is_sent and self.failures else value
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Prepare a process of a launcher like that of the script; paths are relative to the same folder."""
+        self.__dict__.update(state, is_sent=True)
+        sys.argv = [self.script]
+        _prepare_process(Path(self.script).stem)
+        if Path(self.folder).is_dir():  # else a copy of the code on another machine
+            os.chdir(self.folder)
+
+
+def _prepare_process(stage: str) -> None:
+    _configure_process()
+    register(stage)
+    run_name.register(stage)
 
 
 def _configure_process() -> None:
@@ -175,6 +211,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
     if is_claimed:
         directory = run_directories.claim_new(directory)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
+        parallel.share_machine(launchers.runs_at_once(HydraConfig.get().launcher))
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
 
     def run_stage() -> None:

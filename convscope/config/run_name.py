@@ -14,10 +14,18 @@ from convscope.models.checkpoint_files import MODEL_FILE, SUFFIXES, find_last_ru
 
 
 def register(stage: str) -> None:
-    """Define `${run_name:}` for the configuration of Hydra: a part of a file name, or `run`."""
+    """Define `${run_name:}` and `${sweep_folder:}` for the configuration of Hydra: file names."""
     parts = {"train": _of_training, "visualize": _of_visualization}.get(stage)
     if parts:
         OmegaConf.register_new_resolver("run_name", lambda *, _root_: _join(parts, _root_), replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
+
+
+def _sweep_folder(*, _root_: DictConfig) -> str:
+    """Return the name of a shard; of any other job of a sweep, its number and the name of its run."""
+    if _root_.shards > 1:
+        return f"shard_{_root_.shard}"
+    return f"{_root_.hydra.job.num}_{_join(_of_visualization, _root_)}"
 
 
 def _join(parts: Callable[[DictConfig], list[Any]], config: DictConfig) -> str:

@@ -7,7 +7,7 @@ median of the 64 coefficients.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ SIDE = 32  # pixels of the miniature
 LEAST_DEVIATION = 2.0  # grey levels; the hash of a flatter miniature is noise
 NEAR = 6  # bits; in the flowers, 18 of 19 pairs at distance 2 to 6 show one scene, but only 4 of 9 at 8
 _BLOCK = 1 << 21  # pairs that are compared at once, which limits the memory
+_FEW = 20_000  # pictures; all pairs of them take about a second
+_NARROWEST = 6  # bits of a part of the hash; narrower parts select too many pictures
+_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,48 @@ def _near_pairs(kept: list[int], hashes: Sequence[PerceptualHash | None], near: 
     known = [value for value in (hashes[index] for index in kept) if value is not None]
     bits = np.array([value.bits for value in known], np.uint64)
     mirrored = np.array([value.mirrored for value in known], np.uint64)
-    pairs = []
-    rows = max(1, _BLOCK // max(1, len(kept)))
-    for start in range(0, len(kept), rows):
-        row = bits[start : start + rows, None]
-        distance = np.minimum(np.bitwise_count(row ^ bits[start:]), np.bitwise_count(row ^ mirrored[start:]))
-        for a, b in np.argwhere(distance <= near):
-            if a < b:
-                pairs.append(Pair(kept[start + a], kept[start + b], int(distance[a, b])))
-    return pairs
+    found: dict[tuple[int, int], int] = {}
+    for rows, columns in _comparisons(bits, mirrored, near):
+        step = max(1, _BLOCK // max(1, len(columns)))
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            row = bits[some, None]
+            distance = np.minimum(
+                np.bitwise_count(row ^ bits[columns]), np.bitwise_count(row ^ mirrored[columns])
+            )
+            for a, b in np.argwhere((distance <= near) & (some[:, None] < columns)):
+                found[int(some[a]), int(columns[b])] = int(distance[a, b])
+    return [Pair(kept[a], kept[b], distance) for (a, b), distance in sorted(found.items())]
+
+
+def _comparisons(
+    bits: np.ndarray, mirrored: np.ndarray, near: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield indices to compare with each other, int (m,) and int (n,).
+
+    Few pictures are all compared. Of many, only those are that agree in one of `near` + 1 parts of the hash:
+    if at most `near` bits differ, at least one part has no different bit (M. Norouzi et al., Fast Search in
+    Hamming Space with Multi-Index Hashing, 2012).
+    """
+    width = 64 // (near + 1)
+    if len(bits) <= _FEW or width < _NARROWEST:
+        for start in range(0, len(bits), _ROWS):
+            yield np.arange(start, min(start + _ROWS, len(bits))), np.arange(start, len(bits))
+        return
+    for part in range(near + 1):
+        shift, mask = np.uint64(part * width), np.uint64((1 << width) - 1)
+        rows = _by_value((bits >> shift) & mask)
+        for other in (bits, mirrored):
+            columns = _by_value((other >> shift) & mask)
+            for value in rows.keys() & columns.keys():
+                yield rows[value], columns[value]
+
+
+def _by_value(values: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the indices of each value, in ascending order."""
+    order = np.argsort(values, kind="stable")
+    distinct, starts = np.unique(values[order], return_index=True)
+    return dict(zip(distinct.tolist(), np.split(order, starts[1:]), strict=True))
 
 
 @dataclass(frozen=True)

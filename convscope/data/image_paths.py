@@ -3,10 +3,13 @@
 import glob
 from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import TypeVar
 
 from convscope.decode import SUFFIXES, VIDEO_SUFFIXES
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
+
+Item = TypeVar("Item")
 
 
 def find(patterns: Sequence[str], *, videos: bool = False) -> list[Path]:
@@ -27,6 +30,20 @@ def find(patterns: Sequence[str], *, videos: bool = False) -> list[Path]:
     for pattern in patterns:
         paths.update(dict.fromkeys(_find(pattern, suffixes, ())))
     return list(paths)
+
+
+def part_of(photographs: Sequence[Item], number: int, count: int) -> Sequence[Item]:
+    """Return every `count`-th photograph, beginning with `number`.
+
+    Raises:
+        ConvscopeError: there are fewer photographs than parts.
+    """
+    if count > len(photographs):
+        raise ConvscopeError(
+            f"shards={count}: there is nothing to draw in some shards; expected at most "
+            f"{len(photographs)}, the number of photographs"
+        )
+    return photographs[number::count]
 
 
 def _find(pattern: str, suffixes: Set[str], lists: Sequence[Path]) -> list[Path]:

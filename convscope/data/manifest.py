@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from convscope.decode import SUFFIXES
@@ -189,8 +189,9 @@ def _read(path: Path) -> Manifest:
         raise ConvscopeError(
             f"malformed {path} ({type(error).__name__}: {error}): make the data set again with overwrite=true"
         ) from None
+    classes = set(manifest.classes)
     for image in images:
-        if image.label not in manifest.classes:
+        if image.label not in classes:
             raise ConvscopeError(
                 f"malformed {path}: {image.path} has the class {image.label!r}, which is not in classes"
             )
@@ -209,8 +210,7 @@ def _check_kinds(manifest: Manifest) -> None:
 def _record(entry: dict[str, Any]) -> ImageRecord:
     mask = entry.get("mask")
     for text in (entry["path"], mask or "none"):
-        path = PurePosixPath(text)
-        if path.is_absolute() or ".." in path.parts:
+        if text.startswith("/") or ".." in text.split("/"):  # PurePosixPath takes half of the time to read
             raise ValueError(f"{text!r} is outside the folder of the data set")
         if "\0" in text:
             raise ValueError(f"{text!r} is not a path")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -50,17 +51,19 @@ def labelled_images(root: Path, manifest: Manifest, split: str) -> LabelledImage
         raise ConvscopeError(
             f"the data set at {root} has no {split} images: choose another split, or make the data set again"
         )
-    labels = [manifest.classes.index(record.label) for record in records]
+    index_of = {name: index for index, name in enumerate(manifest.classes)}
+    labels = [index_of[record.label] for record in records]
     paths = [root / record.path for record in records]
     plain = all(record.sha256 for record in records)  # stage 1 has inspected every file
     return LabelledImages(paths, np.array(labels, np.int64), list(manifest.classes), plain)
 
 
+@lru_cache(maxsize=4)  # every batch of an epoch needs it; a permutation takes time in proportion to `count`
 def epoch_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
     """Return the indices of `count` examples in the order of an epoch; ascending without a seed."""
-    if seed is None:
-        return np.arange(count)
-    return np.random.default_rng([seed, epoch]).permutation(count)
+    order = np.arange(count) if seed is None else np.random.default_rng([seed, epoch]).permutation(count)
+    order.flags.writeable = False  # it is shared
+    return order
 
 
 @dataclass(frozen=True)

@@ -142,11 +142,16 @@ def _distribute(
     mixed = [group for group in groups if group.subset is None and len(group.sizes) > 1]
     for group in sorted(mixed, key=lambda group: (-len(group.sizes), -group.sizes.total(), group.place)):
         _assign_to_neediest(group, remaining)
+    of_class: dict[str, list[_Group[Subset]]] = defaultdict(list)
+    for group in groups:
+        if group.subset is None:
+            (label,) = group.sizes
+            of_class[label].append(group)
     for label, subsets in remaining.items():
-        own = [group for group in groups if group.subset is None and label in group.sizes]
-        _divide(own, label, subsets)
+        _divide(of_class[label], label, subsets)
+    counts = Counter((name, group.subset) for group in groups for name in group.sizes)
     for label in sorted(targets):
-        _fill_empty_subsets(label, groups, remaining)
+        _fill_empty_subsets(label, groups, remaining, counts)
     result: dict[int, Subset] = {}
     for group in groups:
         assert group.subset is not None
@@ -191,9 +196,13 @@ def _add(group: _Group[Subset], subset: Subset, remaining: Remaining[Subset]) ->
         remaining[label][subset] -= size
 
 
-def _fill_empty_subsets(label: str, groups: list[_Group[Subset]], remaining: Remaining[Subset]) -> None:
-    """Move small groups of a class into the subsets that have no image of it."""
-    counts = Counter((name, group.subset) for group in groups for name in group.sizes)
+def _fill_empty_subsets(
+    label: str,
+    groups: list[_Group[Subset]],
+    remaining: Remaining[Subset],
+    counts: Counter[tuple[str, Subset]],
+) -> None:
+    """Move small groups of a class into the subsets that have no image of it; update `counts` of groups."""
     for subset in remaining[label]:
         if counts[label, subset]:
             continue

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from convscope.files import write_bytes
 
 TRAIN_COLOR, VALIDATION_COLOR = "#8a8f98", "#c2410c"
+_VALIDATION_LINES = (("validation", VALIDATION_COLOR), ("validation, average of the weights", "#2563a8"))
 LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b08a2e")
 
 
@@ -31,24 +32,28 @@ def learning_curves(
 
     Args:
         path: path of the PNG file.
-        history: a row for each epoch, as in `history.csv`.
+        history: a row for each epoch, as in `history.csv`, with or without the average of the weights.
         earlier: the lowest validation loss of earlier epochs; if no loss is lower, no epoch is marked.
     """
     epochs = [row["epoch"] for row in history]
-    losses = np.array([row["val_loss"] for row in history])
-    best = int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0
+    measured = ["val", *(["average_val"] if "average_val_loss" in history[0] else [])]
+    losses = np.array([[row[f"{kind}_loss"] for kind in measured] for row in history])
+    lowest = int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0
+    best, kind = divmod(lowest, len(measured))
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for key, label, color in (
-            (name, "training", TRAIN_COLOR),
-            (f"val_{name}", "validation", VALIDATION_COLOR),
-        ):
+        lines = [(name, "training", TRAIN_COLOR)]
+        for prefix, (label, color) in zip(measured, _VALIDATION_LINES, strict=False):
+            lines.append((f"{prefix}_{name}", label, color))
+        for key, label, color in lines:
             values = [row[key] for row in history]
             axes.plot(epochs, values, "o-", color=color, markersize=4, label=label)
-        kept = history[best][f"val_{name}"]
-        if losses[best] < earlier:
-            axes.plot(epochs[best], kept, "o", color=VALIDATION_COLOR, markersize=11, markerfacecolor="none")
-            axes.set_title(f"{name} (kept: epoch {epochs[best]}, {kept:.3f})")
+        kept = history[best][f"{measured[kind]}_{name}"]
+        if losses[best, kind] < earlier:
+            color = _VALIDATION_LINES[kind][1]
+            axes.plot(epochs[best], kept, "o", color=color, markersize=11, markerfacecolor="none")
+            which = ", average" if kind else ""
+            axes.set_title(f"{name} (kept: epoch {epochs[best]}{which}, {kept:.3f})")
         else:
             axes.set_title(f"{name} (kept: the model of the first phase)")
         axes.set_xlabel("epoch")

@@ -1,8 +1,10 @@
 """The page of stage 3: one HTML file with relative links that opens from disk."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -100,6 +102,36 @@ class Page:
 def write_page(path: Path, page: Page) -> None:
     """Write the page as one HTML file with its style and script; the template escapes all names."""
     write_text(path, templates.render("page.html.j2", page=page))
+
+
+def page_to_json(page: Page) -> str:
+    """Return a page as JSON, without the provenance of its artifacts."""
+    return json.dumps(asdict(page), default=str)
+
+
+def page_from_json(text: str) -> Page:
+    """Return the page that `page_to_json` wrote."""
+    content = json.loads(text)
+
+    def sections(entries: list[dict[str, Any]]) -> list[Section]:
+        return [
+            Section(**{**entry, "artifacts": [_artifact(one) for one in entry["artifacts"]]})
+            for entry in entries
+        ]
+
+    photographs = [
+        PhotographPart(
+            **{**part, "picture": _artifact(part["picture"]), "sections": sections(part["sections"])}
+        )
+        for part in content["photographs"]
+    ]
+    changed = {key: sections(content[key]) for key in ("leading", "sections")}
+    return Page(**{**content, **changed, "photographs": photographs})
+
+
+def _artifact(entry: dict[str, Any]) -> Artifact:
+    html = None if entry["html"] is None else Markup(entry["html"])  # noqa: S704  # convscope wrote it
+    return Artifact(**{**entry, "role": Role(entry["role"]), "html": html})
 
 
 def layers_html(columns: Sequence[str], rows: Sequence[Sequence[str | int]], diagram: Markup) -> Markup:

@@ -1,6 +1,7 @@
 """What is known about one run of a sweep: `run.json` in its directory."""
 
 import csv
+import math
 import os
 import socket
 import time
@@ -196,7 +197,7 @@ def _with_results(record: Record) -> Record:
         split: {name: values[name] for name in _SCORES if name in values} for split, values in scores.items()
     }
     history = read_history(record.directory)
-    losses = [row["val_loss"] for row in history]
+    losses = [min(row["val_loss"], row.get("average_val_loss", math.inf)) for row in history]
     known = [loss for loss in losses if loss == loss]
     best = int(history[losses.index(min(known))]["epoch"]) if known else None
     return replace(record, scores=kept, epochs=len(history) or None, best_epoch=best)

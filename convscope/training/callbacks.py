@@ -3,21 +3,35 @@
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.errors import ConvscopeError
 from convscope.files import csv_text, write_text
 from convscope.progress import progress
+from convscope.training.averages import averaged
 from convscope.training.state import save_state
 
 _TIMED_BATCHES = 5
 _LONG_TRAINING = 20  # seconds; the duration of a shorter training is not printed in advance
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+OF_AVERAGE = ("average_val_loss", "average_val_accuracy")  # with training.ema
+LOSSES = ("val_loss", "average_val_loss")
+
+
+def lowest_loss(row: Mapping[str, float]) -> float:
+    """Return the validation loss of an epoch: that of the weights or of their average; NaN if both are."""
+    return min((row[name] for name in LOSSES if not math.isnan(row.get(name, math.nan))), default=math.nan)
+
+
+def learning_rate(model: keras.Model) -> float:
+    """Return the current learning rate; `float` alone does not accept a variable on several devices."""
+    return float(np.asarray(model.optimizer.learning_rate))
 
 
 class SetEpoch(keras.callbacks.Callback):
@@ -32,8 +46,30 @@ class SetEpoch(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
+class MeasureAverage(keras.callbacks.Callback):
+    """Evaluate the moving average of the weights on validation after each epoch.
+
+    The metrics are added to those of the epoch, as `average_val_loss` and `average_val_accuracy`. Keras must
+    call this callback before those that use them.
+    """
+
+    def __init__(self, validation: keras.utils.PyDataset):
+        super().__init__()
+        self.validation = validation
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Evaluate the average, and restore the weights."""
+        with averaged(self.model):
+            scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
+        assert logs is not None
+        logs |= {f"average_val_{name}": scores[name] for name in ("loss", "accuracy")}
+
+
 class KeepBest(keras.callbacks.Callback):
-    """Call `save` whenever the validation loss is the lowest so far. `best` is the lowest loss."""
+    """Call `save` whenever the validation loss is the lowest so far. `best` is the lowest loss.
+
+    The model that is saved has the weights of the epoch or their moving average, whichever is better.
+    """
 
     def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf):
         super().__init__()
@@ -41,9 +77,13 @@ class KeepBest(keras.callbacks.Callback):
         self.best = best
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Compare the validation loss; NaN is never the lowest."""
-        loss = (logs or {}).get("val_loss", math.nan)
-        if loss < self.best:
+        """Compare the validation losses; NaN is never the lowest."""
+        loss, of_average = ((logs or {}).get(name, math.nan) for name in LOSSES)
+        if of_average < self.best and not loss <= of_average:
+            self.best = of_average
+            with averaged(self.model):
+                self.save(self.model)
+        elif loss < self.best:
             self.best = loss
             self.save(self.model)
 
@@ -97,9 +137,10 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Append one row: the epoch, counted from 1, its metrics, and the learning rate at its end."""
-        measured = (logs or {}) | {"learning_rate": float(self.model.optimizer.learning_rate)}
-        self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in COLUMNS[1:]})
-        write_text(self.path, csv_text(COLUMNS, ([row[name] for name in COLUMNS] for row in self.rows)))
+        measured = (logs or {}) | {"learning_rate": learning_rate(self.model)}
+        columns = [*COLUMNS, *(name for name in OF_AVERAGE if name in measured)]
+        self.rows.append({"epoch": epoch + 1} | {name: float(measured[name]) for name in columns[1:]})
+        write_text(self.path, csv_text(columns, ([row[name] for name in columns] for row in self.rows)))
 
 
 class PlateauMonitor(keras.callbacks.Callback):
@@ -120,11 +161,11 @@ class PlateauMonitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Count the epoch, divide the learning rate by 5, or stop the training."""
-        loss = (logs or {}).get("val_loss", math.nan)
+        loss = lowest_loss(logs or {})
         self.waited = 0 if loss < self.best else self.waited + 1
         self.best = min(self.best, loss) if not math.isnan(loss) else self.best
         if self.plateau and self.waited and self.waited % self.plateau == 0:
-            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 5
+            self.model.optimizer.learning_rate = learning_rate(self.model) / 5
         if self.is_exhausted:
             self.model.stop_training = True
 
@@ -228,10 +269,13 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Print the metrics of the epoch."""
         logs = logs or {}
+        of_average = ""
+        if "average_val_loss" in logs:
+            of_average = "  (average: {:.4f}  {:.3f})".format(*(logs[name] for name in OF_AVERAGE))
         self.bar.write(
             f"epoch {epoch + 1:>3}/{self.epochs}  loss {logs['loss']:.4f}  accuracy "
             f"{logs['accuracy']:.3f}  validation loss {logs['val_loss']:.4f}  accuracy "
-            f"{logs['val_accuracy']:.3f}"
+            f"{logs['val_accuracy']:.3f}" + of_average
         )
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from convscope.training.callbacks import (
     FiniteLoss,
     History,
     KeepBest,
+    MeasureAverage,
     PlateauMonitor,
     Progress,
     SaveState,
@@ -38,7 +39,8 @@ def fit(
     weights as an uninterrupted run.
 
     Args:
-        model: a model with a softmax output or a single sigmoid unit; it keeps the weights of the last epoch.
+        model: a model with a softmax output or a single sigmoid unit; it keeps the weights of the last epoch,
+            or with `recipe.ema` their moving average.
         train: batches with an attribute `epoch`, which is set before each epoch.
         validation: batches, the same in every epoch.
         recipe: the settings of the optimization.
@@ -63,7 +65,8 @@ def fit(
         return {"best": best.best, "watched": plateau.best, "waited": plateau.waited, "rows": history.rows}
 
     save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
-    callbacks = [SetEpoch(train), finite, best, plateau, history, *extra, bar, save, interrupt]
+    average = [MeasureAverage(validation)] if recipe.ema else []
+    callbacks = [SetEpoch(train), finite, *average, best, plateau, history, *extra, bar, save, interrupt]
     try:
         model.fit(
             train,

@@ -1,6 +1,7 @@
 """Memory: an estimate of the need of a training step, and the free memory of the machine."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -27,6 +28,18 @@ def needed(model: keras.Model, batch_size: int, *, slots: int = 2, half: bool = 
     return int(
         _OVERHEAD + 4 * (weights + trained * (1 + slots)) + batch_size * kept * _COPIES * (2 if half else 4)
     )
+
+
+def total() -> int | None:
+    """Return the memory of this machine or container in bytes, None on systems without /proc/meminfo."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        size = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal"))
+    except (OSError, StopIteration, ValueError):
+        return None
+    with suppress(OSError, ValueError):  # no limit, or "max"
+        size = min(size, int((_CGROUP / "memory.max").read_text()))
+    return size
 
 
 def available() -> int | None:

@@ -15,7 +15,9 @@ class OptimizationSettings:
     """Settings of the optimizer, the learning rate and the end of the training.
 
     A schedule lowers the learning rate from `learning_rate` to zero over the whole run (ExponentialDecay: to
-    a hundredth). CosineDecay can start with a linear warmup from zero. Label smoothing: C. Szegedy et al.,
+    a hundredth; CosineDecay: to `alpha` times the rate). CosineDecay can start with a linear warmup from
+    zero. Moving average: B. Polyak and A. Juditsky, Acceleration of Stochastic Approximation by Averaging
+    (1992). Label smoothing: C. Szegedy et al.,
     Rethinking the Inception Architecture (2016).
     """
 
@@ -30,6 +32,12 @@ class OptimizationSettings:
     momentum: float = option(0.0, "momentum of SGD or RMSprop")
     schedule: str | None = option(None, "CosineDecay, PolynomialDecay or ExponentialDecay; null: constant")
     warmup_epochs: float = option(0.0, "epochs of linear warmup before CosineDecay")
+    alpha: float = option(0.0, "the learning rate at the end of CosineDecay, as a share of the highest one")
+    ema: float | None = option(
+        None,
+        "momentum of a moving average of the weights, for example 0.998; the model that is saved has the "
+        "weights of an epoch or their average, whichever is better; null: no average",
+    )
     clipnorm: float | None = option(None, "maximum norm of the gradient of each variable; null: no clipping")
     label_smoothing: float = option(0.0, "share of each label that is spread over all classes")
     patience: int = option(
@@ -52,6 +60,13 @@ class OptimizationSettings:
         for name in ("weight_decay", "clipnorm"):
             if getattr(self, name) is not None:
                 check_range(f"training.{name}", getattr(self, name), 0)
+        check_range("training.alpha", self.alpha, 0, 1)
+        if self.ema is not None:
+            check_range("training.ema", self.ema, 0, 1, below=True)
+        if self.alpha and self.schedule != "CosineDecay":
+            raise ConvscopeError(
+                f"training.alpha={self.alpha} needs training.schedule=CosineDecay: set it, or remove alpha"
+            )
         if self.warmup_epochs and self.schedule != "CosineDecay":
             raise ConvscopeError(
                 f"training.warmup_epochs={self.warmup_epochs} needs training.schedule=CosineDecay: set it, "

@@ -34,6 +34,8 @@ class Recipe(OptimizationSettings):
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         options: dict[str, Any] = {"learning_rate": self._learning_rate(steps), "clipnorm": self.clipnorm}
+        if self.ema:
+            options |= {"use_ema": True, "ema_momentum": self.ema}
         if self.weight_decay is not None:
             options["weight_decay"] = self.weight_decay
         if self.momentum:
@@ -50,9 +52,13 @@ class Recipe(OptimizationSettings):
             return schedules.PolynomialDecay(self.learning_rate, total, end_learning_rate=0.0)
         warmup = round(self.warmup_epochs * steps)
         if not warmup:
-            return schedules.CosineDecay(self.learning_rate, total)
+            return schedules.CosineDecay(self.learning_rate, total, alpha=self.alpha)
         return schedules.CosineDecay(
-            0.0, max(1, total - warmup), warmup_target=self.learning_rate, warmup_steps=warmup
+            0.0,
+            max(1, total - warmup),
+            alpha=self.alpha,
+            warmup_target=self.learning_rate,
+            warmup_steps=warmup,
         )
 
 

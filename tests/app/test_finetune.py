@@ -11,7 +11,11 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.app.train.familiarity import with_features
+from convscope.data.manifest import open_dataset
+from convscope.data.pipeline import Batches, labelled_images
 from convscope.images import save_png
+from convscope.models.opening import open_checkpoint
 from tests.app.test_train import interrupt
 from tests.conftest import Outcome
 
@@ -153,3 +157,16 @@ def test_predictions_of_photographs_equal_those_of_the_test_split(command: Comma
     assert again.status == 0, again.err
     with Path("all/predictions.csv").open(newline="") as file:  # few validation images: no class is excluded
         assert {row["set"] for row in csv.DictReader(file) if not row["error"]} == {"dark; light"}
+
+
+@pytest.mark.usefixtures("donor")
+def test_the_features_of_a_head_are_those_of_the_whole_model(command: Command) -> None:
+    assert command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=run").status == 0
+    stored = np.load("run/familiarity.npz")["features"].astype(np.float32)
+    bundle = open_checkpoint(Path("run"))
+    examples = labelled_images(Path("data/two"), open_dataset(Path("data/two")), "train")
+    contract = bundle.contract
+    data = Batches(examples, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=64)
+    features = with_features(bundle.model).predict_on_batch(data[0][0])[0]
+    expected = features / np.linalg.norm(features, axis=1, keepdims=True)
+    np.testing.assert_allclose(stored, expected, atol=2e-3)  # stored as float16

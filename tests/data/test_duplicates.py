@@ -131,3 +131,22 @@ def test_the_flowers_have_the_pairs_that_were_checked_by_eye(shared: Path) -> No
     assert sum(count > 1 for count in digests.values()) == 6
     assert 30 <= sum(count for distance, count in distances.items() if distance <= 6) <= 36
     assert distances[8] <= 12  # of which a half show the same scene: see NEAR
+
+
+@pytest.mark.parametrize("near", [0, 3, 6])
+def test_the_pairs_of_many_pictures_are_those_of_a_full_comparison(
+    monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**64, 2000, np.uint64)
+    for index in range(0, 1000, 2):  # pairs at distances from 0 to 8
+        flips = rng.choice(64, rng.integers(0, 9), replace=False)
+        bits[index + 1] = bits[index] ^ np.bitwise_or.reduce(np.uint64(1) << flips.astype(np.uint64))
+    mirrored = rng.integers(0, 2**64, 2000, np.uint64)
+    mirrored[1500] = bits[7] ^ np.uint64(1)
+    hashes = [PerceptualHash(int(one), int(other)) for one, other in zip(bits, mirrored, strict=True)]
+    digests = list(map(str, range(2000)))
+    expected = find_pairs(digests, hashes, near)
+    assert len(expected) > 40
+    monkeypatch.setattr("convscope.data.duplicates._FEW", 0)
+    assert find_pairs(digests, hashes, near) == expected

@@ -146,6 +146,11 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
     assert drawn.axes[1].get_title() == "accuracy (kept: epoch 2, 0.700)"
     earlier = figure.learning_curves(tmp_path / "l.png", history, earlier=0.5)
     assert len(earlier.axes[0].get_lines()) == 2
+    for row, loss in zip(history, (0.7, 0.65, 0.5), strict=True):
+        row |= {"average_val_loss": loss, "average_val_accuracy": 0.9}
+    drawn = figure.learning_curves(tmp_path / "l.png", history)
+    assert len(drawn.axes[0].get_lines()) == 4
+    assert drawn.axes[0].get_title() == "loss (kept: epoch 3, average, 0.500)"
 
 
 def test_reliability_draws_a_point_for_each_bin(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ RECIPES = {
     "plain": {},
     "cosine": {"optimizer": "AdamW", "schedule": "CosineDecay", "warmup_epochs": 1.0, "clipnorm": 0.5},
     "plateau": {"optimizer": "SGD", "momentum": 0.9, "plateau": 1, "label_smoothing": 0.1},
+    "average": {"ema": 0.9, "schedule": "CosineDecay", "alpha": 0.1},
 }
 
 
@@ -104,6 +105,8 @@ RECIPES = {
         ("plain", "float32", 3),
         ("cosine", "float32", 1),
         ("plateau", "float32", 1),
+        ("average", "float32", 2),
+        ("average", "mixed_float16", 1),
         ("plain", "mixed_bfloat16", 1),
         ("cosine", "mixed_bfloat16", 1),
         ("plateau", "mixed_bfloat16", 1),

@@ -24,15 +24,14 @@ def write(root: Path, manifest: Manifest, source: Path | None) -> None:
 
     `source` is the folder of the source or None; the thumbnails of files that were left out are read from it.
     """
+    counts = manifest.counts()
     write_report(
         root / FILE,
         DatasetReport(
             title=f"The data set {manifest.name}",
             facts=_facts(manifest),
             splits=SPLITS,
-            counts={
-                label: [manifest.counts()[split][label] for split in SPLITS] for label in manifest.classes
-            },
+            counts={label: [counts[split][label] for split in SPLITS] for label in manifest.classes},
             sizes=[(record.width, record.height) for record in manifest.images if record.width],
             samples=_samples(root, manifest),
             left_out=_left_out(manifest, source),

@@ -76,7 +76,9 @@ def _describe(
     classes = list(config.dataset.classes) or sorted({candidate.label for candidate in source.candidates})
     about, handled = source.about, Counter[str]()
     if existing:
-        rejected = [entry for entry in existing.rejected if entry not in rejected] + rejected
+        known = {tuple(sorted(entry.items())) for entry in rejected}
+        earlier = [entry for entry in existing.rejected if tuple(sorted(entry.items())) not in known]
+        rejected = earlier + rejected
         classes = list(dict.fromkeys([*existing.classes, *classes]))
         about = existing.source | {"extended": [*existing.source.get("extended", []), about]}
         handled.update(existing.handled)

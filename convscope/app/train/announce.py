@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope import parallel
 from convscope.data.manifest import Manifest
 from convscope.data.pipeline import Batches
 from convscope.errors import MAX_LISTED, ConvscopeError
@@ -62,9 +63,14 @@ def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batch
 
 
 def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
-    """Print a note with a smaller batch size if a step may exceed the free memory; do nothing on GPUs."""
+    """Print a note with a smaller batch size if a step may exceed the free memory; do nothing on GPUs.
+
+    If several runs share the machine, also compare their sum with its memory: when a run begins, the other
+    ones may not have reached their maximum.
+    """
     free = memory.available()
     needed = memory.needed(model, batch_size, half=half)
+    _warn_of_sum(needed, parallel.runs_at_once())
     if free is None or needed <= free or precision.on_graphics():
         return
     fitting = batch_size
@@ -73,6 +79,16 @@ def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
     print(
         f"note: training.batch_size={batch_size} may take {needed / 2**30:.1f} GiB of memory, but only "
         f"{free / 2**30:.1f} GiB are free: if it fails, try training.batch_size={fitting}"
+    )
+
+
+def _warn_of_sum(needed: int, runs: int) -> None:
+    total = memory.total()
+    if total is None or runs * needed <= total or runs == 1 or precision.on_graphics():
+        return
+    print(
+        f"note: {runs} runs at once may take {runs} × {needed / 2**30:.1f} GiB of memory, but the machine "
+        f"has {total / 2**30:.1f} GiB: launch at most {max(1, total // needed)} at once"
     )
 
 

@@ -41,8 +41,9 @@ from convscope.render import figure
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
 from convscope.training import precision, state
-from convscope.training.callbacks import KeepBest, ReportEpochs, Snapshots
+from convscope.training.callbacks import KeepBest, ReportEpochs, Snapshots, lowest_loss
 from convscope.training.determinism import deterministic_ops
+from convscope.training.distribution import Distribution
 from convscope.training.loop import fit
 from convscope.training.optimization_settings import OptimizationSettings
 from convscope.training.recipe import Recipe
@@ -59,6 +60,7 @@ class _Run:
     built: BuiltModel
     batches: dict[str, Batches]
     recipe: Recipe
+    distribution: Distribution
 
 
 def run(config: TrainConfig, directory: Path) -> None:
@@ -115,11 +117,14 @@ def train(config: TrainConfig, directory: Path) -> None:
 
 def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest) -> None:
     """Train in a directory that no other process writes to."""
+    distribution = _distribution(config.training)
     keras.utils.set_random_seed(config.seed)
-    built = build(config.model, len(manifest.classes))
+    with distribution.scope():
+        built = build(config.model, len(manifest.classes))
     built = replace(built, preprocessing=_normalized(config.augmentation, root, manifest, built))
     batches = _batches(config, root, manifest, built)
-    run = _Run(config, directory, root, manifest, built, batches, _recipe(config.training, manifest))
+    recipe = _recipe(config.training, manifest)
+    run = _Run(config, directory, root, manifest, built, batches, recipe, distribution)
     interrupted = None if config.overwrite else _interrupted_contract(directory)
     chosen = _precision(config.training, run.recipe, built.model, batches["train"], interrupted)
     contract = _contract(config, root, manifest, built, chosen)
@@ -148,11 +153,13 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
     if config.training.epochs:
         warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
     try:
-        features = _fit(run, chosen, resumes=resumes)
+        with run.distribution.scope():
+            features = _fit(run, chosen, resumes=resumes)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
         bundle = open_checkpoint(directory)
-        write_familiarity(directory, bundle, batches["train"].examples, batches["validation"])
+        unchanged = features if not config.training.epochs else None
+        write_familiarity(directory, bundle.model if unchanged is None else built.model, batches, unchanged)
         score(directory, bundle, held_out, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
@@ -187,7 +194,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
             best=best,
             extra=_extra(config, directory),
         )
-        earlier = best.best if best.best < min(row["val_loss"] for row in rows) else math.inf
+        earlier = best.best if best.best < min(map(lowest_loss, rows)) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
     return features
 
@@ -245,6 +252,10 @@ def _normalized(
     steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
     mean, deviation = channel_moments(train[index][0] for index in steps)
     return preprocessing.featurewise(mean, deviation if config.featurewise_std_normalization else None)
+
+
+def _distribution(config: TrainingConfig) -> Distribution:
+    return Distribution(mirrored=config.distribution == "mirrored", batch_size=config.batch_size)
 
 
 def _augmentation(config: AugmentationConfig) -> Augment | None:

@@ -21,6 +21,8 @@ def check_inputs(config: VisualizeConfig) -> None:
         find_model_file(user_path(config.checkpoint))
     elif not config.compare:
         find_last_run(Path("outputs"))
-    image_paths.find(config.images, videos=True)
+    paths = image_paths.find(config.images, videos=True)
+    if paths:
+        image_paths.part_of(paths, config.shard, config.shards)
     if config.labels:
         read_table("labels", user_path(config.labels))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, command
+from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.config.schema.view_config import ViewConfig
@@ -11,7 +11,7 @@ from convscope.config.schema.visualize import RANDOM
 from convscope.models.bundle import ModelBundle
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, encode_picture
-from convscope.render.page import Page, PhotographPart, Section, write_page
+from convscope.render.page import Page, PhotographPart, Section
 
 
 def photograph_artifacts(run: Run) -> Iterator[Artifact]:
@@ -27,11 +27,14 @@ def photograph_artifacts(run: Run) -> Iterator[Artifact]:
         )
 
 
-def write(run: Run, views: Sequence[ViewConfig]) -> None:
-    """Write `index.html` with the artifacts that are written so far."""
+def page(run: Run, views: Sequence[ViewConfig]) -> Page:
+    """Return the page with the artifacts that are written so far."""
+    of_photograph: dict[str | None, list[Artifact]] = {None: []}
+    for artifact in run.output.artifacts:
+        of_photograph.setdefault(artifact.photograph, []).append(artifact)
     parts = []
     for photograph in run.opened_photographs:
-        artifacts = [artifact for artifact in run.output.artifacts if artifact.photograph == photograph.key]
+        artifacts = of_photograph.get(photograph.key, [])
         if artifacts and artifacts[0].view == PHOTOGRAPHS:
             parts.append(
                 PhotographPart(
@@ -44,9 +47,9 @@ def write(run: Run, views: Sequence[ViewConfig]) -> None:
                     note=photograph.description if photograph.video else "",
                 )
             )
-    others = [artifact for artifact in run.output.artifacts if artifact.photograph is None]
+    others = of_photograph[None]
     leading = [view for view in views if view.leads_page]
-    page = Page(
+    return Page(
         title=_title(run),
         facts=_facts(run),
         photographs=parts,
@@ -54,7 +57,6 @@ def write(run: Run, views: Sequence[ViewConfig]) -> None:
         sections=_sections([view for view in views if view not in leading], others),
         command=command(),
     )
-    write_page(run.output.path(PAGE), page)
 
 
 def _scores(run: Run, photograph: Photograph) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope import decode, images, names
-from convscope.data.image_paths import find
+from convscope.data.image_paths import find, part_of
 from convscope.data.label_table import read_table
 from convscope.data.training_data import TrainingData
 from convscope.decode_video import Video, is_video, open_video
@@ -76,7 +76,12 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
 
 
 def open_photographs(
-    patterns: Sequence[str], bundle: ModelBundle, data: TrainingData, labels: str | None = None
+    patterns: Sequence[str],
+    bundle: ModelBundle,
+    data: TrainingData,
+    labels: str | None = None,
+    *,
+    part: tuple[int, int] = (0, 1),
 ) -> list[Photograph]:
     """Return the photographs that match `patterns`; without patterns, one test image of each class.
 
@@ -88,6 +93,7 @@ def open_photographs(
         bundle: the model; the photographs are resized to its input size.
         data: the model's data set; it also gives the true classes.
         labels: a CSV file with the true classes; see `_listed_truths`.
+        part: (k, n) opens every n-th photograph, beginning with number k.
 
     Raises:
         ConvscopeError: there is no photograph, or one cannot be read, or `labels` does not fit.
@@ -110,7 +116,7 @@ def open_photographs(
     keys = names.unique(names.file_name(path.stem).replace(".", "_") for path in paths)
     photographs: list[Photograph] = []
     errors: list[decode.DecodeError] = []
-    for path, key in zip(paths, keys, strict=True):
+    for path, key in part_of(list(zip(paths, keys, strict=True)), *part):
         try:
             video = open_video(path) if is_video(path) else None
             pixels = _pixels(path, video)

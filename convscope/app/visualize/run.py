@@ -40,9 +40,10 @@ class Run:
 
     @cached_property
     def photographs(self) -> list[Photograph]:
-        """The photographs of `images`, or one test image of each class."""
-        config = self.config
-        return open_photographs(config.images, self.models.last, self.training_data, config.labels)
+        """The photographs of `images`, or one test image of each class; in a shard, a part of them."""
+        config, data = self.config, self.training_data
+        part = (config.shard, config.shards)
+        return open_photographs(config.images, self.models.last, data, config.labels, part=part)
 
     @property
     def opened_photographs(self) -> list[Photograph]:

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convscope import run_directories
-from convscope.app.visualize import page_content
+from convscope.app.visualize import page_content, shards
 from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, RunOutput
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.render.artifact import Artifact
+from convscope.render.page import write_page
 
 PAGE_EVERY = 5.0  # seconds between two versions of the page while a view is drawn
+PAGE_SHARE = 20  # and at least this number of times the duration of writing it
 
 
 def visualize(config: VisualizeConfig, directory: Path) -> Path:
@@ -26,15 +28,22 @@ def visualize(config: VisualizeConfig, directory: Path) -> Path:
         ConvscopeError: a model, a photograph or a setting does not fit, or `directory` has a page already.
         KeyboardInterrupt: after Ctrl-C; the page shows the pictures that are drawn so far.
     """
+    page: Path | None = directory / PAGE
+    if config.shards > 1:
+        shards.check_directory(config, directory)
     with run_directories.locked(directory):
-        run = Run(config, RunOutput(directory, config))
-        views = [make_view(settings, run) for settings in config.drawn_views()]
-        _announce(run)
-        run.output.begin([view.settings for view in views])
-        _draw_into(run, views)
-        run_directories.link_latest(directory)
-    print(f"written: {directory / PAGE}")
-    return directory / PAGE
+        if config.overwrite or config.shards == 1 or not shards.is_complete(config, directory):
+            run = Run(config, RunOutput(directory, config))
+            views = [make_view(settings, run) for settings in config.drawn_views()]
+            _announce(run)
+            run.output.begin([view.settings for view in views])
+            _draw_into(run, views)
+            run_directories.link_latest(directory)
+    if config.shards > 1:
+        page = shards.merge(config, directory)
+    if page:
+        print(f"written: {page}")
+    return page or directory / PAGE
 
 
 def _draw_into(run: Run, views: Sequence[View]) -> None:
@@ -57,21 +66,25 @@ def _draw_into(run: Run, views: Sequence[View]) -> None:
     run.output.finish()
 
 
-def _write_page(run: Run, views: Sequence[View]) -> None:
-    """Write manifest and page with the artifacts so far."""
-    run.output.artifacts.sort(key=lambda artifact: _order(run, artifact))
+def _write_page(run: Run, views: Sequence[View], *, complete: bool = False) -> None:
+    """Write manifest and page with the artifacts so far; for a complete shard, also `page.json`."""
+    photographs = {photograph.key: number for number, photograph in enumerate(run.opened_photographs)}
+    order = {name: number for number, name in enumerate((PHOTOGRAPHS, *VIEWS))}
+
+    def position(artifact: Artifact) -> tuple[int, int]:
+        return order[artifact.view], photographs.get(artifact.photograph or "", len(photographs))
+
+    run.output.artifacts.sort(key=position)
+    page = page_content.page(run, [view.settings for view in views])
+    if complete and run.config.shards > 1:
+        run.output.add(shards.saved_page(page))
     run.output.write_manifest(page_content.manifest_models(run))
-    page_content.write(run, [view.settings for view in views])
-
-
-def _order(run: Run, artifact: Artifact) -> tuple[int, int]:
-    """Return the position of an artifact in the manifest and on the page: by view, then by photograph."""
-    keys = [photograph.key for photograph in run.opened_photographs]
-    position = keys.index(artifact.photograph) if artifact.photograph in keys else len(keys)
-    return [PHOTOGRAPHS, *VIEWS].index(artifact.view), position
+    write_page(run.output.path(PAGE), page)
 
 
 def _announce(run: Run) -> None:
+    if run.config.shards > 1:
+        shards.announce(run.config)
     count = len(run.opened_photographs)
     first = run.models.first
     if len(run.models) > 1:
@@ -90,17 +103,19 @@ def _draw(run: Run, views: Sequence[View]) -> None:
     for view in views:
         if view is not views[0]:
             _write_page(run, views)
-        written = time.monotonic()
+        pause, written = PAGE_EVERY, time.monotonic()
         try:
             for artifact in view.draw():
                 run.output.add(artifact)
-                if time.monotonic() - written > PAGE_EVERY:
+                began = time.monotonic()
+                if began - written > pause:
                     _write_page(run, views)
                     written = time.monotonic()
+                    pause = max(PAGE_EVERY, PAGE_SHARE * (written - began))  # a large page takes seconds
         finally:
             for artifact in view.finish():
                 run.output.add(artifact)
     if len(run.models) == 1:
         for photograph in run.opened_photographs:  # a view may have computed them already
             run.probabilities(photograph, run.models.first)
-    _write_page(run, views)
+    _write_page(run, views, complete=True)

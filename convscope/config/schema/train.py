@@ -205,6 +205,14 @@ class Precision(StrEnum):
     mixed_float16 = "mixed_float16"
 
 
+class Distribution(StrEnum):
+    """How the devices of a machine, or several machines, share the training of one model."""
+
+    none = "none"
+    mirrored = "mirrored"
+    multi_worker = "multi_worker"
+
+
 @dataclass
 class TrainingConfig(OptimizationSettings):
     """The training loop."""
@@ -216,12 +224,21 @@ class TrainingConfig(OptimizationSettings):
         Precision.auto, "auto measures the precisions that the hardware supports and chooses the fastest"
     )
     deterministic: bool = option(False, "bitwise reproducible weights on the same machine; slower")
+    distribution: Distribution = option(
+        Distribution.none, "mirrored: divide each batch among all GPUs of this machine"
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
         check_range("training.batch_size", self.batch_size, 1)
         check_range("training.mixup", self.mixup, 0)
+        if self.distribution is Distribution.multi_worker:
+            raise ConvscopeError(
+                "training.distribution=multi_worker: MultiWorkerMirroredStrategy fails in fit of Keras 3.15 "
+                "('PerReplica cannot be converted to a tensor'); set training.distribution=mirrored for the "
+                "GPUs of one machine, or train one model on each machine with launcher=ray_cluster"
+            )
 
 
 @dataclass

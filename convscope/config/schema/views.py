@@ -74,6 +74,7 @@ class ClassActivationConfig(ViewConfig):
     name = "class_activation"
     title = "Class activation"
     drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
+    by_photograph = True
 
     method: str | None = option(
         None,
@@ -184,6 +185,7 @@ class ActivationsConfig(ViewConfig):
     name = "activations"
     title = "Feature maps"
     drawn_by = f"{_VIEWS}.activations:ActivationsView"
+    by_photograph = True
 
     layers: list[str] = option(
         [],
@@ -285,6 +287,7 @@ class EvolutionConfig(ViewConfig):
     name = "evolution"
     title = "Evolution"
     drawn_by = f"{_VIEWS}.evolution:EvolutionView"
+    needs_all_photographs = True
     intro = (
         "Feature maps of some channels after each epoch, all on one scale. Epoch 0 is before the first step "
         "of the main phase. Hatched: the channel has the same value at every position."
@@ -375,6 +378,7 @@ class ClassesConfig(ViewConfig):
     name = "classes"
     title = "Classes"
     drawn_by = f"{_VIEWS}.classes:ClassesView"
+    needs_all_photographs = True
     intro = (
         "Pictures that gradient ascent changes until the logit of a class is high, each from other noise. "
         "Top: the parts that the ascent changed most; the rest is transparent. Below: the whole pictures, "

@@ -76,6 +76,10 @@ class VisualizeConfig(CheckpointConfig):
     )
     seed: int = option(0, "seed of the initial noise of gradient ascent, and of random weights")
     overwrite: bool = option(False, "replace the page in an existing run directory", heading="Page")
+    shards: int = option(
+        1, "divide the photographs among this number of runs: -m shard=0,1,2,3 shards=4 draws one page"
+    )
+    shard: int = option(0, "the number of this run among shards, counted from 0")
     debug: bool = option(False, "show a traceback with an error")
 
     def __post_init__(self) -> None:
@@ -90,6 +94,13 @@ class VisualizeConfig(CheckpointConfig):
             raise ConvscopeError(f"views=[]: expected at least one of {', '.join(choices)}")
         if not self.splits:
             raise ConvscopeError("splits=[]: expected train, validation, test, or folders")
+        check_range("shards", self.shards, 1)
+        if not 0 <= self.shard < self.shards:
+            raise ConvscopeError(
+                f"shard={self.shard}, shards={self.shards}: expected a shard from 0 to {self.shards - 1}"
+            )
+        if self.shards > 1:
+            self._check_shards()
         if self.compare:
             self._check_models()
             self._check_options()
@@ -100,12 +111,34 @@ class VisualizeConfig(CheckpointConfig):
         return [
             self.settings_of(name)
             for name, view in VIEWS.items()
-            if (name in self.views or view.min_models > 1) and view.min_models <= models
+            if (name in self.views or view.min_models > 1)
+            and view.min_models <= models
+            and (view.by_photograph or self.shard == 0)
         ]
 
     def settings_of(self, name: str) -> Any:
         """Return the settings of a view; the defaults if the view has no options."""
         return getattr(self, name, None) or VIEWS[name]()
+
+    def _check_shards(self) -> None:
+        """Refuse what depends on all photographs together, and shards without anything to draw."""
+        if self.compare:
+            raise ConvscopeError(
+                "compare averages over all photographs, which no shard has: remove shards or compare"
+            )
+        for name in self.views:
+            if VIEWS[name].needs_all_photographs:
+                raise ConvscopeError(
+                    f"views={name} chooses what to draw from all photographs, which no shard has: remove it "
+                    "from views, or remove shards"
+                )
+        if self.settings_of("filters").accentuate:
+            raise ConvscopeError("filters.accentuate=true needs all photographs: remove it, or shards")
+        if not any(VIEWS[name].by_photograph for name in self.views):
+            raise ConvscopeError(
+                f"views=[{','.join(self.views)}] does not draw photographs one by one, so there is nothing "
+                "to divide: remove shards"
+            )
 
     def _check_models(self) -> None:
         """Check that `compare` names two models or more, and agrees with `checkpoint` and `application`."""
