@@ -17,7 +17,7 @@ from convscope import files
 from convscope.errors import ConvscopeError
 
 FILE, TRACEBACK, LOCK = "run.json", "traceback.txt", ".run.lock"
-METRICS, HISTORY = "metrics.json", "history.csv"  # of train.py
+METRICS, HISTORY, EPOCH = "metrics.json", "history.csv", "state.npz"  # of train.py
 _SCORES = ("loss", "accuracy", "accuracy_95")
 _PATIENCE = 2  # seconds; `Record.is_locked` holds the lock for less than a millisecond
 
@@ -150,6 +150,7 @@ def attempt(
         if not is_ours or record.state in ENDED:
             return record, False
         if (directory / METRICS).is_file():  # the run was killed when it was complete
+            (directory / EPOCH).unlink(missing_ok=True)
             record = _with_results(replace(record, state=State.finished))
             record.write()
             return record, False

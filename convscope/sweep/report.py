@@ -38,7 +38,8 @@ def _content(
     sweep: Path, records: Sequence[Record], compared: Sequence[comparison.Comparison]
 ) -> SweepReport:
     best = results.ranked(records)
-    ordered = [*best, *(one for one in records if one not in best)]
+    with_value = {one.name for one in best}
+    ordered = [*best, *(one for one in records if one.name not in with_value)]
     keys = list(dict.fromkeys(key for one in records for key in one.swept))
     settings = comparison.settings_of(records)
     with_seeds = settings if any(len(setting.runs) > 1 for setting in settings) else []

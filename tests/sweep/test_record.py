@@ -72,8 +72,10 @@ def test_an_interrupted_run_is_started_again(planned: Path) -> None:
 
 def test_a_run_that_was_killed_when_it_was_complete_is_not_started_again(planned: Path) -> None:
     train(planned)()
+    (planned / "state.npz").touch()
     done, is_new = record.attempt(planned, fail, str)
     assert (done.state, done.value, is_new) == (State.finished, 0.25, False)
+    assert not (planned / "state.npz").exists()
 
 
 def test_two_processes_do_not_run_the_same_run(planned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
