@@ -86,23 +86,21 @@ def _near_pairs(kept: list[int], hashes: Sequence[PerceptualHash | None], near: 
     bits = np.array([value.bits for value in known], np.uint64)
     mirrored = np.array([value.mirrored for value in known], np.uint64)
     found: dict[tuple[int, int], int] = {}
-    for rows, columns in _comparisons(bits, mirrored, near):
+    for rows, columns, other in _comparisons(bits, mirrored, near):
         step = max(1, _BLOCK // max(1, len(columns)))
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            row = bits[some, None]
-            distance = np.minimum(
-                np.bitwise_count(row ^ bits[columns]), np.bitwise_count(row ^ mirrored[columns])
-            )
+            distance = np.bitwise_count(bits[some, None] ^ other[columns])
             for a, b in np.argwhere((distance <= near) & (some[:, None] < columns)):
-                found[int(some[a]), int(columns[b])] = int(distance[a, b])
+                pair = int(some[a]), int(columns[b])
+                found[pair] = min(found.get(pair, 64), int(distance[a, b]))
     return [Pair(kept[a], kept[b], distance) for (a, b), distance in sorted(found.items())]
 
 
 def _comparisons(
     bits: np.ndarray, mirrored: np.ndarray, near: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield indices to compare with each other, int (m,) and int (n,).
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield indices to compare with each other, int (m,) and int (n,), and the hashes of the latter.
 
     Few pictures are all compared. Of many, only those are that agree in one of `near` + 1 parts of the hash:
     if at most `near` bits differ, at least one part has no different bit (M. Norouzi et al., Fast Search in
@@ -111,15 +109,17 @@ def _comparisons(
     width = 64 // (near + 1)
     if len(bits) <= _FEW or width < _NARROWEST:
         for start in range(0, len(bits), _ROWS):
-            yield np.arange(start, min(start + _ROWS, len(bits))), np.arange(start, len(bits))
+            rows, columns = np.arange(start, min(start + _ROWS, len(bits))), np.arange(start, len(bits))
+            yield rows, columns, bits
+            yield rows, columns, mirrored
         return
     for part in range(near + 1):
         shift, mask = np.uint64(part * width), np.uint64((1 << width) - 1)
-        rows = _by_value((bits >> shift) & mask)
+        of_value = _by_value((bits >> shift) & mask)
         for other in (bits, mirrored):
-            columns = _by_value((other >> shift) & mask)
-            for value in rows.keys() & columns.keys():
-                yield rows[value], columns[value]
+            columns_of = _by_value((other >> shift) & mask)
+            for value in of_value.keys() & columns_of.keys():
+                yield of_value[value], columns_of[value], other
 
 
 def _by_value(values: np.ndarray) -> dict[int, np.ndarray]:
