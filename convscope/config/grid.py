@@ -30,7 +30,7 @@ def run(sweeper: BasicSweeper, arguments: Sequence[str]) -> Any:
     sweep = sweep_directory.choose(sweeper.config, given)
     keys = sorted((key for key, is_swept in swept.items() if is_swept), key="seed".__eq__)  # seed is last
     records = _plan(sweep.path, runs, keys)
-    with sweep_directory.running(sweep, records):
+    with sweep_directory.running(sweep, records, runs=len(records)):
         if sweep.settings.retry_failed:
             records = [record.retried(one) for one in records]
         jobs = [

@@ -248,7 +248,8 @@ def attempt(
 
     one, is_new = record.attempt(directory, announce_and_run, explain_error)
     if is_new:
-        print(results.progress_line(one, report.update(directory.parent)), flush=True)
+        records = report.update(directory.parent)
+        print(results.progress_line(one, records, report.expected_runs(directory.parent)), flush=True)
     return one.value
 
 

@@ -180,7 +180,7 @@ def run(
         study.remove_locks(sweep.path)
         run_directories.remove_empty(sweep.path, existing)
         raise
-    with sweep_directory.running(sweep), _results(plan):
+    with sweep_directory.running(sweep, runs=plan.trials), _results(plan):
         print(f"study: {plan.name} in {study.storage_address(plan)}")
         worker = Worker(plan, sweep, fixed, space, task, context, config)
         launcher = Plugins.instance().instantiate_launcher(

@@ -108,8 +108,10 @@ def _refuse_another(sweep: SweepDirectory) -> None:
 
 
 @contextmanager
-def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[None]:
+def running(sweep: SweepDirectory, planned: Sequence[Record] = (), *, runs: int) -> Iterator[None]:
     """Write `sweep.json` and the planned records when a sweep begins; print its results when it ends.
+
+    `runs` is the expected number of runs; a search plans each run only when it begins.
 
     Raises:
         ConvscopeError: another process has begun a sweep in the directory, or a run has failed.
@@ -118,7 +120,8 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = ()) -> Iterator[N
     sweep.path.mkdir(parents=True, exist_ok=True)
     with files.waiting_for(sweep.path / ".sweep.lock"):
         _refuse_another(sweep)
-        files.write_json(sweep.path / report.SWEEP, {"arguments": sweep.arguments, "command": sweep.command})
+        about = {"arguments": sweep.arguments, "command": sweep.command, "runs": runs}
+        files.write_json(sweep.path / report.SWEEP, about)
         for one in planned:
             if not record.is_planned(one.directory):
                 one.write()

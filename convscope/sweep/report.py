@@ -49,6 +49,12 @@ def update(sweep: Path, *, is_final: bool = False) -> list[Record]:
     return records
 
 
+def expected_runs(sweep: Path) -> int:
+    """Return how many runs a sweep is to have, 0 if it does not say so."""
+    path = sweep / SWEEP
+    return int(files.read_json(path).get("runs", 0)) if path.is_file() else 0
+
+
 def _content(
     sweep: Path, records: Sequence[Record], compared: Sequence[comparison.Comparison]
 ) -> SweepReport:

@@ -52,12 +52,12 @@ def _scores(one: Record, split: str) -> list[float | None]:
     return [scores.get("loss"), scores.get("accuracy"), *scores.get("accuracy_95", (None, None))]
 
 
-def progress_line(latest: Record, records: Sequence[Record]) -> str:
-    """Return one line after a run: its index, its result, and the best run so far."""
+def progress_line(latest: Record, records: Sequence[Record], runs: int) -> str:
+    """Return one line after a run: its index of at least `runs`, its result, and the best run so far."""
     ended = sum(one.state in record.ENDED for one in records)
     best = ranked(records)
     outcome = latest.state.value if latest.value is None else f"validation loss {latest.value:.4f}"
-    line = f"run {ended} of {len(records)}: {latest.name}: {outcome}"
+    line = f"run {ended} of {max(runs, len(records))}: {latest.name}: {outcome}"
     return f"{line}; best so far: {best[0].name} ({best[0].value:.4f})" if best else line
 
 

@@ -124,7 +124,7 @@ class ReportEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Report the epoch; `PlateauMonitor` is called before and may have stopped the training."""
         is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
-        self.report(self.earlier + epoch + 1, (logs or {}).get("val_loss", math.nan), is_last)
+        self.report(self.earlier + epoch + 1, lowest_loss(logs or {}), is_last)
 
 
 class History(keras.callbacks.Callback):

@@ -48,10 +48,10 @@ def test_the_printed_table_has_the_best_run_first(tmp_path: Path) -> None:
 
 def test_a_line_after_each_run_tells_the_best_so_far(tmp_path: Path) -> None:
     good, better, failed, waiting = records(tmp_path)
-    assert results.progress_line(failed, [good, better, failed, waiting]) == (
+    assert results.progress_line(failed, [good, better, failed, waiting], 4) == (
         "run 3 of 4: a=3: failed; best so far: a=2 (0.2500)"
     )
-    assert results.progress_line(failed, [failed]) == "run 1 of 1: a=3: failed"
+    assert results.progress_line(failed, [failed], 20) == "run 1 of 20: a=3: failed"
 
 
 def test_a_loss_that_is_not_a_number_is_not_the_best(tmp_path: Path) -> None:
