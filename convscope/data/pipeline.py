@@ -1,5 +1,6 @@
 """Batches for Keras: photographs decoded, resized, augmented and preprocessed, in a reproducible order."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,6 +35,22 @@ class LabelledImages:
         """Return at most `most` of the photographs, evenly spread."""
         chosen = np.unique(np.linspace(0, len(self.paths) - 1, most).round().astype(int))
         return replace(self, paths=[self.paths[index] for index in chosen], labels=self.labels[chosen])
+
+    def fraction(self, share: float) -> "LabelledImages":
+        """Return a share of each class, at least one photograph; smaller shares are parts of larger ones.
+
+        The order is that of a hash of class and file name, so it does not depend on the folder.
+        """
+        if share == 1:
+            return self
+        names = [f"{path.parent.name}/{path.name}" for path in self.paths]
+        place = [hashlib.blake2b(name.encode(errors="surrogateescape")).digest() for name in names]
+        chosen: list[int] = []
+        for label in np.unique(self.labels):
+            own = sorted(np.flatnonzero(self.labels == label).tolist(), key=place.__getitem__)
+            chosen += own[: max(1, round(share * len(own)))]
+        rows = np.sort(chosen)
+        return replace(self, paths=[self.paths[row] for row in rows], labels=self.labels[rows])
 
     def read(self, index: int) -> np.ndarray:
         """Return a photograph, uint8 (height, width, 3)."""

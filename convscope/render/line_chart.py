@@ -9,6 +9,8 @@ import numpy as np
 WIDTH, HEIGHT = 460, 260  # of the area between the axes
 COLORS = ("#c2410c", "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b08a2e")
 OTHER_COLOR = "#a9adb6"
+_MARGIN = 40.0  # pixels beside the lowest and the highest number
+_TICK_DISTANCE = 50.0  # pixels between two labels
 Points = Sequence[tuple[float, float]]
 
 
@@ -66,6 +68,9 @@ def curves(title: str, series: Mapping[str, Points]) -> LineChart | None:
 def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]]) -> LineChart | None:
     """Return a chart of a metric against a setting: a dot for each run, a line through the means.
 
+    Numbers have a scale, which is logarithmic if the highest is at least ten times the lowest; other values
+    have equal distances.
+
     Args:
         title: the heading.
         x_label: the name of the setting.
@@ -75,8 +80,7 @@ def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]
     order = sorted({given for given, _, _ in known}, key=_in_order)
     if len(order) < 2:
         return None
-    step = WIDTH / len(order)
-    places = {given: round((index + 0.5) * step, 1) for index, given in enumerate(order)}
+    places = _places(order)
     y = _Scale.around(min(row[1] for row in known), max(row[1] for row in known), HEIGHT)
     means = [
         (places[given], y.from_top(float(np.mean([row[1] for row in known if row[0] == given]))))
@@ -86,10 +90,23 @@ def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]
         Line([(places[given], y.from_top(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
         for given, metric, name in known
     ]
-    labelled = order[:: -(-len(order) // 8)]
-    x_ticks = [(places[given], given if len(given) <= 12 else f"{given[:11]}…") for given in labelled]
+    x_ticks: list[tuple[float, str]] = []
+    for given in order:
+        if not x_ticks or places[given] - x_ticks[-1][0] >= _TICK_DISTANCE:
+            x_ticks.append((places[given], given if len(given) <= 12 else f"{given[:11]}…"))
     mean = Line(means, OTHER_COLOR, "mean", joined=True)
     return LineChart(title, x_label, x_ticks, y.ticks_from_top(), [mean, *dots])
+
+
+def _places(order: Sequence[str]) -> dict[str, float]:
+    """Return the position of each value of a setting in pixels; `order` is ascending."""
+    is_text = any(_in_order(given)[0] for given in order)
+    values = [float(index) if is_text else float(given) for index, given in enumerate(order)]
+    if not is_text and values[0] > 0 and values[-1] >= 10 * values[0]:
+        values = [math.log(value) for value in values]
+    margin = WIDTH / (2 * len(order)) if is_text else _MARGIN
+    x = _Scale(values[0], values[-1], round(WIDTH - 2 * margin))
+    return {given: round(margin + x.position(value), 1) for given, value in zip(order, values, strict=True)}
 
 
 def _in_order(text: str) -> tuple[bool, float, str]:

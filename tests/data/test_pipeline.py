@@ -5,6 +5,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convscope import decode
 from convscope.data.augment import Ranges, fast_augmentation
@@ -171,3 +173,29 @@ def test_a_batch_does_not_encode_the_labels_of_the_whole_data_set(examples: Labe
     assert labels.sum() == 4
     np.testing.assert_array_equal(labels, expected)
     assert peak < 4 * count * classes / 10  # bytes of a tenth of the matrix
+
+
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    shares=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+)
+def test_a_share_is_stratified_and_part_of_larger_shares(
+    counts: list[int], shares: tuple[float, float]
+) -> None:
+    paths = [Path(f"/x/train/{label}/{n}.png") for label, count in enumerate(counts) for n in range(count)]
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = LabelledImages(paths, labels, [str(label) for label in range(len(counts))])
+    small, large = (images.fraction(share) for share in sorted(shares))
+    assert set(small.paths) <= set(large.paths)
+    assert [path for path in paths if path in set(small.paths)] == small.paths
+    for label, count in enumerate(counts):
+        own = (small.labels == label).sum()
+        assert own == max(1, round(min(shares) * count))
+    assert all(path.parent.name == str(label) for path, label in zip(small.paths, small.labels, strict=True))
+    elsewhere = LabelledImages([Path("/y", *path.parts[2:]) for path in paths], labels, images.classes)
+    assert [path.name for path in elsewhere.fraction(min(shares)).paths] == [p.name for p in small.paths]
+
+
+def test_the_whole_split_is_a_share() -> None:
+    images = LabelledImages([Path("a/1.png")], np.array([0]), ["a"])
+    assert images.fraction(1) is images

@@ -31,6 +31,24 @@ def test_a_setting_has_its_values_in_order_and_a_line_through_the_means() -> Non
     assert drawn is not None
     assert [text for _, text in drawn.x_ticks] == ["9", "10"]
     mean, *dots = drawn.lines
-    assert mean.points == [(115.0, 130.0), (345.0, dots[0].points[0][1])]
+    assert mean.points == [(40.0, 130.0), (420.0, dots[0].points[0][1])]
     assert [dot.label for dot in dots] == ["a: 0.0000", "b: 1.0000", "c: 0.0000"]
     assert line_chart.by_setting("loss", "units", values[1:]) is None
+
+
+def test_numbers_have_a_scale_and_texts_equal_distances() -> None:
+    def places(*given: str) -> list[float]:
+        drawn = line_chart.by_setting("loss", "x", [(text, 1.0, "") for text in given])
+        assert drawn is not None
+        return [dot.points[0][0] for dot in drawn.lines[1:]]
+
+    assert places("0", "1", "4") == [40, 135, 420]
+    assert places("0.01", "0.1", "1") == [40, 230, 420]  # logarithmic
+    assert places("1e-4", "3e-4") == [40, 420]
+    assert places("Adam", "SGD") == [115, 345]
+    crowded = line_chart.by_setting("loss", "x", [(text, 1.0, "") for text in ("1", "2", "100")])
+    assert crowded is not None
+    assert [text for _, text in crowded.x_ticks] == ["1", "2", "100"]
+    crowded = line_chart.by_setting("loss", "x", [(text, 1.0, "") for text in ("1", "1.1", "100")])
+    assert crowded is not None
+    assert [text for _, text in crowded.x_ticks] == ["1", "100"]

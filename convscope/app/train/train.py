@@ -121,7 +121,7 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     keras.utils.set_random_seed(config.seed)
     with distribution.scope():
         built = build(config.model, len(manifest.classes))
-    built = replace(built, preprocessing=_normalized(config.augmentation, root, manifest, built))
+    built = replace(built, preprocessing=_normalized(config, root, manifest, built))
     batches = _batches(config, root, manifest, built)
     recipe = _recipe(config.training, manifest)
     run = _Run(config, directory, root, manifest, built, batches, recipe, distribution)
@@ -221,8 +221,9 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
     augment = _augmentation(config.augmentation)
     randomness = Randomness(config.seed, augment, config.training.mixup)
     for split in ("train", *splits_with_images(root, manifest, ("validation", "test"))):
+        examples = labelled_images(root, manifest, split)
         result[split] = Batches(
-            labelled_images(root, manifest, split),
+            examples.fraction(config.training.fraction) if split == "train" else examples,
             size=built.input_size,
             preprocessing=built.preprocessing,
             batch_size=config.training.batch_size,
@@ -232,26 +233,25 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
     return result
 
 
-def _normalized(
-    config: AugmentationConfig, root: Path, manifest: Manifest, built: BuiltModel
-) -> Preprocessing:
+def _normalized(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltModel) -> Preprocessing:
     """Return the model's preprocessing with the normalization of ImageDataGenerator, for all splits."""
+    options = config.augmentation
     preprocessing = replace(
         built.preprocessing,
-        samplewise_center=config.samplewise_center or config.samplewise_std_normalization,
-        samplewise_std=config.samplewise_std_normalization,
+        samplewise_center=options.samplewise_center or options.samplewise_std_normalization,
+        samplewise_std=options.samplewise_std_normalization,
     )
-    if not config.featurewise:
+    if not options.featurewise:
         return preprocessing
     train = Batches(
-        labelled_images(root, manifest, "train"),
+        labelled_images(root, manifest, "train").fraction(config.training.fraction),
         size=built.input_size,
         preprocessing=preprocessing,
         batch_size=32,
     )
     steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
     mean, deviation = channel_moments(train[index][0] for index in steps)
-    return preprocessing.featurewise(mean, deviation if config.featurewise_std_normalization else None)
+    return preprocessing.featurewise(mean, deviation if options.featurewise_std_normalization else None)
 
 
 def _distribution(config: TrainingConfig) -> Distribution:

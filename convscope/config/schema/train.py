@@ -218,6 +218,9 @@ class TrainingConfig(OptimizationSettings):
     """The training loop."""
 
     batch_size: int = option(32, "images per step", heading="Training")
+    fraction: float = option(
+        1.0, "share of the training images of each class; smaller shares are parts of larger ones"
+    )
     class_weights: bool = option(False, "weight the loss so that all classes count equally")
     mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
     precision: Precision = option(
@@ -233,6 +236,9 @@ class TrainingConfig(OptimizationSettings):
         super().__post_init__()
         check_range("training.batch_size", self.batch_size, 1)
         check_range("training.mixup", self.mixup, 0)
+        check_range("training.fraction", self.fraction, 0, 1)
+        if not self.fraction:
+            raise ConvscopeError("training.fraction=0 trains on nothing: expected more than 0, up to 1")
         if self.distribution is Distribution.multi_worker:
             raise ConvscopeError(
                 "training.distribution=multi_worker: MultiWorkerMirroredStrategy fails in fit of Keras 3.15 "
