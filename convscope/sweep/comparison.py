@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +49,19 @@ class Setting:
         return {run.swept.get(SEED, ""): run for run in self.runs}
 
     def interval(self, split: str, score: str) -> Interval | None:
-        """Return the mean of a score over the runs; None if a run lacks it."""
+        """Return the mean of a score over the runs; None if a run lacks it.
+
+        The interval ends at 0, and that of an accuracy at 1: other values are impossible.
+        """
         values = [run.scores.get(split, {}).get(score) for run in self.runs]
         known = [value for value in values if value is not None]
-        return t_interval(known) if len(known) == len(values) else None
+        if len(known) < len(values):
+            return None
+        found = t_interval(known)
+        if found.low is None or found.high is None:
+            return found
+        high = min(found.high, 1.0) if score == "accuracy" else found.high
+        return replace(found, low=max(found.low, 0.0), high=high)
 
 
 @dataclass(frozen=True)
