@@ -1,13 +1,18 @@
-"""How good a search of 30 trials is, compared with a grid and a random search of 30 runs.
+"""How long launchers take, and how good a search of 30 trials is, beside a grid and a random search.
 
-The runs train a small convnet on drawn pictures for a few epochs; learning rate, dropout and batch size vary.
-Each sweep is one command with the same space and the same seed of the network. The search and the random
-search begin with the current settings and stop runs early; the grid does not. The benchmark takes about five
-minutes on two cores.
+The runs train a small convnet on drawn pictures for a few epochs. The launchers train it with eight seeds:
+one run after another, and two at once with joblib and with Ray, where `make launchers` has installed them. A
+command with one run shows what starting costs.
+
+In the searches of 30 runs each, learning rate, dropout and batch size vary. Each sweep is one command with the
+same space and the same seed of the network. The search and the random search begin with the current settings
+and stop runs early; the grid does not. Everything takes about five minutes on two idle cores; --part measures
+one half.
 """
 
 import argparse
 import csv
+import importlib.util
 import json
 import subprocess
 import sys
@@ -17,13 +22,24 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES = ["dataset=procedural", "dataset.images_per_class=40", "dataset.image_size=48"]
+PICTURES = [
+    "dataset=procedural",
+    "dataset.images_per_class=40",
+    "dataset.image_size=48",
+    "dataset.difficulty=0",
+]
 NETWORK = [
     "dataset=procedural", "augmentation=none", "model.input_size=32", "model.widths=[8,16]", "model.units=16",
     "training.epochs=8",
 ]  # fmt: skip
 SEARCHED = ["sweep=search", "hydra.sweeper.storage=journal"]
 RUNS = 30
+LAUNCHED = 8
+LAUNCHERS = {
+    "one after another": ("hydra", []),
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", ["launcher=joblib", "hydra.launcher.n_jobs=2"]),
+    "Ray": ("hydra_plugins.hydra_ray_launcher", ["launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]),
+}
 SWEEPS = {
     "search (TPE)": SEARCHED,
     "random search": [*SEARCHED, "hydra/sweeper/sampler=random"],
@@ -38,20 +54,65 @@ def main() -> None:
     """Measure, print a table, and with --json the object that CONTRIBUTING.md describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=RUNS, help="trials of each search (default: 30)")
+    parser.add_argument("--part", choices=["launchers", "search"], help="measure only this half")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args()
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _command(folder, "create_train_val_test.py", *PICTURES)
-        sweeps = {name: _sweep(folder, name, options.runs) for name in SWEEPS}
+        if options.part != "search":
+            results += _launchers(folder)
+        if options.part != "launchers":
+            results += _searches(folder, options.runs)
+    if options.json:
+        print(json.dumps({"benchmark": "sweep", "results": results}))
+
+
+def _launchers(folder: Path) -> list[dict[str, Any]]:
+    """Time the same runs with each launcher that is installed."""
+    single = _timed(folder, "one", "seed=0")
+    print(f"one run: {single:.1f} s from command to end")
+    seconds = {}
+    for name, (package, arguments) in LAUNCHERS.items():
+        try:
+            installed = importlib.util.find_spec(package) is not None
+        except ModuleNotFoundError:
+            installed = False
+        if not installed:
+            print(f"{name}: not installed")
+            continue
+        seeds = f"seed=range(0,{LAUNCHED})"
+        seconds[name] = _timed(folder, name.replace(" ", "_"), seeds, *arguments)
+        print(
+            f"{LAUNCHED} runs, {name}: {seconds[name]:.1f} s, {seconds[name] / LAUNCHED:.1f} s per run",
+            flush=True,
+        )
+    serial = seconds.pop("one after another")
+    return [
+        {
+            "case": f"{LAUNCHED} runs on 2 cores", "unit": "s", "ours": serial, "other": other,
+            "other_name": name, "ratio": other / serial,
+        }
+        for name, other in seconds.items()
+    ]  # fmt: skip
+
+
+def _timed(folder: Path, name: str, *arguments: str) -> float:
+    began = time.perf_counter()
+    _command(folder, "train.py", "-m", f"sweep.name=launch_{name}", *NETWORK, *arguments)
+    return time.perf_counter() - began
+
+
+def _searches(folder: Path, runs: int) -> list[dict[str, Any]]:
+    sweeps = {name: _sweep(folder, name, runs) for name in SWEEPS}
     print(f"{'':16}{'lowest loss':>12}{'mean of 5':>12}{'runs':>6}{'pruned':>8}{'epochs':>8}{'seconds':>9}")
     for name, one in sweeps.items():
         print(
             f"{name:16}{one['lowest']:12.4f}{one['mean of 5']:12.4f}{one['runs']:6}{one['pruned']:8.0%}"
             f"{one['epochs']:8}{one['seconds']:9.0f}"
         )
-    if options.json:
-        print(json.dumps({"benchmark": "sweep", "results": _results(sweeps)}))
+    return _results(sweeps)
 
 
 def _sweep(folder: Path, name: str, runs: int) -> dict[str, Any]:
