@@ -5,7 +5,7 @@ one run after another, and two at once with joblib and with Ray, where `make lau
 command with one run shows what starting costs.
 
 In the searches of 30 runs each, learning rate, dropout and batch size vary. Each sweep is one command with the
-same space and the same seed of the network. The search and the random search begin with the current settings
+same space and the same seed. The search and the random search begin with the current settings
 and stop runs early; the grid does not. Everything takes about five minutes on two idle cores; --part measures
 one half.
 """
