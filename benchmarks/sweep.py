@@ -4,10 +4,11 @@ The runs train a small convnet on drawn pictures for a few epochs. The launchers
 one run after another, and two at once with joblib and with Ray, where `make launchers` has installed them. A
 command with one run shows what starting costs.
 
-In the searches of 30 runs each, learning rate, dropout and batch size vary. Each sweep is one command with the
-same space and the same seed. The search and the random search begin with the current settings
-and stop runs early; the grid does not. Everything takes about five minutes on two idle cores; --part measures
-one half.
+In the searches of 30 runs each, learning rate, dropout and batch size vary. Each sweep is one command, all
+with the same space and the same seed of the network. The search and the random search begin with the current
+settings and stop runs early; the grid does not.
+
+Everything takes about five minutes on two idle cores; --part measures one half.
 """
 
 import argparse
