@@ -81,10 +81,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Course:
-    """The course of an ascent: seconds per filter from its start, (steps,), and responses, (steps, n, 2)."""
+    """The course of an ascent.
+
+    Attributes:
+        seconds: seconds per filter from its start, (steps,).
+        responses: see `Case.responses`, (steps, n, 2).
+        pictures: the pictures at the end, (n, size, size, 3).
+    """
 
     seconds: np.ndarray
     responses: np.ndarray
+    pictures: np.ndarray
 
     def until(self, wanted: np.ndarray, measure: int) -> float:
         """Return the median of the seconds until each filter reaches a response.
@@ -126,7 +133,7 @@ def main() -> None:
 
 
 def _cases(options: argparse.Namespace) -> Iterator[Case]:
-    networks = {"small convnet": _small, "EfficientNet-Lite0": _lite0, "VGG16": _vgg16}
+    networks = {"small convnet": _small, "EfficientNet-Lite0": lite0, "VGG16": _vgg16}
     for name, build in networks.items():
         if options.network not in (None, name):
             continue
@@ -147,7 +154,8 @@ def _small(options: argparse.Namespace) -> tuple[keras.Model, Preprocessing]:
     return small_convnet.build(5, input_size=150), by_name("unit_range")
 
 
-def _lite0(_: argparse.Namespace) -> tuple[keras.Model, Preprocessing]:
+def lite0(_: argparse.Namespace) -> tuple[keras.Model, Preprocessing]:
+    """Return EfficientNet-Lite0, or a random network of its kind if the weights are missing."""
     if LITE0.is_file():
         model = keras.saving.load_model(LITE0, compile=False)
     else:
@@ -183,7 +191,8 @@ def _ours(case: Case, clock: Callable[[], float], method: str = "fourier", steps
     assert found.frames is not None
     pictures = [*np.moveaxis(found.frames, 1, 0), found.pictures]
     times = [*seconds[::4], seconds[-1]][-len(pictures) :]
-    return Course(np.array(times) / len(case.filters), np.array([case.responses(each) for each in pictures]))
+    responses = np.array([case.responses(each) for each in pictures])
+    return Course(np.array(times) / len(case.filters), responses, pictures[-1])
 
 
 def _book(case: Case, clock: Callable[[], float]) -> Course:
@@ -213,7 +222,7 @@ def _book(case: Case, clock: Callable[[], float]) -> Course:
             pictures[step, row] = _deprocess(image[0].numpy())
             started = clock()  # the measurement of earlier steps does not count
     measured = np.array([case.responses(pictures[step]) for step in range(2, steps, 3)])
-    return Course(np.cumsum(seconds)[2::3] / len(case.filters), measured)
+    return Course(np.cumsum(seconds)[2::3] / len(case.filters), measured, pictures[-1])
 
 
 def _deprocess(image: np.ndarray) -> np.ndarray:
@@ -234,7 +243,8 @@ class _Values(keras.layers.Layer):
         return self._values(pixels)[0]
 
 
-def _tf_keras_vis(case: Case, clock: Callable[[], float]) -> Course:
+def tf_keras_vis(case: Case, clock: Callable[[], float]) -> Course:
+    """Run ActivationMaximization with its defaults, all filters in one batch."""
     inputs = keras.Input((case.size, case.size, 3))
     outputs = _Values(case.network.values([case.layer.path], case.size))(inputs)
     tool = ActivationMaximization(keras.Model(inputs, outputs), clone=False)
@@ -247,7 +257,8 @@ def _tf_keras_vis(case: Case, clock: Callable[[], float]) -> Course:
         callbacks=[course],
     )
     seconds = np.cumsum(course.seconds)[EVERY - 1 :: EVERY] / len(rows)
-    return Course(seconds, np.array([case.responses(pictures) for pictures in course.pictures]))
+    responses = np.array([case.responses(pictures) for pictures in course.pictures])
+    return Course(seconds, responses, course.pictures[-1])
 
 
 class _Recorder(Callback):
@@ -269,10 +280,10 @@ class _Recorder(Callback):
 
 def _compare(case: Case, clock: Callable[[], float]) -> Iterator[dict[str, Any]]:
     ours, ours_book = _ours(case, clock), _ours(case, clock, "book", BOOK_STEPS)
-    book, tf_keras_vis = _book(case, clock), _tf_keras_vis(case, clock)
+    book, theirs = _book(case, clock), tf_keras_vis(case, clock)
     yield from _courses(case.name, ours, book, "the book")
     yield from _courses(f"{case.name}, method=book", ours_book, book, "the book")
-    yield from _courses(case.name, ours, tf_keras_vis, "tf-keras-vis")
+    yield from _courses(case.name, ours, theirs, "tf-keras-vis")
 
 
 def _courses(case: str, ours: Course, other: Course, name: str) -> Iterator[dict[str, Any]]:
