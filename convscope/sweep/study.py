@@ -13,10 +13,12 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from convscope.errors import ConvscopeError, one_line, unknown
+from convscope.errors import ConvscopeError, one_line
 
 DATABASE, JOURNAL = "study.db", "journal"
-_SAMPLERS = "optuna.samplers."
+_PACKAGE = "optuna.samplers."
+# Others end in errors (BruteForce, Grid), need more packages (GP), or unpickle what a storage holds (CmaEs).
+SAMPLERS = ("TPESampler", "RandomSampler", "QMCSampler")
 _SECONDS_TO_WAIT = 60  # for a database that another process writes to
 LOCK = ".ask.lock"  # of a process that opens the study or takes a trial from it
 
@@ -125,11 +127,12 @@ class SeededSampler(BaseSampler):
 
     def _make(self, number: int) -> BaseSampler:
         given = dict(self.settings)
-        target = str(given.pop("_target_", f"{_SAMPLERS}TPESampler"))
-        name = target.removeprefix(_SAMPLERS)
-        known = [item for item in optuna.samplers.__all__ if item.endswith("Sampler") and "Base" not in item]
-        if name not in known:  # a configuration must not be able to name other code
-            raise unknown("sampler", target, [_SAMPLERS + item for item in known])
+        target = str(given.pop("_target_", _PACKAGE + SAMPLERS[0]))
+        name = target.removeprefix(_PACKAGE)
+        if name not in SAMPLERS:  # a configuration must not be able to name other code
+            raise ConvscopeError(
+                f"no sampler {target!r}: expected one of {', '.join(_PACKAGE + one for one in SAMPLERS)}"
+            )
         if given.get("seed") is not None:
             given["seed"] += number
         try:

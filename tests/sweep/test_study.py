@@ -274,6 +274,10 @@ def test_a_bad_run_is_pruned_after_the_warm_up(tmp_path: Path, warmup_epochs: in
         ({"storage": "nosuch://x"}, r"cannot open the study in nosuch://x"),
         ({"storage": "sqlite:///no/such/folder/x.db"}, r"cannot open the study"),
         ({"sampler": {"_target_": "os.system"}}, r"no sampler 'os\.system'"),
+        (
+            {"sampler": {"_target_": "optuna.samplers.CmaEsSampler"}},
+            r"CmaEsSampler': expected one of optuna\.samplers\.TPESampler, .*RandomSampler, .*QMCSampler$",
+        ),
         ({"sampler": {"n_startup": 1}}, r"hydra\.sweeper\.sampler=TPESampler.*n_startup"),
     ],
 )
@@ -281,6 +285,13 @@ def test_wrong_settings_end_in_one_line(tmp_path: Path, changes: dict[str, objec
     with pytest.raises(ConvscopeError, match=message) as error:
         studies.open_study(plan_in(tmp_path, **changes))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", studies.SAMPLERS)
+def test_each_sampler_searches(tmp_path: Path, name: str) -> None:
+    plan = plan_in(tmp_path, trials=5, sampler={"_target_": f"optuna.samplers.{name}", "seed": 3})
+    work(plan, parabola)
+    assert len({trial.params["x"] for trial in studies.open_study(plan).trials}) == 5
 
 
 def test_a_study_with_another_space_is_refused(tmp_path: Path) -> None:
