@@ -20,6 +20,7 @@ _PACKAGE = "optuna.samplers."
 # Others end in errors (BruteForce, Grid), need more packages (GP), or unpickle what a storage holds (CmaEs).
 SAMPLERS = ("TPESampler", "RandomSampler", "QMCSampler")
 _SECONDS_TO_WAIT = 60  # for a database that another process writes to
+RETRY_OF = "retry_of"  # user attribute: the number of the trial whose settings this one repeats
 LOCK = ".ask.lock"  # of a process that opens the study or takes a trial from it
 
 
@@ -114,18 +115,34 @@ def _open_storage(address: str) -> str | BaseStorage:
     return address
 
 
-class SeededSampler(BaseSampler):
-    """A sampler of Optuna, made anew for each trial with the seed `seed` + number of the trial.
+def draws_before(study: optuna.Study, number: int) -> int:
+    """Return how many trials before this one got settings of their own.
 
-    So a search that is interrupted and resumed proposes what it would have proposed without the interruption,
-    and two processes never draw the same random numbers.
+    It is the number that the trial would have without retries, and without trials that were killed before
+    they got settings.
+    """
+    trials = study.get_trials(False)
+    while (earlier := trials[number].user_attrs.get(RETRY_OF)) is not None:
+        number = earlier
+    settings = [trial.params or trial.system_attrs.get("fixed_params") for trial in trials[:number]]
+    return sum(
+        bool(given) and RETRY_OF not in trial.user_attrs
+        for trial, given in zip(trials, settings, strict=False)
+    )
+
+
+class SeededSampler(BaseSampler):
+    """A sampler of Optuna, made anew for each trial with the seed `seed` + `draws_before`.
+
+    So with TPE or random search in one process, a search that is interrupted and resumed proposes what it
+    would have proposed without the interruption, and two processes never draw the same random numbers.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = dict(settings)
         self.sampler = self._make(0)  # finds wrong settings at the start
 
-    def _make(self, number: int) -> BaseSampler:
+    def _make(self, draws: int) -> BaseSampler:
         given = dict(self.settings)
         target = str(given.pop("_target_", _PACKAGE + SAMPLERS[0]))
         name = target.removeprefix(_PACKAGE)
@@ -134,7 +151,7 @@ class SeededSampler(BaseSampler):
                 f"no sampler {target!r}: expected one of {', '.join(_PACKAGE + one for one in SAMPLERS)}"
             )
         if given.get("seed") is not None:
-            given["seed"] += number
+            given["seed"] += draws
         try:
             return getattr(optuna.samplers, name)(**given)
         except (TypeError, ValueError, ImportError) as error:
@@ -142,7 +159,7 @@ class SeededSampler(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Make the sampler of this trial."""
-        self.sampler = self._make(trial.number)
+        self.sampler = self._make(draws_before(study, trial.number))
         self.sampler.before_trial(study, trial)
 
     def infer_relative_search_space(

@@ -20,14 +20,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState
 
 from convscope.errors import ConvscopeError
-from convscope.sweep.study import LOCK, Plan, storage_address
+from convscope.sweep.study import LOCK, RETRY_OF, Plan, draws_before, storage_address
 
 ATTEMPTS = 3  # how often the settings of a trial are run whose process is killed
 FEWEST_TO_JUDGE = 5  # the share of failures is that of at least so many trials
 _MANY_POINTS = 10_000  # a space with more points is not enumerated
 _OWNERS = ".workers"
 # User attributes of a trial
-OWNER, ATTEMPT, RETRY_OF, REPEATS, ERROR = "owner", "attempt", "retry_of", "repeats", "error"
+OWNER, ATTEMPT, REPEATS, ERROR = "owner", "attempt", "repeats", "error"
 _Point = tuple[tuple[str, Any], ...]  # the settings of a trial, sorted by their keys
 
 
@@ -84,7 +84,8 @@ def ask(study: optuna.Study, plan: Plan, owner_name: str) -> optuna.Trial | None
                 return trial
             _tell_result_of(study, trial, earlier)
             if points is not None:
-                study.enqueue_trial(_unknown_point(plan.space, known, trial.number))
+                draws = draws_before(study, trial.number)
+                study.enqueue_trial(_unknown_point(plan.space, known, draws))
         return None
 
 

@@ -79,6 +79,42 @@ def test_a_search_in_two_parts_proposes_the_same_as_in_one(tmp_path: Path) -> No
     assert len({trial["x"] for trial in first}) == 6
 
 
+@pytest.mark.parametrize("space", [None, {"n": IntDistribution(1, 4), "c": CategoricalDistribution("ab")}])
+def test_an_interrupted_search_proposes_the_same_as_an_uninterrupted_one(
+    tmp_path: Path, space: dict | None
+) -> None:
+    """Trials are interrupted in the random beginning and under TPE: by Ctrl-C, by SIGKILL, before they begin."""
+    changes = {"space": space} if space else {}
+    whole, parts = (plan_in(tmp_path / name, trials=8, **changes) for name in ("one", "two"))
+    expected: list[dict] = []
+    found: list[dict] = []
+    interrupted: list[dict] = []
+
+    def score(trial: optuna.Trial) -> Outcome:
+        return Outcome(loss=float(sum(map(ord, str(trial.params))) % 17))
+
+    def run(trial: optuna.Trial) -> Outcome:
+        expected.append(trial.params)
+        return score(trial)
+
+    def interrupt_one(trial: optuna.Trial) -> Outcome:
+        if len(found) in (1, 6) and trial.params not in interrupted:
+            interrupted.append(trial.params)
+            raise KeyboardInterrupt
+        found.append(trial.params)
+        return score(trial)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            work(parts, interrupt_one)
+        studies.open_study(parts).ask()  # killed before it got settings
+        take(parts)  # killed
+    work(parts, interrupt_one)
+    work(whole, run)
+    assert len(expected) == 8
+    assert found == expected
+
+
 def test_the_current_settings_are_trial_0_once(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, trials=2)
     for _ in range(2):
