@@ -116,6 +116,8 @@ def _slice(axes: Axes, dots: Sequence[Dot], setting: Setting) -> None:
 
 def _scatter(axes: Axes, dots: Sequence[Dot], places: Sequence[float]) -> None:
     """Draw complete trials as dots and pruned ones as crosses; dots above the axis are at its upper end."""
+    if not dots:
+        return
     losses = np.array([dot.loss for dot in dots])
     is_pruned = np.array([dot.is_pruned for dot in dots], bool)
     low, high = losses.min(), np.percentile(losses, _HIGHEST)

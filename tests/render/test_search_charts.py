@@ -36,6 +36,11 @@ def test_a_history_without_a_complete_trial_has_no_line(tmp_path: Path) -> None:
     assert [len(line.get_xdata()) for line in axes.lines] == [0, 1]
 
 
+def test_a_slice_of_a_setting_that_no_trial_has_is_empty(tmp_path: Path) -> None:
+    (axes,) = search_charts.slices(tmp_path / "a.png", DOTS, [Setting("width", False, None)]).axes
+    assert len(axes.lines) == 0
+
+
 def test_one_diverged_run_does_not_hide_the_others(tmp_path: Path) -> None:
     dots = [Dot(number, 1 + number / 100, False, {}) for number in range(40)] + [Dot(40, 1e6, True, {})]
     (axes,) = search_charts.history(tmp_path / "a.png", dots).axes
