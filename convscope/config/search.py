@@ -31,6 +31,7 @@ from convscope.sweep.run_names import run_names
 from convscope.sweep.search import Outcome
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+_UNCHANGING = ("debug=", "overwrite=", "launcher=")  # arguments that do not change a run
 
 
 @dataclass
@@ -129,9 +130,11 @@ class Worker:
         """Return the directory of a run; that of an interrupted one with the same settings."""
         (name,) = run_names([values])
         directory = self.sweep.path / name
-        if record.is_planned(directory) and sorted(record.read(directory).overrides) != sorted(overrides):
-            return directory.with_name(f"{name}-{number}")  # other settings whose shortened values are equal
-        return directory
+        if not record.is_planned(directory):
+            return directory
+        if sorted(of_runs(record.read(directory).overrides)) == sorted(of_runs(overrides)):
+            return directory
+        return directory.with_name(f"{name}-{number}")  # other settings whose shortened values are equal
 
 
 def _outcome(run: Record) -> Outcome:
@@ -175,7 +178,7 @@ def run(
     existing = run_directories.existing_parents([str(config.hydra.sweep.dir)])
     sweep = sweep_directory.choose(config, given)
     try:
-        plan = _prepare(_plan(settings, sweep, space), sweep, _defaults(base, space))
+        plan = _prepare(_plan(settings, sweep, fixed, space), sweep, _defaults(base, space))
     except ConvscopeError:
         study.remove_locks(sweep.path)
         run_directories.remove_empty(sweep.path, existing)
@@ -247,7 +250,14 @@ def _with(context: HydraContext, config: DictConfig, base: DictConfig, argument:
     return composed
 
 
-def _plan(settings: Settings, sweep: SweepDirectory, space: Mapping[str, Parameter]) -> study.Plan:
+def of_runs(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without those that do not change a run."""
+    return [argument for argument in arguments if not argument.lstrip("+").startswith(_UNCHANGING)]
+
+
+def _plan(
+    settings: Settings, sweep: SweepDirectory, fixed: Sequence[str], space: Mapping[str, Parameter]
+) -> study.Plan:
     return study.Plan(
         folder=sweep.path.absolute(),
         name=settings.study_name or sweep.path.name,
@@ -256,12 +266,14 @@ def _plan(settings: Settings, sweep: SweepDirectory, space: Mapping[str, Paramet
         trials=settings.n_trials,
         sampler=settings.sampler,
         max_failure_rate=settings.max_failure_rate,
+        fixed=of_runs(fixed),
     )
 
 
 def _prepare(plan: study.Plan, sweep: SweepDirectory, defaults: Mapping[str, Any]) -> study.Plan:
     """Enqueue the current settings; return the plan with the number of the next trial."""
     opened = study.open_study(plan)
+    trial_queue.check(opened, plan)  # before anything is changed
     if sweep.settings.retry_failed:
         for one in record.read_all(sweep.path):
             record.retried(one)

@@ -37,6 +37,7 @@ class Plan:
         trials: how many trials are to be complete or pruned.
         sampler: the class of Optuna as `_target_`, and its arguments.
         max_failure_rate: the share of failed trials, 0..1, above which the search stops.
+        fixed: the arguments of all trials that change a run.
         first: the number of the first trial of this command; earlier failures do not count.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     trials: int
     sampler: Mapping[str, Any]
     max_failure_rate: float
+    fixed: Sequence[str] = ()
     first: int = 0
 
 

@@ -28,6 +28,7 @@ _MANY_POINTS = 10_000  # a space with more points is not enumerated
 _OWNERS = ".workers"
 # User attributes of a trial
 OWNER, ATTEMPT, REPEATS, ERROR = "owner", "attempt", "repeats", "error"
+FIXED = "fixed"  # user attribute of a study: the arguments of all its trials
 _Point = tuple[tuple[str, Any], ...]  # the settings of a trial, sorted by their keys
 
 
@@ -195,14 +196,27 @@ def _copy_epochs(study: optuna.Study, trial: optuna.Trial) -> None:
             trial.report(loss, epoch)
 
 
-def prepare(study: optuna.Study, plan: Plan, defaults: Mapping[str, Any], *, retry_failed: bool) -> None:
-    """Enqueue the current settings, unless a trial has them, and with `retry_failed` those of failed trials.
+def check(study: optuna.Study, plan: Plan) -> None:
+    """Check that a study has the space and the fixed arguments of the plan; a new study gets the latter.
 
     Raises:
-        ConvscopeError: the trials of the study have another space.
+        ConvscopeError: its trials have another space or other arguments.
     """
     with FileLock(plan.folder / LOCK):
         _check_space(study, plan)
+        given, earlier = sorted(plan.fixed), study.user_attrs.get(FIXED)
+        if earlier is None:
+            study.set_user_attr(FIXED, given)
+        elif earlier != given:
+            raise ConvscopeError(
+                f"the study {plan.name} in {storage_address(plan)} has the settings {' '.join(earlier)}, but "
+                f"this sweep has {' '.join(given)}: use the same settings, or choose another sweep.name"
+            )
+
+
+def prepare(study: optuna.Study, plan: Plan, defaults: Mapping[str, Any], *, retry_failed: bool) -> None:
+    """Enqueue the current settings, unless a trial has them, and with `retry_failed` those of failed trials."""
+    with FileLock(plan.folder / LOCK):
         requeue_orphans(study)
         if defaults:
             study.enqueue_trial(dict(defaults), skip_if_exists=True)
@@ -212,6 +226,7 @@ def prepare(study: optuna.Study, plan: Plan, defaults: Mapping[str, Any], *, ret
 
 
 def _check_space(study: optuna.Study, plan: Plan) -> None:
+    place = f"the study {plan.name} in {storage_address(plan)}"
     for trial in study.get_trials(False):
         for name, distribution in trial.distributions.items():
             try:
@@ -220,9 +235,17 @@ def _check_space(study: optuna.Study, plan: Plan) -> None:
                 )
             except ValueError:
                 raise ConvscopeError(
-                    f"the study {plan.name} in {storage_address(plan)} has other values of {name}: expected "
-                    f"{distribution}; choose another hydra.sweeper.study_name or sweep.name"
+                    f"{place} has other values of {name}: expected {distribution}; choose another "
+                    "hydra.sweeper.study_name or sweep.name"
                 ) from None
+        is_whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)  # others may lack some settings
+        names = trial.distributions.keys()
+        if not names <= plan.space.keys() or (is_whole and names != plan.space.keys()):
+            raise ConvscopeError(
+                f"{place} searches {', '.join(names) or 'nothing'}, but this sweep searches "
+                f"{', '.join(plan.space)}: use the same parameters, or choose another "
+                "hydra.sweeper.study_name or sweep.name"
+            )
 
 
 def _failed(study: optuna.Study) -> list[FrozenTrial]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from tests.conftest import ROOT, Outcome, run_script
@@ -67,9 +68,13 @@ def test_a_search_begins_with_the_current_settings_and_outlives_a_failed_run(
     assert (first.status, first.err.count("error")) == (0, 0)
     assert "optuna-dashboard sqlite:///outputs/sweeps/tiny/study.db" in first.out
     assert (sweep / "learning_rate=0.001" / "metrics.json").is_file()
-    second = search(*space, "sweep.resume=true")
+    second = search(*space, "sweep.resume=true", "debug=true")
     assert second.status == 1
     assert "2 trials: 1 complete, 1 fail; best: trial 0" in second.out
+    other = search(*space, "sweep.resume=true", "sweep.retry_failed=true", "model.units=3")
+    assert (other.status, len(other.err.splitlines())) == (1, 1)
+    assert "has the settings augmentation=none" in other.err
+    assert records(sweep)[1]["state"] == "failed"
     third = search(*space, "sweep.resume=true", "sweep.retry_failed=true")
     assert third.status == 1
     assert [(record["state"], record["attempts"]) for record in records(sweep)] == [
@@ -90,8 +95,13 @@ def test_a_run_that_falls_behind_is_pruned_after_the_warm_up(search: Command, tm
     sweep = tmp_path / "outputs/sweeps/tiny"
     sweep.mkdir(parents=True)
     study = optuna.create_study(study_name="tiny", storage=journal(sweep))
+    space = {
+        "training.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "model.dropout": FloatDistribution(0, 0.7),
+        "training.batch_size": CategoricalDistribution([8, 16, 32]),
+    }
     for _ in range(5):  # five complete trials that were much better
-        trial = study.ask()
+        trial = study.ask(space)
         for epoch in (1, 2, 3, 4):
             trial.report(0.01, epoch)
         study.tell(trial, 0.01)

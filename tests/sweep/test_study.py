@@ -330,12 +330,31 @@ def test_each_sampler_searches(tmp_path: Path, name: str) -> None:
     assert len({trial.params["x"] for trial in studies.open_study(plan).trials}) == 5
 
 
-def test_a_study_with_another_space_is_refused(tmp_path: Path) -> None:
-    plan = plan_in(tmp_path, trials=1)
+X, N = FloatDistribution(-1, 1), IntDistribution(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space": {"x": CategoricalDistribution(["a", "b"]), "n": N}}, r"has other values of x"),
+        ({"space": {"x": X}}, r"searches x, n, but this sweep searches x: use the same parameters, or"),
+        ({"space": {"x": X, "n": N, "z": X}}, r"searches x, n, but this sweep searches x, n, z: use"),
+        ({"fixed": ["b=3", "a=1"]}, r"has the settings a=1 b=2, but this sweep has a=1 b=3: use the same"),
+    ],
+)
+def test_a_study_with_other_settings_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    plan = plan_in(tmp_path, trials=1, fixed=["a=1", "b=2"])
+    trial_queue.check(studies.open_study(plan), plan)
+    studies.open_study(plan).ask()  # killed before it got settings
     work(plan, parabola)
-    other = replace(plan, space={"x": CategoricalDistribution(["a", "b"])})
-    with pytest.raises(ConvscopeError, match=r"has other values of x"):
-        trial_queue.prepare(studies.open_study(other), other, {}, retry_failed=False)
+    again = replace(plan, fixed=["b=2", "a=1"])
+    trial_queue.check(studies.open_study(again), again)
+    other = replace(plan, **changes)  # type: ignore[arg-type]
+    with pytest.raises(ConvscopeError, match=message) as error:
+        trial_queue.check(studies.open_study(other), other)
+    assert "\n" not in str(error.value)
 
 
 def test_a_study_with_several_objectives_is_refused(tmp_path: Path) -> None:
