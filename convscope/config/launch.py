@@ -211,7 +211,7 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
     if is_claimed:
         directory = run_directories.claim_new(directory)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
-        parallel.share_machine(launchers.runs_at_once(HydraConfig.get().launcher))
+        parallel.share_machine(launchers.runs_at_once(HydraConfig.get().launcher, _jobs(directory)))
         sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
 
     def run_stage() -> None:
@@ -235,6 +235,12 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
             run_directories.release(directory)
         run_directories.remove_empty(directory, existing)
     return None
+
+
+def _jobs(directory: Path) -> int | None:
+    """Return the number of processes of a search or of runs of a grid; None for other jobs."""
+    processes: int | None = HydraConfig.get().sweeper.get("n_jobs")
+    return processes or report.expected_runs(directory.parent) or None
 
 
 def attempt(

@@ -1,5 +1,6 @@
 """The launchers of a sweep: what they need, and how many of their runs share a machine."""
 
+import math
 import os
 import re
 import secrets
@@ -54,16 +55,30 @@ def explain_failure(error: Exception) -> str | None:
     )
 
 
-def runs_at_once(launcher: Any) -> int:
+def runs_at_once(launcher: Any, jobs: int | None = None) -> int:
     """Return how many runs of a sweep share this machine at the same time.
 
     Args:
         launcher: `hydra.launcher` of the configuration. SLURM restricts each job to its own cores.
+        jobs: the number of jobs: the processes of a search, or the runs of a grid; None if it is unknown.
     """
     target = str(launcher.get("_target_", ""))
     if target.endswith("JoblibLauncher"):
-        return max(1, parallel.all_cores() if launcher.n_jobs < 0 else launcher.n_jobs)
-    if target.endswith("RayLauncher"):
-        cores_of_run = float(launcher.ray.remote.get("num_cpus") or 1)
-        return max(1, int(parallel.all_cores() / cores_of_run))
-    return 1
+        limits = [parallel.all_cores() if launcher.n_jobs < 0 else launcher.n_jobs]
+    elif target.endswith("RayLauncher"):
+        limits = _limits_of_ray(launcher.ray.get("init") or {}, launcher.ray.remote)
+    else:
+        return 1
+    return max(1, int(min([*limits, jobs or math.inf])))
+
+
+def _limits_of_ray(machine: Any, run: Any) -> list[float]:
+    """Return how many runs fit on the cores and on the GPUs, if their number is given.
+
+    Ray may have fewer cores than the machine; if it is told of more, each run still gets its `num_cpus`.
+    """
+    cores = min(parallel.all_cores(), machine.get("num_cpus") or math.inf)
+    limits = [cores / (run.get("num_cpus") or 1)]
+    if run.get("num_gpus") and machine.get("num_gpus"):
+        limits.append(machine.get("num_gpus") / run.num_gpus)
+    return limits

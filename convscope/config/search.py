@@ -13,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import run_job
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from convscope import run_directories
@@ -115,6 +115,7 @@ class Worker:
             Record(directory, trial.number, overrides, values).write()
         with open_dict(config):
             config.hydra.job.id, config.hydra.job.num = f"trial_{trial.number}", trial.number
+            config.hydra.launcher = self.config.hydra.launcher  # with the number of processes
         with search.reporting(trial, epochs):
             done = run_job(
                 hydra_context=self.context,
@@ -162,7 +163,7 @@ def run(
         context: that of Hydra, to compose the configuration of each run.
         task: runs one configuration.
     """
-    _check_launcher(settings, config)
+    _prepare_launcher(settings, config)
     study.SeededSampler(settings.sampler)  # raises an error about its settings
     parameters = [f"{key}={value}" for key, value in (settings.params or {}).items()]
     given = sweep_directory.without_controls([*parameters, *arguments])
@@ -209,12 +210,21 @@ def _results(plan: study.Plan) -> Iterator[None]:
         print(f"to look at the study: {search_results.dashboard_command(plan)}")
 
 
-def _check_launcher(settings: Settings, config: DictConfig) -> None:
-    if settings.n_jobs > 1 and config.hydra.launcher._target_ == BASIC_LAUNCHER:
+def _prepare_launcher(settings: Settings, config: DictConfig) -> None:
+    """Let joblib start all processes of the search at once; the other launchers do so anyway.
+
+    Raises:
+        ConvscopeError: the launcher runs one job after another.
+    """
+    launcher = config.hydra.launcher
+    if settings.n_jobs > 1 and launcher._target_ == BASIC_LAUNCHER:
         raise ConvscopeError(
             f"hydra.sweeper.n_jobs={settings.n_jobs} needs a launcher that runs several jobs at once: add "
             "launcher=joblib, or set hydra.sweeper.n_jobs=1"
         )
+    if launcher._target_.endswith("JoblibLauncher"):
+        with read_write(config):
+            launcher.n_jobs = settings.n_jobs
 
 
 def _check_values(

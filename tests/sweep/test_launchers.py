@@ -172,25 +172,38 @@ def test_a_launcher_without_a_sweep_is_refused() -> None:
         launchers.prepare(["launcher=joblib"])
 
 
+def ray(machine: dict | None = None, **run: float) -> dict:
+    return {"_target_": "a.RayLauncher", "ray": {"init": machine or {}, "remote": run}}
+
+
 @pytest.mark.parametrize(
-    ("settings", "runs"),
+    ("settings", "jobs", "runs"),
     [
-        ({"_target_": "a.BasicLauncher"}, 1),
-        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, 3),
-        ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, 8),
-        ({"_target_": "a.RayLauncher", "ray": {"remote": {"num_cpus": 4}}}, 2),
-        ({"_target_": "a.RayLauncher", "ray": {"remote": {}}}, 8),
-        ({"_target_": "a.SlurmLauncher", "cpus_per_task": 4}, 1),
+        ({"_target_": "a.BasicLauncher"}, 9, 1),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, None, 3),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, None, 8),
+        ({"_target_": "a.RayLauncher", "ray": {"remote": {"num_cpus": 4}}}, None, 2),
+        ({"_target_": "a.RayLauncher", "ray": {"remote": {}}}, None, 8),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, 2, 2),
+        (ray(num_cpus=1), 2, 2),
+        (ray(num_cpus=4), 20, 2),
+        (ray(num_cpus=0.5), None, 16),
+        (ray(num_cpus=1, num_gpus=0.5), None, 8),
+        (ray({"num_gpus": 2}, num_cpus=1, num_gpus=0.5), 20, 4),
+        (ray({"num_gpus": 2}, num_cpus=1, num_gpus=0), None, 8),
+        (ray({"num_cpus": 2}, num_cpus=1), None, 2),
+        (ray({"num_cpus": 16, "num_gpus": None}, num_cpus=4), None, 2),
+        ({"_target_": "a.SlurmLauncher", "cpus_per_task": 4}, None, 1),
     ],
 )
 def test_runs_share_the_cores_of_a_machine(
-    monkeypatch: pytest.MonkeyPatch, settings: dict, runs: int
+    monkeypatch: pytest.MonkeyPatch, settings: dict, jobs: int | None, runs: int
 ) -> None:
     monkeypatch.setattr(parallel, "all_cores", lambda: 8)
     monkeypatch.setattr(parallel, "_runs", 1)
-    parallel.share_machine(launchers.runs_at_once(OmegaConf.create(settings)))
+    parallel.share_machine(launchers.runs_at_once(OmegaConf.create(settings), jobs))
     assert parallel.runs_at_once() == runs
-    assert parallel.cores() == 8 // runs
+    assert parallel.cores() == max(1, 8 // runs)
 
 
 @pytest.mark.slow

@@ -9,12 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
+from convscope import parallel
 from tests.conftest import ROOT, Outcome, run_script
 
 Command = Callable[..., Outcome]
@@ -145,6 +147,29 @@ def test_wrong_settings_of_a_search_leave_nothing(
     assert (outcome.status, len(outcome.err.splitlines())) == (1, 1)
     assert message in outcome.err
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_all_processes_of_a_search_run_and_share_the_machine(
+    search: Command, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """joblib runs the jobs in this process, so that it shows how they share the machine; the trial fails."""
+    joblib = pytest.importorskip("joblib")
+    launcher = pytest.importorskip(
+        "hydra_plugins.hydra_joblib_launcher._core", reason="needs joblib's launcher: make launchers"
+    )
+    given = []
+
+    def one_process(**options: object) -> Any:
+        given.append(options["n_jobs"])
+        return joblib.Parallel(n_jobs=1)
+
+    monkeypatch.setattr(launcher, "Parallel", one_process)
+    monkeypatch.setattr(parallel, "_runs", 1)
+    options = [f"hydra.sweeper.n_jobs={processes}", "hydra.sweeper.max_failure_rate=0"]
+    outcome = search("launcher=joblib", *options, "hydra.sweeper.storage=journal", "dataset.name=missing")
+    assert (outcome.status, len(records(Path("outputs/sweeps/tiny")))) == (1, 1)
+    assert (given, parallel.runs_at_once()) == ([processes], processes)
 
 
 def test_a_search_without_optuna_names_the_command_that_installs_it(tmp_path: Path) -> None:
