@@ -215,7 +215,7 @@ def check(study: optuna.Study, plan: Plan) -> None:
 
 
 def prepare(study: optuna.Study, plan: Plan, defaults: Mapping[str, Any], *, retry_failed: bool) -> None:
-    """Enqueue the current settings, unless a trial has them, and with `retry_failed` those of failed trials."""
+    """Enqueue the current settings, unless a trial has them; with `retry_failed`, those of failed trials."""
     with FileLock(plan.folder / LOCK):
         requeue_orphans(study)
         if defaults:

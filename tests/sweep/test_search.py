@@ -153,7 +153,7 @@ def test_wrong_settings_of_a_search_leave_nothing(
 def test_all_processes_of_a_search_run_and_share_the_machine(
     search: Command, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    """joblib runs the jobs in this process, so that it shows how they share the machine; the trial fails."""
+    """joblib runs the jobs in this process, so that it shows how they share the machine; all trials fail."""
     joblib = pytest.importorskip("joblib")
     launcher = pytest.importorskip(
         "hydra_plugins.hydra_joblib_launcher._core", reason="needs joblib's launcher: make launchers"
@@ -167,8 +167,8 @@ def test_all_processes_of_a_search_run_and_share_the_machine(
     monkeypatch.setattr(launcher, "Parallel", one_process)
     monkeypatch.setattr(parallel, "_runs", 1)
     options = [f"hydra.sweeper.n_jobs={processes}", "hydra.sweeper.max_failure_rate=0"]
-    outcome = search("launcher=joblib", *options, "hydra.sweeper.storage=journal", "dataset.name=missing")
-    assert (outcome.status, len(records(Path("outputs/sweeps/tiny")))) == (1, 1)
+    options += ["hydra.sweeper.storage=journal", "dataset.name=missing"]
+    assert search("launcher=joblib", *options).status == 1
     assert (given, parallel.runs_at_once()) == ([processes], processes)
 
 
