@@ -2,12 +2,20 @@
 
 import csv
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from convscope.app.visualize.shards import merge, saved_page
+from convscope.config.launch import to_yaml
+from convscope.config.schema.visualize import VisualizeConfig, visualize_schema
+from convscope.errors import ConvscopeError
+from convscope.files import write_bytes, write_json, write_text
+from convscope.render.page import Page
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -52,6 +60,74 @@ def test_shards_draw_what_one_run_draws_and_are_drawn_once(command: Command, tra
         other = Path("whole", re.sub(r"^shard_\d/", "", path))
         if re.search(r"(class_activation|photographs)/.*\.(npy|jpg)$", path):
             assert Path("parts", path).read_bytes() == other.read_bytes()
+
+
+def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> Path:
+    """Write what a complete shard has, without drawing it."""
+    folder = Path("parts", f"shard_{config.shard}")
+    page = Page(f"shard {config.shard}", [], [], [], [], "python visualize.py shard=0 shards=2")
+    saved = saved_page(page, [Path(path) for path in photographs])
+    write_bytes(folder / "page.json", saved.content or b"")
+    write_text(folder / "config.yaml", to_yaml(config))
+    listed = [{"path": table} for table in tables]
+    write_json(folder / "manifest.json", {"models": [], "seed": 0, "versions": {}, "files": listed})
+    return folder
+
+
+def settings(shard: int, **changes: Any) -> VisualizeConfig:
+    return visualize_schema()(shard=shard, shards=2, **changes)
+
+
+def test_shards_with_other_settings_are_missing_until_they_are_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shard_of(settings(1, seed=1), ["a", "b"])
+    first = shard_of(settings(0), ["a", "b"])
+    with pytest.raises(
+        ConvscopeError, match=r"shard_1 was drawn with other settings: use the same ones, set"
+    ):
+        merge(settings(0), first)
+    assert merge(settings(0, overwrite=True), first) is None
+    assert capsys.readouterr().out == "shard_0 is complete; the page follows after shard_1\n"
+    second = shard_of(settings(1, overwrite=True), ["a", "b"])
+    assert merge(settings(1, overwrite=True), second) == Path("parts/index.html")
+
+
+def test_shards_that_saw_other_photographs_are_not_merged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = shard_of(settings(0), ["a", "b", "c"])
+    os.utime(old / "page.json", (1, 1))
+    new = shard_of(settings(1), ["a", "b"])
+    with pytest.raises(ConvscopeError) as error:
+        merge(settings(1), new)
+    assert str(error.value) == (
+        "parts/shard_0 saw other photographs than shard_1: expected the same list in all shards; repeat "
+        "shard=0 with overwrite=true"
+    )
+    assert merge(settings(1, overwrite=True), new) is None  # shard 0 is drawn next
+    assert not Path("parts/index.html").exists()
+    assert merge(settings(0, overwrite=True), shard_of(settings(0), ["a", "b"])) is not None
+
+
+@pytest.mark.parametrize("path", ["../a.csv", "b/../../a.csv", "{}/a.csv"])
+def test_tables_outside_of_the_shards_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = path.format(tmp_path)
+    shards = [shard_of(settings(number), ["a"], path) for number in (0, 1)]
+    for folder in (Path("parts/b"), *(shard / "b" for shard in shards)):
+        folder.mkdir()
+    for shard in shards:
+        (shard / path).write_text("x\n1\n")
+    with pytest.raises(
+        ConvscopeError, match=r"manifest\.json lists .* which is outside of the shard: repeat"
+    ):
+        merge(settings(0), shards[0])
+    assert not Path("parts/index.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_search_in_two_parts_proposes_the_same_as_in_one(tmp_path: Path) -> No
 def test_an_interrupted_search_proposes_the_same_as_an_uninterrupted_one(
     tmp_path: Path, space: dict | None
 ) -> None:
-    """Random trials and those of TPE are interrupted: by Ctrl-C, by SIGKILL, and before they have settings."""
+    """Random trials and those of TPE are interrupted by Ctrl-C, by SIGKILL, and before they have settings."""
     changes = {"space": space} if space else {}
     whole, parts = (plan_in(tmp_path / name, trials=8, **changes) for name in ("one", "two"))
     expected: list[dict] = []

@@ -75,40 +75,53 @@ def encode(photographs: Sequence[Photograph], bundle: ModelBundle) -> np.ndarray
     return bundle.contract.preprocessing.encode(np.stack([photograph.resized for photograph in photographs]))
 
 
+def find_photographs(patterns: Sequence[str], data: TrainingData) -> list[Path]:
+    """Return the files that match `patterns`; without patterns, one test image of each class.
+
+    Args:
+        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `data`. Files may be
+            videos.
+        data: the model's data set.
+
+    Raises:
+        ConvscopeError: there is no photograph.
+    """
+    if patterns:
+        paths = find(patterns, videos=True)
+    else:
+        first = {record.label: record for record in reversed(data.images) if record.split == "test"}
+        paths = [data.root / first[label].path for label in sorted(first)]
+    if not paths:
+        raise ConvscopeError(
+            "no photographs: images=[] selects test images of the data set of the training, "
+            f"{f'but {data.root} has none' if data.manifest else data.place}; set images=FILES"
+        )
+    return paths
+
+
 def open_photographs(
-    patterns: Sequence[str],
+    paths: Sequence[Path],
     bundle: ModelBundle,
     data: TrainingData,
     labels: str | None = None,
     *,
     part: tuple[int, int] = (0, 1),
 ) -> list[Photograph]:
-    """Return the photographs that match `patterns`; without patterns, one test image of each class.
+    """Return the photographs.
 
     All photographs are decoded here, so that unreadable ones are reported before drawing begins.
 
     Args:
-        patterns: files, folders, globs, `@LIST.txt`; if empty, the images come from `data`. Files may be
-            videos.
+        paths: the files that `find_photographs` returns.
         bundle: the model; the photographs are resized to its input size.
-        data: the model's data set; it also gives the true classes.
+        data: the model's data set; it gives the true classes.
         labels: a CSV file with the true classes; see `_listed_truths`.
         part: (k, n) opens every n-th photograph, beginning with number k.
 
     Raises:
-        ConvscopeError: there is no photograph, or one cannot be read, or `labels` does not fit.
+        ConvscopeError: a photograph cannot be read, or `labels` does not fit.
     """
     root, records = data.root, data.images
-    if patterns:
-        paths = find(patterns, videos=True)
-    else:
-        first = {record.label: record for record in reversed(records) if record.split == "test"}
-        paths = [root / first[label].path for label in sorted(first)]
-    if not paths:
-        raise ConvscopeError(
-            "no photographs: images=[] selects test images of the data set of the training, "
-            f"{f'but {root} has none' if data.manifest else data.place}; set images=FILES"
-        )
     truths: dict[Path | str, str] = {(root / record.path).resolve(): record.label for record in records}
     classes = set(bundle.contract.class_names)
     truths |= {record.sha256: record.label for record in records if record.sha256}

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.app.visualize.models import open_models
 from convscope.app.visualize.output import RunOutput
-from convscope.app.visualize.photographs import Photograph, encode, open_photographs
+from convscope.app.visualize.photographs import Photograph, encode, find_photographs, open_photographs
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import LabelledImages
@@ -39,11 +39,16 @@ class Run:
         self._probabilities: dict[tuple[str, str], dict[str, float]] = {}
 
     @cached_property
+    def photograph_paths(self) -> list[Path]:
+        """The files of the photographs of all shards."""
+        return find_photographs(self.config.images, self.training_data)
+
+    @cached_property
     def photographs(self) -> list[Photograph]:
         """The photographs of `images`, or one test image of each class; in a shard, a part of them."""
         config, data = self.config, self.training_data
         part = (config.shard, config.shards)
-        return open_photographs(config.images, self.models.last, data, config.labels, part=part)
+        return open_photographs(self.photograph_paths, self.models.last, data, config.labels, part=part)
 
     @property
     def opened_photographs(self) -> list[Photograph]:

@@ -4,11 +4,15 @@ Each shard is a complete run in a folder `shard_0`, `shard_1`, …; it also writ
 shard that is complete last merges the pages into the folder above.
 """
 
+import hashlib
 import itertools
+import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from convscope import files, run_directories
 from convscope.app.visualize.output import CONFIG, JOURNAL, MANIFEST, PAGE, PHOTOGRAPHS
@@ -19,6 +23,7 @@ from convscope.render.artifact import Artifact, Role
 from convscope.render.page import Page, PhotographPart, Section, page_from_json, page_to_json, write_page
 
 SAVED_PAGE = "page.json"
+_LIST = "list"  # the key of page.json with the hash of the list of photographs
 _LOCK = ".merge.lock"
 _CONTROLS = ("shard:", "overwrite:", "debug:")  # the settings that may differ between shards
 
@@ -33,15 +38,17 @@ def check_directory(config: VisualizeConfig, directory: Path) -> None:
 
 
 def is_complete(config: VisualizeConfig, directory: Path) -> bool:
-    """Return whether a shard is drawn already.
+    """Return whether a shard is drawn already; one that `overwrite` will replace is not.
 
     Raises:
-        ConvscopeError: it was drawn with other settings.
+        ConvscopeError: it was drawn with other settings, and `overwrite` is false.
     """
     if not (directory / SAVED_PAGE).is_file() or (directory / JOURNAL).exists():
         return False
     drawn = (directory / CONFIG).read_text("utf-8")
     if _without_controls(drawn) != _without_controls(to_yaml(config)):
+        if config.overwrite:
+            return False
         raise ConvscopeError(
             f"{directory} was drawn with other settings: use the same ones, set overwrite=true, or choose "
             "another hydra.sweep.dir"
@@ -56,9 +63,15 @@ def announce(config: VisualizeConfig) -> None:
         print(f"note: only shard 0 draws {', '.join(others)}, which do not depend on the photographs")
 
 
-def saved_page(page: Page) -> Artifact:
-    """Return the page of a shard as an artifact, which `merge` reads."""
-    content = page_to_json(page).encode()
+def saved_page(page: Page, photographs: Sequence[Path]) -> Artifact:
+    """Return the page of a shard as an artifact, which `merge` reads.
+
+    Args:
+        page: the page of the shard.
+        photographs: the files of all shards; their hash tells whether all shards saw the same list.
+    """
+    listed = hashlib.sha256(b"\0".join(map(os.fsencode, photographs))).hexdigest()
+    content = json.dumps({**json.loads(page_to_json(page)), _LIST: listed}).encode()
     return Artifact(SAVED_PAGE, SAVED_PAGE, content=content, view=PHOTOGRAPHS, role=Role.file)
 
 
@@ -68,17 +81,19 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
     Tables that each shard has are joined. Several processes may call this function at the same time.
 
     Raises:
-        ConvscopeError: the folder has another page, or a shard has other settings.
+        ConvscopeError: the folder has another page, or a shard has other settings or photographs.
     """
     folder = directory.parent
     shards = [folder / _name(number) for number in range(config.shards)]
     with files.waiting_for(folder / _LOCK):
-        missing = [shard.name for shard in shards if not is_complete(config, shard)]
+        missing = [shard for shard in shards if not is_complete(config, shard)]
+        missing = missing or _with_another_list(shards, refuse=not config.overwrite)
         if missing:
-            print(f"{directory.name} is complete; the page follows after {', '.join(missing)}")
+            names = ", ".join(shard.name for shard in missing)
+            print(f"{directory.name} is complete; the page follows after {names}")
             return None
         _refuse_another_page(folder)
-        pages = [page_from_json((shard / SAVED_PAGE).read_text("utf-8")) for shard in shards]
+        pages = [page_from_json(json.dumps(_saved(shard)[0])) for shard in shards]
         manifests = [files.read_json(shard / MANIFEST) for shard in shards]
         tables = _join_tables(folder, shards, manifests)
         listed = [
@@ -99,12 +114,37 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
     return folder / PAGE
 
 
-def _name(number: int) -> str:
+def _name(number: int | str) -> str:
     return f"shard_{number}"
 
 
 def _without_controls(settings: str) -> list[str]:
     return [line for line in settings.splitlines() if not line.startswith(_CONTROLS)]
+
+
+def _saved(shard: Path) -> tuple[dict[str, Any], str | None]:
+    """Return the page of a shard as JSON, and the hash of the list of photographs that it saw."""
+    content = files.read_json(shard / SAVED_PAGE)
+    listed = content.pop(_LIST, None)
+    return content, listed
+
+
+def _with_another_list(shards: Sequence[Path], *, refuse: bool) -> list[Path]:
+    """Return the shards that saw another list of photographs than the shard that was drawn last.
+
+    Raises:
+        ConvscopeError: there is one, and `refuse` is true.
+    """
+    lists = {shard: _saved(shard)[1] for shard in shards}
+    newest = max(shards, key=lambda shard: (shard / SAVED_PAGE).stat().st_mtime_ns)
+    others = [shard for shard in shards if lists[shard] != lists[newest]]
+    if others and refuse:
+        numbers = ",".join(shard.name.removeprefix(_name("")) for shard in others)
+        raise ConvscopeError(
+            f"{', '.join(map(str, others))} saw other photographs than {newest.name}: expected the same list "
+            f"in all shards; repeat shard={numbers} with overwrite=true"
+        )
+    return others
 
 
 def _refuse_another_page(folder: Path) -> None:
@@ -146,6 +186,11 @@ def _join_tables(folder: Path, shards: Sequence[Path], manifests: Sequence[dict]
     names = [{entry["path"] for entry in manifest["files"]} for manifest in manifests]
     tables = sorted(path for path in set.intersection(*names) if path.endswith(".csv"))
     for path in tables:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ConvscopeError(
+                f"{shards[0] / MANIFEST} lists {path!r}, which is outside of the shard: repeat all shards "
+                "with overwrite=true"
+            )
         files.write_text(folder / path, _joined(shard / path for shard in shards))
     return tables
 

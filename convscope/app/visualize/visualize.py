@@ -77,7 +77,7 @@ def _write_page(run: Run, views: Sequence[View], *, complete: bool = False) -> N
     run.output.artifacts.sort(key=position)
     page = page_content.page(run, [view.settings for view in views])
     if complete and run.config.shards > 1:
-        run.output.add(shards.saved_page(page))
+        run.output.add(shards.saved_page(page, run.photograph_paths))
     run.output.write_manifest(page_content.manifest_models(run))
     write_page(run.output.path(PAGE), page)
 
