@@ -25,7 +25,7 @@ from convscope.config.search_space import Parameter
 from convscope.config.sweep_directory import SweepDirectory
 from convscope.errors import ConvscopeError
 from convscope.options import check_range
-from convscope.sweep import record, search, search_results, study, trial_queue
+from convscope.sweep import record, report, search, search_results, study, trial_queue
 from convscope.sweep.record import Record, State
 from convscope.sweep.run_names import run_names
 from convscope.sweep.search import Outcome
@@ -181,7 +181,8 @@ def run(
     try:
         plan = _prepare(_plan(settings, sweep, fixed, space), sweep, _defaults(base, space))
     except ConvscopeError:
-        study.remove_locks(sweep.path)
+        if not (sweep.path / report.SWEEP).exists():  # else another process may hold the lock
+            study.remove_locks(sweep.path)
         run_directories.remove_empty(sweep.path, existing)
         raise
     with sweep_directory.running(sweep, runs=plan.trials), _results(plan):

@@ -77,6 +77,7 @@ def test_a_search_begins_with_the_current_settings_and_outlives_a_failed_run(
     assert (other.status, len(other.err.splitlines())) == (1, 1)
     assert "has the settings augmentation=none" in other.err
     assert records(sweep)[1]["state"] == "failed"
+    assert (sweep / ".ask.lock").exists()  # another process may hold it
     third = search(*space, "sweep.resume=true", "sweep.retry_failed=true")
     assert third.status == 1
     assert [(record["state"], record["attempts"]) for record in records(sweep)] == [
