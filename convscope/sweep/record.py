@@ -122,10 +122,10 @@ def read(directory: Path) -> Record:
 
 def _check_kinds(record: Record) -> None:
     """Raise TypeError if a value has another type than `write` gives it."""
-    kinds = {list: [record.overrides], dict: [record.swept, record.scores]}
-    known = all(isinstance(value, kind) for kind, values in kinds.items() for value in values)
     if not (
-        known
+        isinstance(record.overrides, list)
+        and isinstance(record.swept, dict)
+        and isinstance(record.scores, dict)
         and all(isinstance(text, str) for text in [*record.overrides, *record.swept.values()])
         and all(isinstance(scores, dict) for scores in record.scores.values())
         and all(type(number) in (int, float) for number in (record.number, record.attempts, record.seconds))
