@@ -45,7 +45,7 @@ def main() -> None:
             found = maximize_channels(network, layer.path, channels, Settings(method, SIZE, steps))
             rows.append(_row(case, method, found.pictures))
         rows.append(_row(case, "tf-keras-vis", tf_keras_vis(case, time.perf_counter).pictures))
-    Image.fromarray(np.concatenate(rows)).save(options.out, quality=80)
+    Image.fromarray(np.concatenate(rows)).save(options.out, quality=60)
 
 
 def _row(case: Case, method: str, pictures: np.ndarray) -> np.ndarray:

@@ -29,12 +29,12 @@ def run(sweeper: BasicSweeper, arguments: Sequence[str]) -> Any:
     sweeper.validate_batch_is_legal(runs)
     sweep = sweep_directory.choose(sweeper.config, given)
     keys = sorted((key for key, is_swept in swept.items() if is_swept), key="seed".__eq__)  # seed is last
-    records = _plan(sweep.path, runs, keys)
+    records = _plan(sweep.path, [sweep_directory.of_runs(overrides) for overrides in runs], keys)
     with sweep_directory.running(sweep, records, runs=len(records)):
         if sweep.settings.retry_failed:
             records = [record.retried(one) for one in records]
         jobs = [
-            sweep.job_overrides(one.directory, one.overrides)
+            sweep.job_overrides(one.directory, runs[one.number])
             for one in records
             if one.state not in record.ENDED
         ]
@@ -52,22 +52,41 @@ def _plan(path: Path, runs: Sequence[Sequence[str]], keys: Sequence[str]) -> lis
     """Return a record for each run: the one on disk, or a new one, which is not written yet.
 
     Raises:
-        ConvscopeError: a run on disk has other settings.
+        ConvscopeError: a run on disk has other settings, or other keys are swept.
     """
     swept = []
     for overrides in runs:
         values = dict(override.split("=", 1) for override in overrides)
         swept.append({key.lstrip("+"): values[key] for key in keys})
+    for earlier in record.read_all(path):
+        _check_comparable(earlier, Record(path, 0, list(runs[0]), swept[0]))
     records = []
     for number, (name, overrides) in enumerate(zip(run_names(swept), runs, strict=True)):
         planned = Record(path / name, number, list(overrides), swept[number])
         if record.is_planned(planned.directory):
             earlier = record.read(planned.directory)
-            if sorted(earlier.overrides) != sorted(overrides):
-                raise ConvscopeError(
-                    f"{planned.directory} has the settings {' '.join(earlier.overrides)}, but this sweep has "
-                    f"{' '.join(overrides)}: use the same settings, or choose another sweep.name"
-                )
+            if sorted(sweep_directory.of_runs(earlier.overrides)) != sorted(overrides):
+                raise _other_settings(earlier, " ".join(overrides))
             planned = replace(earlier, number=number)
         records.append(planned)
     return records
+
+
+def _check_comparable(earlier: Record, planned: Record) -> None:
+    """Check that two runs differ in the values of the same keys only; else they cannot be ranked."""
+    if _fixed(earlier) != _fixed(planned) or earlier.swept.keys() != planned.swept.keys():
+        swept = [f"{key}=…" for key in planned.swept]
+        raise _other_settings(earlier, " ".join([*_fixed(planned), *swept]))
+
+
+def _fixed(one: Record) -> list[str]:
+    """Return the arguments of a run that are the same in all runs of its sweep."""
+    given = sorted(sweep_directory.of_runs(one.overrides))
+    return [argument for argument in given if argument.partition("=")[0].lstrip("+") not in one.swept]
+
+
+def _other_settings(earlier: Record, given: str) -> ConvscopeError:
+    return ConvscopeError(
+        f"{earlier.directory} has the settings {' '.join(earlier.overrides)}, but this sweep has {given}: "
+        "use the same settings, or choose another sweep.name"
+    )

@@ -18,6 +18,12 @@ from convscope.sweep import comparison, record, report, results
 from convscope.sweep.record import Record, State
 
 _CONTROLS = ("sweep.name=", "sweep.resume=", "sweep.retry_failed=")
+_NOT_OF_RUNS = (
+    *_CONTROLS,
+    "launcher=",
+    "debug=",
+    "overwrite=",
+)  # what a run does is the same with all values
 _DIRECTORY = "hydra.sweep.dir="
 
 
@@ -27,7 +33,7 @@ class SweepDirectory:
 
     Attributes:
         path: its directory, `outputs/sweeps/NAME`.
-        arguments: the arguments of the sweep, without those that only control its start.
+        arguments: the arguments of the sweep that decide what its runs do.
         command: the command that started it.
         settings: `sweep` of the configuration.
     """
@@ -55,6 +61,11 @@ def without_controls(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if not argument.lstrip("+").startswith(_CONTROLS)]
 
 
+def of_runs(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments that decide what the runs of a sweep do."""
+    return [argument for argument in arguments if not argument.lstrip("+").startswith(_NOT_OF_RUNS)]
+
+
 def choose(config: DictConfig, arguments: Sequence[str]) -> SweepDirectory:
     """Return the directory of a sweep; a new one is not created yet, unless its name is a date.
 
@@ -66,7 +77,7 @@ def choose(config: DictConfig, arguments: Sequence[str]) -> SweepDirectory:
         ConvscopeError: the directory has a sweep, and sweep.resume is false.
     """
     settings: Any = OmegaConf.to_object(config.sweep)
-    given = without_controls(arguments)
+    given = of_runs(arguments)
     sweep = SweepDirectory(_path(config, settings, given), given, list(sys.argv), settings)
     _refuse_another(sweep)
     with read_write(config):

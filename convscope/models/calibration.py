@@ -55,7 +55,7 @@ class Calibration:
         of_true_class = scaled(probabilities, temperature)[rows, labels]
         if len(of_true_class) > _MOST:
             of_true_class = np.random.default_rng(0).choice(of_true_class, _MOST, replace=False)
-        return cls(temperature, tuple(sorted(float(f"{value:.6g}") for value in of_true_class)))
+        return cls(temperature, tuple(sorted(map(float, of_true_class))))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | None) -> "Calibration | None":
@@ -86,7 +86,8 @@ class Calibration:
 
         A set has the classes that are as probable as the true class of the validation images mostly is, and
         always the most probable one. It contains the true class with a probability of at least `coverage`,
-        over all examples, not for each class.
+        over all examples, not for each class. This holds exactly for validation images that nothing else was
+        chosen on; here, they also chose the epoch and the temperature.
 
         M. Sadinle, J. Lei and L. Wasserman, Least Ambiguous Set-Valued Classifiers with Bounded Error Levels
         (2019); split conformal prediction after V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in
@@ -97,7 +98,8 @@ class Calibration:
             coverage: 0 to 1.
         """
         calibrated = self.apply(probabilities)
-        rank = math.floor((len(self.true_class) + 1) * (1 - coverage) + 1e-9)  # of the lowest values allowed
+        count = len(self.true_class)
+        rank = min(count, math.floor((count + 1) * (1 - coverage) + 1e-9))  # of the least probability
         least = self.true_class[rank - 1] if rank else 0.0
         sets = calibrated >= least
         sets[np.arange(len(sets)), calibrated.argmax(1)] = True

@@ -15,6 +15,10 @@ FILE = "familiarity.npz"
 NEIGHBOURS = 5
 FLAGGED = 0.05  # the share of validation images beyond the threshold
 _MOST_IMAGES, _MOST_VALUES = 5000, 8_000_000  # that are stored
+_LARGEST = 4 * _MOST_VALUES  # bytes of the file without compression; one image may have more features
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 _BLOCK = 256  # photographs that are compared at once
 
 
@@ -68,25 +72,31 @@ def most_images(features: int) -> int:
     return max(1, min(_MOST_IMAGES, _MOST_VALUES // features))
 
 
-def read_familiarity(directory: Path) -> Familiarity | None:
+def read_familiarity(directory: Path, features: int) -> Familiarity | None:
     """Return the familiarity in a run directory, None if there is none.
 
+    `features` is their number in the model.
+
     Raises:
-        ConvscopeError: the file is damaged.
+        ConvscopeError: the file is damaged, or belongs to another model.
     """
     path = directory / FILE
     if not path.is_file():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > _LARGEST:
+            raise ValueError(f"it has {size:,} bytes, expected at most {_LARGEST:,}")
         with np.load(path, allow_pickle=False) as content:
-            features, threshold = content["features"], float(content["threshold"])
-        if features.ndim != 2 or not features.size or features.dtype != np.float16:
-            raise ValueError("it has no features")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            stored, threshold = content["features"], float(content["threshold"])
+        if stored.ndim != 2 or len(stored) < 1 or stored.dtype != np.float16 or stored.shape[1] != features:
+            raise ValueError(f"it does not have {features} features of images")
+    except _UNREADABLE as error:
         raise ConvscopeError(
             f"cannot read {path} ({error}): remove the file to predict without it, or train the model again"
         ) from None
-    return Familiarity(features, threshold)
+    return Familiarity(stored, threshold)
 
 
 def _of_length_1(features: np.ndarray) -> np.ndarray:

@@ -77,7 +77,9 @@ def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]
         values: for each run, the value of the setting, the metric and the name of the run.
     """
     known = [(given, metric, name) for given, metric, name in values if math.isfinite(metric)]
-    order = sorted({given for given, _, _ in known}, key=_in_order)
+    spelled = {_in_order(given): given for given, _, _ in known}  # 1 and 1.0 are one value
+    known = [(spelled[_in_order(given)], metric, name) for given, metric, name in known]
+    order = sorted(spelled.values(), key=_in_order)
     if len(order) < 2:
         return None
     places = _places(order)
@@ -111,7 +113,7 @@ def _places(order: Sequence[str]) -> dict[str, float]:
 
 def _in_order(text: str) -> tuple[bool, float, str]:
     try:
-        return False, float(text), text
+        return False, float(text), ""
     except ValueError:
         return True, 0.0, text
 

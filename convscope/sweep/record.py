@@ -18,7 +18,7 @@ from convscope import files
 from convscope.errors import ConvscopeError
 
 FILE, TRACEBACK, LOCK = "run.json", "traceback.txt", ".run.lock"
-METRICS, HISTORY, EPOCH = "metrics.json", "history.csv", "state.npz"  # of train.py
+METRICS, HISTORY, EPOCH, HEAD = "metrics.json", "history.csv", "state.npz", "head"  # of train.py
 _SCORES = ("loss", "accuracy", "accuracy_95")
 _PATIENCE = 2  # seconds; `Record.is_locked` holds the lock for less than a millisecond
 
@@ -58,7 +58,7 @@ class Record:
         seconds: the duration of all attempts that were not killed.
         scores: by split, loss and accuracy with its interval, as in `metrics.json`.
         epochs: the number of epochs of the main phase.
-        best_epoch: the epoch with the lowest validation loss.
+        best_epoch: the epoch of the main phase that is kept; None if it is the model of the first phase.
         error: the message of a failed run, one line.
     """
 
@@ -109,14 +109,29 @@ def read(directory: Path) -> Record:
     try:
         content = files.read_json(directory / FILE)
         record = Record(directory, **content | {"state": State(content["state"])})
+        _check_kinds(record)
     except (ValueError, TypeError, KeyError) as error:
         raise ConvscopeError(
             f"{directory / FILE} is not a record of a run ({error}): expected the file that a sweep wrote; "
-            "remove it to repeat the run"
+            f"remove {directory} to repeat the run"
         ) from None
     if record.state is State.running and not _is_locked(directory):
         return replace(record, state=State.interrupted)
     return record
+
+
+def _check_kinds(record: Record) -> None:
+    """Raise TypeError if a value has another type than `write` gives it."""
+    if not (
+        isinstance(record.overrides, list)
+        and isinstance(record.swept, dict)
+        and isinstance(record.scores, dict)
+        and all(isinstance(text, str) for text in [*record.overrides, *record.swept.values()])
+        and all(isinstance(scores, dict) for scores in record.scores.values())
+        and all(type(number) in (int, float) for number in (record.number, record.attempts, record.seconds))
+        and isinstance(record.error, str | None)
+    ):
+        raise TypeError("a value has the wrong type")
 
 
 def read_all(sweep: Path) -> list[Record]:
@@ -197,10 +212,18 @@ def _with_results(record: Record) -> Record:
         split: {name: values[name] for name in _SCORES if name in values} for split, values in scores.items()
     }
     history = read_history(record.directory)
-    losses = [min(row["val_loss"], row.get("average_val_loss", math.inf)) for row in history]
-    known = [loss for loss in losses if loss == loss]
-    best = int(history[losses.index(min(known))]["epoch"]) if known else None
+    of_epochs = {int(row["epoch"]): _lowest_loss(row) for row in history}
+    best = min(of_epochs, key=of_epochs.__getitem__, default=None)
+    earlier = min(map(_lowest_loss, read_history(record.directory / HEAD)), default=math.inf)
+    if best is not None and not of_epochs[best] < earlier:  # the model of the first phase is kept
+        best = None
     return replace(record, scores=kept, epochs=len(history) or None, best_epoch=best)
+
+
+def _lowest_loss(row: Mapping[str, float]) -> float:
+    """Return the validation loss of an epoch, of the weights or their average; infinite if both are NaN."""
+    values = [row["val_loss"], row.get("average_val_loss", math.nan)]
+    return min((value for value in values if not math.isnan(value)), default=math.inf)
 
 
 def read_history(directory: Path) -> Sequence[Mapping[str, float]]:

@@ -66,7 +66,7 @@ def table(records: Sequence[Record]) -> str:
     best = ranked(records)
     rows = [["", "run", "validation loss", "accuracy (95 %)", "test accuracy (95 %)", "best epoch", "time"]]
     for index, one in enumerate(best[:PRINTED], 1):
-        epochs = "" if one.epochs is None else f"{one.best_epoch} of {one.epochs}"
+        epochs = "" if one.best_epoch is None else f"{one.best_epoch} of {one.epochs}"
         accuracies = (accuracy(one, split) for split in SPLITS)
         rows.append([str(index), one.name, f"{one.value:.4f}", *accuracies, epochs, duration(one.seconds)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

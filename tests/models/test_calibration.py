@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -52,6 +53,7 @@ def test_sets_by_hand() -> None:
     expected = [[True, True, True], [True, False, False], [False, True, True]]
     assert calibration.sets(probabilities, 0.8).tolist() == expected
     assert calibration.sets(probabilities, 0.91).all()  # (9 + 1) · 0.09 < 1: nothing may be missed
+    assert calibration.sets(probabilities, 0).sum() == 3  # only the most probable class of each
     assert calibration.sets(np.array([[0.4, 0.35, 0.25]]), 0.1).tolist() == [
         [True, False, False]
     ]  # never empty
@@ -68,6 +70,17 @@ def test_sets_cover_simulated_data_as_promised() -> None:
         size.append(result["mean_size"])
     assert 0.895 < np.mean(covered) < 0.925  # of 20,000 examples; the standard error of the mean is 0.003
     assert 1 < np.mean(size) < 5
+
+
+def test_equal_probabilities_are_all_covered() -> None:
+    """A network that is always sure gives few different probabilities; rounding must not exclude them."""
+    labels = np.zeros(1000, int)
+    probabilities = np.tile([1 - 1 / 3e7, 1 / 3e7], (1000, 1))
+    probabilities[:80] = probabilities[:80, ::-1]  # 8 % sure errors
+    calibration = Calibration.fit(probabilities, labels)
+    assert coverage_of(calibration.sets(probabilities, 0.95), labels, ["a", "b"])["coverage"] == 1
+    again = Calibration.from_json(json.loads(json.dumps(calibration.to_json())))
+    assert again == calibration
 
 
 def test_coverage_by_hand() -> None:

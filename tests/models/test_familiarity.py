@@ -26,12 +26,12 @@ def test_distances_equal_those_of_scikit_learn() -> None:
 
 
 def test_a_familiarity_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:
-    assert read_familiarity(tmp_path) is None
+    assert read_familiarity(tmp_path, 4) is None
     rng = np.random.default_rng(0)
     fitted = Familiarity.fit(rng.normal(size=(20, 4)), rng.normal(size=(20, 4)))
     fitted.save(tmp_path)
     first = (tmp_path / FILE).read_bytes()
-    read = read_familiarity(tmp_path)
+    read = read_familiarity(tmp_path, 4)
     assert read is not None
     np.testing.assert_array_equal(read.features, fitted.features)
     assert read.threshold == fitted.threshold
@@ -43,14 +43,31 @@ def test_a_familiarity_is_the_same_after_writing_and_reading(tmp_path: Path) -> 
 def test_a_damaged_file_is_an_error_of_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(ConvscopeError, match=r"cannot read .*remove the file to predict without it") as error:
-        read_familiarity(tmp_path)
+        read_familiarity(tmp_path, 4)
     assert "\n" not in str(error.value)
 
 
 def test_pickled_features_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / FILE, features=np.array([object()]), threshold=1.0)
     with pytest.raises(ConvscopeError, match="cannot read"):
-        read_familiarity(tmp_path)
+        read_familiarity(tmp_path, 4)
+
+
+def test_features_of_another_model_and_odd_files_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Familiarity.fit(rng.normal(size=(20, 4)), rng.normal(size=(20, 4))).save(tmp_path)
+    with pytest.raises(ConvscopeError, match="does not have 5 features"):
+        read_familiarity(tmp_path, 5)
+    np.savez(tmp_path / FILE, features=np.ones((2, 4), np.float16), threshold=np.ones(2))
+    with pytest.raises(ConvscopeError, match="cannot read"):
+        read_familiarity(tmp_path, 4)
+    with (tmp_path / FILE).open("wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(ConvscopeError, match="cannot read"):
+        read_familiarity(tmp_path, 4)
+    np.savez_compressed(tmp_path / FILE, features=np.zeros((5_000_000, 4), np.float16), threshold=1.0)
+    with pytest.raises(ConvscopeError, match="expected at most 32,000,000"):
+        read_familiarity(tmp_path, 4)
 
 
 def test_the_number_of_stored_images_bounds_the_size() -> None:

@@ -46,6 +46,8 @@ def test_numbers_have_a_scale_and_texts_equal_distances() -> None:
     assert places("0.01", "0.1", "1") == [40, 230, 420]  # logarithmic
     assert places("1e-4", "3e-4") == [40, 420]
     assert places("Adam", "SGD") == [115, 345]
+    assert places("1", "1.0", "3") == [40, 40, 420]
+    assert line_chart.by_setting("loss", "x", [("1", 1.0, ""), ("1.0", 1.0, "")]) is None
     crowded = line_chart.by_setting("loss", "x", [(text, 1.0, "") for text in ("1", "2", "100")])
     assert crowded is not None
     assert [text for _, text in crowded.x_ticks] == ["1", "2", "100"]

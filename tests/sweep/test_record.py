@@ -1,6 +1,7 @@
 """The record of a run: its states, its attempts, its results."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,3 +104,32 @@ def test_a_damaged_record_is_an_error_of_one_line(planned: Path) -> None:
     (planned / "run.json").write_text("{}")
     with pytest.raises(ConvscopeError, match=r"run.json is not a record of a run .*: expected"):
         record.read(planned)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"scores": []}, {"scores": {"validation": 1}}, {"overrides": "x"}, {"swept": {"a": 1}}, {"number": "0"}],
+)
+def test_a_record_with_values_of_other_types_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+    Record(tmp_path / "a", 0, ["seed=1"], {"seed": "1"}).write()
+    content = json.loads((tmp_path / "a/run.json").read_text())
+    (tmp_path / "a/run.json").write_text(json.dumps(content | changes))
+    with pytest.raises(ConvscopeError, match="not a record of a run"):
+        record.read_all(tmp_path)
+
+
+def test_the_best_epoch_is_that_of_the_kept_model(tmp_path: Path) -> None:
+    def best_epoch(*rows: tuple[float, float], head: float | None = None) -> int | None:
+        directory = tmp_path / str(len(list(tmp_path.iterdir())))
+        lines = [f"{epoch},{loss},{average}\n" for epoch, (loss, average) in enumerate(rows, 1)]
+        Record(directory, 0, [], {}).write()
+        (directory / "history.csv").write_text("epoch,val_loss,average_val_loss\n" + "".join(lines))
+        if head is not None:
+            (directory / "head").mkdir()
+            (directory / "head/history.csv").write_text(f"epoch,val_loss\n1,{head}\n")
+        return record.attempt(directory, lambda: None, str)[0].best_epoch
+
+    assert best_epoch((0.9, 0.8), (0.7, 0.95)) == 2
+    assert best_epoch((0.9, 0.9), (math.nan, 0.2)) == 2  # the weights diverge, their average does not
+    assert best_epoch((0.9, 0.8), head=0.5) is None  # the model of the first phase stays the best
+    assert best_epoch((0.9, 0.8), head=0.85) == 1

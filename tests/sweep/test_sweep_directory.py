@@ -25,7 +25,10 @@ SWEEP = ["-m", "seed=1,2", "dataset.name=nothing"]
         (["sweep.retry_failed=true"], "sweep.retry_failed=true needs sweep.resume=true"),
         (["sweep.name=old"], "outputs/sweeps/old already has a sweep: set sweep.resume=true"),
         (["hydra.sweep.dir=outputs/sweeps/old"], "outputs/sweeps/old already has a sweep"),
-        (["sweep.name=old", "sweep.resume=true"], "has the settings seed=1, but this sweep has seed=1 data"),
+        (
+            ["sweep.name=old", "sweep.resume=true"],
+            "settings seed=1, but this sweep has dataset.name=nothing s",
+        ),
         (["trainig.epochs=1"], "no key 'trainig"),
     ],
 )
@@ -61,9 +64,36 @@ def test_a_sweep_with_more_values_keeps_its_finished_runs(command: Command) -> N
     assert "\n2 runs: 2 failed" in more.out
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["seed=choice(3)", "dataset.name=other"],  # other settings in new directories
+        ["seed=choice(1)", "dataset.name=nothing", "model.dropout=0.1,0.2"],  # seed=1 would count twice
+    ],
+)
+def test_runs_that_cannot_be_ranked_do_not_join_a_sweep(command: Command, given: list[str]) -> None:
+    command("train", "-m", "seed=choice(1,2)", "dataset.name=nothing", "sweep.name=mine")
+    before = sorted(Path().rglob("*"))
+    failed = command("train", "-m", *given, "sweep.name=mine", "sweep.resume=true")
+    assert (failed.status, len(failed.err.splitlines())) == (1, 1)
+    assert "has the settings seed=1 dataset.name=nothing, but this sweep has dataset.name=" in failed.err
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_sweep_is_resumed_with_another_launcher_or_with_debug(command: Command) -> None:
+    command("train", *SWEEP)
+    (made,) = Path("outputs/sweeps").iterdir()
+    again = command("train", *SWEEP, "debug=true", "sweep.resume=true")
+    assert f"sweep: {made}\n" in again.out
+    assert "\n2 runs: 2 failed" in again.out
+    assert list(Path("outputs/sweeps").iterdir()) == [made]
+
+
 def test_the_options_of_a_sweep_are_not_settings_of_a_run() -> None:
     sweep = SweepConfig(name="x", resume=True)
     assert settings(TrainConfig(sweep=sweep)) == settings(TrainConfig())
     assert "sweep" not in settings(TrainConfig())
     given = ["seed=1", "sweep.name=x", "sweep.resume=true", "sweep=seeds"]
     assert sweep_directory.without_controls(given) == ["seed=1", "sweep=seeds"]
+    runs = ["seed=1", "launcher=ray", "debug=true", "overwrite=true", "sweep.resume=true"]
+    assert sweep_directory.of_runs(runs) == ["seed=1"]

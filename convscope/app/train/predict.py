@@ -1,5 +1,6 @@
 """Predict photographs without labels: their classes, and how far to trust each prediction."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,7 +80,8 @@ class _Predictor:
         self._contract, self._coverage = bundle.contract, coverage
         self._model = with_features(bundle.model)
         self._calibration = bundle.contract.calibration
-        self._familiarity = read_familiarity(Path(bundle.path).parent)
+        features = math.prod(self._model.output_shape[0][1:])
+        self._familiarity = read_familiarity(Path(bundle.path).parent, features)
         self.columns = ["predicted", *bundle.contract.class_names]
         if self._calibration:
             self.columns += [*calibrated_columns(bundle.contract.class_names), "set"]

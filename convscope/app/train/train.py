@@ -338,7 +338,8 @@ def _interrupted_contract(directory: Path) -> Contract | None:
 
 def _check_data_is_the_same(directory: Path, contract: Contract, interrupted: Contract) -> None:
     """Refuse to resume a run if its data set has changed."""
-    if json.loads(json.dumps(contract.dataset)) != interrupted.dataset:
+    dataset = json.loads(json.dumps(contract.dataset))
+    if any(dataset.get(key) != value for key, value in interrupted.dataset.items()):
         raise ConvscopeError(
             f"the data set {contract.dataset['name']} has changed since the run in {directory} was "
             "interrupted: set overwrite=true to start again, or choose another hydra.run.dir"
