@@ -31,7 +31,6 @@ from convscope.sweep.run_names import run_names
 from convscope.sweep.search import Outcome
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-_UNCHANGING = ("debug=", "overwrite=", "launcher=")  # arguments that do not change a run
 
 
 @dataclass
@@ -112,7 +111,7 @@ class Worker:
         except (HydraException, OmegaConfBaseException) as error:
             return Outcome(error=explain(error, GROUPS))
         if not record.is_planned(directory):
-            Record(directory, trial.number, overrides, values).write()
+            Record(directory, trial.number, sweep_directory.of_runs(overrides), values).write()
         with open_dict(config):
             config.hydra.job.id, config.hydra.job.num = f"trial_{trial.number}", trial.number
             config.hydra.launcher = self.config.hydra.launcher  # with the number of processes
@@ -133,7 +132,8 @@ class Worker:
         directory = self.sweep.path / name
         if not record.is_planned(directory):
             return directory
-        if sorted(of_runs(record.read(directory).overrides)) == sorted(of_runs(overrides)):
+        earlier = sweep_directory.of_runs(record.read(directory).overrides)
+        if sorted(earlier) == sorted(sweep_directory.of_runs(overrides)):
             return directory
         return directory.with_name(f"{name}-{number}")  # other settings whose shortened values are equal
 
@@ -261,11 +261,6 @@ def _with(context: HydraContext, config: DictConfig, base: DictConfig, argument:
     return composed
 
 
-def of_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments without those that do not change a run."""
-    return [argument for argument in arguments if not argument.lstrip("+").startswith(_UNCHANGING)]
-
-
 def _plan(
     settings: Settings, sweep: SweepDirectory, fixed: Sequence[str], space: Mapping[str, Parameter]
 ) -> study.Plan:
@@ -277,7 +272,7 @@ def _plan(
         trials=settings.n_trials,
         sampler=settings.sampler,
         max_failure_rate=settings.max_failure_rate,
-        fixed=of_runs(fixed),
+        fixed=sweep_directory.of_runs(fixed),
     )
 
 
