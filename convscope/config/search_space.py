@@ -111,7 +111,8 @@ def _parameter(key: str, override: Override) -> Parameter:
     assert high is not None
     if not low < high or (tags and low <= 0):
         raise ConvscopeError(
-            f"{given} is no interval: expected {'0 < ' if tags else ''}low < high, as in interval(0.1,0.5)"
+            f"{given} is not an interval: expected {'0 < ' if tags else ''}low < high, for example "
+            "interval(0.1,0.5)"
         )
     return Parameter(key, _number(low, high, sweep, is_log=bool(tags)), {})
 

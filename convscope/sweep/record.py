@@ -1,4 +1,4 @@
-"""What is known about one run of a sweep: `run.json` in its directory."""
+"""The record of one run of a sweep: `run.json` in its directory."""
 
 import csv
 import math
@@ -37,7 +37,7 @@ class State(StrEnum):
 ENDED = (State.finished, State.failed, State.pruned)
 
 
-class Pruned(Exception):  # noqa: N818  # it is no error
+class Pruned(Exception):  # noqa: N818  # not an error
     """Raised in a run that a search ends early."""
 
 

@@ -152,7 +152,7 @@ def _sweep_command(sweep: Path) -> list[tuple[str, str]]:
     if not (sweep / SWEEP).is_file():
         return []
     command = shlex.join(["python", *files.read_json(sweep / SWEEP)["command"]])
-    return [("The command of this sweep. With sweep.resume=true, it runs what is missing:", command)]
+    return [("The command of this sweep. With sweep.resume=true, it runs the missing runs:", command)]
 
 
 def _visualize_commands(best: Sequence[Record]) -> list[tuple[str, str]]:

@@ -62,11 +62,11 @@ def reporting(trial: optuna.Trial, warmup_epochs: int) -> Iterator[None]:
     """Send the epochs of the training inside to the trial; after the warm-up, it may be pruned.
 
     A run is pruned if its lowest loss is above the median of the losses of the complete trials in the same
-    epoch, of which there must be five (D. Golovin et al., Google Vizier, 2017).
+    epoch; at least five trials must be complete (D. Golovin et al., Google Vizier, 2017).
 
     Args:
         trial: the trial.
-        warmup_epochs: the epochs of the head and of the warm-up, whose losses say little.
+        warmup_epochs: the epochs of the head and of the warm-up, in which losses say little.
     """
     trial.study.pruner = MedianPruner(n_warmup_steps=warmup_epochs + 1)
 

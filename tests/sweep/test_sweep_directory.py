@@ -19,8 +19,8 @@ SWEEP = ["-m", "seed=1,2", "dataset.name=nothing"]
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["sweep.name=a/b"], "sweep.name=a/b is no name of a directory: expected for example a.b"),
-        (["sweep.name=..", "seed=1"], "sweep.name=.. is no name of a directory"),
+        (["sweep.name=a/b"], "sweep.name=a/b cannot be the name of a directory: expected for example a.b"),
+        (["sweep.name=..", "seed=1"], "sweep.name=.. cannot be the name of a directory"),
         (["sweep.name=a", "hydra.sweep.dir=b"], "sweep.name=a and hydra.sweep.dir are both set"),
         (["sweep.retry_failed=true"], "sweep.retry_failed=true needs sweep.resume=true"),
         (["sweep.name=old"], "outputs/sweeps/old already has a sweep: set sweep.resume=true"),

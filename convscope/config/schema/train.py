@@ -272,7 +272,7 @@ class SweepConfig:
         """Check the name, and that there is something to retry."""
         if self.name is not None and (file_name(self.name) != self.name or self.name == ".."):
             raise ConvscopeError(
-                f"sweep.name={self.name} is no name of a directory: expected for example "
+                f"sweep.name={self.name} cannot be the name of a directory: expected for example "
                 f"{file_name(self.name)}"
             )
         if self.retry_failed and not self.resume:
