@@ -4,9 +4,9 @@ The runs train a small convnet on drawn pictures for a few epochs. The launchers
 one run after another, and two at once with joblib and with Ray, where `make launchers` has installed them. A
 command with one run shows what starting costs.
 
-In the searches, learning rate and dropout vary. Each sweep is one command, all with the same space and the same
-seed of the network. The search and the random search begin with the current settings and stop runs early; the
-grid of 15 runs does not.
+In the searches, learning rate and dropout vary. Each sweep is one command, all with the same space and the
+same seed of the network. The search and the random search begin with the current settings and stop runs early;
+the grid of 15 runs does not.
 
 --part launchers, the default, takes two and a half minutes on two idle cores; --part search about five.
 """
