@@ -5,8 +5,8 @@ one run after another, and two at once with joblib and with Ray, where `make lau
 command with one run shows what starting costs.
 
 In the searches, learning rate and dropout vary. Each sweep is one command, all with the same space and the
-same seed of the network. The search and the random search begin with the current settings and stop runs early;
-the grid of 15 runs does not.
+same seed of the network. The search and the random search begin with the current settings and stop runs
+early; the grid of 15 runs does not.
 
 --part launchers, the default, takes two and a half minutes on two idle cores; --part search about five.
 """
