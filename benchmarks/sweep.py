@@ -8,7 +8,8 @@ In the searches, learning rate and dropout vary. Each sweep is one command, all 
 same seed of the network. The search and the random search begin with the current settings and stop runs
 early; the grid of 15 runs does not.
 
---part launchers, the default, takes two and a half minutes on two idle cores; --part search about five.
+--part launchers, the default, takes two and a half minutes on two idle cores. The
+duration of --part search was not measured in this form.
 """
 
 import argparse

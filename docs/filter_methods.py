@@ -2,7 +2,7 @@
 
 Rows: for each of five layers, the methods fourier, maco and book of this project, and tf-keras-vis 0.8.7 with
 its defaults. Columns: eight evenly spread channels. The median of the highest responses of each row is
-printed. The weights are read from ../shared/weights. The script takes about five minutes on two idle cores.
+printed. The weights are read from ../shared/weights.
 """
 
 import argparse

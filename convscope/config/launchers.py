@@ -75,7 +75,7 @@ def runs_at_once(launcher: Any, jobs: int | None = None) -> int:
 def _limits_of_ray(machine: Any, run: Any) -> list[float]:
     """Return how many runs fit on the cores and on the GPUs, if their number is given.
 
-    Ray may have fewer cores than the machine; if it is told of more, each run still gets its `num_cpus`.
+    A number of cores that is larger than that of the machine counts as that of the machine.
     """
     cores = min(parallel.all_cores(), machine.get("num_cpus") or math.inf)
     limits = [cores / (run.get("num_cpus") or 1)]

@@ -92,7 +92,7 @@ class Manifest:
 
     @property
     def split_sha256(self) -> str | None:
-        """A hash of which image, by its bytes, is in which class and split; None if hashes are missing.
+        """A hash of the contents, class and split of all images; None if the hash of an image is missing.
 
         It depends neither on paths nor on the name of the data set. A converted image counts as its original.
         """

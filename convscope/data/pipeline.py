@@ -31,10 +31,14 @@ class LabelledImages:
     classes: list[str]
     plain: bool = False
 
+    def at(self, indices: np.ndarray) -> "LabelledImages":
+        """Return some of the photographs; `indices` is int (n,)."""
+        return replace(self, paths=[self.paths[index] for index in indices], labels=self.labels[indices])
+
     def spread(self, most: int) -> "LabelledImages":
         """Return at most `most` of the photographs, evenly spread."""
         chosen = np.unique(np.linspace(0, len(self.paths) - 1, most).round().astype(int))
-        return replace(self, paths=[self.paths[index] for index in chosen], labels=self.labels[chosen])
+        return self.at(chosen)
 
     def fraction(self, share: float) -> "LabelledImages":
         """Return a share of each class, at least one photograph; smaller shares are parts of larger ones.
@@ -49,8 +53,7 @@ class LabelledImages:
         for label in np.unique(self.labels):
             own = sorted(np.flatnonzero(self.labels == label).tolist(), key=place.__getitem__)
             chosen += own[: max(1, round(share * len(own)))]
-        rows = np.sort(chosen)
-        return replace(self, paths=[self.paths[row] for row in rows], labels=self.labels[rows])
+        return self.at(np.sort(chosen))
 
     def read(self, index: int) -> np.ndarray:
         """Return a photograph, uint8 (height, width, 3)."""

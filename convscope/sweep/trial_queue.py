@@ -97,7 +97,7 @@ def _count(study: optuna.Study) -> int:
 
 
 def own_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that are no repetition of another one and that no later one retries."""
+    """Return the trials without repetitions of other trials and without trials that were retried later."""
     trials = study.get_trials(False)
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [trial for trial in trials if trial.number not in retried and REPEATS not in trial.user_attrs]

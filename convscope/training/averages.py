@@ -12,7 +12,7 @@ def averaged(model: keras.Model) -> Iterator[None]:
     """Let a compiled model have the moving averages of its trainable weights; restore the weights at the end.
 
     The averages are those of an optimizer with `use_ema=True`. The weights are copied and restored bit for
-    bit. Statistics of batch normalization are averages already and stay as they are.
+    bit. The statistics of batch normalization do not change: they are averages already.
     """
     variables = model.trainable_variables
     weights = [np.asarray(variable).copy() for variable in variables]

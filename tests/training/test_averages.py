@@ -14,7 +14,7 @@ from tests.training.test_loop import Points, linear_model, options
 
 
 class Noisy(Points):
-    """Points of which a third has the wrong label, in each batch other ones."""
+    """Points with wrong labels: a random third of each batch."""
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         points, labels = super().__getitem__(index)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from convscope.app.train.finetune import Features
-from convscope.data.pipeline import Batches, LabelledImages
+from convscope.data.pipeline import Batches
 from convscope.graph import features_of
 from convscope.models.familiarity import Familiarity, most_images
 from convscope.models.head import split_at_head
@@ -49,9 +49,7 @@ def _features(model: keras.Model, data: Batches, pooled: np.ndarray | None, most
     if pooled is not None:
         parts = np.array_split(pooled[chosen], -(-len(chosen) // _BATCH))
         return np.concatenate([model.predict_on_batch(part)[0] for part in parts])
-    images = LabelledImages(
-        [examples.paths[index] for index in chosen], examples.labels[chosen], examples.classes, examples.plain
-    )
+    images = examples.at(chosen)
     batches = Batches(images, size=data.size, preprocessing=data.preprocessing, batch_size=_BATCH)
     steps = progress(range(len(batches)), desc="features of known photographs", unit="batch", leave=False)
     return np.concatenate([model.predict_on_batch(batches[index][0])[0] for index in steps])

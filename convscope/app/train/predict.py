@@ -86,7 +86,7 @@ class _Predictor:
         if self._calibration:
             self.columns += [*calibrated_columns(bundle.contract.class_names), "set"]
         else:
-            print(f"note: {bundle.path} has no calibration: an earlier version trained it")
+            print(f"note: {bundle.path} has no calibration, so the table has no calibrated columns")
         if self._familiarity:
             self.columns += ["distance", "unlike"]
         self.unlike = 0
