@@ -10,10 +10,12 @@ from convscope.graph.activation import (
 )
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.joined_layer import JoinedLayer, joined_layers
 from convscope.graph.layer import Layer
 
 __all__ = [
     "Graph",
+    "JoinedLayer",
     "Layer",
     "activation_of",
     "as_probabilities",
@@ -23,6 +25,7 @@ __all__ = [
     "features_of",
     "flatten",
     "fresh_weights",
+    "joined_layers",
     "of_each_class",
     "probabilities_of",
 ]
