@@ -10,6 +10,7 @@ from convscope.graph.activation import (
 )
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.flops import flops_of
 from convscope.graph.joined_layer import JoinedLayer, joined_layers
 from convscope.graph.layer import Layer
 
@@ -24,6 +25,7 @@ __all__ = [
     "copied",
     "features_of",
     "flatten",
+    "flops_of",
     "fresh_weights",
     "joined_layers",
     "of_each_class",

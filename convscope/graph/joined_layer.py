@@ -1,4 +1,4 @@
-"""Layers that are one layer for a reader: a convolution with its normalization and its activation."""
+"""Layers that are one layer for a reader: weights, normalization and activation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _ACTIVATIONS = (
 
 @dataclass(frozen=True)
 class JoinedLayer:
-    """A convolution, the batch normalization and the activation after it; or any other layer alone.
+    """A convolution or dense layer, the batch normalization and the activation after it; or a layer alone.
 
     The channels of all members have the same indices. `members` are in the order of the graph.
     """
@@ -46,9 +46,9 @@ class JoinedLayer:
 def joined_layers(layers: Sequence[Layer]) -> list[JoinedLayer]:
     """Divide the layers of a flat graph into joined layers, in the order of their first members.
 
-    A convolution is joined with the batch normalization and the activation after it if no other layer or
-    operation gets its values. Dropout between them does nothing outside training and is joined, too. A
-    convolution with an activation of its own is alone, and so is each layer that is not a convolution.
+    A convolution or a dense layer is joined with the batch normalization and the activation after it if no
+    other layer or operation gets its values. Dropout between them does nothing outside training and is
+    joined, too. A layer with an activation of its own is alone, and so are all other layers.
     """
     result: list[JoinedLayer] = []
     done: set[int] = set()
@@ -56,7 +56,7 @@ def joined_layers(layers: Sequence[Layer]) -> list[JoinedLayer]:
         if layer.index in done:
             continue
         members = [layer]
-        while layer.is_convolution and not _is_activated(members[-1]):
+        while (layer.is_convolution or layer.has_units) and not _is_activated(members[-1]):
             users = [user for user in layers if members[-1].index in user.sources]
             # Operations of `keras.ops` are not layers; then the user's input is another tensor.
             if len(users) != 1 or users[0].input is not members[-1].output:

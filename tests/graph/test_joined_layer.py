@@ -27,10 +27,12 @@ def test_each_layer_belongs_to_one_joined_layer() -> None:
     x = keras.layers.DepthwiseConv2D(3, name="depth")(x)
     x = keras.layers.SpatialDropout2D(0.5, name="unused")(x)
     x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    x = keras.layers.Dense(2, name="dense")(x)
+    x = keras.layers.ReLU(name="positive")(keras.layers.BatchNormalization(name="of_units")(x))
     model = keras.Model(inputs, keras.layers.Dense(2, name="scores", activation="softmax")(x))
     assert joined(model) == [
         ["pixels"], ["own"], ["after_relu"], ["plain", "drop", "normal", "leaky"], ["second"], ["depth"],
-        ["unused"], ["mean"], ["scores"],
+        ["unused"], ["mean"], ["dense", "of_units", "positive"], ["scores"],
     ]  # fmt: skip
     plain = joined_layers(flatten(model).layers)[3]
     assert (plain.path, plain.output.path, plain.is_convolution) == ("plain", "leaky", True)
