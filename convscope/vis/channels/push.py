@@ -10,11 +10,14 @@ from keras import ops
 from convscope.graph import Layer, before_activation
 from convscope.vis.gradients import gradients_of_each
 
-_BATCH = 16
-
 
 def class_push(
-    model: keras.Model, layers: Sequence[Layer], inputs: np.ndarray, targets: np.ndarray
+    model: keras.Model,
+    layers: Sequence[Layer],
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    *,
+    batch: int = 16,
 ) -> dict[str, np.ndarray]:
     """Return the push of each channel to each target, in logits.
 
@@ -26,6 +29,7 @@ def class_push(
         layers: layers with feature maps.
         inputs: preprocessed images, float32 (n, height, width, channels).
         targets: the weights of the logits, float32 (targets, logits); see `targets.of_class`.
+        batch: images in one pass.
 
     Returns:
         float64 (channels, targets) by layer path.
@@ -34,13 +38,13 @@ def class_push(
         model.inputs[0], [before_activation(model.outputs[0]), *(layer.output for layer in layers)]
     )
 
-    def scores(batch: Any) -> tuple[list[Any], list[Any]]:
-        logits, *maps = whole(batch, training=False)
+    def scores(pictures: Any) -> tuple[list[Any], list[Any]]:
+        logits, *maps = whole(pictures, training=False)
         return [logits @ target[:, None] for target in targets], maps
 
     sums = {layer.path: np.zeros((len(targets), layer.channels)) for layer in layers}
-    for first in range(0, len(inputs), _BATCH):
-        maps, of_targets = gradients_of_each(scores, ops.convert_to_tensor(inputs[first : first + _BATCH]))
+    for first in range(0, len(inputs), batch):
+        maps, of_targets = gradients_of_each(scores, ops.convert_to_tensor(inputs[first : first + batch]))
         for index, gradients in enumerate(of_targets):
             for layer, values, gradient in zip(layers, maps, gradients, strict=True):
                 sums[layer.path][index] += np.asarray(ops.sum(values * gradient, axis=(0, 1, 2)))

@@ -4,6 +4,7 @@ The unit is a floating-point operation of a convolution. The estimates do not de
 else runs on it, so that the same command gives the same result.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 from convscope.graph import Layer, flops_of
@@ -14,10 +15,17 @@ _PER_VALUE = 25  # operations that take as long as to write a value and to read 
 
 def work_of(layer: Layer) -> float:
     """Return the work of a layer for one image; a side that depends on the input counts as one."""
-    values = 1
-    for side in layer.shape:
-        values *= side or 1
-    return flops_of(layer) + _PER_VALUE * values
+    return flops_of(layer) + _PER_VALUE * values_of(layer)
+
+
+def work_of_measuring(layer: Layer) -> float:
+    """Return the work of finding the peaks and the means of a layer for one image."""
+    return 2 * _PER_VALUE * values_of(layer)
+
+
+def values_of(layer: Layer) -> int:
+    """Return the number of values of a layer's output for one image; see `work_of`."""
+    return math.prod(side or 1 for side in layer.shape)
 
 
 def divided(works: Mapping[str, float], wanted: Mapping[str, int], budget: float) -> dict[str, int]:
