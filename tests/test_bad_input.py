@@ -179,6 +179,10 @@ TRAIN = [
         "model.aplication=VGG16",
         "no key 'model.aplication': did you mean model.application? It needs model=keras_application",
     ),
+    (
+        "training.input_sizes=[160,192] training.epochs=1",
+        "training.input_sizes=[160, 192] has 2 sizes for training.epochs=1: expected at most one size",
+    ),
     ("model.input_size=0", "model.input_size=0 is out of range: expected at least 16 and at most 2048"),
     (
         "model.units=999999999999",

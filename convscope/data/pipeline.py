@@ -143,6 +143,18 @@ class Batches(keras.utils.PyDataset):
         self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # the original error; TensorFlow raises its own instead
 
+    def resized(self, size: tuple[int, int]) -> "Batches":
+        """Return the same batches with pictures of another height and width."""
+        return Batches(
+            self.examples,
+            size=size,
+            preprocessing=self.preprocessing,
+            batch_size=self.batch_size,
+            binary=self.binary,
+            randomness=self.randomness,
+            threads=self.threads,
+        )
+
     def __len__(self) -> int:
         return -(-len(self.examples.paths) // self.batch_size)
 

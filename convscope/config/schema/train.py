@@ -218,6 +218,11 @@ class TrainingConfig(OptimizationSettings):
     """The training loop."""
 
     batch_size: int = option(32, "images per step", heading="Training")
+    input_sizes: list[int] = option(
+        [],
+        "train at these sizes in pixels, one after the other, each for an equal share of the epochs; "
+        "[]: model.input_size",
+    )
     fraction: float = option(
         1.0, "share of the training images of each class; smaller shares are parts of larger ones"
     )
@@ -235,6 +240,13 @@ class TrainingConfig(OptimizationSettings):
         """Check the ranges."""
         super().__post_init__()
         check_range("training.batch_size", self.batch_size, 1)
+        for size in self.input_sizes:
+            check_range("training.input_sizes", size, 16, 2048)
+        if len(self.input_sizes) > max(1, self.epochs):
+            raise ConvscopeError(
+                f"training.input_sizes={self.input_sizes} has {len(self.input_sizes)} sizes for "
+                f"training.epochs={self.epochs}: expected at most one size per epoch"
+            )
         check_range("training.mixup", self.mixup, 0)
         check_range("training.fraction", self.fraction, 0, 1)
         if not self.fraction:
