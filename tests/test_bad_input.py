@@ -180,6 +180,10 @@ TRAIN = [
         "no key 'model.aplication': did you mean model.application? It needs model=keras_application",
     ),
     (
+        "predict=donor images=a.jpg tta=[flop]",
+        "tta: flop is unknown: expected flip, or a factor of the input size from 0.25 to 4, for example 1.29",
+    ),
+    (
         "training.input_sizes=[160,192] training.epochs=1",
         "training.input_sizes=[160, 192] has 2 sizes for training.epochs=1: expected at most one size",
     ),

@@ -8,12 +8,11 @@ import keras
 
 from convscope.errors import ConvscopeError, one_line, unknown
 from convscope.files import user_path
-from convscope.graph import copied, flatten
+from convscope.graph import copied, flatten, resized
 from convscope.models.applications import Application
 from convscope.models.checkpoint_files import check_weights_file
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
 from convscope.models.load import load_model
-from convscope.models.resizing import resized
 
 
 def from_application(

@@ -16,7 +16,13 @@ from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
 from convscope.app.train.predict import predict_run
-from convscope.app.train.score import evaluate_run, open_data, score, splits_with_images
+from convscope.app.train.score import (
+    checked_variants,
+    evaluate_run,
+    open_data,
+    score,
+    splits_with_images,
+)
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -27,7 +33,7 @@ from convscope.data.manifest import Manifest, manifest_hash
 from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
-from convscope.graph import at_size
+from convscope.graph import at_size, resized
 from convscope.models.bundle import (
     Contract,
     read_contract,
@@ -35,7 +41,6 @@ from convscope.models.bundle import (
 )
 from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
-from convscope.models.resizing import resized
 from convscope.models.snapshots import save_snapshot
 from convscope.parallel import interrupts_deferred
 from convscope.preprocessing import Preprocessing
@@ -125,6 +130,7 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     keras.utils.set_random_seed(config.seed)
     with distribution.scope():
         built = build(config.model, len(manifest.classes))
+    checked_variants(config, built.model)
     built = replace(built, preprocessing=_normalized(config, root, manifest, built))
     batches = _batches(config, root, manifest, built)
     recipe = _recipe(config.training, manifest)
@@ -166,7 +172,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         bundle = open_checkpoint(directory)
         unchanged = features if not config.training.epochs else None
         write_familiarity(directory, bundle.model if unchanged is None else built.model, batches, unchanged)
-        score(directory, bundle, held_out, suspicions=suspicions, calibrate=True)
+        variants = checked_variants(config, bundle.model)
+        score(directory, bundle, held_out, variants=variants, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None

@@ -15,6 +15,9 @@ from convscope.names import file_name
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
+from convscope.training.variants import Variants
+
+TTA = "tta"  # the option, as error messages name it
 
 
 class Logger(StrEnum):
@@ -332,6 +335,12 @@ class TrainConfig:
         "with predict=RUN: a set of classes for each photograph that contains the right one with this "
         "probability",
     )
+    tta: list[str] = option(
+        [],
+        "test-time augmentation: average the predictions over variants of each photograph: flip for its "
+        "mirror image, and factors of its size, for example 1.29",
+        heading="Use a trained model",
+    )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")
     debug: bool = option(False, "show a traceback with an error")
@@ -340,6 +349,7 @@ class TrainConfig:
         """Check the ranges, and that there is something to train."""
         check_range("seed", self.seed, 0, 2**32 - 1)
         check_range("coverage", self.coverage, 0, 1, below=True)
+        Variants.parse(self.tta, TTA)
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         self._check_purpose()

@@ -1,9 +1,19 @@
-"""A model for pictures of another size."""
+"""A flat model for pictures of another size."""
+
+from typing import Any
 
 import keras
 
 from convscope.errors import ConvscopeError, one_line
-from convscope.graph import at_size
+from convscope.graph.keras_private import shallow_copy
+
+
+def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
+    """Return a flat model for inputs of another shape, (height, width, channels), with shared weights."""
+    inputs: Any = [keras.Input(shape)]
+    if isinstance(model, keras.Function):
+        inputs = keras.tree.pack_sequence_as(model.input, inputs)
+    return keras.models.clone_model(model, input_tensors=inputs, clone_function=shallow_copy)
 
 
 def resized(model: keras.Model, size: tuple[int, int], option: str) -> keras.Model:
