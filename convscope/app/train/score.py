@@ -23,7 +23,7 @@ from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import user_path, write_json
-from convscope.models.bundle import ModelBundle
+from convscope.models.bundle import Contract, ModelBundle
 from convscope.models.opening import open_checkpoint
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
@@ -143,8 +143,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     Raises:
         ConvscopeError: the model does not have all classes of the data set.
     """
-    assert config.evaluate is not None
-    bundle = open_checkpoint(user_path(config.evaluate))
+    bundle = open_checkpoint(user_path(config.evaluate[0]))
     variants = checked_variants(config, bundle.model)
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
@@ -156,16 +155,8 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         )
     refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
-    batches = {
-        split: Batches(
-            labelled_images(root, relabelled, split),
-            size=bundle.contract.input_size,
-            preprocessing=bundle.contract.preprocessing,
-            batch_size=config.training.batch_size,
-            binary=bundle.model.output_shape[-1] == 1,
-        )
-        for split in splits_with_images(root, manifest, config.splits)
-    }
+    splits = splits_with_images(root, manifest, config.splits)
+    batches = evaluation_batches(bundle.model, bundle.contract, root, relabelled, splits)
     dataset = {"name": manifest.name, "path": str(root.resolve())}
     score(
         directory,
@@ -173,6 +164,22 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         batches,
         variants=variants,
     )
+
+
+def evaluation_batches(
+    model: keras.Model, contract: Contract, root: Path, manifest: Manifest, splits: Sequence[str]
+) -> dict[str, Batches]:
+    """Return the unchanged photographs of each split as the input of a model."""
+    return {
+        split: Batches(
+            labelled_images(root, manifest, split),
+            size=contract.input_size,
+            preprocessing=contract.preprocessing,
+            batch_size=BATCH,
+            binary=model.output_shape[-1] == 1,
+        )
+        for split in splits
+    }
 
 
 def checked_variants(config: TrainConfig, model: keras.Model) -> Variants:

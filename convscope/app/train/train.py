@@ -23,6 +23,7 @@ from convscope.app.train.score import (
     score,
     splits_with_images,
 )
+from convscope.app.train.soup import soup_run
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -85,7 +86,10 @@ def run(config: TrainConfig, directory: Path) -> None:
                 train(config, directory)
                 return
             with run_directories.locked(directory):
-                (predict_run if config.predict else evaluate_run)(config, directory)
+                if config.predict:
+                    predict_run(config, directory)
+                else:
+                    (soup_run if config.soup else evaluate_run)(config, directory)
     except KeyboardInterrupt:  # the process ends; a second Ctrl-C during the reset would replace the message
         interrupted = True
         raise

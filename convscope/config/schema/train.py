@@ -314,8 +314,11 @@ class TrainConfig:
     logger: Logger = option(
         Logger.none, "tensorboard: also write events to tensorboard/ in the run directory"
     )
-    evaluate: str | None = option(
-        None, "instead of training: evaluate this run on dataset", heading="Use a trained model"
+    evaluate: list[str] = option(
+        [], "instead of training: evaluate this run on dataset", heading="Use a trained model"
+    )
+    soup: bool = option(
+        False, "with evaluate=[RUN,RUN,…]: average the weights of these runs, and write the result as a run"
     )
     splits: list[Split] = option(
         [Split.validation, Split.test], "splits of dataset to evaluate with evaluate=RUN"
@@ -370,9 +373,16 @@ class TrainConfig:
 
     def _check_purpose(self) -> None:
         """Check that the settings belong to one of training, evaluation and prediction."""
-        if self.predict is not None and self.evaluate is not None:
+        if self.predict is not None and self.evaluate:
             raise ConvscopeError(
-                f"predict={self.predict} and evaluate={self.evaluate} are both set: expected one of them"
+                f"predict={self.predict} and evaluate={','.join(self.evaluate)} are both set: "
+                "expected one of them"
+            )
+        if self.soup != (len(self.evaluate) > 1):
+            raise ConvscopeError(
+                f"evaluate=[{','.join(self.evaluate)}] has {len(self.evaluate)} run(s), and soup="
+                f"{str(self.soup).lower()}: expected one run, or several runs and soup=true, which averages "
+                "their weights"
             )
         if self.predict is not None and not self.images:
             raise ConvscopeError(
