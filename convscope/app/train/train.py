@@ -11,7 +11,13 @@ import keras
 
 from convscope import run_directories
 from convscope.app.train import run_directory
-from convscope.app.train.announce import announce, check_splits, draw_batch, warn_of_memory
+from convscope.app.train.announce import (
+    announce,
+    check_splits,
+    draw_batch,
+    keep_pixels,
+    warn_of_memory,
+)
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
@@ -168,6 +174,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
     if config.training.epochs:
         largest = at_size(built.model, (*_largest(run.stages).size, built.preprocessing.channels))
         warn_of_memory(largest, config.training.batch_size, half=chosen != precision.FLOAT32)
+        if config.training.cache == "auto" and config.training.epochs > 1:
+            keep_pixels([*run.stages, batches["validation"]])
     try:
         with run.distribution.scope():
             features = _fit(run, chosen, resumes=resumes)

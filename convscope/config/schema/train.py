@@ -216,6 +216,13 @@ class Distribution(StrEnum):
     multi_worker = "multi_worker"
 
 
+class Cache(StrEnum):
+    """Where decoded photographs are kept between epochs."""
+
+    auto = "auto"
+    none = "none"
+
+
 @dataclass
 class TrainingConfig(OptimizationSettings):
     """The training loop."""
@@ -233,6 +240,9 @@ class TrainingConfig(OptimizationSettings):
     mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
     precision: Precision = option(
         Precision.auto, "auto measures the precisions that the hardware supports and chooses the fastest"
+    )
+    cache: Cache = option(
+        Cache.auto, "auto: keep decoded photographs in memory if they fit into a quarter of the free memory"
     )
     deterministic: bool = option(False, "bitwise reproducible weights on the same machine; slower")
     distribution: Distribution = option(
