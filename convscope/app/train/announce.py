@@ -78,8 +78,9 @@ def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
     fitting = batch_size
     while fitting > 1 and memory.needed(model, fitting, half=half) > free:
         fitting //= 2
+    least, most = (needed * share / 2**30 for share in memory.PEAK)
     print(
-        f"note: training.batch_size={batch_size} may take {needed / 2**30:.1f} GiB of memory, but only "
+        f"note: training.batch_size={batch_size} may take {least:.1f} to {most:.1f} GiB of memory, but only "
         f"{free / 2**30:.1f} GiB are free: if it fails, try training.batch_size={fitting}"
     )
 
