@@ -325,7 +325,7 @@ def _left_out(
     if images.reference.labels is None:
         sentences.append("No channel was removed, because the true classes of the images are not known.")
         return sentences
-    if len(removed.indices) < count:
+    if computed and len(removed.indices) < count:
         sentences.append(f"Removal is on {len(removed.indices)} images.")
     if computed < alive:
         counts = f"{computed:,} of the {alive:,} channels that are not dead"
