@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -80,21 +81,32 @@ class Removal:
             layer: the layer whose channels are replaced; the output must depend on it.
         """
         logits = before_activation(model.outputs[0])
-        cut = last_alone(layers, layer, logits)
-        after = _convolution_after(layers, cut, logits)
-        point, linear = (after.output, before_activation(after.output)) if after else (cut, cut)
-        others = others_needed(point, logits)
+        last = last_alone(layers, layer, logits)
+        after = _convolution_after(layers, last, logits)
+        cut, point = last.output, after.output if after else last.output
+        linear = before_activation(point) if after else cut
         self.path = layer.path
-        self.tensors = [cut, linear, *others]
+        self.tensors = [cut, linear, *others_needed(point, logits)]
+        self._input, self._maps, self._point, self._logits = model.inputs[0], layer.output, point, logits
         self._convolution: Any = after.keras_layer if after else None
-        self._maps = keras.Model(model.inputs[0], layer.output)
-        self._alone = None if cut is layer.output else keras.Model(layer.output, cut)
-        self._head = None if point is logits else keras.Model([point, *others], logits)
         self._activation = activation_of(model.outputs[0])
         self._batch = max(1, _VALUES // max(map(_values, (cut, linear))))
-        self.work = sum(work_of(later) for later in layers if _depends(later.output, point))
+        self.work = sum(map(work_of, _dependent(layers, after or last)))
         if after:
             self.work += work_of(after) / int(cut.shape[-1])
+
+    @cached_property
+    def _alone(self) -> keras.Model | None:
+        """The network from the layer to the cut, None if the cut is at the layer."""
+        cut = self.tensors[0]
+        return None if cut is self._maps else keras.Model(self._maps, cut)
+
+    @cached_property
+    def _head(self) -> keras.Model | None:
+        """The network from the point and the other tensors to the logits, None if the point is the logits."""
+        if self._point is self._logits:
+            return None
+        return keras.Model([self._point, *self.tensors[2:]], self._logits)
 
     def constant(self, inputs: np.ndarray, means: np.ndarray) -> Any:
         """Return the tensor at the cut if each channel of the layer is constant; the batch is one.
@@ -103,9 +115,9 @@ class Removal:
             inputs: preprocessed images; only their size is used.
             means: the constant for each channel, float (channels,).
         """
-        shape = self._maps.output_shape[1:]
+        shape = self._maps.shape[1:]
         if None in shape:
-            shape = self._maps(inputs[:1], training=False).shape[1:]
+            shape = keras.Model(self._input, self._maps)(inputs[:1], training=False).shape[1:]
         constant = ops.convert_to_tensor(np.broadcast_to(np.float32(means), (1, *shape)))
         return constant if self._alone is None else self._alone(constant, training=False)
 
@@ -221,13 +233,19 @@ def _values(tensor: Any) -> int:
     return math.prod(side or 1 for side in tensor.shape[1:])
 
 
-def _depends(tensor: Any, source: Any) -> bool:
-    return tensor is not source and id(source) in ancestors(tensor)
+def _dependent(layers: Sequence[Layer], layer: Layer) -> list[Layer]:
+    """Return the layers that depend on the output of a layer."""
+    found = {layer.index}
+    for later in layers:
+        if found & set(later.sources):
+            found.add(later.index)
+    return [later for later in layers if later.index in found and later is not layer]
 
 
-def _convolution_after(layers: Sequence[Layer], tensor: Any, logits: Any) -> Layer | None:
-    """Return the convolution that is the only user of a tensor, if its products can be computed apart."""
-    users = [layer for layer in layers if any(tensor is one for one in call_of(layer.output).inputs)]
+def _convolution_after(layers: Sequence[Layer], layer: Layer, logits: Any) -> Layer | None:
+    """Return the convolution that alone uses the output of a layer, if its products can be computed apart."""
+    tensor = layer.output
+    users = [user for user in layers if any(tensor is one for one in call_of(user.output).inputs)]
     if len(users) != 1 or type(users[0].keras_layer) is not keras.layers.Conv2D:
         return None
     is_only = not any(one is tensor for one in others_needed(users[0].output, logits))
@@ -235,15 +253,14 @@ def _convolution_after(layers: Sequence[Layer], tensor: Any, logits: Any) -> Lay
     return users[0] if is_only and leads_on and users[0].keras_layer.groups == 1 else None
 
 
-def last_alone(layers: Sequence[Layer], layer: Layer, logits: Any) -> Any:
-    """Return the last tensor after a layer that has its channels, each computed from that channel alone."""
-    tensor = layer.output
-    while id(tensor) != id(logits):
+def last_alone(layers: Sequence[Layer], layer: Layer, logits: Any) -> Layer:
+    """Return the last layer after a layer that has its channels, each computed from that channel alone."""
+    while layer.output is not logits:
         users = [user for user in layers if layer.index in user.sources]
-        if len(users) != 1 or users[0].input is not tensor or not _is_alone(users[0].keras_layer):
+        if len(users) != 1 or users[0].input is not layer.output or not _is_alone(users[0].keras_layer):
             break
-        layer, tensor = users[0], users[0].output
-    return tensor
+        layer = users[0]
+    return layer
 
 
 def _is_alone(layer: keras.layers.Layer) -> bool:
