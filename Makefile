@@ -46,8 +46,8 @@ format: .venv/.dev ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 
 lock: .venv/.uv ## update the lock files from pyproject.toml
-	$(COMPILE) pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
-	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
+	$(COMPILE) --extra video --extra tensorboard pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
+	$(COMPILE) --extra video --extra tensorboard pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
 	$(COMPILE) --group launchers -c requirements/cpu.txt -c requirements/dev.txt --override requirements/launchers-overrides.txt -o requirements/launchers.txt
 
