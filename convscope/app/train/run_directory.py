@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convscope import invocation
+from convscope.app.train import model_card
 from convscope.app.train.announce import LAYERS_FILE
 from convscope.config import launch as configuration
 from convscope.config.schema.train import TrainConfig
@@ -75,6 +76,7 @@ def clear(directory: Path) -> None:
     for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
         events.unlink()
     snapshots.remove_snapshots(directory)
+    model_card.remove_generated(directory)
 
 
 @contextmanager
