@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 FROM_ROOT = {"README.md": "start.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-FIRST = ("open_model", "OpenModel")  # in the reference; the others follow in the order of the imports
+FIRST = ("prepare", "train", "visualize", "open_model", "OpenModel")  # in the reference
 REFERENCE = """# Reference
 
 What each name of the public API takes and returns. [Python interface](api.md) has examples.
@@ -40,10 +40,13 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
 
 
 def public_names() -> list[str]:
-    """Return the full path of each public name, from the imports of convscope.api."""
-    tree = ast.parse((ROOT / "convscope" / "api" / "__init__.py").read_text("utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    paths = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
+    """Return the full path of each public name: what convscope.workflow defines and convscope.api imports."""
+    workflow = ast.parse((ROOT / "convscope" / "workflow.py").read_text("utf-8")).body
+    defined = [node.name for node in workflow if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    paths = [f"convscope.workflow.{name}" for name in defined if not name.startswith("_")]
+    for node in ast.parse((ROOT / "convscope" / "api" / "__init__.py").read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            paths += [f"{node.module}.{alias.name}" for alias in node.names]
     order = {name: index for index, name in enumerate(FIRST)}
     return [
         *sorted(paths, key=lambda path: order.get(path.rpartition(".")[2], len(FIRST))),

@@ -48,7 +48,8 @@ ALLOWED["ascent"] = {"vis", "quiet"}
 ALLOWED["stages"] = {"app", "config", "quiet"}
 ALLOWED["startup"] = {"config", "errors", "invocation", "stages", "__version__"}
 ALLOWED["__main__"] = {"startup"}
-ALLOWED["__init__"] = {"api", "quiet"}
+ALLOWED["workflow"] = {"api", "config", "data", "models", "render", "stages", "sweep", *COMMON}
+ALLOWED["__init__"] = {"api", "quiet", "workflow"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

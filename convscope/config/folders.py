@@ -43,6 +43,12 @@ def _defaults(path: Path) -> Any:
     return (content.get("defaults") if isinstance(content, dict) else None) or ()
 
 
+def forget_own() -> None:
+    """Let Hydra look for no files in `./conf`."""
+    global _own
+    _own = None
+
+
 def own() -> Path | None:
     """Return `./conf` if Hydra looks for files there, else None."""
     return _own

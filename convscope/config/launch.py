@@ -233,8 +233,7 @@ def _job(
         invocation.begin(replace(invocation.get(), arguments=arguments))
 
     def run_stage() -> None:
-        for key in sorted(OmegaConf.missing_keys(config)):
-            raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
+        check_complete(config)
         run(OmegaConf.to_object(config), directory)
 
     def explain_and_report(error: Exception) -> str:
@@ -253,6 +252,12 @@ def _job(
             run_directories.release(directory)
         run_directories.remove_empty(directory, existing)
     return None
+
+
+def check_complete(config: DictConfig) -> None:
+    """Raise ConvscopeError if the value of a key is missing."""
+    for key in sorted(OmegaConf.missing_keys(config)):
+        raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
 
 
 def _jobs(directory: Path) -> int | None:
