@@ -130,9 +130,9 @@ def test_a_wrong_setting_is_the_error_of_the_command(
     ],
 )
 def test_any_text_reaches_the_stage_unchanged(name: str) -> None:
-    given = list(in_process._as_arguments({"images": [name], "checkpoint": name}))
+    given = list(in_process._as_arguments({"images": [name], "labels": name}))
     config = compose("visualize", *given)
-    assert (config.images, config.checkpoint) == ([name], name)
+    assert (config.images, config.labels) == ([name], name)
 
 
 def test_an_active_program_with_hydra_is_not_disturbed(here: Path, tmp_path: Path) -> None:

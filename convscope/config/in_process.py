@@ -40,7 +40,9 @@ def run(
     """
     before = invocation.get()
     try:
-        all_given = [*_checked(name, given), *_as_arguments(settings)]
+        _check(name, given)
+        keys = list(launch.list_keys(launch.SCHEMAS[name]()))
+        all_given = overrides.normalize([*given, *_as_arguments(settings)], keys)
         invocation.begin(Invocation((), name, tuple(all_given)))
         config, directory, has_date = _composed(name, all_given)
         return _run(stage, config, directory, has_date=has_date)
@@ -50,8 +52,7 @@ def run(
         invocation.begin(before)
 
 
-def _checked(name: str, given: Sequence[str]) -> list[str]:
-    schema = launch.SCHEMAS[name]()
+def _check(name: str, given: Sequence[str]) -> None:
     for argument in given:
         if not isinstance(argument, str):
             raise ConvscopeError(
@@ -62,8 +63,7 @@ def _checked(name: str, given: Sequence[str]) -> list[str]:
                 f"the argument {argument!r} is a flag: expected 'KEY=VALUE'; flags are for the command "
                 f"convscope {COMMANDS[name]}"
             )
-    arguments.check(name, given, arguments.all_keys(schema, launch.GROUPS))
-    return overrides.normalize(given, list(launch.list_keys(schema)))
+    arguments.check(name, given, arguments.all_keys(launch.SCHEMAS[name](), launch.GROUPS))
 
 
 def _as_arguments(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -9,8 +9,9 @@ from convscope.graph.activation import (
     probabilities_of,
 )
 from convscope.graph.copy import copied, fresh_weights
-from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.flatten import Graph, flatten
 from convscope.graph.layer import Layer
+from convscope.graph.resizing import at_size, resized
 
 __all__ = [
     "Graph",
@@ -25,4 +26,5 @@ __all__ = [
     "fresh_weights",
     "of_each_class",
     "probabilities_of",
+    "resized",
 ]

@@ -28,10 +28,10 @@ def check_inputs(config: TrainConfig) -> None:
             "logger=tensorboard needs TensorBoard, which is not installed: run "
             "'python -m pip install tensorboard', or remove logger=tensorboard"
         )
-    checkpoint = config.evaluate or config.predict
-    if checkpoint:
+    checkpoints = [config.predict] if config.predict else config.evaluate
+    for checkpoint in checkpoints:
         find_model_file(user_path(checkpoint))
-    else:
+    if not checkpoints:
         _check_model(config.model)
     if config.predict:
         image_paths.find(config.images)
