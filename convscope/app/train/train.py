@@ -79,8 +79,8 @@ class _Run:
     distribution: Distribution
 
 
-def run(config: TrainConfig, directory: Path) -> None:
-    """Train a model; with `config.evaluate` or `config.predict`, use a trained one.
+def run(config: TrainConfig, directory: Path) -> Path:
+    """Train a model; with `config.evaluate` or `config.predict`, use a trained one. Return the run directory.
 
     At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
     a sweep runs in the same process.
@@ -89,13 +89,13 @@ def run(config: TrainConfig, directory: Path) -> None:
     try:
         with deterministic_ops(config.training.deterministic):
             if not (config.predict or config.evaluate):
-                train(config, directory)
-                return
+                return train(config, directory)
             with run_directories.locked(directory):
                 if config.predict:
                     predict_run(config, directory)
                 else:
                     (soup_run if config.soup else evaluate_run)(config, directory)
+                return directory
     except KeyboardInterrupt:  # the process ends; a second Ctrl-C during the reset would replace the message
         interrupted = True
         raise
@@ -113,8 +113,8 @@ def _reset_keras() -> None:
         raise KeyboardInterrupt("interrupted after the end of the run") from None
 
 
-def train(config: TrainConfig, directory: Path) -> None:
-    """Train on the train split of the data set and write the run directory.
+def train(config: TrainConfig, directory: Path) -> Path:
+    """Train on the train split of the data set, write the run directory, and return it.
 
     The run directory has model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
     history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report with all of them. A
@@ -132,6 +132,7 @@ def train(config: TrainConfig, directory: Path) -> None:
     with run_directories.locked(directory):
         run_directory.check(config, directory)
         _train(config, directory, root, manifest)
+    return directory
 
 
 def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest) -> None:
