@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from convscope import decode
+from convscope.data.pipeline import encode_photographs
 from convscope.graph import probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import open_checkpoint
@@ -38,8 +39,6 @@ def data(folder: Path, key: str) -> Any:
 
 
 def encoded(bundle: ModelBundle, paths: list[str]) -> np.ndarray:
-    from convscope.data.pipeline import encode_photographs
-
     preprocessing: Preprocessing = bundle.contract.preprocessing
     pixels = [decode.load(Path(path)) for path in paths]
     return encode_photographs(pixels, bundle.contract.input_size, preprocessing)

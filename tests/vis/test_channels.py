@@ -125,9 +125,7 @@ def test_push_is_gradient_times_activation_of_the_whole_network() -> None:
         np.testing.assert_allclose(found[layer.path][:, 1], expected, rtol=1e-4, atol=1e-6)
     bias = model.get_layer("scores").bias[1]  # the layers after `last` are linear
     mean = keras.Model(model.inputs[0], logits).predict_on_batch(inputs)[:, 1].mean()
-    kernel = np.asarray(model.get_layer("scores").kernel)[:, 1]
     assert found["last"][:, 0].sum() == pytest.approx(mean - float(bias), rel=1e-4)
-    assert kernel.any()
 
 
 class Replace(keras.layers.Layer):
@@ -279,15 +277,13 @@ def test_slice_norms_are_those_of_the_impulse_response(kind: str) -> None:
 
 
 def test_links_of_batch_normalization_are_those_of_the_folded_kernel() -> None:
-    model = linked_net()
-    rng = np.random.default_rng(0)
-    model.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in model.get_weights()])
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(3, 1, name="zero")(inputs)
     x = keras.layers.BatchNormalization(name="between")(keras.layers.ReLU(name="end")(x))
     x = keras.layers.Conv2D(2, 3, use_bias=False, name="next")(x)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization(name="after")(x))
     model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+    rng = np.random.default_rng(0)
     model.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in model.get_weights()])
     between, after = (scale_of(model.get_layer(name)) for name in ("between", "after"))
     folded = np.asarray(model.get_layer("next").kernel) * between[:, None] * after
