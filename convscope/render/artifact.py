@@ -16,13 +16,14 @@ class Role(StrEnum):
 
     A `figure` is a picture or a video (MP4) with its caption. An `overlay` is shown on top of its photograph,
     with a slider. A `link` appears in the caption of the figure with the same title, or, without such a
-    figure, in a list. A `file` is not shown.
+    figure, in a list. A `file` is not shown. The scripts of the page load `data` when they need it.
     """
 
     figure = "figure"
     overlay = "overlay"
     link = "link"
     file = "file"
+    data = "data"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Artifact:
         role: how the page shows it.
         size: height and width in pixels; None for tables and arrays.
         provenance: how it was made (layer, hashes, value range, color map, ...).
+        data: what the page needs to know of the file before it loads it, as JSON: `kind` says what it is.
         html: an HTML element that the page shows in the section of the view, beside the file.
     """
 
@@ -51,6 +53,7 @@ class Artifact:
     role: Role = Role.figure
     size: tuple[int, int] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] | None = None
     html: Markup | None = None
 
     @property

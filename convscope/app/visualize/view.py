@@ -3,7 +3,8 @@
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from convscope.errors import unknown
 from convscope.files import csv_text
 from convscope.graph import Layer
 from convscope.render.artifact import Artifact, Role, encode_picture
+from convscope.render.data_script import data_script
 
 Settings = TypeVar("Settings", bound=ViewConfig)
 
@@ -129,6 +131,21 @@ class View(ABC, Generic[Settings]):
             role=Role.file,
             provenance=self.provenance(photograph, about),
         )
+
+    def data_file(
+        self, path: str, content: Any, *, data: Mapping[str, Any], photograph: Photograph | None = None
+    ) -> Artifact:
+        """Return a file that the scripts of the page load.
+
+        Args:
+            path: a path in the view's own folder that ends in `.js`; the key of the content is the rest.
+            content: the content, as JSON.
+            data: see `Artifact`.
+            photograph: the photograph that it belongs to.
+        """
+        script = data_script(path.removesuffix(".js"), content)
+        file = self.file(path, script, photograph=photograph, about={})
+        return replace(file, role=Role.data, data=data)
 
     def provenance(self, photograph: Photograph | None, about: dict[str, Any]) -> dict[str, Any]:
         """Return the origin of an artifact: view, models, photograph and seed, and the entries of `about`."""
