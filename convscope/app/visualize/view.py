@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 
 from convscope import images, names
+from convscope.app.visualize.page_layers import index_text
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.config.schema.view_config import ViewConfig
@@ -68,8 +69,7 @@ class View(ABC, Generic[Settings]):
 
     def index_of(self, layer: Layer) -> str:
         """Return the index of a layer as text, with leading zeros so that file names sort."""
-        digits = max(2, len(str(len(self.run.models.first.layers) - 1)))
-        return f"{layer.index:0{digits}d}"
+        return index_text(layer.index, len(self.run.models.first.layers))
 
     def picture(
         self,
@@ -156,6 +156,13 @@ class View(ABC, Generic[Settings]):
             **(photograph.provenance if photograph else {}),
             "seed": self.run.config.seed,
         }
+
+
+def shown_as_table(table: Artifact, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Artifact:
+    """Return a file with a table that the page shows."""
+    return replace(
+        table, data={"kind": "table", "columns": list(columns), "rows": [list(row) for row in rows]}
+    )
 
 
 def make_view(settings: ViewConfig, run: Run) -> View:
