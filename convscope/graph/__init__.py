@@ -10,10 +10,13 @@ from convscope.graph.activation import (
 )
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.flops import flops_of
+from convscope.graph.joined_layer import JoinedLayer, joined_layers
 from convscope.graph.layer import Layer
 
 __all__ = [
     "Graph",
+    "JoinedLayer",
     "Layer",
     "activation_of",
     "as_probabilities",
@@ -22,7 +25,9 @@ __all__ = [
     "copied",
     "features_of",
     "flatten",
+    "flops_of",
     "fresh_weights",
+    "joined_layers",
     "of_each_class",
     "probabilities_of",
 ]

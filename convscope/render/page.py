@@ -59,13 +59,13 @@ class LayerPart:
     """A layer of the page: a single layer, or a convolution with its normalisation and its activation.
 
     Attributes:
-        key: the index of the last part as text.
-        path: the path of the first part.
-        kind: the class of the first part.
+        key: the index of the last member as text.
+        path: the path of the first member.
+        kind: the class of the first member.
         shape: the shape of the output without the batch.
-        parts: the paths of all parts.
+        members: the paths of all members.
         sources: the keys of the layers directly before it.
-        parameters: the number of parameters of all parts.
+        parameters: the number of parameters of all members.
         windows: start, size and step of the receptive field in pixels along height and width, or None if it
             is not known; see `ReceptiveField`.
     """
@@ -74,7 +74,7 @@ class LayerPart:
     path: str
     kind: str
     shape: Sequence[int | None]
-    parts: Sequence[str]
+    members: Sequence[str]
     sources: Sequence[str]
     parameters: int
     windows: Sequence[Sequence[float]] | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from convscope.vis.layer_units import Unit
+from convscope.graph import JoinedLayer
 from convscope.vis.operation_window import window_of
 
 
@@ -19,7 +19,7 @@ class CellWeights:
         start: the first row and column of the window of cell (0, 0); negative with padding.
         strides: the steps of the window along height and width.
         dilation: the steps inside the window along height and width.
-        folded: whether the unit has a normalisation, which is in kernel and bias.
+        folded: whether there is a normalisation, which is in kernel and bias.
         activation: the name of the activation.
     """
 
@@ -32,26 +32,21 @@ class CellWeights:
     activation: str
 
 
-def cell_weights(unit: Unit) -> CellWeights | None:
-    """Return the weights of a unit, or None if it does not begin with a plain convolution."""
-    layer = unit.parts[0].keras_layer
+def cell_weights(joined: JoinedLayer) -> CellWeights | None:
+    """Return the weights of a joined layer, or None if it does not begin with a plain convolution."""
+    layer = joined.members[0].keras_layer
     if type(layer) is not keras.layers.Conv2D or layer.groups != 1:
         return None
-    windows = window_of(layer, (), tuple(unit.parts[0].input.shape))
+    windows = window_of(layer, (), tuple(joined.members[0].input.shape))
     if windows is None:
         return None
     kernel = np.asarray(layer.kernel, np.float32)
     bias = np.asarray(layer.bias, np.float32) if layer.use_bias else np.zeros(layer.filters, np.float32)
-    normalisations = [
-        part.keras_layer
-        for part in unit.parts[1:]
-        if isinstance(part.keras_layer, keras.layers.BatchNormalization)
-    ]
+    others = [member.keras_layer for member in joined.members[1:]]
+    normalisations = [other for other in others if isinstance(other, keras.layers.BatchNormalization)]
     for normalisation in normalisations:
         factor, offset = _factor_and_offset(normalisation)
         kernel, bias = kernel * factor, bias * factor + offset
-    last = unit.layer.keras_layer
-    activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__)
     return CellWeights(
         kernel=kernel,
         bias=bias,
@@ -59,8 +54,19 @@ def cell_weights(unit: Unit) -> CellWeights | None:
         strides=tuple(layer.strides),
         dilation=tuple(layer.dilation_rate),
         folded=bool(normalisations),
-        activation="no activation" if activation == "linear" else activation,
+        activation=_activation([layer, *others]),
     )
+
+
+def _activation(layers: list[keras.layers.Layer]) -> str:
+    """Return the name of the activation in or after a convolution."""
+    for layer in reversed(layers):
+        activation = getattr(layer, "activation", None)
+        if activation not in (None, keras.activations.linear):
+            return str(getattr(activation, "__name__", activation))
+        if isinstance(layer, keras.layers.ReLU):
+            return "relu"
+    return "no activation"
 
 
 def _factor_and_offset(layer: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:

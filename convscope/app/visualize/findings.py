@@ -71,7 +71,7 @@ def _silent_channels(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     shares: dict[str, list[float]] = {}
     for data in _data(content, "maps"):
         layer = paths[data["layer"]]
-        if data["model"] == 0 and len(layer["shape"]) == 3:
+        if data["model"] == 0 and "Conv" in layer["kind"]:
             shares.setdefault(data["layer"], []).append(data["silent"] / layer["shape"][-1])
     means = {key: sum(values) / len(values) for key, values in shares.items()}
     if means and max(means.values()) > 0:

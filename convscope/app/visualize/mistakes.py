@@ -14,7 +14,7 @@ from convscope.render.page import FOLDER
 from convscope.render.sprite import sprite
 
 TABLE, SPRITE = "confused.js", "confused.jpg"
-TILE, COLUMNS = 112, 16  # pixels of a side; tiles in a row
+TILE = 112  # pixels of a side
 OF_MISTAKES, OF_CORRECT = 24, 6  # photographs of a cell
 MOST = 480  # photographs in total
 
@@ -40,11 +40,12 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
         [one.path, one.true, one.predicted, one.probability, None if tile is None else next(numbers)]
         for one, tile in zip(shown, tiles, strict=True)
     ]
-    content = {"split": split, "rows": rows, "tile": TILE, "columns": COLUMNS}
-    files = {TABLE: data_script(f"{FOLDER}/confused", content)}
+    files = {}
+    content: dict[str, Any] = {"split": split, "rows": rows, "tile": TILE}
     if pictures:
-        files[SPRITE] = images.jpeg_bytes(sprite(np.stack(pictures), COLUMNS))
-    return files
+        sheet, content["columns"] = sprite(np.stack(pictures), 1)
+        files[SPRITE] = images.jpeg_bytes(sheet)
+    return {**files, TABLE: data_script(f"{FOLDER}/confused", content)}
 
 
 def _shown(found: Sequence[Prediction]) -> list[Prediction]:

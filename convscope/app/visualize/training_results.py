@@ -133,7 +133,7 @@ def _dataset(directory: Path) -> dict[str, Any]:
         return {}
     try:
         images = read_json(Path(known["path"]) / "manifest.json")["images"]
-        counts = Counter((str(image["label"]), str(image["split"])) for image in images)
+        counts = Counter((str(image["class"]), str(image["split"])) for image in images)
     except (OSError, ValueError, KeyError, TypeError):
         return known
     return {**known, "counts": [[*pair, count] for pair, count in sorted(counts.items())]}

@@ -133,7 +133,13 @@ class View(ABC, Generic[Settings]):
         )
 
     def data_file(
-        self, path: str, content: Any, *, data: Mapping[str, Any], photograph: Photograph | None = None
+        self,
+        path: str,
+        content: Any,
+        *,
+        data: Mapping[str, Any],
+        photograph: Photograph | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> Artifact:
         """Return a file that the scripts of the page load.
 
@@ -142,9 +148,10 @@ class View(ABC, Generic[Settings]):
             content: the content, as JSON.
             data: see `Artifact`.
             photograph: the photograph that it belongs to.
+            about: see `picture`.
         """
         script = data_script(path.removesuffix(".js"), content)
-        file = self.file(path, script, photograph=photograph, about={})
+        file = self.file(path, script, photograph=photograph, about=dict(about or {}))
         return replace(file, role=Role.data, data=data)
 
     def provenance(self, photograph: Photograph | None, about: dict[str, Any]) -> dict[str, Any]:

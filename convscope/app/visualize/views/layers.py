@@ -47,13 +47,13 @@ class LayersView(View[LayersConfig]):
     def _kernels(self) -> Iterator[Artifact]:
         """Yield the weights of each convolution of a small network, so that the page can show each sum."""
         page_layers = self.run.page_layers
-        convolutions = [unit for unit in page_layers.units if unit.parts[0].is_convolution]
-        if sum(unit.parts[0].keras_layer.count_params() for unit in convolutions) > MOST_WEIGHTS:
+        convolutions = [layer for layer in page_layers.joined if layer.is_convolution]
+        if sum(layer.members[0].keras_layer.count_params() for layer in convolutions) > MOST_WEIGHTS:
             return
-        for unit in convolutions:
-            weights = cell_weights(unit)
+        for layer in convolutions:
+            weights = cell_weights(layer)
             if weights and np.isfinite(weights.kernel).all() and np.isfinite(weights.bias).all():
-                key = page_layers.keys[unit.path]
+                key = page_layers.keys[layer.path]
                 content = {
                     "shape": list(weights.kernel.shape),
                     "values": packed(np.frombuffer(weights.kernel.astype("<f4").tobytes(), np.uint8)),

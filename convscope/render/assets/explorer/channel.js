@@ -40,12 +40,12 @@ async function channelBlocks(layer, channel, { compact = false } = {}) {
     await overPhotographs(layer, channel, compact),
     patternBlock(layer, channel),
     examplesBlock(numbers, known, compact),
-    known && histogramBlock(known),
-    known && effectsBlock(known),
+    known && histogramBlock(numbers, known),
+    known && effectsBlock(numbers, known),
     known && relatedBlock(layer, known),
     !compact && evolutionBlock(layer, channel),
     known && statisticsBlock(numbers, known, channel),
-    !numbers && missing("Photographs that excite this channel, the classes that it pushes, what its removal changes, similar channels: draw the view channels.", "channels"),
+    !numbers && missing("The view channels adds: photographs that excite the channel, classes that it pushes, what its removal changes, related channels.", "channels"),
   ];
   return blocks.filter(Boolean);
 }
@@ -102,52 +102,64 @@ function patternBlock(layer, channel) {
   return block("Pattern", tile, h("p", { class: "faint" }, "A picture that gradient ascent changed until the channel responds. ", patternText(layer, channel)));
 }
 
-const GROUPS = [[100, "strongest"], [99, "99th percentile"], [90, "90th percentile"], [50, "median"]];
+// Return the examples of a channel in groups of equal percentiles: [text, examples].
+function exampleGroups(numbers, known) {
+  const { percentiles, images, classes } = numbers.shared;
+  const { examples } = known;
+  const groups = new Map();
+  percentiles.forEach((percentile, at) => {
+    if (examples.images[at] === undefined) return;
+    const [path, label] = images[examples.images[at]];
+    const text = percentile === 100 ? "strongest" : percentile === 50 ? "median" : `${percentile}th percentile`;
+    const tile = examples.tile === undefined ? null : examples.tile + at;
+    groups.set(text, [...(groups.get(text) || []), { path, name: path.split("/").pop(), class: classes[label] || "", value: examples.values[at], tile }]);
+  });
+  return [...groups];
+}
 
 function examplesBlock(numbers, known, compact) {
-  const examples = known && known.examples;
-  if (!examples || !examples.length || !numbers.sprite) return null;
+  if (!known || !known.examples || !numbers.spritePath) return null;
   const side = compact ? 68 : 96;
+  const tile = (example) => h("figure", { title: example.path },
+    spriteTile(numbers.spritePath, example.tile, numbers.sprite, side, `${example.class} ${example.name}`),
+    h("figcaption", {}, number(example.value), h("span", { class: "faint" }, ` ${example.class}`)));
+  const groups = exampleGroups(numbers, known).map(([text, examples]) => [text, examples.filter((example) => example.tile !== null)]).filter(([, examples]) => examples.length);
+  if (!groups.length) return null;
   return block("Photographs of the data set",
-    GROUPS.map(([percentile, text]) => {
-      const shown = examples.filter((example) => example.percentile === percentile);
-      return shown.length > 0 && h("div", { class: "examples" }, h("h3", {}, text),
-        h("div", { class: "tiles" }, shown.map((example) => h("figure", { title: example.image },
-          spriteTile(numbers.spritePath, example.tile, numbers.sprite, side, `${example.class || ""} ${example.image}`),
-          h("figcaption", {}, number(example.value), example.class && h("span", { class: "faint" }, ` ${example.class}`))))));
-    }),
-    !compact && h("p", { class: "faint" }, `The numbers are the highest values of the channel in each of ${numbers.images.toLocaleString("en")} photographs. The strongest alone would hide what else it responds to.`));
+    h("div", { class: "example-groups" }, groups.map(([text, examples]) => h("div", {}, h("h3", {}, text), h("div", { class: "tiles" }, examples.map(tile))))),
+    !compact && h("p", { class: "faint" }, `The number is the highest value of the channel in a photograph, of ${count(numbers.shared.counts.images, "photograph")}. The strongest alone would hide what else it responds to.`));
 }
 
-function histogramBlock(known) {
+function histogramBlock(numbers, known) {
   const { histogram } = known;
-  if (!histogram || !histogram.classes) return null;
-  const classes = Object.entries(histogram.classes);
+  if (!histogram) return null;
+  const names = [...numbers.shared.classes, "other classes"];
   const totalOf = (counts) => Math.max(1, counts.reduce((sum, value) => sum + value, 0));
-  const highest = Math.max(1e-9, ...classes.map(([, counts]) => Math.max(...counts) / totalOf(counts)));
+  const highest = Math.max(1e-9, ...histogram.counts.map((counts) => Math.max(...counts) / totalOf(counts)));
   const width = 200;
   return block("Values by class",
-    h("table", { class: "ridges" }, h("tbody", {}, classes.map(([name, counts]) => {
+    h("table", { class: "ridges" }, h("tbody", {}, histogram.counts.map((counts, row) => {
       const step = width / counts.length;
       const height = (value) => 24 * value / totalOf(counts) / highest;
-      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {},
-        svg("svg", { viewBox: `0 0 ${width} 24`, preserveAspectRatio: "none", role: "img", "aria-label": `histogram of ${name}: ${counts.join(", ")}` },
+      return h("tr", {}, h("th", { scope: "row" }, names[row]), h("td", {},
+        svg("svg", { viewBox: `0 0 ${width} 24`, preserveAspectRatio: "none", role: "img", "aria-label": `histogram of ${names[row]}: ${counts.join(", ")}` },
           counts.map((value, at) => svg("rect", { x: at * step, width: step * 0.9, y: 24 - height(value), height: height(value) })))));
     }))),
-    h("p", { class: "faint" }, `Share of each class's photographs by the highest value of the channel, from ${number(histogram.edges[0])} to ${number(histogram.edges[histogram.edges.length - 1])}.`));
+    h("p", { class: "faint" }, `Share of the photographs of a class (${numbers.shared.grouped_by === "true" ? "true" : "predicted"}) by the highest value of the channel, from ${number(histogram.low)} to ${number(histogram.high)}.`));
 }
 
-function effectsBlock(known) {
+function effectsBlock(numbers, known) {
   const parts = [];
   if (known.push) {
-    const rows = Object.entries(known.push).map(([name, value]) => ({ name, value })).sort((one, other) => other.value - one.value);
-    parts.push(block("Classes that it pushes", bars(shortened(rows), { text: (value) => `${signed(value)}` }),
+    const rows = byClass(numbers, known.push).sort((one, other) => other.value - one.value);
+    parts.push(block("Classes that it pushes", bars(shortened(rows), { text: signed }),
       h("p", { class: "faint" }, "Mean of gradient × activation, in logits.")));
   }
   if (known.removed) {
-    const rows = Object.entries(known.removed).map(([name, value]) => ({ name, value: 100 * value, class: name === "all" ? "total" : null }));
-    parts.push(block("Without it", bars(shortened(rows), { text: (value) => `${signed(value, 2)}` }),
-      h("p", { class: "faint" }, "Change of the accuracy in percentage points if the channel always has its mean.")));
+    const rows = [...byClass(numbers, known.removed.accuracy), { name: "all classes", value: known.removed.all, class: "total" }];
+    const points = rows.map((row) => ({ ...row, value: 100 * row.value }));
+    parts.push(block("Without it", bars(shortened(points), { text: (value) => signed(value, 2) }),
+      h("p", { class: "faint" }, `Change of the accuracy in percentage points on ${count(numbers.shared.counts.removed, "photograph")} if the channel always has its mean.`)));
   }
   return parts;
 }
@@ -161,7 +173,7 @@ function relatedBlock(layer, known) {
   const near = (pairs, text) => pairs && pairs.length > 0 && h("div", { class: "related" }, h("h3", {}, text), h("div", { class: "tiles" }, pairs));
   const tile = (of, channel, value) => of && h("figure", {},
     channelLink(of, channel, patternTile(of, channel, 56) || h("span", { class: "chip" }, String(channel))),
-    h("figcaption", {}, of === layer ? `${channel}` : `${of.path} ${channel}`, h("span", { class: "faint" }, ` ${number(value, 2)}`)));
+    h("figcaption", {}, of === layer ? `${channel}` : `${of.path} ${unitName(of, channel)}`, h("span", { class: "faint" }, ` ${number(value, 2)}`)));
   const parts = [
     near((known.similar || []).map(([channel, value]) => tile(layer, channel, value)), "similar (correlation)"),
     near((known.inputs || []).map(([key, channel, value]) => tile(layerByKey.get(key), channel, value)).filter(Boolean), "strongest inputs (norm of the kernel)"),
@@ -171,23 +183,22 @@ function relatedBlock(layer, known) {
 }
 
 function statisticsBlock(numbers, known, channel) {
-  const dead = (numbers.dead || []).includes(channel);
+  const { counts } = numbers.shared;
   return block("Statistics",
     table(["", "value"], [["mean", number(known.mean)], ["maximum", number(known.max)], ["share of zeros", percent(known.sparsity)]]),
-    dead && h("p", {}, `Dead: its values are zero on all ${numbers.images.toLocaleString("en")} photographs.`),
-    h("p", { class: "faint" }, `Over ${count(numbers.images, "photograph")} of the data set.`),
-    leftOut(numbers.left_out));
+    numbers.dead.includes(channel) && h("p", {}, `Dead: its values are zero on all ${count(counts.images, "photograph")}. After a ReLU this can happen to a channel in training; it never recovers.`),
+    h("p", { class: "faint" }, `Over ${count(counts.images, "photograph")} of the data set.`),
+    [...(numbers.shared.left_out || []), ...(numbers.left_out || [])].map((sentence) => h("p", { class: "faint" }, sentence)));
 }
 
-function leftOut(text) {
-  if (!text) return null;
-  const texts = typeof text === "string" ? [text] : Array.isArray(text) ? text : Object.entries(text).map(([what, why]) => `${what}: ${why}`);
-  return texts.map((one) => h("p", { class: "faint" }, `Left out: ${one}`));
+// Return the number of a channel; of the last layer, the class.
+function unitName(layer, channel) {
+  return isLast(layer) ? index.classes[channel] : String(channel);
 }
 
 // The strips of the view evolution that contain this layer.
 function evolutionBlock(layer, channel) {
-  const found = artifacts.filter((artifact) => artifact.view === "evolution" && artifact.role === "figure" && layer.parts.includes(artifact.layer));
+  const found = artifacts.filter((artifact) => artifact.view === "evolution" && artifact.role === "figure" && layer.members.includes(artifact.layer));
   if (!found.length) return null;
   return h("section", { class: "block wide" }, h("h2", {}, "Across the epochs"),
     h("p", { class: "faint" }, `Some channels of ${layer.path}; channel ${channel} is among them if the view drew it.`), figures(found));

@@ -19,7 +19,7 @@ async function layerPage(path) {
 
 function layerHeading(layer) {
   const about = [
-    layer.parts.length > 1 ? layer.parts.slice(1).join(" + ") : layer.kind, sizeText(layer.shape),
+    layer.members.length > 1 ? layer.members.slice(1).join(" + ") : layer.kind, sizeText(layer.shape),
     `${layer.parameters.toLocaleString("en")} parameters`,
     layer.windows && `each position sees ${number(layer.windows[0][1])}×${number(layer.windows[1][1])} pixels`,
   ].filter(Boolean);
@@ -41,7 +41,10 @@ function orderOf(layer, maps, numbers) {
   const all = [...Array(channelsOf(layer)).keys()];
   const zeros = maps ? maps.zeros : numbers && numbers.channels.map((one) => one.sparsity);
   const mean = maps ? maps.mean : numbers && numbers.channels.map((one) => one.mean);
-  const push = (name) => (channel) => (numbers && numbers.channels[channel].push ? numbers.channels[channel].push[name] ?? -Infinity : 0);
+  const push = (name) => {
+    const at = numbers ? numbers.shared.classes.indexOf(name) : -1;
+    return (channel) => (at >= 0 && numbers.channels[channel].push ? numbers.channels[channel].push[at] : 0);
+  };
   const by = (value) => all.sort((one, other) => value(other) - value(one));
   let order = all;
   if (sort.startsWith("class:")) order = by(push(sort.slice(6)));
@@ -64,13 +67,13 @@ function orderOf(layer, maps, numbers) {
 function favourite(numbers, channel) {
   const push = numbers && numbers.channels[channel].push;
   if (!push) return null;
-  const [name, value] = Object.entries(push).reduce((best, pair) => (pair[1] > best[1] ? pair : best), [null, 0]);
-  return value > 0 ? name : null;
+  const at = push.indexOf(Math.max(...push));
+  return push[at] > 0 ? numbers.shared.classes[at] : null;
 }
 
 function layerControls(layer, maps, numbers) {
   const { state } = here;
-  const pushed = numbers && numbers.channels.some((one) => one.push) ? Object.keys(numbers.channels.find((one) => one.push).push) : [];
+  const pushed = numbers && numbers.channels.some((one) => one.push) ? numbers.shared.classes : [];
   const hasPatterns = patternSheets.has(layer.key);
   return h("div", { class: "controls" },
     choice("sort", [...SORTS, ...pushed.map((name) => [`class:${name}`, `push to ${name}`])], state.sort, (sort) => change({ sort })),
@@ -161,11 +164,10 @@ async function fillPanel(panel, layer, channel) {
 // ---- dense layers
 
 function unitsOf(layer, maps, photograph) {
-  const isLast = channelsOf(layer) === index.classes.length && !layers.some((other) => other.sources.includes(layer.key));
   const order = maps.mean.map((_, unit) => unit).sort((one, other) => maps.mean[other] - maps.mean[one]);
   const most = here.state.all ? order.length : 40;
   return h("section", {}, h("h2", {}, `${count(order.length, "unit")} for ${photograph.name}`),
-    bars(order.slice(0, most).map((unit) => ({ name: channelLink(layer, unit, isLast ? index.classes[unit] : `unit ${unit}`), value: maps.mean[unit] }))),
+    bars(order.slice(0, most).map((unit) => ({ name: channelLink(layer, unit, isLast(layer) ? index.classes[unit] : `unit ${unit}`), value: maps.mean[unit] }))),
     order.length > most && h("p", {}, h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")));
 }
 
@@ -178,7 +180,7 @@ async function beside(layer) {
 // ---- the files of a layer
 
 function layerFiles(layer) {
-  const of = artifacts.filter((artifact) => layer.parts.includes(artifact.layer) && artifact.role === "figure");
+  const of = artifacts.filter((artifact) => layer.members.includes(artifact.layer) && artifact.role === "figure");
   const photograph = chosenPhotograph();
   const own = of.filter((artifact) => !artifact.photograph);
   const ofPhotograph = of.filter((artifact) => photograph && artifact.photograph === photograph.key);

@@ -9,8 +9,8 @@ async function mistakesPage(truth, predicted) {
   const table = await load("page/confused.js", "page/confused").catch(() => null);
   return [
     h("h1", {}, "Mistakes", h("span", { class: "faint" }, ` of the ${confusion.split} images`)),
-    h("div", { class: "columns" },
-      h("div", { class: "middle" }, index.classes.length <= LARGEST_MATRIX ? matrix(confusion, truth, predicted) : longList(confusion),
+    h("div", { class: "mistakes" },
+      h("div", {}, index.classes.length <= LARGEST_MATRIX ? matrix(confusion, truth, predicted) : longList(confusion),
         training.metrics && training.metrics[confusion.split] && accuracyLine(training.metrics[confusion.split])),
       h("section", { class: "cell-photographs" }, cellPhotographs(table, confusion, truth, predicted))),
   ];

@@ -3,7 +3,7 @@
 
 const layers = index.layers;
 const layerByKey = new Map(layers.map((layer) => [layer.key, layer]));
-const layerByPath = new Map(layers.flatMap((layer) => layer.parts.map((path) => [path, layer])));
+const layerByPath = new Map(layers.flatMap((layer) => layer.members.map((path) => [path, layer])));
 const photographs = index.photographs;
 const photographByKey = new Map(photographs.map((photograph) => [photograph.key, photograph]));
 const artifacts = index.artifacts;
@@ -15,6 +15,7 @@ const kernelFiles = new Map();
 const patternSheets = new Map(); // a list by layer
 const thumbnailFiles = new Map(); // by photograph
 const inputFiles = new Map();
+let channelIndex = null; // what the numbers of all layers share
 
 for (const artifact of artifacts) {
   const { data } = artifact;
@@ -22,6 +23,7 @@ for (const artifact of artifacts) {
   if (data.kind === "maps") mapFiles.set(`${artifact.photograph} ${data.layer} ${data.model}`, artifact);
   if (data.kind === "maps_before") mapFiles.set(`${artifact.photograph} ${data.layer} ${data.model} before`, artifact);
   if (data.kind === "channels") channelFiles.set(data.layer, artifact);
+  if (data.kind === "channel_index") channelIndex = artifact;
   if (data.kind === "kernel") kernelFiles.set(data.layer, artifact);
   if (data.kind === "patterns") patternSheets.set(data.layer, [...(patternSheets.get(data.layer) || []), artifact]);
   if (data.kind === "thumbnails") thumbnailFiles.set(artifact.photograph, artifact);
@@ -41,6 +43,11 @@ function isSpatial(layer) {
   return layer.shape.length === 3;
 }
 
+// Return whether the channels of a layer are the classes.
+function isLast(layer) {
+  return channelsOf(layer) === index.classes.length && !layers.some((other) => other.sources.includes(layer.key));
+}
+
 // The photograph that is chosen for the whole page.
 function chosenPhotograph() {
   return photographByKey.get(here.state.photo) || photographs[0] || null;
@@ -51,13 +58,19 @@ function mapsOf(photograph, layer, model = 0) {
   return artifact ? loadMaps(artifact) : Promise.resolve(null);
 }
 
-function numbersOf(layer) {
+// Return a promise of the numbers of the view channels, with what all layers share in `shared`; or of null.
+async function numbersOf(layer) {
   const artifact = channelFiles.get(layer.key);
-  return artifact ? load(artifact.path, artifact.key).then((content) => {
-    const folder = artifact.path.slice(0, -`${artifact.key}.js`.length); // of the shard, if there are shards
-    if (content.sprite) content.spritePath = folder + content.sprite.path;
-    return content;
-  }) : Promise.resolve(null);
+  if (!artifact || !channelIndex) return null;
+  const [content, shared] = await Promise.all([load(artifact.path, artifact.key), load(channelIndex.path, channelIndex.key)]);
+  const folder = artifact.path.slice(0, -`${artifact.key}.js`.length); // of the shard, if there are shards
+  const spritePath = content.sprite ? folder + content.sprite.file : null;
+  return { ...content, shared, spritePath };
+}
+
+// Return numbers by class as {name, value}.
+function byClass(numbers, values) {
+  return numbers.shared.classes.map((name, at) => ({ name, value: values[at] })).filter((one) => one.value !== null && one.value !== undefined);
 }
 
 function deadIn(layer) {

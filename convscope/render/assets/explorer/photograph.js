@@ -104,9 +104,8 @@ function walkTiles(layer, maps) {
 }
 
 function unitsOfWalk(layer, maps) {
-  const isLast = channelsOf(layer) === index.classes.length;
   const order = maps.mean.map((_, unit) => unit).sort((one, other) => maps.mean[other] - maps.mean[one]).slice(0, WALK_CHANNELS);
-  return bars(order.map((unit) => ({ name: isLast ? index.classes[unit] : `unit ${unit}`, value: maps.mean[unit] })), { caption: isLast ? "the highest outputs" : "the strongest units" });
+  return bars(order.map((unit) => ({ name: isLast(layer) ? index.classes[unit] : `unit ${unit}`, value: maps.mean[unit] })), { caption: isLast(layer) ? "the highest outputs" : "the strongest units" });
 }
 
 // ---- the figures of the views

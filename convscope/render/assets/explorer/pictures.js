@@ -20,15 +20,16 @@ function withSilent(maps) {
 }
 
 // Return one tile of a sprite sheet, scaled to `side` pixels.
-function spriteTile(path, at, { tile, columns, rows }, side, label) {
+function spriteTile(path, at, { tile, columns }, side, label) {
+  const [height, width] = Array.isArray(tile) ? tile : [tile, tile];
   const [row, column] = [Math.floor(at / columns), at % columns];
-  const scale = side / tile;
+  const scale = side / Math.max(height, width);
   return h("div", {
     class: "sprite", role: "img", "aria-label": label,
     style: {
-      width: `${side}px`, height: `${side}px`, "background-image": `url("${fileAddress(path)}")`,
-      "background-size": `${columns * tile * scale}px ${rows ? `${rows * tile * scale}px` : "auto"}`,
-      "background-position": `${-column * side}px ${-row * side}px`,
+      width: `${width * scale}px`, height: `${height * scale}px`, "background-image": `url("${fileAddress(path)}")`,
+      "background-size": `${columns * width * scale}px auto`,
+      "background-position": `${-column * width * scale}px ${-row * height * scale}px`,
     },
   });
 }

@@ -18,20 +18,20 @@ INPUT = "input"  # the key of the pixels as the first model gets them
 
 
 class MapData:
-    """The layers whose maps the page shows: the last part of each unit that has a drawn layer."""
+    """The layers whose maps the page shows: the last member of each joined layer with a drawn one."""
 
     def __init__(self, view: "ActivationsView") -> None:
         """Choose the layers; `layers` are those that are not drawn themselves."""
         self.view = view
         page_layers = view.run.page_layers
         drawn = {layer.path for layer in view.layers}
-        self._shown: dict[str, str] = {}  # the path of the unit, by the path of its last part
+        self._shown: dict[str, str] = {}  # the path of the page's layer, by the path of its last member
         self.layers: list[Layer] = []
-        for unit in page_layers.units:
-            if drawn & {part.path for part in unit.parts}:
-                self._shown[unit.layer.path] = unit.path
-                if unit.layer.path not in drawn:
-                    self.layers.append(unit.layer)
+        for joined in page_layers.joined:
+            if drawn & {member.path for member in joined.members}:
+                self._shown[joined.output.path] = joined.path
+                if joined.output.path not in drawn:
+                    self.layers.append(joined.output)
 
     def of_layer(
         self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]

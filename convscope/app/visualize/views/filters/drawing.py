@@ -35,7 +35,6 @@ from convscope.vis.kernels import first_kernels, kernel_pictures
 from convscope.vis.layer_selection import select, without_maps
 from convscope.vis.layer_top import layers_to_search
 
-SPRITE_COLUMNS = 8  # patterns in a row of the sprite
 MARGIN = 5  # pixels between patterns, as in the book
 KERNEL_SIDE = 48  # maximum of a kernel's longer side in pixels
 TABLE = "filters/filters.csv"
@@ -262,11 +261,12 @@ class FiltersView(View[FiltersConfig]):
         size = patterns.pictures.shape[1]
         found = self._references if layer.has_maps else None
         path = f"filters/{self.index_of(layer)}_patterns.jpg"
+        sheet, columns = sprite(patterns.pictures, 1)
         data: dict[str, Any] = {
             "kind": "patterns",
             "layer": self.run.page_layers.keys[layer.path],
             "tile": size,
-            "columns": SPRITE_COLUMNS,
+            "columns": columns,
             "channels": channels,
             "silent": [
                 channel for channel, is_silent in zip(channels, patterns.silent, strict=True) if is_silent
@@ -278,7 +278,7 @@ class FiltersView(View[FiltersConfig]):
             data |= {"photographs": found.count, "of_photographs": _rounded(found.highest(layer)[channels])}
         picture = self.picture(
             self.reserve(path, f"patterns of {layer.path}"),
-            sprite(patterns.pictures, SPRITE_COLUMNS),
+            sheet,
             title=layer.path,
             caption="patterns without text",
             role=Role.data,
