@@ -8,6 +8,7 @@ import numpy as np
 
 from convscope import decode, images
 from convscope.app.visualize.training_results import Prediction, predictions
+from convscope.data.manifest import SPLITS
 from convscope.parallel import in_threads
 from convscope.render.data_script import data_script
 from convscope.render.page import FOLDER
@@ -64,10 +65,15 @@ def _shown(found: Sequence[Prediction]) -> list[Prediction]:
 
 
 def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path:
-    """Return the file of a prediction; paths are relative to the folder in which the training ran."""
+    """Return the file of a prediction.
+
+    Its path is relative to the folder in which the training ran. The data set may have other splits now.
+    """
     file = Path(path)
     if not file.is_file() and "path" in dataset and split in file.parts:
-        return Path(dataset["path"], *file.parts[file.parts.index(split) :])
+        rest = file.parts[file.parts.index(split) + 1 :]
+        places = [Path(dataset["path"], other, *rest) for other in dict.fromkeys((split, *SPLITS))]
+        return next((place for place in places if place.is_file()), file)
     return file
 
 
