@@ -87,7 +87,7 @@ def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
     (out / "page.json").write_text("[]")
     done = command("visualize", "views=[page]", "hydra.run.dir=out")
     assert done.status == 1
-    assert "malformed out/page.json: expected the file that visualize.py wrote" in done.err
+    assert "out/page.json: expected the file that visualize.py wrote" in done.err
 
 
 @pytest.fixture
