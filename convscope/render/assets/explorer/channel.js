@@ -185,7 +185,7 @@ function relatedBlock(layer, known) {
 function statisticsBlock(numbers, known, channel) {
   const { counts } = numbers.shared;
   return block("Statistics",
-    table(["", "value"], [["mean", number(known.mean)], ["maximum", number(known.max)], ["share of zeros", percent(known.sparsity)]]),
+    table(["statistic", "value"], [["mean", number(known.mean)], ["maximum", number(known.max)], ["share of zeros", percent(known.sparsity)]]),
     numbers.dead.includes(channel) && h("p", {}, `Dead: its values are zero on all ${count(counts.images, "photograph")}. After a ReLU this can happen to a channel in training; it never recovers.`),
     h("p", { class: "faint" }, `Over ${count(counts.images, "photograph")} of the data set.`),
     [...(numbers.shared.left_out || []), ...(numbers.left_out || [])].map((sentence) => h("p", { class: "faint" }, sentence)));

@@ -34,6 +34,11 @@ function replaceChildren(element, ...children) {
   append(element, children);
 }
 
+// Return a name with places where a line may break: after "_", "/" and ".".
+function breakable(text) {
+  return text.split(/(?<=[_/.])/).flatMap((part) => [part, h("wbr")]);
+}
+
 // ---- numbers
 
 const MINUS = "\u2212";

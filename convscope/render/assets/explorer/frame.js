@@ -92,7 +92,7 @@ function makeRail() {
     canvases.set(layer.key, canvas);
     const link = h("a", { href: "#/" },
       h("span", { class: "small-map" }, canvas),
-      h("span", { class: "layer-name" }, layer.path, h("span", { class: "faint" }, ` ${sizeText(layer.shape)}`),
+      h("span", { class: "layer-name" }, breakable(layer.path), h("span", { class: "faint" }, ` ${sizeText(layer.shape)}`),
         dead > 0 && h("span", { class: "dead-mark", title: `${dead} dead channels` }, ` ${dead} dead`)),
       h("span", { class: "layer-shape" }, layerBar(layer)));
     links.set(layer, link);
@@ -100,7 +100,7 @@ function makeRail() {
   }
   replaceChildren(document.getElementById("rail"),
     h("button", { type: "button", class: "close", click: (event) => toggleRail(event, false) }, "close"),
-    photographs.length > 0 && [h("h2", {}, count(photographs.length, "photograph")), strip],
+    photographs.length > 0 && h("div", { class: "photographs" }, h("h2", {}, count(photographs.length, "photograph")), strip),
     shownLayers.length > 0 && [h("h2", {}, count(shownLayers.length, "layer")), list]);
   let shown = null;
   return () => {

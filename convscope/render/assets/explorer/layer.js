@@ -128,9 +128,10 @@ function channelTile(layer, channel, { maps, dead, chosen }) {
   return link;
 }
 
-// A click on a tile opens the panel where there is one; elsewhere the link opens the page of the channel.
+// A click on a tile opens the panel where there is one. Elsewhere, and with Enter, the link opens the page of
+// the channel; the detail of such a click is 0.
 function choose(event, layer, channel) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || !hasPanel()) return;
+  if (event.detail === 0 || event.ctrlKey || event.metaKey || event.shiftKey || !hasPanel()) return;
   event.preventDefault();
   select(layer, channel);
 }

@@ -8,8 +8,9 @@ function mapTile(maps, channel, ends, { side = SIZES.m, label = null } = {}) {
   const [height, width] = maps.stored;
   const factor = side / Math.max(height, width);
   const size = { width: `${Math.max(1, width * factor)}px`, height: `${Math.max(1, height * factor)}px` };
-  if (maps.silentSet.has(channel)) return h("div", { class: "hatched", style: size, role: "img", "aria-label": label });
-  const canvas = h("canvas", { class: "map", style: size, role: "img", "aria-label": label });
+  const text = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }; // a link around it has a text
+  if (maps.silentSet.has(channel)) return h("div", { class: "hatched", style: size, ...text });
+  const canvas = h("canvas", { class: "map", style: size, ...text });
   paint(canvas, maps, channel, ends);
   return canvas;
 }
