@@ -12,7 +12,7 @@ DEMO := outputs/demo
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo launchers figures test test-all lint format lock clean
+.PHONY: help setup demo launchers results figures test test-all lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## run the three stages on the built-in data set, and print the path
 	@echo $(DEMO)/visualize/index.html
 
 launchers: .venv/.launchers ## install the launchers of sweeps: joblib, Ray, SLURM (285 MB)
+
+results: setup ## run rows of docs/results.csv again: RUN=flowers_head, and for one seed SEED=0
+	$(BIN)/python docs/results.py --run "$(RUN)" $(if $(SEED),--seed $(SEED))
 
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py

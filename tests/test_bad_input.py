@@ -179,6 +179,15 @@ TRAIN = [
         "model.aplication=VGG16",
         "no key 'model.aplication': did you mean model.application? It needs model=keras_application",
     ),
+    (
+        "predict=donor images=a.jpg tta=[flop]",
+        "tta: flop is unknown: expected flip, or a factor of the input size from 0.25 to 4, for example 1.29",
+    ),
+    (
+        "training.input_sizes=[160,192] training.epochs=1",
+        "training.input_sizes=[160, 192] has 2 sizes for training.epochs=1: expected at most one size per "
+        "epoch",
+    ),
     ("model.input_size=0", "model.input_size=0 is out of range: expected at least 16 and at most 2048"),
     (
         "model.units=999999999999",
@@ -277,6 +286,16 @@ TRAIN = [
     ),
     ("--model=vgg16", "unknown option --model: expected KEY=VALUE without dashes; write model=vgg16"),
     ("--lr=0.1", "unknown option --lr: expected KEY=VALUE without dashes; --help lists the keys"),
+    (
+        "evaluate=[runs/a,runs/b]",
+        "evaluate=[runs/a,runs/b] has 2 run(s), and soup=false: expected one run, or several runs and "
+        "soup=true, which averages their weights",
+    ),
+    (
+        "evaluate=runs/a soup=true",
+        "evaluate=[runs/a] has 1 run(s), and soup=true: expected one run, or several runs and soup=true, "
+        "which averages their weights",
+    ),
     ("runs/a", "the argument 'runs/a' has no key: expected KEY=VALUE, for example evaluate=runs/a"),
     (
         "data/two",

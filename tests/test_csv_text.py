@@ -33,7 +33,7 @@ def test_predictions_contain_no_formula(tmp_path: Path) -> None:
     scores = Evaluation(np.array([[0.25, 0.75]]), np.array([0]))
     paths = {"test": [Path("-1+1/x.png")]}
     contract = Contract("m", ["=1+1", "b"], (8, 8), by_name("none"), calibration=Calibration(0.5, (0.5,)))
-    write_predictions(tmp_path / "predictions.csv", {"test": scores}, paths, contract)
+    write_predictions(tmp_path / "predictions.csv", {"test": scores}, paths, contract, {})
     assert (tmp_path / "predictions.csv").read_text().splitlines() == [
         "split,path,true,predicted,'=1+1,b,'=1+1 (calibrated),b (calibrated)",
         "test,'-1+1/x.png,'=1+1,b,0.250000,0.750000,0.100000,0.900000",  # odds 1 : 3, squared

@@ -52,8 +52,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([FOLDER, f"dataset.name={'x' * 300}"], f"small_convnet_{'x' * 97}~9c4122b3"),
         ([FOLDER], "small_convnet"),
         (["model=keras_application"], "keras_application_procedural"),
-        (["evaluate=outputs/train/latest"], "evaluate_small_convnet_pets_procedural"),
-        (["evaluate=outputs/train/latest", FOLDER, "dataset.name=pets"], "evaluate_small_convnet_pets"),
+        (["evaluate=[outputs/train/latest]"], "evaluate_small_convnet_pets_procedural"),
+        (["evaluate=[outputs/train/latest]", FOLDER, "dataset.name=pets"], "evaluate_small_convnet_pets"),
         (["predict=theirs.h5", "images=[x]"], "predict_theirs"),
     ],
 )

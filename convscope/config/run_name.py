@@ -47,7 +47,11 @@ def _of_training(config: DictConfig) -> list[Any]:
     if config.predict:
         return ["predict", _checkpoint_name(Path(config.predict))]
     if config.evaluate:
-        return ["evaluate", _checkpoint_name(Path(config.evaluate)), data]
+        return [
+            "soup" if config.soup else "evaluate",
+            _checkpoint_name(Path(config.evaluate[0])),
+            data,
+        ]
     return [_network(config), data]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from convscope import decode, images
 from convscope.data.augment import Augment
 from convscope.data.manifest import Manifest
+from convscope.data.pixel_cache import PixelCache
 from convscope.errors import ConvscopeError
 from convscope.parallel import cores
 from convscope.preprocessing import Preprocessing
@@ -142,6 +143,23 @@ class Batches(keras.utils.PyDataset):
         self.binary = binary
         self._pool: ThreadPoolExecutor | None = None
         self.failure: ConvscopeError | None = None  # the original error; TensorFlow raises its own instead
+        self._cache: PixelCache | None = None
+
+    def keep_pixels(self) -> None:
+        """Keep the photographs in memory, decoded and resized, so that later epochs do not read the files."""
+        self._cache = PixelCache(len(self.examples.paths), self.size)
+
+    def resized(self, size: tuple[int, int]) -> "Batches":
+        """Return the same batches with pictures of another height and width."""
+        return Batches(
+            self.examples,
+            size=size,
+            preprocessing=self.preprocessing,
+            batch_size=self.batch_size,
+            binary=self.binary,
+            randomness=self.randomness,
+            threads=self.threads,
+        )
 
     def __len__(self) -> int:
         return -(-len(self.examples.paths) // self.batch_size)
@@ -186,8 +204,10 @@ class Batches(keras.utils.PyDataset):
         return _mix(pictures, labels, generator, random.mixup)
 
     def _picture(self, index: int) -> np.ndarray:
-        read = decode.load_plain if self.examples.plain else decode.load
-        pixels = images.resize(read(self.examples.paths[index]), *self.size)
+        def read() -> np.ndarray:
+            return images.resize(self.examples.read(index), *self.size)
+
+        pixels = self._cache.get(index, read) if self._cache else read()
         random = self.randomness
         if random is None or random.augment is None:
             return pixels

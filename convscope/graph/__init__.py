@@ -9,10 +9,11 @@ from convscope.graph.activation import (
     probabilities_of,
 )
 from convscope.graph.copy import copied, fresh_weights
-from convscope.graph.flatten import Graph, at_size, flatten
+from convscope.graph.flatten import Graph, flatten
 from convscope.graph.flops import flops_of
 from convscope.graph.joined_layer import JoinedLayer, joined_layers
 from convscope.graph.layer import Layer
+from convscope.graph.resizing import at_size, resized
 
 __all__ = [
     "Graph",
@@ -30,4 +31,5 @@ __all__ = [
     "joined_layers",
     "of_each_class",
     "probabilities_of",
+    "resized",
 ]

@@ -13,7 +13,7 @@ import keras
 
 from convscope.errors import ConvscopeError
 from convscope.graph.adapt import Adapter
-from convscope.graph.keras_private import call_of, shallow_copy
+from convscope.graph.keras_private import call_of
 from convscope.graph.layer import Layer
 from convscope.graph.recording import Recording, ancestors, record
 
@@ -67,14 +67,6 @@ def flatten(model: keras.Model, *, input_name: str | None = None, output_name: s
     used = ancestors(output)
     calls = [entry, *(call for call in replay.calls if id(call.output) in used)]
     return Graph(flat, _layers(_sorted(calls)), replay.opaque)
-
-
-def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
-    """Return a flat model for inputs of another shape, (height, width, channels), with shared weights."""
-    inputs: Any = [keras.Input(shape)]
-    if isinstance(model, keras.Function):
-        inputs = keras.tree.pack_sequence_as(model.input, inputs)
-    return keras.models.clone_model(model, input_tensors=inputs, clone_function=shallow_copy)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from convscope.names import check_class_names
 from convscope.preprocessing import Preprocessing
 
 VERSION = 1
+_CALIBRATIONS = ("calibration", "variant_calibration")
 _DATASET = {"name": str, "path": str, "manifest_sha256": str, "split_sha256": str, "fold": int}
 
 
@@ -27,7 +29,8 @@ class Contract:
     """The information that is needed to use a model: its input, its preprocessing, its classes.
 
     `class_names` are in the order of the outputs. `input_size` is (height, width) in pixels. `dataset` and
-    `training` describe how the model was made. `calibration` is known after the training.
+    `training` describe how the model was made. The calibrations are known after the training: that of single
+    predictions, and that of averages over variants of each photograph (the option `tta`).
     """
 
     name: str
@@ -37,6 +40,12 @@ class Contract:
     dataset: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
+    variant_calibration: Calibration | None = None
+
+    def calibration_of(self, variants: Sequence[str]) -> Calibration | None:
+        """Return the calibration for these variants of each photograph, None if it is unknown."""
+        both = (self.calibration, self.variant_calibration)
+        return next((one for one in both if one and one.variants == tuple(variants)), None)
 
     def write(self, directory: Path) -> None:
         """Write `model.json`."""
@@ -50,8 +59,9 @@ class Contract:
             "training": self.training,
             "versions": versions(),
         }
-        if self.calibration:
-            content["calibration"] = self.calibration.to_json()
+        for key in _CALIBRATIONS:
+            if calibration := getattr(self, key):
+                content[key] = calibration.to_json()
         write_json(directory / CONTRACT_FILE, content)
 
 
@@ -128,7 +138,7 @@ def read_contract(path: Path) -> Contract:
             preprocessing=Preprocessing.from_json(content["preprocessing"]),
             dataset=content.get("dataset", {}),
             training=content.get("training", {}),
-            calibration=Calibration.from_json(content.get("calibration")),
+            **{key: Calibration.from_json(content.get(key)) for key in _CALIBRATIONS},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(

@@ -14,7 +14,7 @@ import numpy as np
 COVERAGE = 0.95  # of the sets in reports
 _COLDEST, _HOTTEST = 0.1, 10.0  # temperatures
 _MOST = 2000  # validation images that are stored
-_KEYS = {"temperature", "true_class"}
+_KEYS = {"temperature", "true_class", "variants"}
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,17 @@ class Calibration:
     Attributes:
         temperature: the number that divides the logits; above 1, the model is too sure of itself.
         true_class: the calibrated probabilities of the true classes of validation images, ascending.
+        variants: the variants of each photograph whose predictions are averaged; see the option `tta`.
     """
 
     temperature: float
     true_class: tuple[float, ...]
+    variants: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, probabilities: np.ndarray, labels: np.ndarray) -> "Calibration":
+    def fit(
+        cls, probabilities: np.ndarray, labels: np.ndarray, variants: Sequence[str] = ()
+    ) -> "Calibration":
         """Return the temperature with the lowest cross-entropy on validation.
 
         Without a wrong prediction, this cross-entropy has no minimum, and the temperature is 1.
@@ -40,6 +44,7 @@ class Calibration:
         Args:
             probabilities: float (n, classes), those of the model.
             labels: int (n,), the true classes.
+            variants: see the attribute.
         """
         from scipy.optimize import minimize_scalar  # slow to import
 
@@ -55,7 +60,7 @@ class Calibration:
         of_true_class = scaled(probabilities, temperature)[rows, labels]
         if len(of_true_class) > _MOST:
             of_true_class = np.random.default_rng(0).choice(of_true_class, _MOST, replace=False)
-        return cls(temperature, tuple(sorted(map(float, of_true_class))))
+        return cls(temperature, tuple(sorted(map(float, of_true_class))), tuple(variants))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | None) -> "Calibration | None":
@@ -66,16 +71,17 @@ class Calibration:
         """
         if content is None:
             return None
-        if not isinstance(content, dict) or content.keys() != _KEYS:
+        if not isinstance(content, dict) or {*content, "variants"} != _KEYS:
             raise ValueError(f"calibration does not have exactly {', '.join(sorted(_KEYS))}")
         temperature, values = float(content["temperature"]), [float(v) for v in content["true_class"]]
         if not 0 < temperature < math.inf or not values or not all(0 <= value <= 1 for value in values):
             raise ValueError("calibration has values outside their range")
-        return cls(temperature, tuple(sorted(values)))
+        return cls(temperature, tuple(sorted(values)), tuple(map(str, content.get("variants", ()))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `model.json`."""
-        return {"temperature": self.temperature, "true_class": list(self.true_class)}
+        variants = {"variants": list(self.variants)} if self.variants else {}
+        return {"temperature": self.temperature, "true_class": list(self.true_class), **variants}
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, float64 (n, classes); the most probable class stays the same."""

@@ -8,7 +8,7 @@ import keras
 
 from convscope.errors import ConvscopeError, one_line, unknown
 from convscope.files import user_path
-from convscope.graph import at_size, copied, flatten
+from convscope.graph import copied, flatten, resized
 from convscope.models.applications import Application
 from convscope.models.checkpoint_files import check_weights_file
 from convscope.models.head import POOLING_NAMES, Head, add_head, head_layers
@@ -49,8 +49,7 @@ def from_file(
         cut: name of the layer that the new head follows; None is the last layer with feature maps before the
             pooling.
         head: settings of the head.
-        input_size: height and width in pixels if the model accepts any size; otherwise None or the size of
-            the model.
+        input_size: height and width in pixels; None is the size of the model.
 
     Raises:
         ConvscopeError: the file or the layer is missing, or the model has no feature maps or another input.
@@ -61,16 +60,11 @@ def from_file(
         raise ConvscopeError(
             f"{path} has the input shape {shape}: expected one colour picture, (batch, height, width, 3)"
         )
-    if input_size is not None and shape[1] not in (None, input_size):
-        raise ConvscopeError(
-            f"model.input_size={input_size}: {path} takes {shape[1]}×{shape[2]} pixels; remove "
-            "model.input_size"
-        )
-    if input_size is not None and None in shape[1:3]:
-        model = copied(at_size(model, (input_size, input_size, 3)))
     maps = _cut(model, cut)
     trunk = keras.Model(model.inputs[0], maps.output)
-    return _with_head(trunk, maps.output, classes, head, name=f"{path.stem}_trunk")
+    if input_size is not None and shape[1:3] != (input_size, input_size):
+        trunk = copied(resized(trunk, (input_size, input_size), f"model.input_size={input_size}"))
+    return _with_head(trunk, trunk.output, classes, head, name=f"{path.stem}_trunk")
 
 
 def set_trainable(model: keras.Model, trainable: str) -> None:

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -91,13 +91,13 @@ class KeepBest(keras.callbacks.Callback):
 class Snapshots(keras.callbacks.Callback):
     """Save the weights before the first step, after every `every` epochs, and after the last epoch.
 
-    It is used in the main phase only. A resumed run writes the remaining snapshots, because Keras continues
-    to count the epochs.
+    It is used in the main phase only, which has `epochs` epochs. A resumed run writes the remaining
+    snapshots, because Keras continues to count the epochs.
     """
 
-    def __init__(self, save: Callable[[keras.Model, int], None], every: int = 1):
+    def __init__(self, save: Callable[[keras.Model, int], None], epochs: int, every: int = 1):
         super().__init__()
-        self.save, self.every = save, every
+        self.save, self.epochs, self.every = save, epochs, every
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Save the initial weights."""
@@ -106,7 +106,7 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the weights; `PlateauMonitor` is called before and may have stopped the training."""
-        last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        last = epoch + 1 == self.epochs or self.model.stop_training
         if last or (epoch + 1) % self.every == 0:
             self.save(self.model, epoch + 1)
 
@@ -114,16 +114,17 @@ class Snapshots(keras.callbacks.Callback):
 class ReportEpochs(keras.callbacks.Callback):
     """Call `report(epoch, validation loss, is_last)` after each epoch; an exception of it ends the training.
 
-    `earlier` is the number of epochs of earlier phases; epochs are counted from 1 over all phases.
+    This phase has `epochs` epochs, and the earlier phases had `earlier` ones. Epochs are counted from 1 over
+    all phases.
     """
 
-    def __init__(self, report: Callable[[int, float, bool], None], earlier: int):
+    def __init__(self, report: Callable[[int, float, bool], None], epochs: int, earlier: int):
         super().__init__()
-        self.report, self.earlier = report, earlier
+        self.report, self.epochs, self.earlier = report, epochs, earlier
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Report the epoch; `PlateauMonitor` is called before and may have stopped the training."""
-        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        is_last = epoch + 1 == self.epochs or self.model.stop_training
         self.report(self.earlier + epoch + 1, lowest_loss(logs or {}), is_last)
 
 
@@ -218,8 +219,9 @@ class FinishBatch(keras.callbacks.Callback):
         self.previous: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Install the signal handler."""
-        self.previous = signal.signal(signal.SIGINT, self._request)
+        """Install the signal handler; Keras calls this method for each size of the pictures."""
+        if self.previous is None:
+            self.previous = signal.signal(signal.SIGINT, self._request)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was pressed during the batch."""
@@ -240,13 +242,23 @@ class FinishBatch(keras.callbacks.Callback):
 class Progress(keras.callbacks.Callback):
     """A progress bar for the whole run (epoch, loss, accuracy, remaining time), and a line per epoch."""
 
-    def __init__(self, epochs: int, steps: int, epochs_done: int = 0):
+    def __init__(self, epochs: int, steps: int, epochs_done: int = 0, costs: Sequence[float] = ()):
+        """Show the bar.
+
+        Args:
+            epochs: the epochs of the run.
+            steps: the batches of an epoch.
+            epochs_done: the epochs before the run was interrupted.
+            costs: the relative durations of the epochs, if they differ.
+        """
         super().__init__()
         self.epochs, self.steps = epochs, steps
+        remaining = costs[epochs_done:]
+        self.relative_rest = sum(remaining) / remaining[0] if remaining else epochs - epochs_done
         self.bar = progress(
             total=epochs * steps, initial=epochs_done * steps, desc="training", unit="step", leave=False
         )
-        self.remaining_epochs = epochs - epochs_done
+        self.announced = epochs_done == epochs
         self.started: float | None = None  # after the first batch, which builds the graph
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -254,12 +266,14 @@ class Progress(keras.callbacks.Callback):
         logs = logs or {}
         if self.started is None:
             self.started = time.perf_counter()
-        elif batch == _TIMED_BATCHES and self.remaining_epochs:
+        elif batch == _TIMED_BATCHES and not self.announced:
             epoch = (time.perf_counter() - self.started) / _TIMED_BATCHES * self.steps
-            if epoch * self.remaining_epochs > _LONG_TRAINING:
-                total = _duration(epoch * self.remaining_epochs)
-                self.bar.write(f"about {_duration(epoch)} per epoch, {total} in total, plus validation")
-            self.remaining_epochs = 0
+            total = epoch * self.relative_rest
+            if total > _LONG_TRAINING:
+                self.bar.write(
+                    f"about {_duration(epoch)} for this epoch, {_duration(total)} in total, plus validation"
+                )
+            self.announced = True
         epoch = self.bar.n // self.steps + 1
         self.bar.set_description(f"epoch {min(epoch, self.epochs)}/{self.epochs}", refresh=False)
         shown = {name: f"{logs[name]:.3f}" for name in ("loss", "accuracy") if name in logs}

@@ -1,5 +1,6 @@
 """Scores of a classifier, computed from its probabilities in one pass over the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from sklearn import metrics
 
 from convscope.graph import probabilities_of
+from convscope.training.test_time import VariantModel
 
 BINS = 15  # bins of the confidence, as in C. Guo et al. (2017)
 RESAMPLINGS = 2000
@@ -129,6 +131,23 @@ def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
     for index in range(len(batches)):
         pictures, targets = batches[index]
         probabilities.append(probabilities_of(model, pictures))
-        binary = targets.shape[1] == 1
-        labels.append(targets[:, 0].astype(int) if binary else targets.argmax(axis=1))
+        labels.append(_labels(targets))
     return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
+
+
+def evaluate_variants(model: VariantModel, batches: Sequence[keras.utils.PyDataset]) -> Evaluation:
+    """Predict every example once for each variant, and return the averages with the labels.
+
+    `batches` have the same examples at each of `model.sizes`.
+    """
+    probabilities, labels = [], []
+    for index in range(len(batches[0])):
+        parts = [data[index] for data in batches]
+        probabilities.append(model.probabilities([pictures for pictures, _ in parts]))
+        labels.append(_labels(parts[0][1]))
+    return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
+
+
+def _labels(targets: np.ndarray) -> np.ndarray:
+    """Return class indices (batch,) of one-hot labels (batch, classes) or of binary ones (batch, 1)."""
+    return targets[:, 0].astype(int) if targets.shape[1] == 1 else targets.argmax(axis=1)

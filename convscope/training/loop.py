@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from convscope.training.state import FILE, State, load_state
 
 def fit(
     model: keras.Model,
-    train: keras.utils.PyDataset,
+    train: keras.utils.PyDataset | Sequence[keras.utils.PyDataset],
     validation: keras.utils.PyDataset,
     *,
     recipe: Recipe,
@@ -41,7 +42,8 @@ def fit(
     Args:
         model: a model with a softmax output or a single sigmoid unit; it keeps the weights of the last epoch,
             or with `recipe.ema` their moving average.
-        train: batches with an attribute `epoch`, which is set before each epoch.
+        train: batches with an attribute `epoch`, which is set before each epoch. Several data sets with the
+            same number of batches are used one after the other, each for an equal share of the epochs.
         validation: batches, the same in every epoch.
         recipe: the settings of the optimization.
         directory: the run directory, for `history.csv` and the state.
@@ -55,35 +57,40 @@ def fit(
         KeyboardInterrupt: after Ctrl-C, at the end of the batch; its text says which files are saved.
         ConvscopeError: the loss is not finite, memory is exhausted, or the state belongs to another model.
     """
-    recipe.compile(model, len(train))
+    stages = _stages(train, recipe.epochs)
+    steps = len(stages[0].batches)
+    recipe.compile(model, steps)
     history = History(directory / "history.csv")
     plateau = PlateauMonitor(recipe.patience, recipe.plateau)
     done = _resume(load_state(directory / FILE), model, best, plateau, history, recipe.epochs)
-    bar, interrupt = Progress(recipe.epochs, len(train), done), FinishBatch()
+    bar, interrupt = Progress(recipe.epochs, steps, done, _costs(stages)), FinishBatch()
 
     def facts() -> dict[str, Any]:
         return {"best": best.best, "watched": plateau.best, "waited": plateau.waited, "rows": history.rows}
 
     save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
     average = [MeasureAverage(validation)] if recipe.ema else []
-    callbacks = [SetEpoch(train), finite, *average, best, plateau, history, *extra, bar, save, interrupt]
+    callbacks = [finite, *average, best, plateau, history, *extra, bar, save, interrupt]
     try:
-        model.fit(
-            train,
-            validation_data=validation,
-            initial_epoch=recipe.epochs if plateau.is_exhausted else done,
-            epochs=recipe.epochs,
-            verbose=0,
-            callbacks=callbacks,
-            class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
-            shuffle=False,  # Keras would shuffle whole batches; the data set has an order of its own
-        )
+        for stage in stages:
+            if plateau.is_exhausted:
+                break
+            model.fit(
+                stage.batches,
+                validation_data=validation,
+                initial_epoch=max(done, stage.first),
+                epochs=stage.end,
+                verbose=0,
+                callbacks=[SetEpoch(stage.batches), *callbacks],
+                class_weight=dict(recipe.class_weights) if recipe.class_weights else None,
+                shuffle=False,  # Keras would shuffle whole batches; the data set has an order of its own
+            )
         if interrupt.requested:  # Ctrl-C during the last validation
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(history, best, recipe.epochs, directory)) from None
     except Exception as error:
-        cause = _cause(error, train, validation)
+        cause = _cause(error, *(stage.batches for stage in stages), validation)
         if cause is None:
             raise
         raise cause from None
@@ -96,6 +103,29 @@ def fit(
             f"{recipe.learning_rate:g}: try a tenth of it"
         )
     return history.rows
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Epochs with the same batches: from `first` until before `end`, counted from 0."""
+
+    batches: keras.utils.PyDataset
+    first: int
+    end: int
+
+
+def _stages(train: keras.utils.PyDataset | Sequence[keras.utils.PyDataset], epochs: int) -> list[_Stage]:
+    """Return the stages of a training; the epochs are divided as evenly as possible."""
+    parts = [train] if isinstance(train, keras.utils.PyDataset) else list(train)
+    ends = [round(epochs * (number + 1) / len(parts)) for number in range(len(parts))]
+    return [_Stage(*stage) for stage in zip(parts, [0, *ends], ends, strict=False)]
+
+
+def _costs(stages: Sequence[_Stage]) -> list[float]:
+    """Return the relative duration of each epoch: in proportion to the pixels of a picture."""
+    if len(stages) == 1:
+        return []
+    return [math.prod(stage.batches.size) for stage in stages for _ in range(stage.first, stage.end)]
 
 
 def _interrupted(history: History, best: KeepBest, epochs: int, directory: Path) -> str:

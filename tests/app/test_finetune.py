@@ -47,6 +47,27 @@ def losses(path: str) -> list[float]:
 
 
 @pytest.mark.usefixtures("donor")
+def test_a_network_of_one_size_gets_another_size_and_trains_at_several(command: Command) -> None:
+    donor = keras.saving.load_model("donor/model.keras")
+    assert donor.input_shape == (None, 32, 32, 3)
+    sizes = ["model.input_size=40", "training.input_sizes=[24,48]", "training.epochs=2"]
+    whole = command("train", *DATA, *TWO, *sizes, "finetune.head_epochs=0", "hydra.run.dir=sizes")
+    assert whole.status == 0, whole.err
+    assert json.loads(Path("sizes/model.json").read_text())["input_size"] == [40, 40]
+    trained = keras.saving.load_model("sizes/model.keras")
+    assert trained.input_shape == (None, 40, 40, 3)
+    assert not np.array_equal(kernel("sizes", "conv2d_1"), kernel("donor", "conv2d_1"))
+
+    small = ["model.input_size=32", "model.widths=[4]", "training.input_sizes=[24]"]
+    fixed = command("train", *DATA, *small, "hydra.run.dir=fixed")
+    assert fixed.status == 1
+    assert fixed.err.startswith(
+        "error: training.input_sizes=[24]: small_convnet takes 32×32 pixels and not 24×24"
+    )
+    assert len(fixed.err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("donor")
 def test_the_first_phase_trains_the_head_and_the_second_starts_from_its_best_epoch(command: Command) -> None:
     first = command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=first")
     assert first.status == 0, first.err

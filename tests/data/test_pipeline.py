@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope import decode
-from convscope.data.augment import Ranges, fast_augmentation
+from convscope.data.augment import Augment, Ranges, fast_augmentation
 from convscope.data.pipeline import Batches, LabelledImages, Randomness, _encode, encode_photographs
 from convscope.images import save_png
 from convscope.preprocessing import by_name
@@ -54,6 +54,32 @@ class Recorder(keras.Model):
 class NewEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.model.seen.append([])
+
+
+@pytest.mark.parametrize("preprocessing", ["none", "unit_range", "caffe", "minus_one_to_one"])
+@pytest.mark.parametrize(
+    "augment", [None, fast_augmentation(Ranges(rotation_range=30, brightness_range=[0.5, 1]))]
+)
+def test_photographs_in_memory_give_the_same_batches_without_their_files(
+    examples: LabelledImages, preprocessing: str, augment: Augment | None
+) -> None:
+    settings = {"preprocessing": by_name(preprocessing), "size": (6, 7), "seed": 3, "augment": augment}
+    read, kept = batches(examples, **settings), batches(examples, **settings)
+    kept.keep_pixels()
+    first, second = [], []
+    for epoch in range(2):
+        read.epoch = epoch
+        first.append([read[index] for index in range(len(read))])
+    for epoch in range(2):
+        kept.epoch = epoch
+        second.append([kept[index] for index in range(len(kept))])
+        for path in examples.paths:
+            path.unlink(missing_ok=True)
+    for one, two in zip(first, second, strict=True):
+        for (pictures, labels), (kept_pictures, kept_labels) in zip(one, two, strict=True):
+            np.testing.assert_array_equal(pictures, kept_pictures)
+            np.testing.assert_array_equal(labels, kept_labels)
+    assert not np.shares_memory(second[0][0][0], second[1][0][0])
 
 
 def test_fit_sees_every_picture_once_per_epoch_in_the_order_of_the_seed(

@@ -152,8 +152,83 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_run(
         np.testing.assert_array_equal(ours, theirs)
 
 
+class Squares(keras.utils.PyDataset):
+    """Pictures of one size, bright or dark; the second batch of epoch `killed_at` raises KilledError."""
+
+    def __init__(self, size: int, killed_at: int | None = None):
+        super().__init__(workers=1)
+        self.size, self.epoch, self.killed_at = (size, size), 0, killed_at
+        self.epochs: set[int] = set()
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.epoch == self.killed_at and index == 1:
+            raise KilledError
+        self.epochs.add(self.epoch)
+        rng = np.random.default_rng([self.epoch, index])
+        labels = rng.integers(0, 2, 8)
+        pictures = rng.normal(labels[:, None, None, None], 1, (8, *self.size, 3))
+        return pictures.astype(np.float32), np.eye(2, dtype=np.float32)[labels]
+
+
+def convnet() -> keras.Model:
+    """A network for pictures of any size."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+def test_several_sizes_divide_the_epochs_and_one_optimizer_continues(tmp_path: Path) -> None:
+    sizes = [Squares(8), Squares(12)]
+    recipe = {"schedule": "CosineDecay", "warmup_epochs": 1.0}
+    rows = fit(convnet(), sizes, Squares(12), **options(tmp_path, **recipe), best=KeepBest(lambda _: None))
+
+    used = [stage.epochs - {0} for stage in sizes]  # Keras fetches a batch before it sets the epoch
+    assert used == [{1}, {2, 3, 4}]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    rates = [row["learning_rate"] for row in rows]  # one schedule over all epochs: cosine after the warmup
+    expected = [0.1 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(5)]
+    np.testing.assert_allclose(rates, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_a_run_at_several_sizes_resumes_bit_for_bit(tmp_path: Path, killed_at: int) -> None:
+    whole = convnet()
+    rows = fit(
+        whole,
+        [Squares(8), Squares(12)],
+        Squares(12),
+        **options(tmp_path / "a"),
+        best=KeepBest(lambda _: None),
+    )
+    killed = [Squares(8, killed_at), Squares(12, killed_at)]
+    with pytest.raises(Exception, match="KilledError"):  # TensorFlow wraps it
+        fit(convnet(), killed, Squares(12), **options(tmp_path / "b"), best=KeepBest(lambda _: None))
+    resumed = convnet()
+    keras.utils.set_random_seed(99)
+    again = fit(
+        resumed,
+        [Squares(8), Squares(12)],
+        Squares(12),
+        **options(tmp_path / "b"),
+        best=KeepBest(lambda _: None),
+    )
+    assert again == rows
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def snapshots(directory: Path, every: int = 1) -> Snapshots:
-    return Snapshots(lambda model, epoch: save_snapshot(model, epoch, directory), every)
+    return Snapshots(lambda model, epoch: save_snapshot(model, epoch, directory), epochs=5, every=every)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

@@ -1,13 +1,14 @@
 """Before the training: describe the model, draw its first batch, and check the free memory."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from convscope import parallel
+from convscope.data import pixel_cache
 from convscope.data.manifest import Manifest
 from convscope.data.pipeline import Batches
 from convscope.errors import MAX_LISTED, ConvscopeError
@@ -19,6 +20,7 @@ from convscope.models.layer_table import as_text, layer_rows
 from convscope.training import memory, precision
 
 LAYERS_FILE = "layers.txt"
+_CACHE_SHARE = 0.25  # of the free memory
 MOST_LAYERS = 40  # a longer table is only written, not printed
 
 
@@ -76,8 +78,9 @@ def warn_of_memory(model: keras.Model, batch_size: int, *, half: bool) -> None:
     fitting = batch_size
     while fitting > 1 and memory.needed(model, fitting, half=half) > free:
         fitting //= 2
+    least, most = (needed * share / 2**30 for share in memory.PEAK)
     print(
-        f"note: training.batch_size={batch_size} may take {needed / 2**30:.1f} GiB of memory, but only "
+        f"note: training.batch_size={batch_size} may take {least:.1f} to {most:.1f} GiB of memory, but only "
         f"{free / 2**30:.1f} GiB are free: if it fails, try training.batch_size={fitting}"
     )
 
@@ -90,6 +93,22 @@ def _warn_of_sum(needed: int, runs: int) -> None:
         f"note: {runs} runs at once may take {runs} × {needed / 2**30:.1f} GiB of memory, but the machine "
         f"has {total / 2**30:.1f} GiB: launch at most {max(1, total // needed)} at once"
     )
+
+
+def keep_pixels(data: Sequence[Batches]) -> None:
+    """Let batches keep their photographs in memory if all of them fit into a quarter of the free memory."""
+    size = pixel_cache.needed([len(batches.examples.paths) for batches in data], [part.size for part in data])
+    free = memory.available()
+    share = math.inf if free is None else _CACHE_SHARE * free / parallel.runs_at_once()
+    if size <= share:
+        print(f"cache: the decoded photographs take {size / 2**30:.2f} GiB of memory")
+        for batches in data:
+            batches.keep_pixels()
+    else:
+        print(
+            f"cache: none, because the decoded photographs would take {size / 2**30:.1f} GiB, and only "
+            f"{share / 2**30:.1f} GiB may be used; every epoch decodes them again"
+        )
 
 
 def draw_batch(path: Path, train: Batches) -> None:

@@ -20,10 +20,10 @@ from convscope.models.checkpoint_files import (
 
 def check_inputs(config: TrainConfig) -> None:
     """Raise ConvscopeError if a checkpoint, a file, an image or the data set is missing."""
-    checkpoint = config.evaluate or config.predict
-    if checkpoint:
+    checkpoints = [config.predict] if config.predict else config.evaluate
+    for checkpoint in checkpoints:
         find_model_file(user_path(checkpoint))
-    else:
+    if not checkpoints:
         _check_model(config.model)
     if config.predict:
         image_paths.find(config.images)

@@ -1,10 +1,14 @@
 """Evaluate a trained model on the splits of a data set, or predict photographs without labels."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import keras
+
 from convscope.app.train import run_directory, training_report
+from convscope.app.train.augmented_scores import augmented_scores
 from convscope.app.train.calibrate import (
     add_calibrated,
     calibrated,
@@ -13,16 +17,18 @@ from convscope.app.train.calibrate import (
 )
 from convscope.app.train.suspicious_labels import Suspicion
 from convscope.config.schema.prepare import DatasetConfig
-from convscope.config.schema.train import TrainConfig
+from convscope.config.schema.train import TTA, TrainConfig
 from convscope.data.changes import report_changes
 from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import user_path, write_json
-from convscope.models.bundle import ModelBundle
+from convscope.models.bundle import Contract, ModelBundle
 from convscope.models.opening import open_checkpoint
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
+from convscope.training.test_time import VariantModel
+from convscope.training.variants import Variants
 
 BATCH = 32  # photographs that are in memory at the same time
 PREDICTIONS = "predictions.csv"
@@ -67,17 +73,23 @@ def score(
     bundle: ModelBundle,
     batches: Mapping[str, Batches],
     *,
+    variants: Variants,
     suspicions: Sequence[Suspicion] = (),
     calibrate: bool = False,
 ) -> None:
     """Evaluate the model on each split; write metrics.json, predictions.csv, charts and report.html.
 
-    Charts and galleries show the last split of `batches`. With `calibrate`, fit the calibration on validation
-    and add it to model.json.
+    Charts and galleries show the last split of `batches`. With several variants of each photograph, add the
+    scores with test-time augmentation. With `calibrate`, fit the calibrations on validation and add them to
+    model.json.
     """
     contract = bundle.contract
     names = contract.class_names
-    scored = {split: evaluate(bundle.model, data) for split, data in batches.items()}
+    scored, seconds = {}, 0.0
+    for split, data in batches.items():
+        started = time.perf_counter()
+        scored[split] = evaluate(bundle.model, data)
+        seconds = time.perf_counter() - started
     for split, scores in scored.items():
         low, high = scores.accuracy_interval
         print(
@@ -86,6 +98,12 @@ def score(
         )
     if calibrate:
         contract = with_calibration(contract, scored["validation"])
+    augmented = None
+    if variants.count > 1:
+        known = None if calibrate else contract.calibration_of(variants.names)
+        augmented = augmented_scores(bundle.model, batches, variants, known)
+        contract = replace(contract, variant_calibration=augmented.calibration)
+    if calibrate:
         contract.write(directory)
     results = {split: scores.summary(names) for split, scores in scored.items()}
     shown = list(scored)[-1]
@@ -93,13 +111,19 @@ def score(
     if contract.calibration:
         add_calibrated(results, scored, contract.calibration, names)
         print(calibration_line(shown, results[shown]))
+    if augmented:
+        for split in results:
+            results[split]["augmented"] = augmented.summary(split, scored[split])
+        print(augmented.line(shown, results[shown]["augmented"], seconds))
+        results[shown]["augmented"]["time_factor"] = round(augmented.seconds / seconds, 1)
     title = f"{contract.dataset['name']}, {shown} split: accuracy {last.accuracy:.1%}"
     figure.confusion_matrix(directory / "confusion_matrix.png", last.confusion, names, title)
     after = calibrated(last, contract.calibration).reliability() if contract.calibration else None
     figure.reliability(directory / "reliability.png", last.reliability(), after)
     figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
     paths = {split: batches[split].examples.paths for split in scored}
-    training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract)
+    averaged = augmented.scored if augmented else {}
+    training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract, averaged)
     training_report.write(
         directory,
         contract,
@@ -119,8 +143,8 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     Raises:
         ConvscopeError: the model does not have all classes of the data set.
     """
-    assert config.evaluate is not None
-    bundle = open_checkpoint(user_path(config.evaluate))
+    bundle = open_checkpoint(user_path(config.evaluate[0]))
+    variants = checked_variants(config, bundle.model)
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
     missing = [name for name in manifest.classes if name not in known]
@@ -131,18 +155,42 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         )
     refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
-    batches = {
-        split: Batches(
-            labelled_images(root, relabelled, split),
-            size=bundle.contract.input_size,
-            preprocessing=bundle.contract.preprocessing,
-            batch_size=config.training.batch_size,
-            binary=bundle.model.output_shape[-1] == 1,
-        )
-        for split in splits_with_images(root, manifest, config.splits)
-    }
+    splits = splits_with_images(root, manifest, config.splits)
+    batches = evaluation_batches(bundle.model, bundle.contract, root, relabelled, splits)
     dataset = {"name": manifest.name, "path": str(root.resolve())}
-    score(directory, replace(bundle, contract=replace(bundle.contract, dataset=dataset)), batches)
+    score(
+        directory,
+        replace(bundle, contract=replace(bundle.contract, dataset=dataset)),
+        batches,
+        variants=variants,
+    )
+
+
+def evaluation_batches(
+    model: keras.Model, contract: Contract, root: Path, manifest: Manifest, splits: Sequence[str]
+) -> dict[str, Batches]:
+    """Return the unchanged photographs of each split as the input of a model."""
+    return {
+        split: Batches(
+            labelled_images(root, manifest, split),
+            size=contract.input_size,
+            preprocessing=contract.preprocessing,
+            batch_size=BATCH,
+            binary=model.output_shape[-1] == 1,
+        )
+        for split in splits
+    }
+
+
+def checked_variants(config: TrainConfig, model: keras.Model) -> Variants:
+    """Return the variants for test-time augmentation.
+
+    Raises:
+        ConvscopeError: the model works at one size only.
+    """
+    variants = Variants.parse(config.tta, TTA)
+    VariantModel(model, variants)
+    return variants
 
 
 def refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -10,12 +11,25 @@ import keras
 
 from convscope import run_directories
 from convscope.app.train import run_directory
-from convscope.app.train.announce import announce, check_splits, draw_batch, warn_of_memory
+from convscope.app.train.announce import (
+    announce,
+    check_splits,
+    draw_batch,
+    keep_pixels,
+    warn_of_memory,
+)
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
 from convscope.app.train.predict import predict_run
-from convscope.app.train.score import evaluate_run, open_data, score, splits_with_images
+from convscope.app.train.score import (
+    checked_variants,
+    evaluate_run,
+    open_data,
+    score,
+    splits_with_images,
+)
+from convscope.app.train.soup import soup_run
 from convscope.app.train.suspicious_labels import find_suspicions
 from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
@@ -26,6 +40,7 @@ from convscope.data.manifest import Manifest, manifest_hash
 from convscope.data.pipeline import Batches, Randomness, labelled_images
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
+from convscope.graph import at_size, resized
 from convscope.models.bundle import (
     Contract,
     read_contract,
@@ -59,6 +74,7 @@ class _Run:
     manifest: Manifest
     built: BuiltModel
     batches: dict[str, Batches]
+    stages: Sequence[Batches]  # of the train split, at each of training.input_sizes
     recipe: Recipe
     distribution: Distribution
 
@@ -76,7 +92,10 @@ def run(config: TrainConfig, directory: Path) -> None:
                 train(config, directory)
                 return
             with run_directories.locked(directory):
-                (predict_run if config.predict else evaluate_run)(config, directory)
+                if config.predict:
+                    predict_run(config, directory)
+                else:
+                    (soup_run if config.soup else evaluate_run)(config, directory)
     except KeyboardInterrupt:  # the process ends; a second Ctrl-C during the reset would replace the message
         interrupted = True
         raise
@@ -121,12 +140,14 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     keras.utils.set_random_seed(config.seed)
     with distribution.scope():
         built = build(config.model, len(manifest.classes))
+    checked_variants(config, built.model)
     built = replace(built, preprocessing=_normalized(config, root, manifest, built))
     batches = _batches(config, root, manifest, built)
     recipe = _recipe(config.training, manifest)
-    run = _Run(config, directory, root, manifest, built, batches, recipe, distribution)
+    stages = _stages(config.training, built, batches["train"])
+    run = _Run(config, directory, root, manifest, built, batches, stages, recipe, distribution)
     interrupted = None if config.overwrite else _interrupted_contract(directory)
-    chosen = _precision(config.training, run.recipe, built.model, batches["train"], interrupted)
+    chosen = _precision(run, interrupted)
     contract = _contract(config, root, manifest, built, chosen)
     if interrupted:
         _check_data_is_the_same(directory, contract, interrupted)
@@ -151,7 +172,10 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         draw_batch(directory / "augmented_batch.png", batches["train"])
     announce(built.model, contract, batches, directory)
     if config.training.epochs:
-        warn_of_memory(built.model, config.training.batch_size, half=chosen != precision.FLOAT32)
+        largest = at_size(built.model, (*_largest(run.stages).size, built.preprocessing.channels))
+        warn_of_memory(largest, config.training.batch_size, half=chosen != precision.FLOAT32)
+        if config.training.cache == "auto" and config.training.epochs > 1:
+            keep_pixels([*run.stages, batches["validation"]])
     try:
         with run.distribution.scope():
             features = _fit(run, chosen, resumes=resumes)
@@ -160,7 +184,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         bundle = open_checkpoint(directory)
         unchanged = features if not config.training.epochs else None
         write_familiarity(directory, bundle.model if unchanged is None else built.model, batches, unchanged)
-        score(directory, bundle, held_out, suspicions=suspicions, calibrate=True)
+        variants = checked_variants(config, bundle.model)
+        score(directory, bundle, held_out, variants=variants, suspicions=suspicions, calibrate=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
@@ -177,7 +202,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
         lowest = _first_phase(run, features, directory / "head" if epochs else directory)
     if epochs:
         keras.utils.set_random_seed(config.seed)  # makes the second phase independent of the first
-        trained = precision.in_precision(model, chosen)
+        trained = precision.in_precision(_trainee(run), chosen)
 
         def save(improved: keras.Model) -> None:
             if improved is not model:
@@ -187,7 +212,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
         best = KeepBest(save, lowest)
         rows = fit(
             trained,
-            run.batches["train"],
+            run.stages,
             run.batches["validation"],
             recipe=run.recipe,
             directory=directory,
@@ -231,6 +256,27 @@ def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltMo
             randomness=randomness if split == "train" else None,
         )
     return result
+
+
+def _stages(config: TrainingConfig, built: BuiltModel, train: Batches) -> list[Batches]:
+    """Return the training batches at each of `input_sizes`; without them, only at the size of the model.
+
+    Raises:
+        ConvscopeError: the network works at one size only.
+    """
+    for size in config.input_sizes:
+        resized(built.model, (size, size), f"training.input_sizes={config.input_sizes}")
+    return [train.resized((size, size)) for size in config.input_sizes] or [train]
+
+
+def _trainee(run: _Run) -> keras.Model:
+    """Return the model that is trained: with `input_sizes`, one for any size, with the same weights."""
+    model = run.built.model
+    return at_size(model, (None, None, model.input_shape[-1])) if run.config.training.input_sizes else model
+
+
+def _largest(stages: Sequence[Batches]) -> Batches:
+    return max(stages, key=lambda stage: math.prod(stage.size))
 
 
 def _normalized(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltModel) -> Preprocessing:
@@ -286,17 +332,19 @@ def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callbac
         def save(model: keras.Model, epoch: int) -> None:
             save_snapshot(model, epoch, directory)
 
-        extra.append(Snapshots(save, config.snapshots.every))
+        extra.append(Snapshots(save, config.training.epochs, config.snapshots.every))
     report = epoch_report.get()
     if report:
-        extra.append(ReportEpochs(report, config.finetune.head_epochs))
+        extra.append(ReportEpochs(report, config.training.epochs, config.finetune.head_epochs))
     return extra
 
 
-def _precision(
-    config: TrainingConfig, recipe: Recipe, model: keras.Model, train: Batches, interrupted: Contract | None
-) -> str:
-    """Return the requested precision, else that of the interrupted run, else the fastest one."""
+def _precision(run: _Run, interrupted: Contract | None) -> str:
+    """Return the requested precision, else that of the interrupted run, else the fastest one.
+
+    It is measured at the largest size of the pictures.
+    """
+    config, recipe, train = run.config.training, run.recipe, _largest(run.stages)
     if config.precision != "auto":
         return config.precision.value
     if interrupted:
@@ -305,7 +353,9 @@ def _precision(
         return precision.FLOAT32
     if len(precision.known_to_hardware()) == 1:
         return precision.FLOAT32
-    chosen, seconds = precision.fastest(model, train[0], lambda trial: recipe.compile(trial, len(train)))
+    chosen, seconds = precision.fastest(
+        _trainee(run), train[0], lambda trial: recipe.compile(trial, len(train))
+    )
     measured = ", ".join(f"{name} {1000 * duration:.0f} ms" for name, duration in seconds.items())
     print(f"precision: {chosen} (measured per step: {measured})")
     return chosen

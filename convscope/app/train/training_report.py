@@ -40,21 +40,31 @@ def calibrated_columns(names: Sequence[str]) -> list[str]:
 
 
 def write_predictions(
-    path: Path, scored: Mapping[str, Evaluation], paths: Mapping[str, Sequence[Path]], contract: Contract
+    path: Path,
+    scored: Mapping[str, Evaluation],
+    paths: Mapping[str, Sequence[Path]],
+    contract: Contract,
+    averaged: Mapping[str, Evaluation],
 ) -> None:
     """Write a CSV file with split, path, true and predicted class, and the probability of each class.
 
-    If the contract has a calibration, the calibrated probabilities follow.
+    If the contract has a calibration, the calibrated probabilities follow, then those of `averaged`, the
+    predictions with test-time augmentation.
     """
     names, calibration = contract.class_names, contract.calibration
     columns = ["split", "path", "true", "predicted", *names]
     if calibration:
         columns += calibrated_columns(names)
+    if averaged:
+        columns += [f"{name} (augmented)" for name in names]
     rows = []
     for split, scores in scored.items():
-        numbers = scores.probabilities
+        parts = [scores.probabilities]
         if calibration:
-            numbers = np.hstack([numbers, calibration.apply(numbers)])
+            parts.append(calibration.apply(scores.probabilities))
+        if averaged:
+            parts.append(averaged[split].probabilities)
+        numbers = np.hstack(parts)
         images = zip(paths[split], scores.labels, scores.predicted, numbers, strict=True)
         for file, truth, predicted, row in images:
             rows.append([split, printable(str(file)), names[truth], names[predicted], *map(number, row)])

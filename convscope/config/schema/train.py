@@ -15,6 +15,9 @@ from convscope.names import file_name
 from convscope.options import check_range, option
 from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
+from convscope.training.variants import Variants
+
+TTA = "tta"  # the option, as error messages name it
 
 
 class Logger(StrEnum):
@@ -213,11 +216,23 @@ class Distribution(StrEnum):
     multi_worker = "multi_worker"
 
 
+class Cache(StrEnum):
+    """Where decoded photographs are kept between epochs."""
+
+    auto = "auto"
+    none = "none"
+
+
 @dataclass
 class TrainingConfig(OptimizationSettings):
     """The training loop."""
 
     batch_size: int = option(32, "images per step", heading="Training")
+    input_sizes: list[int] = option(
+        [],
+        "train at these sizes in pixels, one after the other, each for an equal share of the epochs; "
+        "[]: model.input_size",
+    )
     fraction: float = option(
         1.0, "share of the training images of each class; smaller shares are parts of larger ones"
     )
@@ -225,6 +240,9 @@ class TrainingConfig(OptimizationSettings):
     mixup: float = option(0.0, "alpha of mixup's Beta distribution (Zhang et al., 2018); 0: no mixup")
     precision: Precision = option(
         Precision.auto, "auto measures the precisions that the hardware supports and chooses the fastest"
+    )
+    cache: Cache = option(
+        Cache.auto, "auto: keep decoded photographs in memory if they fit into a quarter of the free memory"
     )
     deterministic: bool = option(False, "bitwise reproducible weights on the same machine; slower")
     distribution: Distribution = option(
@@ -235,6 +253,13 @@ class TrainingConfig(OptimizationSettings):
         """Check the ranges."""
         super().__post_init__()
         check_range("training.batch_size", self.batch_size, 1)
+        for size in self.input_sizes:
+            check_range("training.input_sizes", size, 16, 2048)
+        if len(self.input_sizes) > max(1, self.epochs):
+            raise ConvscopeError(
+                f"training.input_sizes={self.input_sizes} has {len(self.input_sizes)} sizes for "
+                f"training.epochs={self.epochs}: expected at most one size per epoch"
+            )
         check_range("training.mixup", self.mixup, 0)
         check_range("training.fraction", self.fraction, 0, 1)
         if not self.fraction:
@@ -299,8 +324,11 @@ class TrainConfig:
     logger: Logger = option(
         Logger.none, "tensorboard: also write events to tensorboard/ in the run directory"
     )
-    evaluate: str | None = option(
-        None, "instead of training: evaluate this run on dataset", heading="Use a trained model"
+    evaluate: list[str] = option(
+        [], "instead of training: evaluate this run on dataset", heading="Use a trained model"
+    )
+    soup: bool = option(
+        False, "with evaluate=[RUN,RUN,…]: average the weights of these runs, and write the result as a run"
     )
     splits: list[Split] = option(
         [Split.validation, Split.test], "splits of dataset to evaluate with evaluate=RUN"
@@ -320,6 +348,12 @@ class TrainConfig:
         "with predict=RUN: a set of classes for each photograph that contains the right one with this "
         "probability",
     )
+    tta: list[str] = option(
+        [],
+        "test-time augmentation: average the predictions over variants of each photograph: flip for its "
+        "mirror image, and factors of its size, for example 1.29",
+        heading="Use a trained model",
+    )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")
     debug: bool = option(False, "show a traceback with an error")
@@ -328,6 +362,7 @@ class TrainConfig:
         """Check the ranges, and that there is something to train."""
         check_range("seed", self.seed, 0, 2**32 - 1)
         check_range("coverage", self.coverage, 0, 1, below=True)
+        Variants.parse(self.tta, TTA)
         if not self.splits:
             raise ConvscopeError(f"splits=[] is empty: expected some of {', '.join(Split)}")
         self._check_purpose()
@@ -348,9 +383,16 @@ class TrainConfig:
 
     def _check_purpose(self) -> None:
         """Check that the settings belong to one of training, evaluation and prediction."""
-        if self.predict is not None and self.evaluate is not None:
+        if self.predict is not None and self.evaluate:
             raise ConvscopeError(
-                f"predict={self.predict} and evaluate={self.evaluate} are both set: expected one of them"
+                f"predict={self.predict} and evaluate={','.join(self.evaluate)} are both set: "
+                "expected one of them"
+            )
+        if self.soup != (len(self.evaluate) > 1):
+            raise ConvscopeError(
+                f"evaluate=[{','.join(self.evaluate)}] has {len(self.evaluate)} run(s), and soup="
+                f"{str(self.soup).lower()}: expected one run, or several runs and soup=true, which averages "
+                "their weights"
             )
         if self.predict is not None and not self.images:
             raise ConvscopeError(

@@ -1,0 +1,118 @@
+"""Average the weights of several runs: a model soup (M. Wortsman et al., 2022)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from convscope.app.train import run_directory
+from convscope.app.train.familiarity import write_familiarity
+from convscope.app.train.score import (
+    checked_variants,
+    evaluation_batches,
+    open_data,
+    refuse_to_overwrite,
+    score,
+    splits_with_images,
+)
+from convscope.config.schema.train import TrainConfig
+from convscope.data.pipeline import Batches
+from convscope.errors import ConvscopeError
+from convscope.files import user_path, write_text
+from convscope.models.bundle import Contract, read_contract, save_model
+from convscope.models.checkpoint_files import CONTRACT_FILE, find_model_file
+from convscope.models.load import load_model
+from convscope.models.opening import open_checkpoint
+from convscope.training.evaluate import evaluate
+
+_SHARED = ("class_names", "input_size", "preprocessing")
+
+
+def soup_run(config: TrainConfig, directory: Path) -> None:
+    """Write a run whose weights are the means of those of the runs `config.evaluate`.
+
+    Each run and the soup are evaluated on the validation split, and a line says whether the soup is better
+    than the best run. This needs runs that were fine-tuned from the same weights.
+
+    Raises:
+        ConvscopeError: the runs differ in network, classes, preprocessing or data set, or the data set is
+            another one.
+    """
+    refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
+    paths = [find_model_file(user_path(run)) for run in config.evaluate]
+    contract = _shared_contract(paths)
+    root, manifest = open_data(config.dataset)
+    if manifest.split_sha256 != contract.dataset.get("split_sha256"):
+        raise ConvscopeError(
+            f"the runs were not trained on the split of {root}: expected the data set at "
+            f"{contract.dataset.get('path')}, so that its validation images are new to all of them"
+        )
+    splits = ("train", "validation", *splits_with_images(root, manifest, ["test"]))
+    losses = []
+    weights: list[list[np.ndarray]] = []
+    for path in paths:
+        model = load_model(path)
+        weights.append(_checked(model.get_weights(), weights, path))
+        batches = evaluation_batches(model, contract, root, manifest, splits)
+        losses.append(_validation_loss(model, batches, str(path.parent)))
+    model.set_weights([np.mean(parts, axis=0, dtype=np.float64) for parts in zip(*weights, strict=True)])
+    _compare(_validation_loss(model, batches, "soup"), losses)
+    runs = [str(path.parent.resolve()) for path in paths]
+    contract = replace(contract, training={"soup": runs}, calibration=None, variant_calibration=None)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
+    save_model(model, directory)
+    contract.write(directory)
+    bundle = open_checkpoint(directory)
+    write_familiarity(directory, bundle.model, batches)
+    held_out = {split: data for split, data in batches.items() if split != "train"}
+    score(directory, bundle, held_out, variants=checked_variants(config, bundle.model), calibrate=True)
+
+
+def _shared_contract(paths: Sequence[Path]) -> Contract:
+    """Return the contract of the first run; raise ConvscopeError if another run has other inputs or data."""
+    first, *others = [read_contract(path.parent / CONTRACT_FILE) for path in paths]
+    for other, path in zip(others, paths[1:], strict=True):
+        for name in _SHARED:
+            ours, theirs = getattr(first, name), getattr(other, name)
+            if ours != theirs:
+                raise ConvscopeError(
+                    f"{paths[0].parent} and {path.parent} differ in {name} ({ours} and {theirs}): expected "
+                    "runs of one network on one data set"
+                )
+        if first.dataset.get("split_sha256") != other.dataset.get("split_sha256"):
+            raise ConvscopeError(
+                f"{paths[0].parent} and {path.parent} were trained on different splits, so that one may have "
+                "seen the validation images of the other: expected runs on the same split"
+            )
+    return first
+
+
+def _checked(own: list[np.ndarray], others: Sequence[Sequence[np.ndarray]], path: Path) -> list[np.ndarray]:
+    """Return the weights of a run; raise ConvscopeError if their shapes are not those of the first run."""
+    if others and [weight.shape for weight in own] != [weight.shape for weight in others[0]]:
+        raise ConvscopeError(
+            f"{path.parent} has another network than the first run: expected runs that were fine-tuned from "
+            "the same weights"
+        )
+    return own
+
+
+def _validation_loss(model: keras.Model, batches: Mapping[str, Batches], name: str) -> float:
+    """Print and return the loss on validation."""
+    scores = evaluate(model, batches["validation"])
+    print(f"{name}: validation loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f}")
+    return scores.loss
+
+
+def _compare(soup: float, losses: Sequence[float]) -> None:
+    """Print whether the soup is better than the best run."""
+    if soup < min(losses):
+        verdict = "better"
+    elif soup <= max(losses):
+        verdict = "not better"
+    else:
+        verdict = "worse than all runs, which may not share their start, and not better"
+    print(f"the soup is {verdict} than the best run on validation: {soup:.4f} against {min(losses):.4f}")

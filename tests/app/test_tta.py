@@ -1,0 +1,105 @@
+"""Test-time augmentation by the real commands."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope.data.manifest import open_dataset
+from convscope.data.pipeline import Batches, labelled_images
+from convscope.models.calibration import Calibration
+from convscope.models.opening import open_checkpoint
+from convscope.training.evaluate import evaluate_variants
+from convscope.training.test_time import VariantModel
+from convscope.training.variants import Variants
+from tests.app.test_finetune import DATA, TWO
+from tests.conftest import Outcome
+
+Command = Callable[..., Outcome]
+
+
+def rows(path: str) -> dict[str, dict[str, str]]:
+    with Path(path).open(newline="") as file:
+        return {Path(row["path"]).name: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def donor(tmp_path: Path, trained_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set of two classes in `data/two`, and a model that was trained on it in `donor`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "donor"):
+        shutil.copytree(trained_folder / name, tmp_path / name)
+
+
+@pytest.mark.usefixtures("donor")
+def test_scores_tables_and_predictions_have_the_averages(command: Command) -> None:
+    trained = command("train", *DATA, *TWO, "training.epochs=0", "tta=[flip,1.5]", "hydra.run.dir=run")
+    assert trained.status == 0, trained.err
+    assert "tta=[flip,1.5], 4 predictions for each photograph" in trained.out
+
+    bundle = open_checkpoint(Path("run"))
+    contract = bundle.contract
+    averaged = VariantModel(bundle.model, Variants.parse(["flip", "1.5"], "tta"))
+    scores = {}
+    for split in ("validation", "test"):
+        images = labelled_images(Path("data/two"), open_dataset(Path("data/two")), split)
+        data = Batches(images, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=32)
+        scores[split] = evaluate_variants(averaged, [data.resized(size) for size in averaged.sizes])
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    for split, expected in scores.items():
+        stored = metrics[split]["augmented"]
+        assert stored["loss"] == pytest.approx(expected.loss, rel=1e-5)
+        assert stored["loss"] != metrics[split]["loss"]
+        assert stored["accuracy"] == expected.accuracy
+    fitted = Calibration.fit(scores["validation"].probabilities, scores["validation"].labels)
+    known = contract.calibration_of(["flip", "1.5"])
+    assert known is not None
+    assert known.temperature == pytest.approx(fitted.temperature, rel=1e-3)
+    assert contract.calibration_of(["flip"]) is None
+    assert "Test-time augmentation, test split" in Path("run/report.html").read_text("utf-8")
+
+    table = rows("run/predictions.csv")
+    arguments = ["predict=run", "images=data/two/test", "tta=[flip,1.5]"]
+    predicted = command("train", *arguments, "hydra.run.dir=p")
+    assert predicted.status == 0, predicted.err
+    for name, row in rows("p/predictions.csv").items():
+        assert float(row["dark"]) == pytest.approx(float(table[name]["dark (augmented)"]), abs=2e-6)
+        after = known.apply(np.array([[float(row["dark"]), float(row["light"])]]))[0, 0]
+        assert float(row["dark (calibrated)"]) == pytest.approx(after, abs=1e-4)
+
+
+@pytest.mark.usefixtures("donor")
+def test_other_variants_are_calibrated_on_the_data_set_of_the_run(command: Command) -> None:
+    arguments = ["predict=donor", "images=data/two/test", "tta=[flip]"]
+    predicted = command("train", *arguments, "hydra.run.dir=p")
+    assert predicted.status == 0, predicted.err
+    assert "calibrating tta=[flip] on the validation split" in predicted.out
+    assert "dark (calibrated)" in next(iter(rows("p/predictions.csv").values()))
+
+    content = json.loads(Path("donor/model.json").read_text())
+    content["dataset"]["path"] = "gone"
+    Path("donor/model.json").write_text(json.dumps(content))
+    without = command("train", *arguments, "hydra.run.dir=q")
+    assert "has no calibration for tta=[flip]" in without.out, without.err
+
+
+@pytest.mark.usefixtures("donor")
+def test_a_run_without_calibration_is_evaluated_with_and_without_variants(command: Command) -> None:
+    path = Path("donor/model.json")
+    content = json.loads(path.read_text())
+    del content["calibration"]
+    path.write_text(json.dumps(content))
+    for number, extra in enumerate([[], ["tta=[flip]", "splits=[test]"], ["tta=[flip]"]]):
+        outcome = command("train", "evaluate=donor", *DATA, *extra, f"hydra.run.dir=e{number}")
+        assert outcome.status == 0, outcome.err
+    alone, with_validation = (json.loads(Path(f"e{n}/metrics.json").read_text())["test"] for n in (1, 2))
+    assert "calibrated" not in alone["augmented"]
+    assert with_validation["augmented"]["calibrated"]["temperature"] > 0
+    refused = command("train", "evaluate=donor", *DATA, "tta=[1.5]", "hydra.run.dir=e9")
+    assert refused.err.startswith("error: tta=[1.5]: ")
+    assert len(refused.err.splitlines()) == 1
+    assert not Path("e9/metrics.json").exists()
