@@ -29,7 +29,8 @@ def test_the_accuracy_of_the_test_split_comes_with_its_interval() -> None:
     metrics = {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.725, "accuracy_95": [0.7, 0.75]}}
     assert findings(content(training={"metrics": metrics})) == [
         {
-            "text": "The model predicts 72.5 % of the test images correctly (95 % interval: 70.0 % to 75.0 %).",
+            "text": "The model predicts 72.5 % of the test images correctly (95 % interval: 70.0 % to "
+            "75.0 %).",
             "route": "about",
         }
     ]
