@@ -322,7 +322,7 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
     for block in blocks:
         exec(block, scope)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
     assert scope["explanation"].heat.shape == (8, 8)  # type: ignore[attr-defined]
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]

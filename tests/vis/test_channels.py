@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convscope.graph import Layer, before_activation, copied, flatten, joined_layers
+from convscope.graph import Layer, before_activation, flatten, joined_layers
+from convscope.vis.channels import removal
 from convscope.vis.channels.links import Link, scale_of, slice_norms, strongest_links
 from convscope.vis.channels.push import class_push
-from convscope.vis.channels.removal import Removal, accuracy, last_alone
+from convscope.vis.channels.removal import Removal, accuracy, last_alone, outcomes, remove
 from convscope.vis.channels.survey import correlations, histograms, ranks_at, similar, survey
 from convscope.vis.channels.work import divided, evenly_limited
 from tests.vis import nets
@@ -154,37 +155,37 @@ def replaced(model: keras.Model, layer: Layer, channel: int, constant: float) ->
 @pytest.mark.parametrize(
     ("path", "cut"), [("first", "end"), ("end", "end"), ("branch", "branch"), ("last", "last")]
 )
-@pytest.mark.parametrize("units", [1, 3])
-def test_removal_agrees_with_the_whole_network(path: str, cut: str, units: int) -> None:
+@pytest.mark.parametrize(("units", "memory"), [(1, True), (3, False)])
+def test_removal_agrees_with_the_whole_network(
+    path: str, cut: str, units: int, memory: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The mean of `first` is put in after pooling, depthwise convolution and normalization."""
     model, layers, layer = layer_of(small_net(units=units), path)
     classes, channels = max(2, units), [0, 2, 3]
     inputs = noise(40)
     labels = np.arange(40) % classes
     means = np.random.default_rng(2).uniform(0, 2, layer.channels)
-    removal = Removal(model, layers, layer)
     logits = before_activation(model.outputs[0])
     assert last_alone(layers, layer, logits) is next(one for one in layers if one.path == cut).output
-    before, after = removal(inputs, labels, classes=range(classes), means=means, channels=channels)
-    check(before, copied(model), inputs, labels)
-    for row, channel in enumerate(channels):
-        whole = replaced(model, layer, channel, float(means[channel]))
-        expected = probabilities(whole, inputs)
-        found = accuracy(expected, labels, range(classes))
-        np.testing.assert_allclose(after.probability[row], found.probability, rtol=1e-4)
-        np.testing.assert_array_equal(after.of_class[row], found.of_class)
-        assert after.all[row] == found.all
+    if not memory:  # for all 40 images
+        monkeypatch.setattr(removal, "_STORED", 5000)
+    found = remove(
+        model,
+        [Removal(model, layers, layer)],
+        inputs,
+        labels,
+        means={path: means},
+        channels={path: np.array(channels)},
+    )[path]
+    networks = [model, *(replaced(model, layer, channel, float(means[channel])) for channel in channels)]
+    expected = outcomes(np.stack([probabilities(network, inputs) for network in networks]), labels)
+    np.testing.assert_allclose(found.probability, expected.probability, rtol=1e-4)
+    np.testing.assert_array_equal(found.correct, expected.correct)
 
 
 def probabilities(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     values = model.predict_on_batch(inputs).astype(np.float64)
     return np.hstack([1 - values, values]) if values.shape[1] == 1 else values
-
-
-def check(found: object, model: keras.Model, inputs: np.ndarray, labels: np.ndarray) -> None:
-    expected = accuracy(probabilities(model, inputs), labels, range(len(found.of_class)))
-    np.testing.assert_array_equal(found.of_class, expected.of_class)
-    np.testing.assert_allclose(found.probability, expected.probability, rtol=1e-5)
 
 
 def test_removal_by_hand() -> None:
@@ -195,8 +196,11 @@ def test_removal_by_hand() -> None:
     inputs[:2, ..., 0] = 3  # red: logits 3 and 1
     inputs[2:, ..., 2] = 4  # blue: logits 0 and 5
     labels = np.array([0, 0, 1, 1])
-    removal = Removal(model, layers, layer)
-    before, after = removal(inputs, labels, classes=[0, 1, 2], means=np.array([1.5, 0]), channels=[0, 1])
+    means, channels = {"maps": np.array([1.5, 0])}, {"maps": np.array([0, 1])}
+    removals = [Removal(model, layers, layer)]
+    found = remove(model, removals, inputs, labels, means=means, channels=channels)["maps"]
+    scores = accuracy(found, labels, [0, 1, 2])
+    before, after = scores.at(0), scores.at(slice(1, None))
     np.testing.assert_array_equal(before.of_class, [1, 1, np.nan])
     assert before.all == 1
     # Red becomes 1.5 everywhere: it still wins over 1 without blue, and loses to 5. Blue becomes 0.

@@ -1,18 +1,17 @@
 """The study of channels: all numbers about the channels of layers, in a limited amount of work."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
 from convscope.graph import JoinedLayer, Layer, before_activation, joined_layers
 from convscope.graph.recording import ancestors
-from convscope.progress import progress
 from convscope.vis.channels.links import Links, strongest_links
 from convscope.vis.channels.push import class_push
-from convscope.vis.channels.removal import Accuracy, Removal
-from convscope.vis.channels.survey import LayerSurvey, similar, survey
+from convscope.vis.channels.removal import Accuracy, Removal, accuracy, remove
+from convscope.vis.channels.survey import LayerSurvey, Survey, similar, survey
 from convscope.vis.channels.work import (
     PER_MINUTE,
     divided,
@@ -27,9 +26,10 @@ from convscope.vis.layer_selection import select, without_maps
 CLASSES = 10  # with numbers of their own, at most
 RELATIVES = 5  # similar channels and links in each direction, at most
 EVALUATED = 128  # images for push and removal, at most
-_FEWEST = 32  # images, even if they need more than their share of the work
+_FEWEST, _FEWEST_PUSHED = 32, 16  # images, even if they need more than their share of the work
 _VALUES = 2**26  # of all layers in one batch for the push; their gradients need as much memory again
-_SHARE = 0.25  # of the work, for the survey and for the push
+_SHARE = 0.25  # of the work, for each of: survey, push, forward passes of the removal
+_PASSES = 2  # through the network for the removal, at most
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Study:
     Attributes:
         layers: in the order of the graph.
         images: the indices of the images with values, int (n,).
-        evaluated: the indices of the images for push and removal, int (m,).
+        pushed: the indices of the images for push, int (m,).
+        removed: the indices of the images that channels were removed for, int (k,); empty without removal.
         classes: the classes with numbers of their own, ten at most: those of the most images.
         groups: the class of each of `images`, int (n,).
         has_truth: whether `groups` are true classes; otherwise, they are predicted ones.
@@ -97,7 +98,8 @@ class Study:
 
     layers: list[LayerStudy]
     images: np.ndarray
-    evaluated: np.ndarray
+    pushed: np.ndarray
+    removed: np.ndarray
     classes: np.ndarray
     groups: np.ndarray
     has_truth: bool
@@ -147,25 +149,24 @@ def study(
     Raises:
         ConvscopeError: a layer returns values that are not finite.
     """
+    network = _Network(model, layers, [layer.output for layer in chosen])
     budget = minutes * PER_MINUTE
-    forward = sum(map(work_of, layers))
-    measured = forward + sum(work_of_measuring(layer.output) for layer in chosen)
-    images = _spread(np.arange(reference.count), _affordable(_SHARE * budget, measured, limit))
-    found = survey(model, [layer.output for layer in chosen], reference.batches(images))
-    count = found.probabilities.shape[1]
-    has_truth = reference.labels is not None
-    groups = found.probabilities.argmax(axis=1) if reference.labels is None else reference.labels[images]
-    classes = largest_groups(groups, count)
+    measured = network.forward + sum(map(work_of_measuring, network.chosen))
+    indices = _spread(np.arange(reference.count), _affordable(budget, measured, limit, _FEWEST))
+    found = survey(model, network.chosen, reference.batches(indices))
+    groups = found.probabilities.argmax(axis=1) if reference.labels is None else reference.labels[indices]
+    images = _Images(reference, indices, groups, largest_groups(groups, found.probabilities.shape[1]))
 
-    differentiated = forward * (1 + 2 * len(classes))
-    few = balanced(groups, _affordable(_SHARE * budget, differentiated, EVALUATED))
-    evaluated = _Evaluated(np.concatenate(list(reference.batches(images[few]))), groups[few], classes)
-    reached = ancestors(before_activation(model.outputs[0]))
-    connected = [layer.output for layer in chosen if id(layer.output.output) in reached]
-    pushes = _push(model, layers, connected, evaluated)
-    budget -= len(images) * measured + len(few) * differentiated
-    removals = [Removal(model, layers, layer) for layer in connected] if has_truth else []
-    before, changes = _remove(removals, found.layers, pushes, evaluated, budget)
+    differentiated = network.forward * (1 + 2 * len(images.classes))
+    pushed = images.balanced(_affordable(budget, differentiated, EVALUATED, _FEWEST_PUSHED))
+    pushes = _push(network, pushed)
+    removed = images.balanced(_affordable(budget, _PASSES * network.forward, EVALUATED, _FEWEST))
+    before: Accuracy | None = None
+    changes: dict[str, tuple[np.ndarray, Accuracy]] = {}
+    if reference.labels is not None:
+        used = len(indices) * measured + len(pushed.indices) * differentiated
+        used += len(removed.indices) * _PASSES * network.forward
+        before, changes = _remove(network, removed, found, pushes, max(budget - used, _SHARE * budget))
     links = strongest_links(joined_layers(layers), RELATIVES)
     studies = [
         LayerStudy(
@@ -178,32 +179,62 @@ def study(
         )
         for layer in chosen
     ]
-    left_out = _left_out(studies, (len(images), reference.count), len(few), (len(classes), count), has_truth)
-    return Study(studies, images, images[few], classes, groups, has_truth, before, left_out)
+    return Study(
+        layers=studies,
+        images=indices,
+        pushed=pushed.indices,
+        removed=removed.indices if before else indices[:0],
+        classes=images.classes,
+        groups=groups,
+        has_truth=reference.labels is not None,
+        before=before,
+        left_out=_left_out(studies, images, pushed, removed, found.probabilities.shape[1]),
+    )
 
 
 @dataclass(frozen=True)
-class _Evaluated:
-    """The images for push and removal: inputs, the class of each, and the classes to report."""
+class _Network:
+    """A flat model, all its layers, and the layers to study."""
 
-    inputs: np.ndarray
+    model: keras.Model
+    layers: Sequence[Layer]
+    chosen: Sequence[Layer]
+
+    @property
+    def forward(self) -> float:
+        """The work for one image."""
+        return sum(map(work_of, self.layers))
+
+    @property
+    def connected(self) -> list[Layer]:
+        """The layers to study that the logits depend on."""
+        reached = ancestors(before_activation(self.model.outputs[0]))
+        return [layer for layer in self.chosen if id(layer.output) in reached]
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Some of the reference images: their indices and their classes, and the classes to report."""
+
+    reference: Reference
+    indices: np.ndarray
     groups: np.ndarray
     classes: np.ndarray
 
+    def balanced(self, most: int) -> "_Images":
+        """Return at most `most` of the images, as equally as possible from each class."""
+        chosen = balanced(self.groups, most)
+        return replace(self, indices=self.indices[chosen], groups=self.groups[chosen])
 
-def _push(
-    model: keras.Model, layers: Sequence[Layer], connected: Sequence[Layer], images: _Evaluated
-) -> dict[str, np.ndarray]:
-    """Return the push of the channels of the connected layers, by path."""
-    logits = int(before_activation(model.outputs[0]).shape[-1])
-    targets = np.stack([of_class(int(label), logits) for label in images.classes])
-    batch = max(1, _VALUES // sum(map(values_of, layers)))
-    return class_push(model, connected, images.inputs, targets, batch=batch)
+    @property
+    def inputs(self) -> np.ndarray:
+        """The preprocessed images, float32 (n, height, width, channels)."""
+        return np.concatenate(list(self.reference.batches(self.indices)))
 
 
-def _affordable(budget: float, work: float, most: int) -> int:
-    """Return the number of images that a budget is enough for, between the fewest and the most."""
-    return min(most, max(_FEWEST, int(budget / work)))
+def _affordable(budget: float, work: float, most: int, fewest: int) -> int:
+    """Return the number of images that a share of the budget is enough for."""
+    return min(most, max(fewest, int(_SHARE * budget / work)))
 
 
 def _spread(indices: np.ndarray, most: int) -> np.ndarray:
@@ -214,11 +245,15 @@ def _spread(indices: np.ndarray, most: int) -> np.ndarray:
 def balanced(groups: np.ndarray, most: int) -> np.ndarray:
     """Return at most `most` indices of images, as equally as possible from each group, in ascending order.
 
+    If there are more groups than that, the images are evenly spread.
+
     Args:
         groups: the group of each image, int (n,).
         most: the maximum number of images.
     """
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    if len(members) > most:
+        return _spread(np.arange(len(groups)), most)
     counts = evenly_limited([len(own) for own in members], most)
     chosen = [_spread(own, count) for own, count in zip(members, counts, strict=True)]
     return np.sort(np.concatenate(chosen))
@@ -234,59 +269,65 @@ def _by_push(push: np.ndarray) -> np.ndarray:
     return np.argsort(-np.abs(push).max(axis=1), kind="stable")
 
 
+def _push(network: _Network, images: _Images) -> dict[str, np.ndarray]:
+    """Return the push of the channels of the connected layers, by path."""
+    logits = int(before_activation(network.model.outputs[0]).shape[-1])
+    targets = np.stack([of_class(int(label), logits) for label in images.classes])
+    batch = max(1, _VALUES // sum(map(values_of, network.layers)))
+    return class_push(network.model, network.connected, images.inputs, targets, batch=batch)
+
+
 def _remove(
-    removals: Sequence[Removal],
-    values: dict[str, LayerSurvey],
-    pushes: dict[str, np.ndarray],
-    images: _Evaluated,
-    budget: float,
+    network: _Network, images: _Images, found: Survey, pushes: dict[str, np.ndarray], budget: float
 ) -> tuple[Accuracy | None, dict[str, tuple[np.ndarray, Accuracy]]]:
     """Remove the channels with the strongest push, as many as the budget is enough for.
 
     Dead channels are not removed: their mean is zero, and nothing changes.
 
     Returns:
-        the accuracy before, None if no channel was removed; and for each layer the removed channels and the
-        change of the accuracy.
+        the accuracy before, None if no channel was removed; and by path the removed channels, int (m,), and
+        the change of the accuracy for each of them.
     """
+    removals = [Removal(network.model, network.layers, layer) for layer in network.connected]
     alive = {}
     for removal in removals:
         order = _by_push(pushes[removal.path])
-        alive[removal.path] = order[~values[removal.path].dead[order]]
-    works = {removal.path: removal.work * len(images.inputs) for removal in removals}
-    counts = divided(works, {path: len(channels) for path, channels in alive.items()}, max(0.0, budget))
+        alive[removal.path] = order[~found.layers[removal.path].dead[order]]
+    works = {removal.path: removal.work * len(images.indices) for removal in removals}
+    counts = divided(works, {path: len(channels) for path, channels in alive.items()}, budget)
+    channels = {path: np.sort(order[: counts[path]]) for path, order in alive.items()}
+    if not any(counts.values()):
+        return None, {}
+    means = {path: values.mean for path, values in found.layers.items()}
+    outcomes = remove(network.model, removals, images.inputs, images.groups, means=means, channels=channels)
     before, result = None, {}
-    for removal in progress(removals, desc="removing channels", unit="layer"):
-        channels = np.sort(alive[removal.path][: counts[removal.path]])
-        if not len(channels):
-            continue
-        means = values[removal.path].mean
-        given = images.inputs, images.groups, images.classes
-        before, after = removal(*given, means=means, channels=channels)
-        result[removal.path] = channels, after.minus(before)
+    for path, of_layer in outcomes.items():
+        scores = accuracy(of_layer, images.groups, images.classes)
+        before = scores.at(0)
+        result[path] = channels[path], scores.at(slice(1, None)).minus(before)
     return before, result
 
 
 def _left_out(
-    studies: Sequence[LayerStudy],
-    images: tuple[int, int],
-    evaluated: int,
-    classes: tuple[int, int],
-    has_truth: bool,
+    studies: Sequence[LayerStudy], images: _Images, pushed: _Images, removed: _Images, classes: int
 ) -> list[str]:
-    """Return what a study did not compute, as sentences; a pair is a part and the whole."""
+    """Return what a study of a model with a number of classes did not compute, as sentences."""
     sentences = []
-    if images[0] < images[1]:
-        sentences.append(f"Values and examples are of {images[0]:,} of {images[1]:,} images.")
-    if evaluated < images[0]:
-        sentences.append(f"Push and removal are of {evaluated} images.")
-    if classes[0] < classes[1]:
-        sentences.append(f"{classes[0]} of {classes[1]:,} classes have numbers of their own.")
+    count, total = len(images.indices), images.reference.count
+    if count < total:
+        sentences.append(f"Values and examples are of {count:,} of {total:,} images.")
+    if len(pushed.indices) < count:
+        sentences.append(f"Push is of {len(pushed.indices)} images.")
+    if len(images.classes) < classes:
+        sentences.append(f"{len(images.classes)} of {classes:,} classes have numbers of their own.")
     alive = sum(int((~layer.values.dead).sum()) for layer in studies)
-    removed = sum(len(layer.removed) for layer in studies)
-    if not has_truth:
+    computed = sum(len(layer.removed) for layer in studies)
+    if images.reference.labels is None:
         sentences.append("No channel was removed, because the true classes of the images are not known.")
-    elif removed < alive:
-        counts = f"{removed:,} of the {alive:,} channels that are not dead"
+        return sentences
+    if computed and len(removed.indices) < count:
+        sentences.append(f"Removal is on {len(removed.indices)} images.")
+    if computed < alive:
+        counts = f"{computed:,} of the {alive:,} channels that are not dead"
         sentences.append(f"{counts} were removed, those with the strongest push.")
     return sentences

@@ -34,14 +34,13 @@ def index_content(study: Study, names: Sequence[str], paths: Sequence[str], key:
     """
     position = {int(label): place for place, label in enumerate(study.classes)}
     of_layer = [_of_layer(layer, key) | {"channels": layer.layer.output.channels} for layer in study.layers]
-    evaluated = len(study.evaluated)
-    counts = {"images": len(study.images), "push": evaluated}
+    counts = {"images": len(study.images), "push": len(study.pushed)}
     content: dict[str, Any] = {
         "classes": [names[label] for label in study.classes],
         "grouped_by": "true" if study.has_truth else "predicted",
         "images": [[path, position.get(int(label))] for path, label in zip(paths, study.groups, strict=True)],
         "percentiles": PERCENTILES,
-        "counts": counts | ({"removed": evaluated} if study.before else {}),
+        "counts": counts | ({"removed": len(study.removed)} if study.before else {}),
         "layers": of_layer,
         "left_out": study.left_out,
     }
