@@ -114,14 +114,21 @@ def _metrics(directory: Path) -> dict[str, Any]:
     """Return accuracy, its interval, loss and the number of images of each split."""
     try:
         content = read_json(directory / METRICS)
-        return {
-            split: {
-                key: scores[key] for key in ("accuracy", "accuracy_95", "loss", "images") if key in scores
-            }
-            for split, scores in content.items()
-        }
+        splits = {str(split): dict(scores) for split, scores in content.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+    known: dict[str, Any] = {}
+    for split, scores in splits.items():
+        numbers = {key: scores.get(key) for key in ("accuracy", "loss", "images")}
+        known[split] = {key: value for key, value in numbers.items() if _is_number(value)}
+        interval = scores.get("accuracy_95")
+        if isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval)):
+            known[split]["accuracy_95"] = interval
+    return known
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _dataset(directory: Path) -> dict[str, Any]:

@@ -90,7 +90,10 @@ function patternOf(layer, channel) {
 // Return the command that adds what is missing on a page.
 function commandWith(...views) {
   const all = [...new Set([...index.views.map((view) => view.key).filter((key) => key !== "comparison"), ...views])];
-  const model = index.checkpoints.length > 1 ? `compare=[${index.checkpoints.join(",")}]` : `checkpoint=${index.checkpoints[0]}`;
+  const [first] = index.checkpoints;
+  const application = /^keras\.applications\.(\w+)/.exec(first);
+  const one = application ? `application=${application[1]}` : `checkpoint=${first}`;
+  const model = index.checkpoints.length > 1 ? `compare=[${index.checkpoints.join(",")}]` : one;
   return `python visualize.py ${model} 'views=[${all.join(",")}]'`;
 }
 
