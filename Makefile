@@ -12,7 +12,7 @@ DEMO := outputs/demo
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo launchers results figures test test-all lint format lock clean
+.PHONY: help setup demo launchers results figures docs test test-all lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ results: setup ## run rows of docs/results.csv again: RUN=flowers_head, and for 
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py
 
+docs: .venv/.docs ## write the documentation as a site to site/; broken links fail
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo site/index.html
+
 test: .venv/.dev ## run the tests, without the slow ones (about 7 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
@@ -49,9 +53,10 @@ format: .venv/.dev ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 
 lock: .venv/.uv ## update the lock files from pyproject.toml
-	$(COMPILE) pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
-	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
+	$(COMPILE) --extra video --extra tensorboard pyproject.toml requirements/cpu.in --override requirements/cpu-overrides.txt -o requirements/cpu.txt
+	$(COMPILE) --extra video --extra tensorboard pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
+	$(COMPILE) --group docs -c requirements/cpu.txt -c requirements/dev.txt -o requirements/docs.txt
 	$(COMPILE) --group launchers -c requirements/cpu.txt -c requirements/dev.txt --override requirements/launchers-overrides.txt -o requirements/launchers.txt
 
 clean: ## remove .venv and the caches of the tools, but not data/ and outputs/
@@ -76,4 +81,8 @@ clean: ## remove .venv and the caches of the tools, but not data/ and outputs/
 
 .venv/.dev: .venv/.$(DEVICE) requirements/dev.txt
 	$(UV) install --compile-bytecode -r requirements/dev.txt
+	@touch $@
+
+.venv/.docs: .venv/.uv requirements/docs.txt
+	$(UV) install -r requirements/docs.txt
 	@touch $@

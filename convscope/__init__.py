@@ -2,6 +2,8 @@
 
 The public API:
 
+- `prepare(…)`, `train(…)`, `visualize(…)`: the three stages, with the settings of the commands.
+- `PreparedData`, `TrainedRun`, `DrawnPage`: what they return.
 - `open_model(source, **options)`: open a training run, a file of Keras, or a model in memory.
 - `OpenModel`: an open model, with `predict`, `activations`, `class_activation`, `examples`, `statistics`,
   `channels`, `patterns` and `ascend`.
@@ -13,7 +15,7 @@ The public API:
 - `CAM_METHODS`: the methods of class activation, with their titles.
 - `ascent`: the building blocks of `OpenModel.ascend`: objectives, parametrizations, transforms, optimizers.
 
-`docs/api.md` has examples. `import convscope` is fast: Keras is imported when one of these names is used.
+`docs/api.md` has examples. `import convscope` is fast: Keras is imported when it is needed.
 """
 
 import importlib
@@ -21,19 +23,26 @@ import sys
 from typing import Any
 
 __version__ = "0.1.0"
+_WORKFLOW = ["DrawnPage", "PreparedData", "TrainedRun", "prepare", "train", "visualize"]
 __all__ = [
     "CAM_METHODS",
     "AscentResult",
     "ChannelStudy",
+    "DrawnPage",
     "Evolution",
     "Explanation",
     "LayerExamples",
     "LayerPatterns",
     "OpenModel",
+    "PreparedData",
+    "TrainedRun",
     "ascent",
     "evolution",
     "grid",
     "open_model",
+    "prepare",
+    "train",
+    "visualize",
 ]
 
 
@@ -41,6 +50,8 @@ def __getattr__(name: str) -> Any:
     """Import the public API when it is used: it needs Keras, which takes seconds to import."""
     if name not in __all__:
         raise AttributeError(f"module 'convscope' has no attribute {name!r}")
+    if name in _WORKFLOW:
+        return getattr(importlib.import_module("convscope.workflow"), name)
     if "tensorflow" not in sys.modules:
         from convscope.quiet import import_tensorflow
 

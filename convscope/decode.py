@@ -74,7 +74,7 @@ class DecodeError(ConvscopeError):
 
 _VIDEO = (
     Reason.video,
-    "expected a photograph; visualize.py views=[class_activation] draws videos, with names such as clip.mp4",
+    "expected a photograph; views=[class_activation] draws videos, with names such as clip.mp4",
 )
 
 

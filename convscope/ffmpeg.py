@@ -1,13 +1,13 @@
-"""The program ffmpeg, which the package imageio-ffmpeg brings: it reads and writes videos."""
+"""The program ffmpeg, which reads and writes videos: that of the package imageio-ffmpeg, or of the system."""
 
+import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
-
-import imageio_ffmpeg
 
 from convscope.errors import ConvscopeError
 
@@ -17,12 +17,20 @@ _LOGGED = 1 << 16  # bytes of the messages that are read
 def program() -> str:
     """Return the path of ffmpeg; raise ConvscopeError if there is none for this machine."""
     try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError:
+        import imageio_ffmpeg  # an optional package
+    except ModuleNotFoundError:
+        path = os.environ.get("IMAGEIO_FFMPEG_EXE") or shutil.which("ffmpeg")
+    else:
+        try:
+            path = imageio_ffmpeg.get_ffmpeg_exe()
+        except RuntimeError:
+            path = None
+    if path is None:
         raise ConvscopeError(
-            "videos need ffmpeg, which was not found: install ffmpeg and set IMAGEIO_FFMPEG_EXE to its path; "
-            "photographs and the option animate=[gif] need no ffmpeg"
-        ) from None
+            "videos need ffmpeg, which was not found: run 'python -m pip install imageio-ffmpeg', or install "
+            "ffmpeg and set IMAGEIO_FFMPEG_EXE to its path; photographs and animate=[gif] need no ffmpeg"
+        )
+    return path
 
 
 class Process:

@@ -1,10 +1,12 @@
-"""The sweepers of convscope. Hydra finds them in this namespace package and imports them at every start."""
+"""The sweepers and the search path of convscope. Hydra imports this namespace package at every start."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 @dataclass
@@ -43,6 +45,17 @@ class GridSweeper(BasicSweeper):
         from convscope.config import grid
 
         return grid.run(self, arguments)
+
+
+class OwnFilesFirst(SearchPathPlugin):
+    """Look for YAML files in `./conf` first, in the commands of convscope."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add the folder; other programs with Hydra have none."""
+        from convscope.config import folders
+
+        if folders.own():
+            search_path.prepend("convscope", f"file://{folders.own()}", anchor="main")
 
 
 ConfigStore.instance().store(

@@ -18,6 +18,8 @@ import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
+from convscope import invocation
+
 # Hydra closes all logging handlers before a job; absl's, which TensorFlow brings, would close with it
 # the stream that pytest captures standard error in.
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
@@ -99,6 +101,7 @@ def run_script(script: str, *arguments: str) -> int:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [f"{script}.py", *arguments])
+            patch.setattr(invocation, "_current", invocation.get())
             patch.setattr(sys, "unraisablehook", sys.unraisablehook)  # a script sets its own
             # Hydra composes the configuration once more, only to read hydra.mode, which is None here.
             patch.setattr(Hydra, "get_mode", lambda *_, **__: None)

@@ -14,6 +14,7 @@ COMMON = {
     "files",
     "graph",
     "images",
+    "invocation",
     "names",
     "options",
     "parallel",
@@ -29,6 +30,7 @@ ALLOWED["config"] = {
     "data",
     "errors",
     "files",
+    "invocation",
     "models",
     "names",
     "options",
@@ -39,12 +41,15 @@ ALLOWED["config"] = {
     "sweep",
     "training",
 }
-ALLOWED["sweep"] = {"sweep", "errors", "files", "names", "render", "run_directories"}
+ALLOWED["sweep"] = {"sweep", "errors", "files", "invocation", "names", "render", "run_directories"}
 ALLOWED["app"] = {"app", "config", "sweep", *LIBRARY, *COMMON}
 ALLOWED["api"] = {"api", "data", "models", "render", "vis", *COMMON}
 ALLOWED["ascent"] = {"vis", "quiet"}
-ALLOWED["startup"] = {"config"}
-ALLOWED["__init__"] = {"api", "quiet"}
+ALLOWED["stages"] = {"app", "config", "quiet"}
+ALLOWED["startup"] = {"config", "errors", "invocation", "stages", "__version__"}
+ALLOWED["__main__"] = {"startup"}
+ALLOWED["workflow"] = {"api", "config", "data", "models", "render", "stages", "sweep", *COMMON}
+ALLOWED["__init__"] = {"api", "quiet", "workflow"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

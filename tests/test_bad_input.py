@@ -208,7 +208,7 @@ TRAIN = [
     ),
     (
         "model=pretrained_file model.file=none.keras",
-        "no checkpoint at none.keras: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at none.keras: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
     (
         "model=pretrained_file model.file=alone.keras",
@@ -266,7 +266,7 @@ TRAIN = [
     ("splits=[]", "splits=[] is empty: expected some of train, validation, test"),
     (
         "evaluate=nowhere",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
     ("evaluate=runs", "runs has no model.keras, but contains 1 run(s): expected one of runs/a"),
     (
@@ -314,21 +314,21 @@ TRAIN = [
 VISUALIZE = [
     (
         "",
-        "no training run under outputs/: train a model with 'python train.py', or set …",
+        "no training run under outputs/: train a model with 'python …",
     ),
     (
         "checkpoint=nowhere",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
     ("checkpoint=runs", "runs has no model.keras, but contains 1 run(s): expected one of runs/a"),
     ("checkpoint=files", "files has no model.keras: expected one of its files, files/net.h5"),
     (
         "checkpoint=empty",
-        "no checkpoint at empty/model.keras: expected a run directory of train.py, or a .keras, .h5, …",
+        "no checkpoint at empty/model.keras: expected a training run, or a .keras, .h5, …",
     ),
     (
         "checkpoint=saved",
-        "saved is a SavedModel of TensorFlow: expected a run directory of train.py, or a .keras, …",
+        "saved is a SavedModel of TensorFlow: expected a training run, or a .keras, …",
     ),
     (
         "checkpoint=m.pth",
@@ -419,7 +419,7 @@ VISUALIZE = [
     ),
     (
         "compare=[runs/a,nowhere]",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
     (
         "compare=[runs/a,alone.keras] checkpoint=three",
@@ -468,11 +468,11 @@ VISUALIZE = [
     ("checkpiont=runs/a", "no key 'checkpiont': did you mean checkpoint or comparison?"),
     (
         "hydra.run.dir=a/b/c checkpoint=nowhere",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
     (
         "hydra.run.dir=empty checkpoint=nowhere",
-        "no checkpoint at nowhere: expected a run directory of train.py, or a .keras, .h5, .hdf5 file",
+        "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
 ]
 MODEL_TRAIN = [
@@ -544,7 +544,7 @@ MODEL_VISUALIZE = [
     ),
     (
         "checkpoint=run views=[evolution]",
-        "no snapshots in run/snapshots: train with 'train.py callbacks=[snapshots]', which saves the …",
+        "no snapshots in run/snapshots: train with callbacks=[snapshots], which saves the weights …",
     ),
     (
         "checkpoint=run preprocessing=caffe",

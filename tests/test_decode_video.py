@@ -176,7 +176,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
 def test_a_reader_of_photographs_names_the_view_for_videos(clip: Path) -> None:
     for path in (clip, clip.with_suffix(".png"), changed(clip, to="b.avi"), changed(clip, to="c.mkv")):
         path = clip.rename(path) if path.suffix == ".png" else path
-        with pytest.raises(DecodeError, match=r": a video \(expected a photograph; visualize.py views="):
+        with pytest.raises(DecodeError, match=r": a video \(expected a photograph; views="):
             decode.load(path)
 
 

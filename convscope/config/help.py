@@ -12,7 +12,7 @@ _Rows = Sequence[tuple[str, str]]  # KEY=VALUE or another argument, and its desc
 _ARGUMENTS: _Rows = (
     ("'KEY=[A,B]'", "a list; quote its brackets for the shell"),
     ("-m KEY=A,B", "run a sweep: once with KEY=A, once with KEY=B"),
-    ("hydra.run.dir=DIR", "the run directory of train.py and visualize.py"),
+    ("hydra.run.dir=DIR", "the run directory of stages 2 and 3"),
     ("--cfg job", "print the settings, run nothing"),
 )
 

@@ -5,10 +5,10 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, get_origin
+from typing import Any, NoReturn, Protocol, get_origin
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -19,8 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from convscope import parallel, run_directories
-from convscope.config import arguments, launchers, overrides, run_name
+from convscope import invocation, parallel, run_directories
+from convscope.config import arguments, folders, launchers, overrides, run_name
 from convscope.config import help as help_text
 from convscope.config.explain import explain
 from convscope.config.schema.prepare import (
@@ -43,10 +43,21 @@ from convscope.config.schema.train import (
 from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
+from convscope.invocation import Invocation
 from convscope.progress import close_all
 from convscope.sweep import record, report, results
 
-Stage = Callable[[Any, Path], None]
+
+class Stage(Protocol):
+    """A stage; see `convscope.stages.Stage`."""
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function that runs it, with its settings and the run directory."""
+
+    def about(self, program: str) -> str:
+        """Return the first lines of the help."""
+
 
 # Functions, because views can be added to stage 3 until its schema is used.
 SCHEMAS: dict[str, Callable[[], type]] = {
@@ -84,30 +95,32 @@ def register(stage: str) -> None:
             store.store(group=group, name=f"schema_{name}", node=node)
 
 
-def main(script: str, about: str | None, run: Stage) -> NoReturn:
-    """Run a stage and exit.
+def main(name: str, program: Sequence[str], stage: Stage) -> NoReturn:
+    """Run a stage with the arguments `sys.argv[1:]`, and exit.
 
     The exit status is 0 on success, 1 after an error and 130 after Ctrl-C. An error is printed as one line;
     `debug=true` prints a traceback first. In a sweep, the jobs after a failed job still run.
 
     Args:
-        script: `__file__` of the script. Its name is the name of the stage; the folder `conf/` is beside it.
-        about: the docstring of the script, for `--help`.
-        run: the stage, a function of its config object and the run directory.
+        name: the name of the stage.
+        program: the words that start it, for the commands that are printed.
+        stage: the stage.
     """
-    stage, folder = Path(script).stem, Path(script).resolve().parent / "conf"
-    _prepare_process(stage)
+    _prepare_process(Invocation(tuple(program), name, tuple(sys.argv[1:])))
     failures: list[str] = []
     try:
         launchers.prepare(sys.argv[1:])
-        arguments.check(stage, sys.argv[1:], arguments.all_keys(SCHEMAS[stage](), GROUPS))
-        sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[stage]())))
+        arguments.check(name, sys.argv[1:], arguments.all_keys(SCHEMAS[name](), GROUPS))
+        sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[name]())))
+        invocation.begin(Invocation(tuple(program), name, tuple(sys.argv[1:])))
+        folders.use_own(name)
         if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
-            print(_help(stage, folder, about or ""), flush=True)
+            shown = f"python {name}.py" if invocation.is_script() else " ".join(program)  # without a path
+            print(_help(name, stage.about(shown)), flush=True)
             sys.exit(0)
-        decorate = hydra.main(version_base="1.3", config_path=str(folder), config_name=stage)
-        existing = run_directories.existing_parents(_directories(stage, folder))
-        decorate(_Task(script, run, failures, existing))()
+        decorate = hydra.main(version_base="1.3", config_path=str(folders.shipped()), config_name=name)
+        existing = run_directories.existing_parents(_directories(name))
+        decorate(_Task(invocation.get(), stage.run, failures, existing))()
     except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
@@ -129,8 +142,8 @@ def main(script: str, about: str | None, run: Stage) -> NoReturn:
 class _Task:
     """The function that Hydra calls for each job. A launcher may send it to a process on another machine."""
 
-    script: str
-    run: Stage
+    started: Invocation
+    run: Callable[..., Any]
     failures: list[str]
     existing: Collection[Path]
     folder: str = field(default_factory=os.getcwd)
@@ -142,18 +155,19 @@ class _Task:
         return self.failures.pop() if self.is_sent and self.failures else value
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Prepare a process of a launcher like that of the script; paths are relative to the same folder."""
+        """Prepare a process of a launcher like that of the command; paths are relative to the same folder."""
         self.__dict__.update(state, is_sent=True)
-        sys.argv = [self.script]
-        _prepare_process(Path(self.script).stem)
+        sys.argv = [self.started.program[-1]]
+        _prepare_process(self.started)
         if Path(self.folder).is_dir():  # else a copy of the code on another machine
             os.chdir(self.folder)
 
 
-def _prepare_process(stage: str) -> None:
+def _prepare_process(started: Invocation) -> None:
+    invocation.begin(started)
     _configure_process()
-    register(stage)
-    run_name.register(stage)
+    register(started.stage)
+    run_name.register(started.stage)
 
 
 def _configure_process() -> None:
@@ -192,15 +206,18 @@ def to_yaml(config: Any, *, without: Collection[str] = ()) -> str:
     return OmegaConf.to_yaml({key: value for key, value in content.items() if key not in without})
 
 
-def _directories(stage: str, folder: Path) -> list[str]:
+def _directories(stage: str) -> list[str]:
     """Return the patterns of the directories that Hydra creates, from the configuration and the arguments."""
-    settings: Any = OmegaConf.to_container(OmegaConf.load(folder / f"{stage}.yaml"), resolve=False)
+    settings: Any = OmegaConf.to_container(OmegaConf.load(folders.main_file(stage)), resolve=False)
     given = [argument.partition("=") for argument in sys.argv[1:]]
     chosen = [value.strip("'\"") for key, _, value in given if key in ("hydra.run.dir", "hydra.sweep.dir")]
-    return [settings["hydra"][kind]["dir"] for kind in ("run", "sweep")] + chosen
+    configured = [settings.get("hydra", {}).get(kind, {}).get("dir") for kind in ("run", "sweep")]
+    return [directory for directory in configured if directory] + chosen
 
 
-def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collection[Path]) -> float | None:
+def _job(
+    config: DictConfig, run: Callable[..., Any], failures: list[str], existing: Collection[Path]
+) -> float | None:
     """Run one job; print an error and append it to `failures`, so that a sweep continues.
 
     Empty directories that are not in `existing` are removed. A run that a sweeper of convscope has planned is
@@ -212,11 +229,11 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
         directory = run_directories.claim_new(directory)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         parallel.share_machine(launchers.runs_at_once(HydraConfig.get().launcher, _jobs(directory)))
-        sys.argv[1:] = HydraConfig.get().overrides.task  # the arguments of this job
+        arguments = tuple(HydraConfig.get().overrides.task)
+        invocation.begin(replace(invocation.get(), arguments=arguments))
 
     def run_stage() -> None:
-        for key in sorted(OmegaConf.missing_keys(config)):
-            raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
+        check_complete(config)
         run(OmegaConf.to_object(config), directory)
 
     def explain_and_report(error: Exception) -> str:
@@ -235,6 +252,12 @@ def _job(config: DictConfig, run: Stage, failures: list[str], existing: Collecti
             run_directories.release(directory)
         run_directories.remove_empty(directory, existing)
     return None
+
+
+def check_complete(config: DictConfig) -> None:
+    """Raise ConvscopeError if the value of a key is missing."""
+    for key in sorted(OmegaConf.missing_keys(config)):
+        raise ConvscopeError(f"{key} is not given: set {key}=VALUE")
 
 
 def _jobs(directory: Path) -> int | None:
@@ -289,16 +312,26 @@ def _report(message: str, *, debug: bool) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
-def _help(stage: str, folder: Path, about: str) -> str:
+def _help(stage: str, about: str) -> str:
     given = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("hydra")]
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-        config = hydra.compose(stage, overrides=given, return_hydra_config=True)
+    config = compose(stage, given)
     groups = {}
     for group, choice in reversed(config.hydra.runtime.choices.items()):  # as in the list of defaults
-        names = sorted(path.stem for path in (folder / group).glob("*.yaml"))
         if not group.startswith("hydra/"):
-            groups[f"{group}={choice or 'null'}"] = [name for name in names if name != choice]
+            names = [name for name in folders.choices(group) if name != choice]
+            groups[f"{group}={choice or 'null'}"] = names
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     return help_text.render(config, groups, about, everything="--help-all" in sys.argv[1:])
+
+
+def compose(stage: str, given: Sequence[str]) -> DictConfig:
+    """Return the configuration of a stage, with that of Hydra; the state of a program with Hydra is kept."""
+    instance = GlobalHydra.instance()
+    active = instance.hydra
+    instance.clear()
+    try:
+        with hydra.initialize_config_dir(str(folders.shipped()), version_base="1.3"):
+            return hydra.compose(stage, overrides=list(given), return_hydra_config=True)
+    finally:
+        GlobalHydra.instance().hydra = active

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from convscope import parallel
+from convscope import invocation, parallel
 from convscope.errors import ConvscopeError, one_line
 
 PACKAGES = {
@@ -32,10 +32,9 @@ def prepare(arguments: Sequence[str]) -> None:
     if not {"-m", "--multirun"} & set(arguments) and not {"-h", "--help", "--help-all"} & set(arguments):
         raise ConvscopeError(f"launcher={name} launches the runs of a sweep: add -m, or remove it")
     if find_spec("hydra_plugins") is None or find_spec(f"hydra_plugins.{package}") is None:
-        raise ConvscopeError(
-            f"launcher={name} needs the package {package.replace('_', '-')}: run 'make launchers', or "
-            f"'pip install {package.replace('_', '-')}'"
-        )
+        install = f"python -m pip install {package.replace('_', '-')}"
+        ways = f"'make launchers', or '{install}'" if invocation.is_script() else f"'{install}'"
+        raise ConvscopeError(f"launcher={name} needs the package {package.replace('_', '-')}: run {ways}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if name == "ray" and "RAY_AUTH_MODE" not in os.environ:
         # Ray listens on all interfaces. A token from another place would be written into the home folder.

@@ -6,6 +6,7 @@ value of a list key into a list.
 """
 
 import os
+import re
 from collections.abc import Collection, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -54,7 +55,10 @@ def quote(value: str) -> str:
     """Return a value in quotes for the grammar of Hydra, unless it has them already."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value
-    escaped = value.replace("'", "\\'")
-    if escaped.endswith("\\"):
-        escaped += "\\"
+    return literal(value)
+
+
+def literal(value: str) -> str:
+    """Return a text in quotes for the grammar of Hydra, also if it has quotes itself."""
+    escaped = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), value)
     return f"'{escaped}'"

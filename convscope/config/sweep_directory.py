@@ -1,7 +1,6 @@
 """The directory of a sweep: a new one, or with sweep.resume that of an earlier sweep."""
 
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from convscope import files, run_directories
+from convscope import files, invocation, run_directories
 from convscope.config.overrides import quote
 from convscope.config.schema.train import SweepConfig
 from convscope.errors import ConvscopeError
@@ -53,7 +52,7 @@ class SweepDirectory:
         is_named = any(argument.startswith(("sweep.name=", _DIRECTORY)) for argument in self.command)
         name = [] if is_named else [f"sweep.name={self.path.name}"]
         kept = [argument for argument in self.command if not argument.startswith(_CONTROLS[1:])]
-        return shlex.join(["python", *kept, *name, "sweep.resume=true"])
+        return shlex.join([*kept, *name, "sweep.resume=true"])
 
 
 def without_controls(arguments: Sequence[str]) -> list[str]:
@@ -78,7 +77,8 @@ def choose(config: DictConfig, arguments: Sequence[str]) -> SweepDirectory:
     """
     settings: Any = OmegaConf.to_object(config.sweep)
     given = of_runs(arguments)
-    sweep = SweepDirectory(_path(config, settings, given), given, list(sys.argv), settings)
+    command = [*invocation.program("train"), *invocation.get().arguments]
+    sweep = SweepDirectory(_path(config, settings, given), given, command, settings)
     _refuse_another(sweep)
     with read_write(config):
         config.hydra.sweep.dir = str(sweep.path)  # the launcher creates it

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from convscope import invocation
 from convscope.data.manifest import ImageRecord, Manifest
 from convscope.files import sha256
 from convscope.parallel import in_threads
@@ -35,5 +36,5 @@ def report_changes(root: Path, manifest: Manifest) -> None:
         print(
             f"note: {len(changed)} of the {len(manifest.images)} images of {root} have changed since the "
             f"data set was made, for example {changed[0].path}; make it again with "
-            "create_train_val_test.py overwrite=true"
+            f"{invocation.command('create_train_val_test', ['overwrite=true'])}"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from convscope import invocation
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError
 from convscope.files import read_json, write_json
@@ -140,8 +141,8 @@ def open_dataset(root: Path, fold: int | None = None) -> Manifest:
     siblings = root.parent.glob(f"[!.]*/{FILE}") if root.parent.is_dir() else []
     known = ", ".join(sorted(path.parent.name for path in siblings)) or "none"
     raise ConvscopeError(
-        f"no data set at {root} ({root.parent} contains: {known}): make it with 'python "
-        "create_train_val_test.py' and the same dataset=… and dataset.name=…"
+        f"no data set at {root} ({root.parent} contains: {known}): make it with "
+        f"'{invocation.command('create_train_val_test')}' and the same dataset=… and dataset.name=…"
     )
 
 

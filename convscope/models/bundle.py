@@ -119,8 +119,8 @@ def read_contract(path: Path) -> Contract:
     """
     if not path.is_file():
         raise ConvscopeError(
-            f"no {path.name} beside the checkpoint: expected {path}, which train.py writes with the classes "
-            "and the preprocessing of the model"
+            f"no {path.name} beside the checkpoint: expected {path}, which a training writes with the "
+            "classes and the preprocessing of the model"
         )
     try:
         content = read_json(path)
@@ -142,8 +142,8 @@ def read_contract(path: Path) -> Contract:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(
-            f"malformed {path} ({type(error).__name__}: {one_line(error)}): expected the file that train.py "
-            "wrote"
+            f"malformed {path} ({type(error).__name__}: {one_line(error)}): expected the file that a "
+            "training wrote"
         ) from None
 
 

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from convscope import run_directories
+from convscope import invocation, run_directories
 from convscope.errors import ConvscopeError
 from convscope.files import open_regular
 
@@ -36,7 +36,7 @@ _OTHER_FORMATS = {
         "save the whole model with model.save('model.keras')",
     ),
 }
-_EXPECTED = f"a run directory of train.py, or a {', '.join(SUFFIXES)} file"
+_EXPECTED = f"a training run, or a {', '.join(SUFFIXES)} file"
 
 
 def find_model_file(checkpoint: Path) -> Path:
@@ -105,7 +105,7 @@ def find_last_run(outputs: Path) -> Path:
     runs = _newest_first(outputs.rglob(MODEL_FILE))
     if not runs:
         raise ConvscopeError(
-            f"no training run under {outputs}/: train a model with 'python train.py', or set "
+            f"no training run under {outputs}/: train a model with '{invocation.command('train')}', or set "
             "checkpoint=RUN_OR_FILE"
         )
     return runs[0]

@@ -27,7 +27,7 @@ class Reading:
     preprocessing: Any = option(
         None,
         "unit_range, minus_one_to_one, caffe, torch, none, or affine with scale and offset",
-        heading="A model that train.py did not write",
+        heading="A model that stage 2 did not write",
     )
     scale: list[float] = option(
         [], "with preprocessing=affine: pixels * scale + offset, one number or one per channel"
@@ -36,7 +36,7 @@ class Reading:
     class_names: list[str] = option(
         [],
         "class names in the order of the model's outputs, or @FILE with one name per line",
-        heading="A model that train.py did not write",
+        heading="A model that stage 2 did not write",
     )
     input_size: int | None = option(None, "height and width in pixels, if the model accepts any size")
     input: str | None = option(None, "name of the input for the picture, if the model has several inputs")

@@ -96,8 +96,8 @@ def find_snapshots(directory: Path) -> list[Snapshot]:
     snapshots = [Snapshot(int(match[1]), path) for path, match in named if match]
     if not snapshots:
         raise ConvscopeError(
-            f"no snapshots in {directory / FOLDER}: train with 'train.py callbacks=[snapshots]', which saves "
-            "the weights of every epoch"
+            f"no snapshots in {directory / FOLDER}: train with callbacks=[snapshots], which saves the "
+            "weights of every epoch"
         )
     return sorted(snapshots, key=lambda snapshot: snapshot.epoch)
 

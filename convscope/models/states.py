@@ -68,7 +68,7 @@ def snapshot_states(
     if any(id(weight) not in variables for weight in bundle.model.weights):
         raise ConvscopeError(
             f"{run / MODEL_FILE} computes in 16 bits or with channels first: expected a model.keras that "
-            "train.py saved"
+            "a training saved"
         )
     for snapshot in snapshots:
         snapshot.weights(network)

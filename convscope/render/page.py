@@ -95,6 +95,7 @@ class Page:
         photographs: the photographs.
         views: the views that were drawn.
         artifacts: all files of the run, in their order.
+        program: the words that start stage 3 on a command line.
         command: the command of the run.
         versions: the versions of the software.
         color_maps: the colour maps by what they colour: maps, signed.
@@ -111,6 +112,7 @@ class Page:
     photographs: Sequence[PhotographPart]
     views: Sequence[Section]
     artifacts: Sequence[Artifact]
+    program: str
     command: str
     versions: Mapping[str, str]
     color_maps: Mapping[str, str]

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope import files
+from convscope import files, invocation
 from convscope.names import printable
 from convscope.render import line_chart
 from convscope.render.sweep_page import (
@@ -151,7 +151,8 @@ def _setting_row(setting: comparison.Setting) -> RunRow:
 def _sweep_command(sweep: Path) -> list[tuple[str, str]]:
     if not (sweep / SWEEP).is_file():
         return []
-    command = shlex.join(["python", *files.read_json(sweep / SWEEP)["command"]])
+    words = files.read_json(sweep / SWEEP)["command"]
+    command = shlex.join(["python", *words] if words[0].endswith(".py") else words)  # of an earlier version
     return [("The command of this sweep. With sweep.resume=true, it runs the missing runs:", command)]
 
 
@@ -185,4 +186,4 @@ def _search(sweep: Path) -> SearchSection | None:
 
 
 def _visualize(key: str, value: str) -> str:
-    return shlex.join(["python", "visualize.py", f"{key}={value}"])
+    return invocation.command("visualize", [f"{key}={value}"])

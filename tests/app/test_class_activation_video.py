@@ -226,9 +226,7 @@ def test_predictions_name_the_view_for_videos(command: Command) -> None:
     assert done.status == 0, done.err
     with Path("predicted/predictions.csv").open(encoding="utf-8", newline="") as file:
         _, row = csv.DictReader(file)
-    assert row["error"].startswith(
-        "cannot read clip.mp4: a video (expected a photograph; visualize.py views="
-    )
+    assert row["error"].startswith("cannot read clip.mp4: a video (expected a photograph; views=")
 
 
 @pytest.mark.parametrize(("key", "value"), [("every", 0), ("smoothing", 1.0), ("smoothing", -0.1)])

@@ -72,7 +72,7 @@ def test_tensorflow_is_not_imported(out: Path) -> None:
     [
         (["views=[page]"], "has no page.json: views=[page] builds the page of a finished run again"),
         (["views=[page,filters]"], "every run writes its page; remove page"),
-        (["serve=nowhere"], "serve=nowhere: no index.html there; expected a run directory of visualize.py"),
+        (["serve=nowhere"], "serve=nowhere: no index.html there; expected a run directory of stage 3"),
     ],
 )
 def test_what_is_not_a_finished_run_is_refused(command: Command, given: list[str], said: str) -> None:
@@ -87,7 +87,7 @@ def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
     (out / "page.json").write_text("[]")
     done = command("visualize", "views=[page]", "hydra.run.dir=out")
     assert done.status == 1
-    assert "out/page.json: expected the file that visualize.py wrote" in done.err
+    assert "out/page.json: expected the file that stage 3 wrote" in done.err
 
 
 @pytest.fixture

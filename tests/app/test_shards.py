@@ -75,6 +75,7 @@ def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> P
         photographs=[],
         views=[],
         artifacts=[],
+        program="python visualize.py",
         command="python visualize.py shard=0 shards=2",
         versions={},
         color_maps={},

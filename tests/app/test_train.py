@@ -307,3 +307,12 @@ def test_the_jobs_of_a_sweep_do_not_affect_each_other(command: Command) -> None:
         assert model.to_json() == alone.to_json()
         for ours, theirs in zip(model.get_weights(), alone.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_without_tensorboard_the_error_has_the_command_that_installs_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
+    done = command("train", "logger=tensorboard")
+    assert done.status == 1
+    assert done.err.startswith("error: logger=tensorboard needs TensorBoard, which is not installed: run '")

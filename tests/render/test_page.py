@@ -32,6 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Artifact("filters/a #1.png", EVIL, EVIL, view="filters", size=(4, 6), provenance={"layer": EVIL}),
             Artifact("channels/01.js", "01", role=Role.data, data={"kind": "channels", "layer": "01"}),
         ],
+        program="convscope visualize",
         command=EVIL,
         versions={"convscope": "0"},
         color_maps={"maps": "viridis"},

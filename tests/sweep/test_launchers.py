@@ -150,8 +150,8 @@ def test_a_missing_launcher_gives_one_line(
     outcome = command(stage, "-m", f"launcher={name}", "seed=0,1")
     assert outcome.status == 1
     assert outcome.err == (
-        f"error: launcher={name} needs the package hydra-missing-launcher: run 'make launchers', or 'pip "
-        "install hydra-missing-launcher'\n"
+        f"error: launcher={name} needs the package hydra-missing-launcher: run 'make launchers', or "
+        "'python -m pip install hydra-missing-launcher'\n"
     )
     assert not list(Path().iterdir())
 

@@ -6,7 +6,11 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
+from convscope import invocation
 from convscope.files import write_json
+from convscope.invocation import Invocation
 from convscope.sweep import report
 from convscope.sweep.record import Record, State
 
@@ -41,9 +45,12 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert 'href="x/traceback.txt"' in page
 
 
-def test_the_page_has_the_best_run_first_its_curves_and_the_commands(tmp_path: Path) -> None:
+def test_the_page_has_the_best_run_first_its_curves_and_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, loss in (("file=b", 0.25), ("file=a,n=1", 0.125), ("file=c", 1.0), ("file=d", 2.0)):
         write_run(tmp_path, name, loss)
+    monkeypatch.setattr(invocation, "_current", Invocation(("python", "train.py"), "train"))
     report.update(tmp_path)
     page = (tmp_path / "report.html").read_text("utf-8")
     rows = re.findall(r'<th scope="row" data-value="(.*?)">', page)

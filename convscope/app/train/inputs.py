@@ -1,7 +1,10 @@
 """Checks of the files that stage 2 reads, before the import of TensorFlow, which takes seconds."""
 
+from importlib.util import find_spec
+
 from convscope.config.schema.train import (
     KerasApplicationConfig,
+    Logger,
     ModelConfig,
     PretrainedFileConfig,
     TrainConfig,
@@ -19,7 +22,12 @@ from convscope.models.checkpoint_files import (
 
 
 def check_inputs(config: TrainConfig) -> None:
-    """Raise ConvscopeError if a checkpoint, a file, an image or the data set is missing."""
+    """Raise ConvscopeError if a package, a checkpoint, a file, an image or the data set is missing."""
+    if config.logger is Logger.tensorboard and find_spec("tensorboard") is None:
+        raise ConvscopeError(
+            "logger=tensorboard needs TensorBoard, which is not installed: run "
+            "'python -m pip install tensorboard', or remove logger=tensorboard"
+        )
     checkpoints = [config.predict] if config.predict else config.evaluate
     for checkpoint in checkpoints:
         find_model_file(user_path(checkpoint))

@@ -1,12 +1,12 @@
 """The directory of a training run: a new one, or that of an interrupted run."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from convscope import invocation
+from convscope.app.train import model_card
 from convscope.app.train.announce import LAYERS_FILE
 from convscope.config import launch as configuration
 from convscope.config.schema.train import TrainConfig
@@ -76,6 +76,7 @@ def clear(directory: Path) -> None:
     for events in (directory / TENSORBOARD).rglob("events.out.tfevents.*"):
         events.unlink()
     snapshots.remove_snapshots(directory)
+    model_card.remove_generated(directory)
 
 
 @contextmanager
@@ -108,6 +109,6 @@ def _is_interrupted(directory: Path, settings: str) -> bool:
 def command(directory: Path, *, again: bool = False) -> str:
     """Return the command that resumes this run in `directory`, or with `again` the one that repeats it."""
     skipped = ("hydra.run.dir=", "overwrite=", "resume=")
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith(skipped)]
+    arguments = [argument for argument in invocation.get().arguments if not argument.startswith(skipped)]
     resume = [] if again else [f"hydra.run.dir={directory}", "resume=true"]
-    return "python " + shlex.join([sys.argv[0], *arguments, *resume])
+    return invocation.command("train", [*arguments, *resume])

@@ -79,8 +79,8 @@ class _Run:
     distribution: Distribution
 
 
-def run(config: TrainConfig, directory: Path) -> None:
-    """Train a model; with `config.evaluate` or `config.predict`, use a trained one.
+def run(config: TrainConfig, directory: Path) -> Path:
+    """Train a model; with `config.evaluate` or `config.predict`, use a trained one. Return the run directory.
 
     At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
     a sweep runs in the same process.
@@ -89,13 +89,13 @@ def run(config: TrainConfig, directory: Path) -> None:
     try:
         with deterministic_ops(config.training.deterministic):
             if not (config.predict or config.evaluate):
-                train(config, directory)
-                return
+                return train(config, directory)
             with run_directories.locked(directory):
                 if config.predict:
                     predict_run(config, directory)
                 else:
                     (soup_run if config.soup else evaluate_run)(config, directory)
+                return directory
     except KeyboardInterrupt:  # the process ends; a second Ctrl-C during the reset would replace the message
         interrupted = True
         raise
@@ -113,8 +113,8 @@ def _reset_keras() -> None:
         raise KeyboardInterrupt("interrupted after the end of the run") from None
 
 
-def train(config: TrainConfig, directory: Path) -> None:
-    """Train on the train split of the data set and write the run directory.
+def train(config: TrainConfig, directory: Path) -> Path:
+    """Train on the train split of the data set, write the run directory, and return it.
 
     The run directory has model.keras (the epoch with the lowest validation loss), model.json, config.yaml,
     history.csv, augmented_batch.png, metrics.json, predictions.csv, charts, and a report with all of them. A
@@ -132,6 +132,7 @@ def train(config: TrainConfig, directory: Path) -> None:
     with run_directories.locked(directory):
         run_directory.check(config, directory)
         _train(config, directory, root, manifest)
+    return directory
 
 
 def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest) -> None:
@@ -178,7 +179,9 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
             keep_pixels([*run.stages, batches["validation"]])
     try:
         with run.distribution.scope():
-            features = _fit(run, chosen, resumes=resumes)
+            features, kept = _fit(run, chosen, resumes=resumes)
+        if kept:
+            replace(contract, training=contract.training | {"kept": kept}).write(directory)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
         bundle = open_checkpoint(directory)
@@ -191,10 +194,15 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
 
 
-def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
-    """Train in one phase or two and draw the learning curves; return the features of the first phase."""
+def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str]:
+    """Train in one phase or two and draw the learning curves.
+
+    Returns:
+        The features of the first phase, None without one, and the name of the weights that the second phase
+        keeps, an empty string without one.
+    """
     config, directory, model = run.config, run.directory, run.built.model
-    features, lowest = None, math.inf
+    features, lowest, kept = None, math.inf, ""
     epochs = config.training.epochs
     if config.finetune.head_epochs:
         features = compute_features(run.built, run.batches, run.manifest, run.root)
@@ -209,7 +217,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
                 model.set_weights(improved.get_weights())
             save_model(model, directory)
 
-        best = KeepBest(save, lowest)
+        best = KeepBest(save, lowest, "first phase")
         rows = fit(
             trained,
             run.stages,
@@ -221,7 +229,8 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
         )
         earlier = best.best if best.best < min(map(lowest_loss, rows)) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
-    return features
+        kept = best.kept
+    return features, kept
 
 
 def _first_phase(run: _Run, features: Features, directory: Path) -> float:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from convscope.app.thumbnails import thumbnails
+from convscope.app.train import model_card
 from convscope.app.train.suspicious_labels import Suspicion
 from convscope.files import csv_text, write_text
 from convscope.models.bundle import Contract, versions
 from convscope.models.calibration import COVERAGE
+from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.names import printable
 from convscope.render.thumbnail import Thumbnail, file_address
 from convscope.render.training_page import RunReport, write_run_report
@@ -81,7 +83,7 @@ def write(
     suspicions: Sequence[Suspicion],
     command: str,
 ) -> None:
-    """Write `report.html` into the run directory, with the charts that are already in it.
+    """Write `report.html` into the run directory, with the charts that are already in it, and the model card.
 
     `last` and `paths` belong to the last split of `results`; the galleries show that split.
     """
@@ -140,6 +142,8 @@ def write(
             coverage=COVERAGE,
         ),
     )
+    if (directory / MODEL_FILE).is_file():  # else the model is in another directory, which has its card
+        model_card.write(directory, contract, results, last, command=command)
 
 
 def _dataset_version(contract: Contract) -> str:

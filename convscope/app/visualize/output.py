@@ -8,9 +8,7 @@ killed, the next run knows from the journal which files it can delete.
 import json
 import os
 import re
-import shlex
 import shutil
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from convscope import invocation
 from convscope.config.launch import to_yaml
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
@@ -172,8 +171,8 @@ class RunOutput:
 
 
 def command() -> str:
-    """Return the command line of this process."""
-    return shlex.join(["python", *sys.argv])
+    """Return the command that was started."""
+    return invocation.this_command()
 
 
 def _listed(directory: Path) -> set[str]:
@@ -228,6 +227,6 @@ def _refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set
         matches = any(fnmatchcase(name.casefold(), pattern) for pattern in globs)
         if matches and name not in listed and path.is_file():
             raise ConvscopeError(
-                f"{directory} has a file {name} that is in no manifest of visualize.py; this run could "
+                f"{directory} has a file {name} that is in no manifest of stage 3; this run could "
                 "overwrite it: move the file, or choose another hydra.run.dir"
             )

@@ -1,8 +1,10 @@
 """The contents of the page of a run: models, layers, photographs, and the artifacts of the views."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from convscope import invocation
 from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
@@ -55,6 +57,7 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
         photographs=photographs,
         views=[Section(view.name, view.title, view.intro) for view in views],
         artifacts=run.output.artifacts,
+        program=shlex.join(invocation.program("visualize")) or "convscope visualize",
         command=command(),
         versions=versions(),
         color_maps={"maps": run.config.settings_of("activations").color_map, "signed": DIVERGING},

@@ -62,7 +62,7 @@ def rebuild(directory: Path) -> Path:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ConvscopeError(
-            f"malformed {directory / SAVED}: expected the file that visualize.py wrote; draw the views again"
+            f"malformed {directory / SAVED}: expected the file that stage 3 wrote; draw the views again"
         ) from None
     with run_directories.locked(directory):
         written = write_page(directory.joinpath, with_page, photographs_of_mistakes(with_page))

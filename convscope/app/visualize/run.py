@@ -90,7 +90,7 @@ class Run:
         if path.name != MODEL_FILE:
             raise ConvscopeError(
                 f"{path} does not belong to a training run with snapshots: train with "
-                "'train.py callbacks=[snapshots]', and set checkpoint to that run"
+                "callbacks=[snapshots], and set checkpoint to that run"
             )
         return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
 

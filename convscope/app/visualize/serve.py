@@ -34,7 +34,7 @@ def server_of(directory: Path) -> ThreadingHTTPServer:
         ConvscopeError: there is no page.
     """
     if not (directory / PAGE).is_file():
-        raise ConvscopeError(f"serve={directory}: no {PAGE} there; expected a run directory of visualize.py")
+        raise ConvscopeError(f"serve={directory}: no {PAGE} there; expected a run directory of stage 3")
     handler = partial(_Files, directory=str(directory))
     try:
         return ThreadingHTTPServer((HOST, PORT), handler)
@@ -42,11 +42,12 @@ def server_of(directory: Path) -> ThreadingHTTPServer:
         return ThreadingHTTPServer((HOST, 0), handler)
 
 
-def serve(directory: Path) -> None:
-    """Serve the page of a run until Ctrl-C."""
+def serve(directory: Path) -> Path:
+    """Serve the page of a run until Ctrl-C; return its path."""
     with server_of(directory) as server:
         print(f"http://{HOST}:{server.server_port}/{PAGE} shows {directory}; Ctrl-C stops", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print("stopped")
+    return directory / PAGE

@@ -188,7 +188,7 @@ class FractionsConfig(SplitConfig):
     seed: int = option(0, "random seed of the split", heading="Split")
     folds: int = option(
         0,
-        "number K of cross-validation folds, without the test split; train.py dataset.fold=0 to K-1",
+        "number K of cross-validation folds, without the test split; stage 2 with dataset.fold=0 to K-1",
         heading="Split",
     )
 

@@ -145,7 +145,7 @@ class AugmentationConfig(Ranges):
     engine: Engine = option(Engine.fast, "fast: OpenCV in threads; keras: ImageDataGenerator itself")
     delete_cell: float = option(
         0.0,
-        "probability that one of 4x4 cells gets the mean colour, for views=[faithfulness] of visualize.py",
+        "probability that one of 4x4 cells gets the mean colour, for views=[faithfulness] of stage 3",
     )
     featurewise_center: bool = option(
         False, "with engine=keras: subtract the mean of each channel over the training split"
@@ -315,7 +315,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     callbacks: list[Callbacks] = option(
         [],
-        "snapshots: also save the weights of each epoch, for views=[evolution] of visualize.py",
+        "snapshots: also save the weights of each epoch, for views=[evolution] of stage 3",
         heading="Training",
     )
     snapshots: SnapshotsConfig = field(default_factory=SnapshotsConfig)
@@ -352,7 +352,6 @@ class TrainConfig:
         [],
         "test-time augmentation: average the predictions over variants of each photograph: flip for its "
         "mirror image, and factors of its size, for example 1.29",
-        heading="Use a trained model",
     )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")

@@ -31,7 +31,7 @@ class SourceConfig:
 
 @dataclass
 class CheckpointConfig(Reading, SourceConfig):
-    """The model to open, and the description of a model that train.py did not write."""
+    """The model to open, and the description of a model that stage 2 did not write."""
 
     def __post_init__(self) -> None:
         """Check that the options are known and belong together."""

@@ -2,7 +2,7 @@
 // Several models side by side, or the runs of a sweep.
 
 async function comparePage(path) {
-  if (index.models.length < 2) return [h("h1", {}, "Compare"), sweepSection() || h("p", {}, "One model was drawn. To compare several: ", h("code", {}, "python visualize.py 'compare=[RUN,OTHER]'"))];
+  if (index.models.length < 2) return [h("h1", {}, "Compare"), sweepSection() || h("p", {}, "One model was drawn. To compare several: ", h("code", {}, `${index.program} 'compare=[RUN,OTHER]'`))];
   const layer = layerByPath.get(path) || layersWithMaps.find(isSpatial);
   const photograph = chosenPhotograph();
   return [

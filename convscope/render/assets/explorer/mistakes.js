@@ -69,5 +69,5 @@ function mistakeCard([path, row, column, probability, tile], found) {
 
 function explainCommand(rows) {
   const paths = rows.slice(0, 4).map(([path]) => path.replaceAll("'", "'\\''"));
-  return `python visualize.py checkpoint=${index.checkpoints[0]} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' 'images=[${paths.join(",")}]'`;
+  return `${index.program} checkpoint=${index.checkpoints[0]} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' 'images=[${paths.join(",")}]'`;
 }

@@ -94,7 +94,7 @@ function commandWith(...views) {
   const application = /^keras\.applications\.(\w+)/.exec(first);
   const one = application ? `application=${application[1]}` : `checkpoint=${first}`;
   const model = index.checkpoints.length > 1 ? `compare=[${index.checkpoints.join(",")}]` : one;
-  return `python visualize.py ${model} 'views=[${all.join(",")}]'`;
+  return `${index.program} ${model} 'views=[${all.join(",")}]'`;
 }
 
 function missing(text, ...views) {
