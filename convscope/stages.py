@@ -42,9 +42,8 @@ def visualize(settings: "VisualizeConfig", directory: "Path", *, as_library: boo
     """
     if settings.serve is not None:
         from convscope.app.visualize.serve import serve
-        from convscope.files import user_path
 
-        return serve(user_path(settings.serve))
+        return serve(settings.serve)
     if settings.views == ["page"]:
         from convscope.app.visualize.rebuild import rebuild
 

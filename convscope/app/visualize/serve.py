@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.render.page import PAGE
 
 HOST, PORT = "127.0.0.1", 8000  # only this machine; a tunnel reaches it from others
@@ -42,8 +43,9 @@ def server_of(directory: Path) -> ThreadingHTTPServer:
         return ThreadingHTTPServer((HOST, 0), handler)
 
 
-def serve(directory: Path) -> Path:
-    """Serve the page of a run until Ctrl-C; return its path."""
+def serve(run: str) -> Path:
+    """Serve the page of a run directory until Ctrl-C; return its path."""
+    directory = user_path(run)
     with server_of(directory) as server:
         print(f"http://{HOST}:{server.server_port}/{PAGE} shows {directory}; Ctrl-C stops", flush=True)
         try:
