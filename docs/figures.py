@@ -28,7 +28,8 @@ LITE0 = (
     / "weights/efficientnet_lite0_imagenet.keras"
 )
 DAISIES = (3, 2, 4)  # seeds of three daisies that EfficientNet-Lite0 recognizes
-WINDOW = (1280, 860)  # pixels of the browser window
+WINDOW = (1100, 680)  # pixels of the browser window
+PAGE_COLORS = 96  # of a picture of the page, without dithering
 PAGES = {"page": "", "page_layer": "layer/conv2d_3", "page_channel": "layer/conv2d_3/channel/{channel}"}
 BUDGET = 1.5e6  # bytes of all pictures together
 
@@ -129,7 +130,7 @@ def photograph_page() -> None:
         page = f"{(WORK / 'demo/index.html').as_uri()}#/{route.format(channel=channel)}"
         command = [browser, *options, f"--screenshot={WORK / name}.png", page]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
-        keep(name, f"{name}.png")
+        keep(name, f"{name}.png", PAGE_COLORS)
 
 
 def strongest_channel() -> int:
@@ -151,17 +152,18 @@ def match(pattern: str) -> Path:
     return min(WORK.glob(pattern))
 
 
-def keep(name: str, pattern: str) -> None:
+def keep(name: str, pattern: str, colors: int = 256) -> None:
     """Copy a picture of `outputs/figures` to `docs/images/NAME.png`."""
-    shrink(Image.open(match(pattern)), name)
+    shrink(Image.open(match(pattern)), name, colors)
 
 
-def shrink(picture: Image.Image, name: str) -> None:
+def shrink(picture: Image.Image, name: str, colors: int = 256) -> None:
     """Save a picture as `docs/images/NAME.png` with a palette, without its metadata."""
     if picture.mode != "P":
         pixels = picture.convert("RGB")
-        palette = pixels.quantize(256, kmeans=1)
-        picture = pixels.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        palette = pixels.quantize(colors, kmeans=1)
+        dither = Image.Dither.FLOYDSTEINBERG if colors == 256 else Image.Dither.NONE
+        picture = pixels.quantize(palette=palette, dither=dither)
     picture.save(IMAGES / f"{name}.png", optimize=True, pnginfo=PngInfo())
 
 
