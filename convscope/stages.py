@@ -107,7 +107,6 @@ STAGES = {
             ("", "the last training run"),
             ("checkpoint=outputs/train/latest images=rex.jpg", ""),
             ("application=VGG16 'views=[filters]'", "a network of Keras"),
-            ("serve=outputs/visualize/latest", "open a page through a tunnel"),
         ),
         visualize,
     ),
