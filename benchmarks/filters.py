@@ -311,11 +311,11 @@ def _page(checkpoint: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as scratch:
         pixels = np.random.default_rng(0).integers(0, 256, (150, 150, 3)).astype(np.uint8)
         save_png(Path(scratch, "noise.png"), pixels)
-        page = Path(scratch, "run", "index.html")
+        page = Path(scratch, "run", "page", "index.js")
         command = [
             sys.executable, str(ROOT / "visualize.py"), f"checkpoint={checkpoint}",
             "views=[activations,filters]", f"images={scratch}/noise.png", "filters.cache=''",
-            f"hydra.run.dir={page.parent}",
+            f"hydra.run.dir={page.parents[1]}",
         ]  # fmt: skip
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)

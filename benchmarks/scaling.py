@@ -82,7 +82,7 @@ def _examples(folder: Path, count: int) -> dict[str, Any]:
     photographs = _pictures(folder / f"photographs_{count}", count, 96)
     arguments = ["checkpoint=run", "views=[examples]", f"splits=[{photographs}]"]
     measured = _measure(folder, "visualize.py", *arguments, f"hydra.run.dir=examples_{count}")
-    page = (folder / f"examples_{count}" / "index.html").stat().st_size / 2**20
+    page = (folder / f"examples_{count}" / "page/index.js").stat().st_size / 2**20
     return {"case": "stage 3, examples", **measured, "page MiB": page}
 
 

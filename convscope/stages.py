@@ -36,7 +36,18 @@ def train(settings: "TrainConfig", directory: "Path", *, as_library: bool = Fals
 
 
 def visualize(settings: "VisualizeConfig", directory: "Path", *, as_library: bool = False) -> "Path":
-    """Draw the views and the page, and return the path of the page."""
+    """Draw the views and the page, and return the path of the page.
+
+    With `serve` or `views=[page]`, use the files of a finished run.
+    """
+    if settings.serve is not None:
+        from convscope.app.visualize.serve import serve
+
+        return serve(settings.serve)
+    if settings.views == ["page"]:
+        from convscope.app.visualize.rebuild import rebuild
+
+        return rebuild(directory)
     from convscope import quiet
     from convscope.app.visualize.inputs import check_inputs
 

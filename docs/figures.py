@@ -5,6 +5,7 @@ weights are read from ../shared/weights, or from $CONVSCOPE_SHARED/weights. If t
 missing, the script prints one line about it and makes the other pictures.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -27,7 +28,9 @@ LITE0 = (
     / "weights/efficientnet_lite0_imagenet.keras"
 )
 DAISIES = (3, 2, 4)  # seeds of three daisies that EfficientNet-Lite0 recognizes
-WINDOW = (1200, 1120)  # pixels of the browser window
+WINDOW = (1100, 680)  # pixels of the browser window
+PAGE_COLORS = 96  # of a picture of the page, without dithering
+PAGES = {"page": "", "page_layer": "layer/conv2d_3", "page_channel": "layer/conv2d_3/channel/{channel}"}
 BUDGET = 1.5e6  # bytes of all pictures together
 
 
@@ -54,7 +57,7 @@ def draw_demo() -> None:
     run(
         "visualize.py",
         f"checkpoint={WORK / 'train'}",
-        "views=[layers,class_activation,activations,evolution,filters,examples]",
+        "views=[layers,class_activation,activations,evolution,filters,examples,channels]",
         "examples.layers=[conv2d_4]",
         "examples.limit=5",
         "evolution.layers=[conv2d_2]",
@@ -113,19 +116,28 @@ def draw_efficientnet() -> None:
 
 
 def photograph_page() -> None:
-    """Save the upper part of the demo's page as a browser shows it."""
+    """Save the upper part of pages of the demo as a browser shows them."""
     browsers = ("chromium", "chromium-browser", "google-chrome")
     browser = next(filter(None, map(shutil.which, browsers)), None)
     if browser is None:
-        print(f"page.png is not drawn: none of {', '.join(browsers)} is on PATH")
+        print(f"the pictures of the page are not drawn: none of {', '.join(browsers)} is on PATH")
         return
-    screenshot = WORK / "page.png"
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
     size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
-    page = (WORK / "demo/index.html").as_uri()
-    command = [browser, *options, size, f"--screenshot={screenshot}", page]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
-    keep("page", "page.png")
+    # The page loads data after its scripts; the budget is the time that it gets for this.
+    options = ("--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000", size)
+    channel = strongest_channel()
+    for name, route in PAGES.items():
+        page = f"{(WORK / 'demo/index.html').as_uri()}#/{route.format(channel=channel)}"
+        command = [browser, *options, f"--screenshot={WORK / name}.png", page]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
+        keep(name, f"{name}.png", PAGE_COLORS)
+
+
+def strongest_channel() -> int:
+    """Return the channel of conv2d_3 that pushes a class most."""
+    with (WORK / "demo/channels/channels.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["layer"] == "conv2d_3" and row["push"]]
+    return int(max(rows, key=lambda row: float(row["push"]))["channel"])
 
 
 def run(script: str, *settings: str, directory: str | None = None) -> None:
@@ -140,17 +152,18 @@ def match(pattern: str) -> Path:
     return min(WORK.glob(pattern))
 
 
-def keep(name: str, pattern: str) -> None:
+def keep(name: str, pattern: str, colors: int = 256) -> None:
     """Copy a picture of `outputs/figures` to `docs/images/NAME.png`."""
-    shrink(Image.open(match(pattern)), name)
+    shrink(Image.open(match(pattern)), name, colors)
 
 
-def shrink(picture: Image.Image, name: str) -> None:
+def shrink(picture: Image.Image, name: str, colors: int = 256) -> None:
     """Save a picture as `docs/images/NAME.png` with a palette, without its metadata."""
     if picture.mode != "P":
         pixels = picture.convert("RGB")
-        palette = pixels.quantize(256, kmeans=1)
-        picture = pixels.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        palette = pixels.quantize(colors, kmeans=1)
+        dither = Image.Dither.FLOYDSTEINBERG if colors == 256 else Image.Dither.NONE
+        picture = pixels.quantize(palette=palette, dither=dither)
     picture.save(IMAGES / f"{name}.png", optimize=True, pnginfo=PngInfo())
 
 

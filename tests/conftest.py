@@ -1,6 +1,7 @@
 """What several tests need: shared photographs, small data sets, the commands in this process."""
 
 import gc
+import json
 import os
 import runpy
 import signal
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import absl.logging
 import hypothesis
@@ -80,6 +82,17 @@ def command(
         return Outcome(status, captured.out, captured.err)
 
     return run
+
+
+def shown_on_page(run: str | Path = "out") -> dict[str, Any]:
+    """Return what the page of a run shows, as JSON, from the script that its own scripts read."""
+    script = Path(run, "page/index.js").read_text("utf-8")
+    return json.loads(script.partition("] = ")[2].strip().removesuffix(";"))
+
+
+def files_on_page(run: str | Path = "out") -> dict[str, dict[str, Any]]:
+    """Return what the page knows of each file of a run, by its path."""
+    return {artifact["path"]: artifact for artifact in shown_on_page(run)["artifacts"]}
 
 
 def run_script(script: str, *arguments: str) -> int:

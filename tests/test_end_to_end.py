@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import files_on_page
+
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN, VISUALIZE = "outputs/demo/train", "outputs/demo/visualize"
 
@@ -128,7 +130,7 @@ def pictures_of(manifest: dict) -> list[str]:
 
 def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
     drawn = demo / VISUALIZE
-    page = (drawn / "index.html").read_text()
+    page = files_on_page(drawn)
     manifest = json.loads((drawn / "manifest.json").read_text())
     paths = pictures_of(manifest)
     for path in paths:
@@ -153,7 +155,7 @@ def test_the_model_is_compared_with_random_weights(demo: Path) -> None:
     explained = [path.split("/")[1] for path in paths if path.startswith("class_activation/")]
     assert len(set(explained)) == 5  # the true class too if the prediction is wrong
     assert len(paths) == 5 + 5 * 8 + len(explained) + 2 + 1  # photographs, maps, …, kernels, patterns, chart
-    page = (drawn / "index.html").read_text()
+    page = files_on_page(drawn)
     for path in paths:
         with Image.open(drawn / path) as image:
             image.verify()

@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from convscope import images
+
+_ON_PAGE = ("layer", "class", "method")  # of the provenance
 
 
 class Role(StrEnum):
@@ -16,13 +17,14 @@ class Role(StrEnum):
 
     A `figure` is a picture or a video (MP4) with its caption. An `overlay` is shown on top of its photograph,
     with a slider. A `link` appears in the caption of the figure with the same title, or, without such a
-    figure, in a list. A `file` is not shown.
+    figure, in a list. A `file` is not shown. The scripts of the page load `data` when they need it.
     """
 
     figure = "figure"
     overlay = "overlay"
     link = "link"
     file = "file"
+    data = "data"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Artifact:
         role: how the page shows it.
         size: height and width in pixels; None for tables and arrays.
         provenance: how it was made (layer, hashes, value range, color map, ...).
-        html: an HTML element that the page shows in the section of the view, beside the file.
+        data: what the page needs to know of the file before it loads it, as JSON: `kind` says what it is.
     """
 
     path: str
@@ -51,7 +53,7 @@ class Artifact:
     role: Role = Role.figure
     size: tuple[int, int] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    html: Markup | None = None
+    data: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -62,6 +64,23 @@ class Artifact:
     def format(self) -> str:
         """The file format: "PNG", "GIF", "MP4", "CSV"."""
         return self.path.rpartition(".")[2].upper()
+
+    def on_page(self) -> dict[str, Any]:
+        """Return what the page needs to know of the file, as JSON; empty values are left out."""
+        known = {
+            "path": self.path,
+            "title": self.title,
+            "caption": self.caption,
+            "view": self.view,
+            "photograph": self.photograph,
+            "role": str(self.role),
+            "size": self.size,
+            "data": self.data,
+            **{name: self.provenance.get(name) for name in _ON_PAGE},
+        }
+        if self.role is Role.data:
+            known["key"] = self.path.removesuffix(".js")
+        return {name: value for name, value in known.items() if value not in (None, "")}
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry in the run's `manifest.json`."""

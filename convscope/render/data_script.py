@@ -24,7 +24,7 @@ def packed(values: np.ndarray) -> str:
     """Return the bytes of a uint8 array, compressed by gzip, as base64 text."""
     if values.dtype != np.uint8:
         raise TypeError(f"values are {values.dtype}, expected uint8")
-    return base64.b64encode(gzip.compress(values.tobytes(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(values.tobytes(), compresslevel=6, mtime=0)).decode()
 
 
 def _literal(content: Any) -> str:

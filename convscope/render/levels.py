@@ -57,7 +57,9 @@ def on_one_scale(maps: np.ndarray, low: float, high: float) -> Levels:
     share = (channels - low) / (high - low) if high > low else np.zeros_like(channels)
     values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
     labels = (f"{low:.3g}", f"{(low + high) / 2:.3g}", f"{high:.3g}")
-    return Levels(values, _silent(channels), labels, f"all channels on one scale, {labels[0]} to {labels[2]}")
+    return Levels(
+        values, silent_channels(channels), labels, f"all channels on one scale, {labels[0]} to {labels[2]}"
+    )
 
 
 def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
@@ -73,7 +75,7 @@ def from_zero(maps: np.ndarray, high: np.ndarray, end: str) -> Levels:
     share = np.where(tops > 0, channels / np.where(tops > 0, tops, 1), 0)
     values = np.clip(np.round(share * 255), 0, 255).astype(np.uint8)
     meaning = f"each channel from 0 to {end}"
-    return Levels(values, _silent(channels), ("0", "half", "99.5 %"), meaning)
+    return Levels(values, silent_channels(channels), ("0", "half", "99.5 %"), meaning)
 
 
 def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
@@ -89,15 +91,18 @@ def around_zero(maps: np.ndarray, bound: np.ndarray, end: str) -> Levels:
     share = np.where(bounds > 0, channels / np.where(bounds > 0, bounds, 1), 0)
     values = np.clip(np.round((share + 1) * 127.5), 0, 255).astype(np.uint8)
     meaning = f"each channel from minus to plus its bound ({end}), zero in the middle"
-    return Levels(values, _silent(channels), ("−bound", "0", "bound"), meaning, diverging=True)
+    return Levels(values, silent_channels(channels), ("−bound", "0", "bound"), meaning, diverging=True)
 
 
 def _channels_first(maps: np.ndarray) -> np.ndarray:
     return np.moveaxis(maps, -1, 0).astype(np.float64)
 
 
-def _silent(channels: np.ndarray) -> np.ndarray:
-    """Return the silent channels, bool (channels,): constant, or, with a single position, zero."""
+def silent_channels(channels: np.ndarray) -> np.ndarray:
+    """Return the silent channels of maps (channels, height, width): constant, or, if single values, zero.
+
+    The result is bool (channels,).
+    """
     single = channels.shape[1] * channels.shape[2] == 1
     return (channels == 0)[:, 0, 0] if single else _without_variation(channels)
 

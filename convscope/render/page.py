@@ -1,81 +1,83 @@
-"""The page of stage 3: one HTML file with relative links that opens from disk."""
+"""The page of stage 3: `index.html`, its scripts and its style in `page/`, and what they show as data.
 
-import json
-from collections.abc import Sequence
+The page opens from disk. So it has no other way to load data than classic scripts and pictures.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
-from convscope.files import write_text
+from convscope.files import write_bytes, write_json, write_text
+from convscope.images import color_table
 from convscope.render import templates
-from convscope.render.artifact import Artifact, Role
+from convscope.render.artifact import Artifact
+from convscope.render.data_script import data_script
+
+PAGE, FOLDER, SAVED = "index.html", "page", "page.json"
+STYLE = "page.css"
+# In this order, because a script uses what the scripts before it define.
+SCRIPTS = (
+    "elements.js", "data.js", "maps.js", "address.js", "model.js", "frame.js", "pictures.js", "start.js",
+    "channel.js", "layer.js", "cell.js", "photograph.js", "mistakes.js", "compare.js", "about.js",
+    "search.js", "main.js",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Section:
-    """The artifacts of one view, of one photograph or of the models.
-
-    Attributes:
-        key: the name of the view, used in links.
-        title: the heading.
-        intro: one or two sentences below the heading.
-        artifacts: in their order.
-    """
+    """The texts of a view: the name in links, the heading, and one or two sentences below it."""
 
     key: str
     title: str
     intro: str
-    artifacts: Sequence[Artifact]
-
-    @property
-    def figures(self) -> list[Artifact]:
-        """The pictures that are shown with a caption."""
-        return [artifact for artifact in self.artifacts if artifact.role is Role.figure]
-
-    @property
-    def overlays(self) -> list[Artifact]:
-        """The pictures that lie over the photograph."""
-        return [artifact for artifact in self.artifacts if artifact.role is Role.overlay]
-
-    @property
-    def other_links(self) -> list[Artifact]:
-        """The links that belong to no figure."""
-        shown = {artifact.title for artifact in [*self.figures, *self.overlays]}
-        links = [artifact for artifact in self.artifacts if artifact.role is Role.link]
-        return [link for link in links if link.title not in shown]
-
-    @property
-    def html(self) -> list[Markup]:
-        """The HTML elements of the artifacts."""
-        return [artifact.html for artifact in self.artifacts if artifact.html]
-
-    @property
-    def shows_something(self) -> bool:
-        """Whether the page shows anything of the section."""
-        return bool(self.figures or self.overlays or self.other_links or self.html)
-
-    def links_of(self, artifact: Artifact) -> list[Artifact]:
-        """Return the links that belong to a figure or an overlay: those with the same title."""
-        return [link for link in self.artifacts if link.role is Role.link and link.title == artifact.title]
 
 
 @dataclass(frozen=True)
 class PhotographPart:
-    """A photograph with its sections.
+    """A photograph of the run.
 
-    `scores` are (class, probability), the highest first; `truth` is the true class, None if it is unknown.
-    `note` is a line below the name, or empty.
+    `path` and `size` (height and width) are those of the picture on the page. `scores` are (class,
+    probability), the highest first; `truth` is the true class, None if it is unknown. `note` is a line below
+    the name, or empty.
     """
 
     name: str
     key: str
-    picture: Artifact
+    path: str
+    size: tuple[int, int]
     scores: Sequence[tuple[str, float]]
     truth: str | None
-    sections: Sequence[Section]
     note: str = ""
+
+
+@dataclass(frozen=True)
+class LayerPart:
+    """A layer of the page: a single layer, or a convolution with its normalisation and its activation.
+
+    Attributes:
+        key: the index of the last member as text.
+        path: the path of the first member.
+        kind: the class of the first member.
+        shape: the shape of the output without the batch.
+        members: the paths of all members.
+        sources: the keys of the layers directly before it.
+        parameters: the number of parameters of all members.
+        windows: start, size and step of the receptive field in pixels along height and width, or None if it
+            is not known; see `ReceptiveField`.
+    """
+
+    key: str
+    path: str
+    kind: str
+    shape: Sequence[int | None]
+    members: Sequence[str]
+    sources: Sequence[str]
+    parameters: int
+    windows: Sequence[Sequence[float]] | None
 
 
 @dataclass(frozen=True)
@@ -85,60 +87,76 @@ class Page:
     Attributes:
         title: the heading.
         facts: pairs (name, value) about the models and the run.
-        photographs: the photographs with their sections.
-        leading: the sections before the photographs.
-        sections: the sections after the photographs.
+        models: the titles of the models.
+        checkpoints: the files of the models.
+        input_size: height and width of the input in pixels.
+        classes: the classes in the order of the outputs.
+        layers: the layers of the first model.
+        photographs: the photographs.
+        views: the views that were drawn.
+        artifacts: all files of the run, in their order.
+        program: the words that start stage 3 on a command line.
         command: the command of the run.
+        versions: the versions of the software.
+        color_maps: the colour maps by what they colour: maps, signed.
+        complete: whether the run has ended; otherwise more pictures follow.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
+    models: Sequence[str]
+    checkpoints: Sequence[str]
+    input_size: tuple[int, int]
+    classes: Sequence[str]
+    layers: Sequence[LayerPart]
     photographs: Sequence[PhotographPart]
-    leading: Sequence[Section]
-    sections: Sequence[Section]
+    views: Sequence[Section]
+    artifacts: Sequence[Artifact]
+    program: str
     command: str
+    versions: Mapping[str, str]
+    color_maps: Mapping[str, str]
+    complete: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contents as JSON; of the provenance of a file, only what the page uses."""
+        parts = {
+            key: [asdict(part) for part in getattr(self, key)] for key in ("layers", "photographs", "views")
+        }
+        artifacts = [artifact.on_page() for artifact in self.artifacts]
+        colors = {
+            use: base64.b64encode(color_table(name).tobytes()).decode()
+            for use, name in self.color_maps.items()
+        }
+        return {**vars(self), **parts, "artifacts": artifacts, "color_maps": colors}
 
 
-def write_page(path: Path, page: Page) -> None:
-    """Write the page as one HTML file with its style and script; the template escapes all names."""
-    write_text(path, templates.render("page.html.j2", page=page))
+def write_page(
+    path: Callable[[str], Path], content: Mapping[str, Any], others: Mapping[str, bytes] | None = None
+) -> list[str]:
+    """Write the page; return the paths of its files relative to the run directory.
+
+    Args:
+        path: a function that returns where to write a file of the run.
+        content: `Page.to_json`, with the results of the training and the findings.
+        others: contents of more files of the page, by their names in its folder.
+    """
+    content = _without_nan(content)
+    assets = files("convscope.render") / "assets" / "explorer"
+    contents = {name: (assets / name).read_bytes() for name in (STYLE, *SCRIPTS)}
+    contents |= {"index.js": data_script(f"{FOLDER}/index", content), **(others or {})}
+    for name, script in contents.items():
+        write_bytes(path(f"{FOLDER}/{name}"), script)
+    write_json(path(SAVED), content)
+    title = content["title"]
+    write_text(path(PAGE), templates.render("explorer/index.html.j2", title=title, scripts=SCRIPTS))
+    return [PAGE, SAVED, *(f"{FOLDER}/{name}" for name in contents)]
 
 
-def page_to_json(page: Page) -> str:
-    """Return a page as JSON, without the provenance of its artifacts."""
-    return json.dumps(asdict(page), default=str)
-
-
-def page_from_json(text: str) -> Page:
-    """Return the page that `page_to_json` wrote."""
-    content = json.loads(text)
-
-    def sections(entries: list[dict[str, Any]]) -> list[Section]:
-        return [
-            Section(**{**entry, "artifacts": [_artifact(one) for one in entry["artifacts"]]})
-            for entry in entries
-        ]
-
-    photographs = [
-        PhotographPart(
-            **{**part, "picture": _artifact(part["picture"]), "sections": sections(part["sections"])}
-        )
-        for part in content["photographs"]
-    ]
-    changed = {key: sections(content[key]) for key in ("leading", "sections")}
-    return Page(**{**content, **changed, "photographs": photographs})
-
-
-def _artifact(entry: dict[str, Any]) -> Artifact:
-    html = None if entry["html"] is None else Markup(entry["html"])  # noqa: S704  # convscope wrote it
-    return Artifact(**{**entry, "role": Role(entry["role"]), "html": html})
-
-
-def layers_html(columns: Sequence[str], rows: Sequence[Sequence[str | int]], diagram: Markup) -> Markup:
-    """Return the table of layers beside the diagram, an SVG element; the second column is the path."""
-    return Markup(templates.render("layers.html.j2", columns=columns, rows=rows, diagram=diagram))  # noqa: S704
-
-
-def numbers_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
-    """Return a table of numbers; the first column is the name of the row."""
-    return Markup(templates.render("numbers.html.j2", columns=columns, rows=rows))  # noqa: S704
+def _without_nan(content: Any) -> Any:
+    """Return JSON with null instead of numbers that are not finite, which JSON does not have."""
+    if isinstance(content, Mapping):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -20,7 +20,7 @@ from convscope.images import save_png
 from convscope.models.bundle import Contract, save_model
 from convscope.preprocessing import by_name
 from convscope.render.video import mp4
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page, shown_on_page
 
 Command = Callable[..., Outcome]
 HEIGHT, WIDTH, RATE = 61, 95, Fraction(30000, 1001)
@@ -85,10 +85,10 @@ def test_every_frame_has_a_map_of_its_predicted_class(command: Command) -> None:
         assert float(row["probability"]) == pytest.approx(1 / (1 + np.exp(other - own)), abs=0.01)
     brightness = shown[:, HEIGHT - 10, 10].astype(int).sum(axis=1)
     assert brightness[0] > brightness[3] + 10  # one scale: weaker evidence has darker colours
-    page = Path("out/index.html").read_text("utf-8")
-    assert '<video src="class_activation/clip/video.mp4" width="96" height="62" controls' in page
-    assert "autoplay" not in page
-    assert "the frame in the middle of a video, 95×61, 7 frames, 29.97 per second" in page
+    video = files_on_page()["class_activation/clip/video.mp4"]
+    assert (video["role"], video["size"]) == ("figure", [62, 96])
+    (photograph,) = shown_on_page()["photographs"]
+    assert photograph["note"] == "the frame in the middle of a video, 95×61, 7 frames, 29.97 per second"
 
 
 @pytest.mark.usefixtures("run")
@@ -122,8 +122,9 @@ def test_a_difference_shows_both_probabilities_and_the_folder_gives_the_true_cla
     assert [row["class"] for row in rows()] == ["red − green"] * 4 + ["green"] * 3
     red, green, _ = frames()[3, 0, 0] / 255
     assert float(rows()[3]["maximum"]) == pytest.approx((red - green) / POSITIONS, abs=0.002)
-    page = Path("out/index.html").read_text("utf-8")
-    assert "video, difference: the class of each frame" in page
+    assert "video, difference: the class of each frame" in [
+        file["title"] for file in files_on_page().values()
+    ]
 
 
 @pytest.mark.usefixtures("run")
@@ -165,7 +166,7 @@ def test_an_interrupt_leaves_no_video(command: Command, monkeypatch: pytest.Monk
     assert done.status == 130
     assert len(drawn) == 5
     assert files() == []
-    assert "red_overlay.png" in Path("out/index.html").read_text("utf-8")
+    assert any(path.endswith("red_overlay.png") for path in files_on_page())
     monkeypatch.undo()
 
 

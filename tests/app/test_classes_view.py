@@ -15,7 +15,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.preprocessing import by_name
 from convscope.render.class_sheet import GAP
 from convscope.render.mosaic import HEADER, MARGIN
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page
 
 Command = Callable[..., Outcome]
 SIDE = 16
@@ -79,9 +79,9 @@ def test_the_numbers_are_those_of_the_saved_pixels(command: Command) -> None:
         assert float(row["logit"]) == pytest.approx(logit, abs=0.02)
     assert float(table[2]["highest_logit_of_photographs"]) == pytest.approx(8 * 200 / 255 - 1, abs=1e-3)
     assert {row["photographs"] for row in table} == {"3"}
-    page = Path("out/index.html").read_text("utf-8")
-    assert "resized to 16×16; the highest logit of this class for 3 photographs is 5.3" in page
-    assert "spectrum: fit to ImageNet" in page  # three images are too few
+    caption = files_on_page()["classes/red.png"]["caption"]
+    assert "resized to 16×16; the highest logit of this class for 3 photographs is 5.3" in caption
+    assert "spectrum: fit to ImageNet" in caption  # three images are too few
 
     first = Path("out/classes/red.png").read_bytes()
     done = command("visualize", *DRAW, "classes.classes=[red]", "overwrite=true")

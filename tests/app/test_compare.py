@@ -15,7 +15,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import by_name
 from convscope.render.lettering import text_width
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page, shown_on_page
 from tests.vis import nets
 
 Command = Callable[..., Outcome]
@@ -212,12 +212,13 @@ def test_random_weights_are_reproducible_and_do_not_change_the_model(command: Co
         "0",
     )  # the snapshot has the weights before they were doubled
     assert float(table()[("maps", "random", "one")][2]) > 0.1
-    page = Path("out/index.html").read_text("utf-8")
-    for section in ("comparison", "photographs", "filters", "layers", "model"):
-        assert f'<section id="{section}">' in page
-    assert page.index('id="comparison"') < page.index('id="photographs"')
-    for path in listed():
-        assert path.endswith((".csv", ".yaml", ".html")) or f'src="{path}"' in page
+    page = shown_on_page()
+    assert page["models"] == ["random", "one", "two epoch 0"]
+    assert {view["key"] for view in page["views"]} >= {"comparison", "filters", "layers"}
+    maps = [file["data"] for file in files_on_page().values() if file.get("data", {}).get("kind") == "maps"]
+    assert [data["model"] for data in maps] == [0, 1, 2]
+    of_the_page = {path for path in listed() if path.startswith("page")}
+    assert set(files_on_page()) == set(listed()) - of_the_page - {"config.yaml", "index.html"}
 
 
 @pytest.mark.usefixtures("runs")

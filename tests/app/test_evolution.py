@@ -25,7 +25,7 @@ from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import find_snapshots, save_snapshot
 from convscope.preprocessing import by_name
 from convscope.vis.extractor import Extractor
-from tests.conftest import Outcome, run_script
+from tests.conftest import Outcome, files_on_page, run_script
 from tests.vis import nets
 
 Command = Callable[..., Outcome]
@@ -134,11 +134,9 @@ def test_all_epochs_are_on_one_scale(command: Command) -> None:
         assert (strip == colors[level]).all(axis=2).sum() == values * side**2
     half, full = ((strip == colors[level]).all(axis=2).nonzero()[1] for level in (128, 255))
     assert half.max() < full.min()
-    page = Path("out/index.html").read_text("utf-8")
-    assert 'src="evolution/red/01_maps.gif"' in page
-    assert "<h3>Evolution</h3>" in page
-    assert 'href="evolution/red/01_maps.mp4"' in page
-    assert 'src="evolution/red/01_maps.mp4"' not in page
+    shown = files_on_page()
+    assert shown["evolution/red/01_maps.gif"]["role"] == "figure"
+    assert shown["evolution/red/01_maps.mp4"]["role"] == "link"
 
 
 @pytest.mark.usefixtures("run")

@@ -15,7 +15,7 @@ from convscope.models.bundle import Contract, save_model
 from convscope.preprocessing import by_name
 from convscope.vis.class_activation.cut_model import CutModel
 from convscope.vis.class_activation.methods import METHODS, Method
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page
 
 Command = Callable[..., Outcome]
 CLASSES = ["blue", "green", "red"]
@@ -85,9 +85,9 @@ def test_a_method_that_shows_the_evidence_wins_and_the_controls_do_not(command: 
         (order, layers, "2") for order in ("top_down", "bottom_up") for layers in ("1", "2")
     ]
     assert load_png(Path("out/faithfulness/randomisation_top_down.png")).std() > 10
-    page = Path("out/index.html").read_text("utf-8")
-    assert "<th>Grid pointing ↑</th>" in page
-    assert '<th scope="row">Centred Gaussian</th>' in page
+    shown = files_on_page()["faithfulness/faithfulness.csv"]["data"]
+    assert "Grid pointing ↑" in shown["columns"]
+    assert "Centred Gaussian" in [row[0] for row in shown["rows"]]
     files = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]]
     assert "faithfulness/faithfulness.png" in files
 
@@ -108,7 +108,8 @@ def test_a_method_whose_map_does_not_change_is_named(
     done = command("visualize", *DRAW, *given, "faithfulness.limit=4")
     assert done.status == 0, done.err
     assert "note: the maps of Brightness do not change when all layers are random" in done.out
-    assert "The maps of Brightness do not change." in Path("out/index.html").read_text("utf-8")
+    captions = [file.get("caption", "") for file in files_on_page().values()]
+    assert any(caption.endswith("The maps of Brightness do not change.") for caption in captions)
     means = {(row["method"], row["order"], row["layers"]): row["spearman"] for row in table("randomisation")}
     assert means["brightness", "top_down", "2"] == "1.0000"
     assert float(means["grad_cam", "top_down", "2"]) < 0.9

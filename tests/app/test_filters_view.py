@@ -14,7 +14,7 @@ from PIL import Image
 from convscope.app.visualize.views.filters.cache import PatternCache
 from convscope.images import load_png, save_png
 from convscope.vis.ascent.patterns import Patterns
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page
 
 Command = Callable[..., Outcome]
 GIVEN = [
@@ -173,7 +173,7 @@ def test_a_photograph_is_accentuated_for_the_channels_that_respond_to_it(command
     assert before[0] < after[0]
     assert f"channel 0: {before[0]:.3g} to {after[0]:.3g}" in found["red"]["caption"]
     assert found["red"]["photograph_sha256"]
-    assert found["red"]["path"] in Path("out/index.html").read_text("utf-8")
+    assert found["red"]["path"] in files_on_page()
 
 
 @pytest.mark.usefixtures("model")
@@ -181,6 +181,7 @@ def test_the_ascent_is_animated_and_charted_unless_the_patterns_are_exact(comman
     drawn(command, "filters.layers=[red,deep]", "filters.animate=[gif]", "hydra.run.dir=out")
     assert {path.name for path in Path("out/filters").iterdir()} == {
         "kernels_red.png", "red.png", "deep.png", "deep_growth.png", "deep_ascent.gif", "filters.csv",
+        "01_patterns.jpg", "02_patterns.jpg",
     }  # fmt: skip
     with Image.open("out/filters/deep_ascent.gif") as animation:
         assert getattr(animation, "n_frames", 1) == 8

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import convscope
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page
 
 Command = Callable[..., Outcome]
 
@@ -37,12 +37,11 @@ def test_the_gallery_lists_the_predictions_of_the_model(command: Command) -> Non
         if row["kind"] != "uncertain":
             assert (row["kind"] == "correct") == (row["predicted"] == row["true"])
     files = {entry["path"]: entry for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
-    page = Path("out/index.html").read_text("utf-8")
     for name in ("dark", "light", "mean_maps"):
         with Image.open(f"out/gallery/{name}.png") as picture:
             picture.verify()
         assert files[f"gallery/{name}.png"]["method"] == "hires_cam"  # the convnet flattens its maps
-        assert f"gallery/{name}.png" in page
+        assert f"gallery/{name}.png" in files_on_page()
 
 
 @pytest.mark.usefixtures("donor")

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from convscope.app.visualize.shards import merge, saved_page
+from convscope.app.visualize.shards import hash_of_list, merge
 from convscope.config.launch import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig, visualize_schema
 from convscope.errors import ConvscopeError
-from convscope.files import write_bytes, write_json, write_text
+from convscope.files import write_json, write_text
 from convscope.render.page import Page
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page, shown_on_page
 
 Command = Callable[..., Outcome]
 DRAW = ["views=[layers,class_activation,activations]", "activations.layers=[conv2d_1]"]
@@ -41,21 +41,20 @@ def test_shards_draw_what_one_run_draws_and_are_drawn_once(command: Command, tra
     assert both.status == 0, both.err
     assert "note: only shard 0 draws layers, which do not depend on the photographs" in both.out
     assert Path("parts/shard_1/index.html").stat().st_mtime_ns == drawn
-    page = Path("parts/index.html").read_text()
-    links = re.findall(r'(?:src|href)="([^"#]+)"', page)
-    assert links
-    assert [link for link in links if not (Path("parts") / link).is_file()] == []
-    thumbnails = re.findall(r'href="#photographs/(\w+)" title', page)
-    whole = Path("whole/index.html").read_text()
-    assert thumbnails == re.findall(r'href="#photographs/(\w+)" title', whole)
-    assert len(thumbnails) == 5
-    assert page.count("<figure") == whole.count("<figure")
-    assert "-m shard=0,1 shards=2" in page.replace("&#39;", "")
+    page, whole = shown_on_page("parts"), shown_on_page("whole")
+    files = files_on_page("parts")
+    assert [path for path in files if not (Path("parts") / path).is_file()] == []
+    photographs = [photograph["key"] for photograph in page["photographs"]]
+    assert photographs == [photograph["key"] for photograph in whole["photographs"]]
+    assert len(photographs) == 5
+    shown = {(re.sub(r"^shard_\d/", "", path), file.get("key")) for path, file in files.items()}
+    assert shown == {(path, file.get("key")) for path, file in files_on_page("whole").items()}
+    assert "-m shard=0,1 shards=2" in page["command"]
     assert rows(Path("parts/activations/summary.csv")) == rows(Path("whole/activations/summary.csv"))
     of_whole = {entry["path"] for entry in json.loads(Path("whole/manifest.json").read_text())["files"]}
     listed = [entry["path"] for entry in json.loads(Path("parts/manifest.json").read_text())["files"]]
     parts = {re.sub(r"^shard_\d/", "", path) for path in listed}
-    assert parts == of_whole | {"page.json"}
+    assert parts == of_whole
     for path in listed:
         other = Path("whole", re.sub(r"^shard_\d/", "", path))
         if re.search(r"(class_activation|photographs)/.*\.(npy|jpg)$", path):
@@ -65,9 +64,24 @@ def test_shards_draw_what_one_run_draws_and_are_drawn_once(command: Command, tra
 def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> Path:
     """Write what a complete shard has, without drawing it."""
     folder = Path("parts", f"shard_{config.shard}")
-    page = Page(f"shard {config.shard}", [], [], [], [], "python visualize.py shard=0 shards=2")
-    saved = saved_page(page, [Path(path) for path in photographs])
-    write_bytes(folder / "page.json", saved.content or b"")
+    page = Page(
+        title=f"shard {config.shard}",
+        facts=[],
+        models=["small_convnet"],
+        checkpoints=["model.keras"],
+        input_size=(8, 8),
+        classes=[],
+        layers=[],
+        photographs=[],
+        views=[],
+        artifacts=[],
+        program="python visualize.py",
+        command="python visualize.py shard=0 shards=2",
+        versions={},
+        color_maps={},
+    )
+    saved = {**page.to_json(), "list": hash_of_list([Path(path) for path in photographs])}
+    write_json(folder / "page.json", saved)
     write_text(folder / "config.yaml", to_yaml(config))
     listed = [{"path": table} for table in tables]
     write_json(folder / "manifest.json", {"models": [], "seed": 0, "versions": {}, "files": listed})

@@ -19,7 +19,7 @@ from convscope.options import check_range, option
 from convscope.preprocessing import by_name
 from convscope.render.artifact import Artifact
 from convscope.vis.class_activation.methods import METHODS, at_maps
-from tests.conftest import Outcome
+from tests.conftest import Outcome, files_on_page, shown_on_page
 from tests.vis import nets
 
 Command = Callable[..., Outcome]
@@ -93,9 +93,8 @@ def test_a_new_view_is_drawn_for_one_model_and_for_two(
         assert (entry["view"], entry["level"], entry["seed"]) == ("brightness", level, 0)
         assert entry["photograph"] == f"photos/{name}.png"
         assert len(np.atleast_1d(entry["model_sha256"])) == width // 4
-    page = Path("out/index.html").read_text("utf-8")
-    assert page.count("<h3>Mean brightness</h3>") == 2
-    assert 'src="brightness/dim.png"' in page
+    assert {"key": "brightness", "title": "Mean brightness", "intro": ""} in shown_on_page()["views"]
+    assert files_on_page()["brightness/dim.png"]["photograph"] == "dim"
 
 
 @pytest.mark.usefixtures("runs")
@@ -131,9 +130,8 @@ def test_pictures_of_a_new_view_are_kept_after_an_interrupt(command: Command) ->
     assert done.status == 130
     assert "shows the pictures drawn so far" in done.err
     assert [path for path in listed() if path.startswith("brightness/")] == ["brightness/bright.png"]
-    page = Path("out/index.html").read_text("utf-8")
-    assert 'src="brightness/bright.png"' in page
-    assert "brightness/dim.png" not in page
+    assert "brightness/bright.png" in files_on_page()
+    assert "brightness/dim.png" not in files_on_page()
     done = command("visualize", "checkpoint=one", *GIVEN, "overwrite=true")
     assert done.status == 0, done.err
     assert "brightness/dim.png" in listed()

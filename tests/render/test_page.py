@@ -1,112 +1,81 @@
-from html.parser import HTMLParser
-from pathlib import Path
-from urllib.parse import unquote
+"""The files of the page, without a browser; `tests/browser` looks at the page itself."""
 
-import numpy as np
+import json
+import re
+from pathlib import Path
+
 import pytest
 
-from convscope.render.artifact import Artifact, Role, encode_picture
-from convscope.render.page import Page, PhotographPart, Section, write_page
+from convscope.render.artifact import Artifact, Role
+from convscope.render.page import SCRIPTS, LayerPart, Page, PhotographPart, Section, write_page
+from tests.conftest import files_on_page, shown_on_page
 
 EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
 
 
-class Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scripts = 0
-        self.targets: list[str] = []
-        self.ids: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.scripts += tag == "script"
-        self.ids |= {values["id"]} if values.get("id") else set()
-        self.targets += [value for key in ("src", "href") if (value := values.get(key))]
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
-    def artifact(path: str, title: str, role: Role = Role.figure) -> Artifact:
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(
-            encode_picture(path, np.zeros((4, 6, 3), np.uint8), title=title, caption=EVIL, provenance={})
-        )
-        return Artifact(path, title, EVIL, view="view", role=role, size=(4, 6))
-
-    photographs = [
-        PhotographPart(
-            name=EVIL,
-            key=key,
-            picture=artifact(f"photographs/{key}.jpg", EVIL),
-            scores=[(EVIL, 0.75), ("b", 0.25)],
-            truth="b",
-            sections=[
-                Section(
-                    "class_activation",
-                    "Class activation",
-                    "",
-                    [
-                        artifact(f"c/{key}_o.png", "o", Role.overlay),
-                        artifact(f"c/{key}_h.png", "o", Role.link),
-                    ],
-                ),
-                Section(
-                    "activations",
-                    "Feature maps",
-                    "",
-                    [
-                        artifact(f"activations/{key}/01_conv #1.png", "conv #1"),
-                        artifact(f"activations/{key}/all.gif", "all layers", Role.link),
-                        artifact(f"activations/{key}/hidden.png", "hidden", Role.file),
-                    ],
-                ),
-            ],
-        )
-        for key in ("käfer (1) #2 50%", "b")
-    ]
-    write_page(
-        tmp_path / "index.html",
-        Page(
-            EVIL,
-            [("classes", EVIL)],
-            photographs,
-            leading=[Section("first", EVIL, EVIL, [artifact("first/chart.png", "chart")])],
-            sections=[Section("filters", EVIL, EVIL, [artifact("filters/conv.png", "conv")])],
-            command="python x.py " + EVIL,
-        ),
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose names are all hostile."""
+    folder = tmp_path_factory.mktemp("run")
+    layer = LayerPart("01", EVIL, "Conv2D", (4, 4, 2), [EVIL, "relu"], ["00"], 10, None)
+    page = Page(
+        title=EVIL,
+        facts=[("classes", EVIL)],
+        models=[EVIL],
+        checkpoints=[EVIL],
+        input_size=(8, 8),
+        classes=[EVIL, "b"],
+        layers=[layer],
+        photographs=[PhotographPart(EVIL, "a", "photographs/a.jpg", (4, 6), [(EVIL, float("nan"))], "b")],
+        views=[Section("filters", EVIL, EVIL)],
+        artifacts=[
+            Artifact("filters/a #1.png", EVIL, EVIL, view="filters", size=(4, 6), provenance={"layer": EVIL}),
+            Artifact("channels/01.js", "01", role=Role.data, data={"kind": "channels", "layer": "01"}),
+        ],
+        program="convscope visualize",
+        command=EVIL,
+        versions={"convscope": "0"},
+        color_maps={"maps": "viridis"},
     )
-    (tmp_path / "manifest.json").write_text("{}")
-    return tmp_path / "index.html"
+    write_page(folder.joinpath, page.to_json() | {"training": {}, "findings": []}, {"more.js": b""})
+    return folder
 
 
-def test_names_are_escaped(page: Path) -> None:
-    links = Links()
-    links.feed(page.read_text())
-    assert links.scripts == 1
-    assert "alert('x')</script>" not in page.read_text()
+def test_names_cannot_end_a_script_or_become_html(run: Path) -> None:
+    assert "alert('x')</script>" not in (run / "index.html").read_text("utf-8")
+    assert "<" not in (run / "page/index.js").read_text("utf-8")
+    assert shown_on_page(run)["layers"][0]["path"] == EVIL
 
 
-def test_every_link_is_relative_and_leads_somewhere(page: Path) -> None:
-    links = Links()
-    links.feed(page.read_text())
-    assert len(links.targets) > 12
-    for target in links.targets:
-        assert "://" not in target
-        assert not target.startswith("/")
-        if target.startswith("#"):
-            assert unquote(target[1:]) in links.ids
-        else:
-            assert (page.parent / unquote(target)).is_file()
+def test_everything_that_the_page_loads_is_beside_it(run: Path) -> None:
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', (run / "index.html").read_text("utf-8"))
+    files = [target for target in loaded if target not in ("data:,", "manifest.json")]
+    assert files == ["page/page.css", "page/index.js", *(f"page/{name}" for name in SCRIPTS)]
+    assert all((run / target).is_file() for target in files)
 
 
-def test_each_figure_has_its_caption_and_the_links_of_its_title(page: Path) -> None:
-    text = page.read_text()
-    captions = [part.partition("</figcaption>")[0] for part in text.split("<figcaption>")[1:]]
-    assert len(captions) == 6  # an overlay and a layer of two photographs, a chart, a filter
-    assert all("quoted" in caption for caption in captions)
-    assert sum("_h.png" in caption for caption in captions) == 2  # heatmaps, beside their overlays
-    assert not any("all.gif" in caption for caption in captions)
-    assert text.count(">GIF</a>") == 2  # in the list of links
-    assert "hidden.png" not in text
+def test_the_page_has_no_script_or_style_inside(run: Path) -> None:
+    page = (run / "index.html").read_text("utf-8")
+    assert re.findall(r"<script[^>]*>([^<]+)</script>", page) == []
+    assert "<style" not in page
+    assert " style=" not in page
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_scripts_insert_text_as_text_only() -> None:
+    folder = Path(__file__).parents[2] / "convscope/render/assets/explorer"
+    for name in SCRIPTS:
+        script = (folder / name).read_text("utf-8")
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|getImageData", script
+        )
+
+
+def test_the_index_has_what_scripts_need_and_no_number_that_json_lacks(run: Path) -> None:
+    files = files_on_page(run)
+    assert files["filters/a #1.png"]["layer"] == EVIL
+    assert files["channels/01.js"]["key"] == "channels/01"
+    assert shown_on_page(run)["photographs"][0]["scores"] == [[EVIL, None]]
+    assert json.loads((run / "page.json").read_text("utf-8")) == shown_on_page(run)

@@ -26,8 +26,9 @@ from convscope.errors import ConvscopeError
 from convscope.files import exchange, write_bytes, write_json, write_text
 from convscope.models.bundle import versions
 from convscope.render.artifact import Artifact
+from convscope.render.page import FOLDER, PAGE, SAVED
 
-PAGE, MANIFEST, CONFIG = "index.html", "manifest.json", "config.yaml"
+MANIFEST, CONFIG = "manifest.json", "config.yaml"
 JOURNAL = ".unfinished"  # exists until a run is complete
 PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows them
 
@@ -39,6 +40,7 @@ class RunOutput:
         directory: the run directory.
         folder: the folder for the files: the run directory, or a folder beside it until the run is complete.
         artifacts: the artifacts that are written so far.
+        page_files: the paths of the files of the page.
     """
 
     def __init__(self, directory: Path, config: VisualizeConfig) -> None:
@@ -57,6 +59,7 @@ class RunOutput:
         real = directory.resolve()  # so that the new folder is beside the directory, not beside a link to it
         self.folder = real.with_name(f".{real.name}.partial") if self._replaces else directory
         self.artifacts: list[Artifact] = []
+        self.page_files: list[str] = []
         self._reserved: set[str] = set()
         self._lock = Lock()
 
@@ -73,7 +76,7 @@ class RunOutput:
             ConvscopeError: the name is already reserved, or it is in the folder of another view.
         """
         folder = path.partition("/")[0].casefold()
-        if "/" in path and folder != view and folder in {PHOTOGRAPHS, *VIEWS}:
+        if "/" in path and folder != view and folder in {FOLDER, PHOTOGRAPHS, *VIEWS}:
             raise ConvscopeError(f"{what}: {path} is in the folder of {folder}; expected another folder")
         with self._lock:
             if path.casefold() in self._reserved:
@@ -87,7 +90,8 @@ class RunOutput:
         Raises:
             ConvscopeError: the directory has a file that no run listed and that this run could overwrite.
         """
-        patterns = [f"{folder}/*" for folder in (PHOTOGRAPHS, *VIEWS)] + [MANIFEST, CONFIG, PAGE]
+        patterns = [f"{folder}/*" for folder in (FOLDER, PHOTOGRAPHS, *VIEWS)]
+        patterns += [MANIFEST, CONFIG, PAGE, SAVED]
         patterns += [pattern for view in views for pattern in view.patterns]
         listed = _listed(self.directory)
         _refuse_unlisted_files(self.directory, patterns, listed)
@@ -114,7 +118,7 @@ class RunOutput:
 
     def write_manifest(self, models: list[dict[str, Any]]) -> None:
         """Write `manifest.json`: command, models, versions, and every file with its provenance."""
-        others = [{"path": CONFIG}, {"path": PAGE}]
+        others = [{"path": path} for path in (CONFIG, *self.page_files)]
         content = {
             "command": command(),
             "models": models,
@@ -150,7 +154,7 @@ class RunOutput:
 
     def _move_files(self, earlier: set[str]) -> None:
         """Move the new files into the directory one by one, then delete other files of the earlier run."""
-        new = [artifact.path for artifact in self.artifacts] + [CONFIG, PAGE, MANIFEST]
+        new = [artifact.path for artifact in self.artifacts] + [*self.page_files, CONFIG, MANIFEST]
         for path in new:
             target = self.directory / path
             target.parent.mkdir(parents=True, exist_ok=True)

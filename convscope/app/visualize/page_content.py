@@ -1,16 +1,19 @@
-"""The page of a run: facts about models and photographs, and the artifacts in the order of the views."""
+"""The contents of the page of a run: models, layers, photographs, and the artifacts of the views."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from convscope import invocation
 from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
-from convscope.models.bundle import ModelBundle
+from convscope.models.bundle import ModelBundle, versions
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, encode_picture
+from convscope.render.levels import DIVERGING
 from convscope.render.page import Page, PhotographPart, Section
 
 
@@ -27,51 +30,44 @@ def photograph_artifacts(run: Run) -> Iterator[Artifact]:
         )
 
 
-def page(run: Run, views: Sequence[ViewConfig]) -> Page:
+def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
     """Return the page with the artifacts that are written so far."""
-    of_photograph: dict[str | None, list[Artifact]] = {None: []}
-    for artifact in run.output.artifacts:
-        of_photograph.setdefault(artifact.photograph, []).append(artifact)
-    parts = []
-    for photograph in run.opened_photographs:
-        artifacts = of_photograph.get(photograph.key, [])
-        if artifacts and artifacts[0].view == PHOTOGRAPHS:
-            parts.append(
-                PhotographPart(
-                    name=photograph.name,
-                    key=photograph.key,
-                    picture=artifacts[0],
-                    scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
-                    truth=photograph.truth,
-                    sections=_sections(views, artifacts),
-                    note=photograph.description if photograph.video else "",
-                )
-            )
-    others = of_photograph[None]
-    leading = [view for view in views if view.leads_page]
+    pictures = {a.photograph: a for a in run.output.artifacts if a.view == PHOTOGRAPHS}
+    photographs = [
+        PhotographPart(
+            name=photograph.name,
+            key=photograph.key,
+            path=pictures[photograph.key].path,
+            size=pictures[photograph.key].size or (1, 1),
+            scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
+            truth=photograph.truth,
+            note=photograph.description if photograph.video else "",
+        )
+        for photograph in run.opened_photographs
+        if photograph.key in pictures
+    ]
     return Page(
         title=_title(run),
         facts=_facts(run),
-        photographs=parts,
-        leading=_sections(leading, others),
-        sections=_sections([view for view in views if view not in leading], others),
+        models=run.models.titles,
+        checkpoints=[str(state.bundle.path) for state in run.models[:]],
+        input_size=run.models.first.contract.input_size,
+        classes=run.models.last.contract.class_names,
+        layers=run.page_layers.parts,
+        photographs=photographs,
+        views=[Section(view.name, view.title, view.intro) for view in views],
+        artifacts=run.output.artifacts,
+        program=shlex.join(invocation.program("visualize")) or "convscope visualize",
         command=command(),
+        versions=versions(),
+        color_maps={"maps": run.config.settings_of("activations").color_map, "signed": DIVERGING},
+        complete=complete,
     )
 
 
 def _scores(run: Run, photograph: Photograph) -> dict[str, float]:
     """Return the probabilities of the classes, or an empty dictionary for several models."""
     return run.known_probabilities(photograph, run.models.first) if len(run.models) == 1 else {}
-
-
-def _sections(views: Sequence[ViewConfig], artifacts: Sequence[Artifact]) -> list[Section]:
-    """Return a section for each view with something to show."""
-    sections = []
-    for view in views:
-        section = Section(view.name, view.title, view.intro, [a for a in artifacts if a.view == view.name])
-        if section.shows_something:
-            sections.append(section)
-    return sections
 
 
 def _title(run: Run) -> str:

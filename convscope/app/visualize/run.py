@@ -6,7 +6,9 @@ from typing import Any
 
 from convscope.app.visualize.models import open_models
 from convscope.app.visualize.output import RunOutput
+from convscope.app.visualize.page_layers import PageLayers
 from convscope.app.visualize.photographs import Photograph, encode, find_photographs, open_photographs
+from convscope.app.visualize.training_results import training_results
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import LabelledImages
@@ -59,6 +61,16 @@ class Run:
     def training_data(self) -> TrainingData:
         """The data set that the last model was trained on."""
         return training_data(self.models.last.contract.dataset)
+
+    @cached_property
+    def page_layers(self) -> PageLayers:
+        """The layers of the first model as the page names them."""
+        return PageLayers(self.models.first)
+
+    @cached_property
+    def training_results(self) -> list[dict[str, Any]]:
+        """The results of the training of each model, as far as they are known."""
+        return [training_results(str(state.bundle.path)) for state in self.models[:]]
 
     @property
     def has_reference_images(self) -> bool:

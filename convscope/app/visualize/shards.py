@@ -1,29 +1,26 @@
 """Stage 3 in shards: several runs draw a part of the photographs each; one page shows all of them.
 
-Each shard is a complete run in a folder `shard_0`, `shard_1`, …; it also writes its page as `page.json`. The
+Each shard is a complete run in a folder `shard_0`, `shard_1`, …, with its page as data, `page.json`. The
 shard that is complete last merges the pages into the folder above.
 """
 
 import hashlib
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from convscope import files, run_directories
-from convscope.app.visualize.output import CONFIG, JOURNAL, MANIFEST, PAGE, PHOTOGRAPHS
+from convscope.app.visualize.output import CONFIG, JOURNAL, MANIFEST
+from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
 from convscope.config.launch import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
-from convscope.render.artifact import Artifact, Role
-from convscope.render.page import Page, PhotographPart, Section, page_from_json, page_to_json, write_page
+from convscope.render.page import PAGE, SAVED, write_page
 
-SAVED_PAGE = "page.json"
-_LIST = "list"  # the key of page.json with the hash of the list of photographs
+_LIST = "list"  # the key of page.json with the hash of the list of photographs, which `hash_of_list` returns
 _LOCK = ".merge.lock"
 _CONTROLS = ("shard:", "overwrite:", "debug:")  # the settings that may differ between shards
 
@@ -43,7 +40,7 @@ def is_complete(config: VisualizeConfig, directory: Path) -> bool:
     Raises:
         ConvscopeError: it was drawn with other settings, and `overwrite` is false.
     """
-    if not (directory / SAVED_PAGE).is_file() or (directory / JOURNAL).exists():
+    if not (directory / SAVED).is_file() or (directory / JOURNAL).exists():
         return False
     drawn = (directory / CONFIG).read_text("utf-8")
     if _without_controls(drawn) != _without_controls(to_yaml(config)):
@@ -63,16 +60,9 @@ def announce(config: VisualizeConfig) -> None:
         print(f"note: only shard 0 draws {', '.join(others)}, which do not depend on the photographs")
 
 
-def saved_page(page: Page, photographs: Sequence[Path]) -> Artifact:
-    """Return the page of a shard as an artifact, which `merge` reads.
-
-    Args:
-        page: the page of the shard.
-        photographs: the files of all shards; their hash tells whether all shards saw the same list.
-    """
-    listed = hashlib.sha256(b"\0".join(map(os.fsencode, photographs))).hexdigest()
-    content = json.dumps({**json.loads(page_to_json(page)), _LIST: listed}).encode()
-    return Artifact(SAVED_PAGE, SAVED_PAGE, content=content, view=PHOTOGRAPHS, role=Role.file)
+def hash_of_list(photographs: Sequence[Path]) -> str:
+    """Return the hash of the files of all shards, which tells whether all shards saw the same list."""
+    return hashlib.sha256(b"\0".join(map(os.fsencode, photographs))).hexdigest()
 
 
 def merge(config: VisualizeConfig, directory: Path) -> Path | None:
@@ -93,7 +83,7 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
             print(f"{directory.name} is complete; the page follows after {names}")
             return None
         _refuse_another_page(folder)
-        pages = [page_from_json(json.dumps(_saved(shard)[0])) for shard in shards]
+        pages = [files.read_json(shard / SAVED) for shard in shards]
         manifests = [files.read_json(shard / MANIFEST) for shard in shards]
         tables = _join_tables(folder, shards, manifests)
         listed = [
@@ -103,13 +93,14 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
         ]
         first = manifests[0]
         content = {key: first[key] for key in ("models", "seed", "versions")}
-        command = _command(pages[0].command, config.shards)
-        joined = [{"path": path} for path in (*tables, PAGE)]
+        command = _command(pages[0]["command"], config.shards)
+        page = with_results(_merged(pages, shards, command))
+        written = write_page(folder.joinpath, page, photographs_of_mistakes(page))
+        joined = [{"path": path} for path in (*tables, *written)]
         files.write_json(
             folder / MANIFEST,
             {"command": command, "shards": config.shards, **content, "files": listed + joined},
         )
-        write_page(folder / PAGE, _merged(pages, shards, command))
     run_directories.link_latest(folder)
     return folder / PAGE
 
@@ -122,21 +113,14 @@ def _without_controls(settings: str) -> list[str]:
     return [line for line in settings.splitlines() if not line.startswith(_CONTROLS)]
 
 
-def _saved(shard: Path) -> tuple[dict[str, Any], str | None]:
-    """Return the page of a shard as JSON, and the hash of the list of photographs that it saw."""
-    content = files.read_json(shard / SAVED_PAGE)
-    listed = content.pop(_LIST, None)
-    return content, listed
-
-
 def _with_another_list(shards: Sequence[Path], *, refuse: bool) -> list[Path]:
     """Return the shards that saw another list of photographs than the shard that was drawn last.
 
     Raises:
         ConvscopeError: there is one, and `refuse` is true.
     """
-    lists = {shard: _saved(shard)[1] for shard in shards}
-    newest = max(shards, key=lambda shard: (shard / SAVED_PAGE).stat().st_mtime_ns)
+    lists = {shard: files.read_json(shard / SAVED).get(_LIST) for shard in shards}
+    newest = max(shards, key=lambda shard: (shard / SAVED).stat().st_mtime_ns)
     others = [shard for shard in shards if lists[shard] != lists[newest]]
     if others and refuse:
         numbers = ",".join(shard.name.removeprefix(_name("")) for shard in others)
@@ -155,30 +139,29 @@ def _refuse_another_page(folder: Path) -> None:
         raise ConvscopeError(f"{folder} has the page of another run: choose another hydra.sweep.dir")
 
 
-def _merged(pages: Sequence[Page], shards: Sequence[Path], command: str) -> Page:
-    """Return the page of all shards, with the photographs in their original order."""
+def _merged(pages: Sequence[dict[str, Any]], shards: Sequence[Path], command: str) -> dict[str, Any]:
+    """Return the page of all shards, with the photographs in their original order.
+
+    What does not depend on a photograph is that of the first shard.
+    """
     moved = [
-        [_moved_photograph(part, shard.name) for part in page.photographs]
+        [_moved(part, shard.name) for part in page["photographs"]]
         for page, shard in zip(pages, shards, strict=True)
     ]
     rounds = itertools.zip_longest(*moved)  # shard k has the photographs k, k + n, k + 2 n, …
-    return replace(
-        pages[0],
-        photographs=[part for parts in rounds for part in parts if part],
-        leading=[_moved(section, shards[0].name) for section in pages[0].leading],
-        sections=[_moved(section, shards[0].name) for section in pages[0].sections],
-        command=command,
-    )
+    artifacts = [
+        _moved(artifact, shard.name)
+        for page, shard in zip(pages, shards, strict=True)
+        for artifact in page["artifacts"]
+        if page is pages[0] or "photograph" in artifact
+    ]
+    photographs = [part for parts in rounds for part in parts if part]
+    return {**pages[0], "photographs": photographs, "artifacts": artifacts, "command": command}
 
 
-def _moved_photograph(part: PhotographPart, shard: str) -> PhotographPart:
-    picture = replace(part.picture, path=f"{shard}/{part.picture.path}")
-    return replace(part, picture=picture, sections=[_moved(section, shard) for section in part.sections])
-
-
-def _moved(section: Section, shard: str) -> Section:
-    artifacts = [replace(one, path=f"{shard}/{one.path}") for one in section.artifacts]
-    return replace(section, artifacts=artifacts)
+def _moved(file: dict[str, Any], shard: str) -> dict[str, Any]:
+    """Return a file of a shard, relative to the folder of all shards."""
+    return {**file, "path": f"{shard}/{file['path']}"}
 
 
 def _join_tables(folder: Path, shards: Sequence[Path], manifests: Sequence[dict]) -> list[str]:

@@ -3,7 +3,8 @@
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ import matplotlib
 import numpy as np
 
 from convscope import images, names
+from convscope.app.visualize.page_layers import index_text
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.config.schema.view_config import ViewConfig
@@ -18,6 +20,7 @@ from convscope.errors import unknown
 from convscope.files import csv_text
 from convscope.graph import Layer
 from convscope.render.artifact import Artifact, Role, encode_picture
+from convscope.render.data_script import data_script
 
 Settings = TypeVar("Settings", bound=ViewConfig)
 
@@ -66,8 +69,7 @@ class View(ABC, Generic[Settings]):
 
     def index_of(self, layer: Layer) -> str:
         """Return the index of a layer as text, with leading zeros so that file names sort."""
-        digits = max(2, len(str(len(self.run.models.first.layers) - 1)))
-        return f"{layer.index:0{digits}d}"
+        return index_text(layer.index, len(self.run.models.first.layers))
 
     def picture(
         self,
@@ -130,6 +132,28 @@ class View(ABC, Generic[Settings]):
             provenance=self.provenance(photograph, about),
         )
 
+    def data_file(
+        self,
+        path: str,
+        content: Any,
+        *,
+        data: Mapping[str, Any],
+        photograph: Photograph | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Artifact:
+        """Return a file that the scripts of the page load.
+
+        Args:
+            path: a path in the view's own folder that ends in `.js`; the key of the content is the rest.
+            content: the content, as JSON.
+            data: see `Artifact`.
+            photograph: the photograph that it belongs to.
+            about: see `picture`.
+        """
+        script = data_script(path.removesuffix(".js"), content)
+        file = self.file(path, script, photograph=photograph, about=dict(about or {}))
+        return replace(file, role=Role.data, data=data)
+
     def provenance(self, photograph: Photograph | None, about: dict[str, Any]) -> dict[str, Any]:
         """Return the origin of an artifact: view, models, photograph and seed, and the entries of `about`."""
         return {
@@ -139,6 +163,13 @@ class View(ABC, Generic[Settings]):
             **(photograph.provenance if photograph else {}),
             "seed": self.run.config.seed,
         }
+
+
+def shown_as_table(table: Artifact, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Artifact:
+    """Return a file with a table that the page shows."""
+    return replace(
+        table, data={"kind": "table", "columns": list(columns), "rows": [list(row) for row in rows]}
+    )
 
 
 def make_view(settings: ViewConfig, run: Run) -> View:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from convscope import run_directories
 from convscope.app.visualize import page_content, shards
-from convscope.app.visualize.output import PAGE, PHOTOGRAPHS, RunOutput
+from convscope.app.visualize.output import PHOTOGRAPHS, RunOutput
+from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.render.artifact import Artifact
-from convscope.render.page import write_page
+from convscope.render.page import PAGE, write_page
 
 PAGE_EVERY = 5.0  # seconds between two versions of the page while a view is drawn
 PAGE_SHARE = 20  # and at least this number of times the duration of writing it
@@ -67,7 +68,7 @@ def _draw_into(run: Run, views: Sequence[View]) -> None:
 
 
 def _write_page(run: Run, views: Sequence[View], *, complete: bool = False) -> None:
-    """Write manifest and page with the artifacts so far; for a complete shard, also `page.json`."""
+    """Write page and manifest with the artifacts so far."""
     photographs = {photograph.key: number for number, photograph in enumerate(run.opened_photographs)}
     order = {name: number for number, name in enumerate((PHOTOGRAPHS, *VIEWS))}
 
@@ -75,11 +76,13 @@ def _write_page(run: Run, views: Sequence[View], *, complete: bool = False) -> N
         return order[artifact.view], photographs.get(artifact.photograph or "", len(photographs))
 
     run.output.artifacts.sort(key=position)
-    page = page_content.page(run, [view.settings for view in views])
+    page = page_content.page(run, [view.settings for view in views], complete=complete)
+    content = with_results(page.to_json(), run.training_results)
+    others = photographs_of_mistakes(content) if complete and run.config.shards == 1 else {}
     if complete and run.config.shards > 1:
-        run.output.add(shards.saved_page(page, run.photograph_paths))
+        content["list"] = shards.hash_of_list(run.photograph_paths)
+    run.output.page_files = write_page(run.output.path, content, others)
     run.output.write_manifest(page_content.manifest_models(run))
-    write_page(run.output.path(PAGE), page)
 
 
 def _announce(run: Run) -> None:

@@ -24,7 +24,6 @@ class ViewConfig:
         max_models: the maximum number of models that it draws side by side; None means any number.
         min_models: with fewer models, the view is omitted. A view with `min_models > 1` is always drawn
             when there are enough models.
-        leads_page: whether its section comes before the photographs on the page.
         by_photograph: whether it draws each photograph independently of the others, so that each shard draws
             its own; the first shard draws the other views.
         needs_all_photographs: whether it chooses what to draw from all photographs, which no shard has.
@@ -36,7 +35,6 @@ class ViewConfig:
     intro: ClassVar[str] = ""
     max_models: ClassVar[int | None] = None
     min_models: ClassVar[int] = 1
-    leads_page: ClassVar[bool] = False
     by_photograph: ClassVar[bool] = False
     needs_all_photographs: ClassVar[bool] = False
 

@@ -494,7 +494,6 @@ class ComparisonConfig(ViewConfig):
         "norm. All numbers are in comparison/summary.csv."
     )
     min_models = 2
-    leads_page = True
 
     channels: int = option(32, "number of channels of each layer, the first ones; 0 draws all")
     normalize: Normalize = option(

@@ -13,6 +13,7 @@ from convscope.models.reading import Reading
 from convscope.options import check_range, option
 
 RANDOM, APPLICATION = "random", "application"  # entries of compare=[…] that are not files
+PAGE_ONLY = "page"  # the entry of views=[…] that draws nothing
 
 
 @dataclass
@@ -66,7 +67,13 @@ class VisualizeConfig(CheckpointConfig):
         ["activations", "filters", "class_activation", "layers"],
         "what to draw; also classes (pictures that each class likes most), faithfulness (measurements of "
         "class activation), examples, channels (numbers and examples of each channel), and evolution for a "
-        "run with callbacks=[snapshots]",
+        "run with callbacks=[snapshots]; page alone builds the page of the finished run in hydra.run.dir "
+        "again",
+        heading="Page",
+    )
+    serve: str | None = option(
+        None,
+        "instead of drawing: open the page of this run directory on a port of this machine",
         heading="Page",
     )
     compare: list[str] = option(
@@ -87,6 +94,13 @@ class VisualizeConfig(CheckpointConfig):
         """Check the ranges, and that every view exists and can draw the models."""
         super().__post_init__()
         check_range("seed", self.seed, 0, 2**32 - 1)
+        if self.views == [PAGE_ONLY]:
+            return
+        if PAGE_ONLY in self.views:
+            raise ConvscopeError(
+                f"views=[{','.join(self.views)}]: every run writes its page; remove {PAGE_ONLY}, or set "
+                f"views=[{PAGE_ONLY}] alone to build the page of a finished run again"
+            )
         choices = [name for name, view in VIEWS.items() if view.min_models == 1]
         for name in self.views:
             if name not in choices:

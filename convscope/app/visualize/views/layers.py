@@ -1,23 +1,24 @@
-"""The layers view: shape, parameters and receptive field of each layer, as a table and a diagram."""
+"""The layers view: shape, parameters and receptive field of each layer, as a table."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from convscope.app.visualize.view import View
+import numpy as np
+
+from convscope.app.visualize.view import View, shown_as_table
 from convscope.config.schema.views import LayersConfig
-from convscope.graph import Layer
 from convscope.models.layer_table import aligned, layer_rows, shape_text
 from convscope.render.artifact import Artifact
-from convscope.render.diagram import Box, diagram
-from convscope.render.page import layers_html
+from convscope.render.data_script import packed
+from convscope.vis.cell_weights import cell_weights
 from convscope.vis.receptive_field import receptive_fields
 
 COLUMNS = ("index", "path", "type", "output", "parameters", "receptive_field", "stride")
+MOST_WEIGHTS = 500_000  # of all convolutions; larger networks have no sums on the page
 MAX_PRINTED = 40  # layers; longer tables are printed only if no other view is drawn
 
 
 class LayersView(View[LayersConfig]):
-    """Writes `layers/layers.csv`, prints it if it is short, and shows table and diagram on the page.
+    """Writes `layers/layers.csv`, prints it if it is short, and shows it on the page.
 
     With several models, it shows the layers of the first one.
     """
@@ -39,20 +40,31 @@ class LayersView(View[LayersConfig]):
             print(aligned([COLUMNS, *([str(cell) for cell in row] for row in rows)], left=(1, 2)))
         for path in graph.opaque:
             print(f"note: the layers inside {path} are not listed, because it is a subclassed model")
-        boxes = [
-            Box(layer.path, layer.kind, shape_text(layer.shape), _role(layer), layer.sources)
-            for layer in graph.layers
-        ]
         table = self.table("layers/layers.csv", COLUMNS, rows, about={})
-        yield replace(table, html=layers_html(COLUMNS, rows, diagram(boxes)))
+        yield shown_as_table(table, COLUMNS, rows)
+        yield from self._kernels()
 
-
-def _role(layer: Layer) -> str:
-    if layer.is_convolution:
-        return "convolution"
-    if "Pooling" in layer.kind:  # Keras has no common class of its pooling layers
-        return "pooling"
-    return "dense" if layer.has_units else "other"
+    def _kernels(self) -> Iterator[Artifact]:
+        """Yield the weights of each convolution of a small network, so that the page can show each sum."""
+        page_layers = self.run.page_layers
+        convolutions = [layer for layer in page_layers.joined if layer.is_convolution]
+        if sum(layer.members[0].keras_layer.count_params() for layer in convolutions) > MOST_WEIGHTS:
+            return
+        for layer in convolutions:
+            weights = cell_weights(layer)
+            if weights and np.isfinite(weights.kernel).all() and np.isfinite(weights.bias).all():
+                key = page_layers.keys[layer.path]
+                content = {
+                    "shape": list(weights.kernel.shape),
+                    "values": packed(np.frombuffer(weights.kernel.astype("<f4").tobytes(), np.uint8)),
+                    "bias": [float(f"{value:.6g}") for value in weights.bias],
+                    "start": weights.start,
+                    "strides": weights.strides,
+                    "dilation": weights.dilation,
+                    "folded": weights.folded,
+                    "activation": weights.activation,
+                }
+                yield self.data_file(f"layers/{key}.js", content, data={"kind": "kernel", "layer": key})
 
 
 def _sides(height: float, width: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from convscope.app.visualize.view import View
 from convscope.app.visualize.views import animations
 from convscope.app.visualize.views.activations.arrays import saving
 from convscope.app.visualize.views.activations.grids import Grids
+from convscope.app.visualize.views.activations.map_data import MapData
 from convscope.app.visualize.views.activations.map_strips import MapStrips
 from convscope.config.schema.views import ActivationsConfig, Normalize, Statistics
 from convscope.data.pipeline import Batches
@@ -64,9 +65,11 @@ class ActivationsView(View[ActivationsConfig]):
         self.layers = _layers_to_show(run.models.first.layers, settings.layers, units=not several)
         if settings.before_activation:
             self.layers = [part for layer in self.layers for part in before_and_after(layer)]
+        self.map_data = MapData(self)
         self._positions = {layer.path: position for position, layer in enumerate(self.layers)}
         size = run.models.first.contract.input_size
-        groups = in_groups(self.layers, pictures=settings.batch * len(run.models), size=size, limit=MAX_BYTES)
+        extracted = sorted([*self.layers, *self.map_data.layers], key=lambda layer: layer.index)
+        groups = in_groups(extracted, pictures=settings.batch * len(run.models), size=size, limit=MAX_BYTES)
         self.groups = [
             MapsOfModels(run.models, group, _KEY, with_output=group is groups[-1]) for group in groups
         ]
@@ -111,6 +114,7 @@ class ActivationsView(View[ActivationsConfig]):
     def _draw_batch(self, batch: Sequence[Photograph]) -> Iterator[Artifact]:
         """Yield the pictures of a batch: one forward pass for each model and each group of layers."""
         drawn: list[list[list[Artifact]]] = [[] for _ in batch]  # by photograph and layer
+        thumbnails: list[dict[str, Any]] = [{} for _ in batch]
         with ExitStack() as files:
             save = [files.enter_context(self._saving(photograph)) for photograph in batch]
             for group in self.groups:
@@ -120,11 +124,18 @@ class ActivationsView(View[ActivationsConfig]):
                         layer.path: [output[layer.path][index] for output in outputs]
                         for layer in group.layers
                     }
-                    save[index]({path: of_models[0] for path, of_models in maps.items()})
-                    self._correlate(maps)
-                    for pictures in self._draw_layers(photograph, group.layers, maps):
-                        yield from pictures
-                        drawn[index].append([replace(picture, content=None) for picture in pictures])
+                    layers = [layer for layer in group.layers if layer.path in self._positions]
+                    of_drawn = {layer.path: maps[layer.path] for layer in layers}
+                    save[index]({path: of_models[0] for path, of_models in of_drawn.items()})
+                    self._correlate(of_drawn)
+                    pictures_of_layers = self._draw_layers(photograph, layers, of_drawn)
+                    for layer in group.layers:
+                        if layer.path in of_drawn:
+                            pictures = next(pictures_of_layers)
+                            yield from pictures
+                            drawn[index].append([replace(picture, content=None) for picture in pictures])
+                        yield from self.map_data.of_layer(photograph, layer, maps[layer.path])
+                        thumbnails[index] |= self.map_data.thumbnail(layer, maps[layer.path][0])
                     for state, output in zip(self.run.models[:], outputs, strict=True):
                         if OUTPUT in output:
                             self.run.add_output(photograph, state.bundle, output[OUTPUT][index : index + 1])
@@ -137,6 +148,7 @@ class ActivationsView(View[ActivationsConfig]):
                 }
                 yield self.file(self._arrays_path(photograph), None, photograph=photograph, about=about)
             yield from animations.of_layers(self, photograph, drawn[index])
+            yield from self.map_data.of_photograph(photograph, thumbnails[index])
 
     def _arrays_path(self, photograph: Photograph) -> str:
         return f"activations/{photograph.key}/maps.npz"

@@ -15,7 +15,6 @@ from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
 from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
-from convscope.render.data_script import data_script
 from convscope.render.sprite import sprite
 from convscope.vis.channels.study import Reference, Study, layers_to_study, study
 from convscope.vis.channels.survey import PERCENTILES
@@ -48,7 +47,8 @@ class ChannelsView(View[ChannelsConfig]):
         paths = [names.printable(str(self.images.paths[index])) for index in result.images]
         about = {"splits": list(self.run.config.splits), "photographs": len(result.images)}
         shared = content.index_content(result, classes, paths, self._key)
-        yield self.file(f"{INDEX}.js", data_script(INDEX, shared), about=about)
+        shown = {"kind": "channel_index"}
+        yield self.data_file(f"{INDEX}.js", shared, data=shown, about=about)
         yield self.table(TABLE, content.COLUMNS, content.table_rows(result, classes), about=about)
         size = self.bundle.contract.input_size
         drawn = crops(result.layers, self.bundle.layers, self.images.at(result.images), size)
@@ -102,4 +102,10 @@ class ChannelsView(View[ChannelsConfig]):
             caption = f"{len(PERCENTILES)} examples of each of {len(tiles)} channels"
             path = layer.layer.path
             yield self.picture(f"{key}.jpg", sheet, title=path, caption=caption, role=Role.file, about=about)
-        yield self.file(f"{key}.js", data_script(key, data), about=about)
+        shown = {
+            "kind": "channels",
+            "layer": data["key"],
+            "dead": data["dead"],
+            "images": about["photographs"],
+        }
+        yield self.data_file(f"{key}.js", data, data=shown, about=about)

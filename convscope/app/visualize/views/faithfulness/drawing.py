@@ -1,13 +1,12 @@
 """The faithfulness view: tables, charts and a strip of the maps of randomised networks."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from convscope.app.visualize.run import Run
-from convscope.app.visualize.view import View
+from convscope.app.visualize.view import View, shown_as_table
 from convscope.app.visualize.views.explaining import layers_to_explain
 from convscope.app.visualize.views.faithfulness.measuring import (
     GRID_POINTING,
@@ -21,7 +20,6 @@ from convscope.config.schema.views import ClassActivationConfig, FaithfulnessCon
 from convscope.errors import ConvscopeError, unknown
 from convscope.render import figure
 from convscope.render.artifact import Artifact
-from convscope.render.page import numbers_html
 from convscope.vis.class_activation.methods import METHODS
 from convscope.vis.faithfulness.controls import CONTROLS
 from convscope.vis.faithfulness.intervals import Interval, bootstrap
@@ -98,7 +96,7 @@ class FaithfulnessView(View[FaithfulnessConfig]):
         ]  # fmt: skip
         about = {"layers": [layer.path for layer in self.layers], "images": len(samples.paths)}
         table = self.table(f"{FOLDER}/faithfulness.csv", COLUMNS, rows, about=about)
-        yield replace(table, html=numbers_html(*_page_table(known, chance)))
+        yield shown_as_table(table, *_page_table(known, chance))
         shown = [name for name in TITLES if any(measure == name for _, measure in known)]
         panels = {
             _heading(name): (

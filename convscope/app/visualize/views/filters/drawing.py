@@ -1,6 +1,7 @@
 """The filters view: kernels of the first convolution, and patterns that channels respond to."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
 from convscope.progress import progress
 from convscope.render import mosaic, rows
-from convscope.render.artifact import Artifact
+from convscope.render.artifact import Artifact, Role
 from convscope.render.mosaic import Tiles
+from convscope.render.sprite import sprite
 from convscope.render.strip import Strip
 from convscope.training.precision import BFLOAT16, known_to_hardware
 from convscope.vis.ascent.maximize import Network
@@ -100,6 +102,7 @@ class FiltersView(View[FiltersConfig]):
                 self._add_rows(layer, channels, patterns[0])
                 yield self._sheet(path, layer, channels, patterns)
                 if len(patterns) == 1:
+                    yield self._sprite(layer, channels, patterns[0])
                     yield from course.of_layer(self, path, layer, channels, patterns[0])
                 yield from accentuation.accentuated(self, self._photographs_to_accentuate, layer, channels)
 
@@ -252,6 +255,41 @@ class FiltersView(View[FiltersConfig]):
         else:
             sheet = mosaic.sheet(tiles[0], layer.path, caption, layout=mosaic.Layout(gap=MARGIN))
         return self.picture(path, sheet, title=layer.path, caption=caption, about=about)
+
+    def _sprite(self, layer: Layer, channels: list[int], patterns: Patterns) -> Artifact:
+        """Return the patterns without text, for the page, and what it says about each."""
+        size = patterns.pictures.shape[1]
+        found = self._references if layer.has_maps else None
+        path = f"filters/{self.index_of(layer)}_patterns.jpg"
+        sheet, columns = sprite(patterns.pictures, 1)
+        data: dict[str, Any] = {
+            "kind": "patterns",
+            "layer": self.run.page_layers.keys[layer.path],
+            "tile": size,
+            "columns": columns,
+            "channels": channels,
+            "silent": [
+                channel for channel, is_silent in zip(channels, patterns.silent, strict=True) if is_silent
+            ],
+            "highest": _rounded(patterns.peak),
+            "method": "exact" if patterns.exact.all() else self.settings.method,
+        }
+        if found:
+            data |= {"photographs": found.count, "of_photographs": _rounded(found.highest(layer)[channels])}
+        picture = self.picture(
+            self.reserve(path, f"patterns of {layer.path}"),
+            sheet,
+            title=layer.path,
+            caption="patterns without text",
+            role=Role.data,
+            about={
+                "layer": layer.path,
+                "channels": [channels[0], channels[-1]],
+                "chosen": channels,
+                "value_range": [0, 255],
+            },
+        )
+        return replace(picture, data=data)
 
     def _beside_photographs(
         self, found: References, layer: Layer, channels: list[int], patterns: Patterns

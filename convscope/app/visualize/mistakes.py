@@ -1,0 +1,88 @@
+"""The photographs behind a confusion matrix, as a sprite sheet and a table for the page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope import decode, images
+from convscope.app.visualize.training_results import Prediction, predictions
+from convscope.data.manifest import SPLITS
+from convscope.parallel import in_threads
+from convscope.render.data_script import data_script
+from convscope.render.page import FOLDER
+from convscope.render.sprite import sprite
+
+TABLE, SPRITE = "confused.js", "confused.jpg"
+TILE = 112  # pixels of a side
+OF_MISTAKES, OF_CORRECT = 24, 6  # photographs of a cell
+MOST = 480  # photographs in total
+
+
+def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the table and the sprite by their names in the folder of the page; nothing without mistakes.
+
+    Of each cell, the most certain mistakes and the least certain correct predictions are shown.
+
+    Args:
+        checkpoint: the file of the model; its folder has the predictions.
+        dataset: `data` of `training_results`.
+    """
+    of_splits = predictions(Path(checkpoint).parent) if Path(checkpoint).is_file() else {}
+    if not of_splits:
+        return {}
+    split, found = next(iter(of_splits.items()))
+    shown = _shown(found)
+    tiles = list(in_threads(lambda one: _tile(_file(one.path, split, dataset)), shown))
+    pictures = [tile for tile in tiles if tile is not None]
+    numbers = iter(range(len(pictures)))
+    rows = [
+        [one.path, one.true, one.predicted, one.probability, None if tile is None else next(numbers)]
+        for one, tile in zip(shown, tiles, strict=True)
+    ]
+    files = {}
+    content: dict[str, Any] = {"split": split, "rows": rows, "tile": TILE}
+    if pictures:
+        sheet, content["columns"] = sprite(np.stack(pictures), 1)
+        files[SPRITE] = images.jpeg_bytes(sheet)
+    return {**files, TABLE: data_script(f"{FOLDER}/confused", content)}
+
+
+def _shown(found: Sequence[Prediction]) -> list[Prediction]:
+    """Return the photographs of each cell that are worth a look, the cells with mistakes first."""
+    cells: dict[tuple[str, str], list[Prediction]] = {}
+    for one in found:
+        cells.setdefault((one.true, one.predicted), []).append(one)
+    wrong = {pair: cell for pair, cell in cells.items() if pair[0] != pair[1]}
+    chosen: list[Prediction] = []
+    for pair in sorted(wrong, key=lambda pair: -len(wrong[pair])):
+        chosen += sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
+    for pair, cell in sorted(cells.items()):
+        if pair not in wrong:
+            chosen += sorted(cell, key=lambda one: one.probability)[:OF_CORRECT]
+    return chosen[:MOST]
+
+
+def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path:
+    """Return the file of a prediction.
+
+    Its path is relative to the folder in which the training ran. The data set may have other splits now.
+    """
+    file = Path(path)
+    if not file.is_file() and "path" in dataset and split in file.parts:
+        rest = file.parts[file.parts.index(split) + 1 :]
+        places = [Path(dataset["path"], other, *rest) for other in dict.fromkeys((split, *SPLITS))]
+        return next((place for place in places if place.is_file()), file)
+    return file
+
+
+def _tile(path: Path) -> np.ndarray | None:
+    """Return the middle of a photograph, uint8 (TILE, TILE, 3), or None if it cannot be read."""
+    try:
+        pixels = decode.load(path)
+    except decode.DecodeError:
+        return None
+    side = min(pixels.shape[:2])
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    return images.resize(pixels[top : top + side, left : left + side], TILE, TILE)

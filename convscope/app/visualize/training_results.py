@@ -1,0 +1,164 @@
+"""The results of the training that a model comes from, as the page of stage 3 shows them.
+
+Everything is read from the run directory beside the checkpoint. What is missing there is left out.
+"""
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope.files import read_json
+
+METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
+    "metrics.json", "history.csv", "predictions.csv", "model.json", "config.yaml",
+)  # fmt: skip
+RESULTS = "results.csv"  # of a sweep, in the folder above its runs
+MOST_RUNS = 200  # of a sweep
+_PREFERRED = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A row of `predictions.csv`; `probability` is that of the predicted class."""
+
+    path: str
+    true: str
+    predicted: str
+    probability: float
+
+
+def training_results(checkpoint: str) -> dict[str, Any]:
+    """Return what is known of the training of a checkpoint, as JSON.
+
+    The keys are `metrics`, `history`, `confusion`, `sweep` and `data`; unknown ones are missing.
+    """
+    if not Path(checkpoint).is_file():  # a network of Keras, or a run that was moved
+        return {}
+    directory = Path(checkpoint).parent
+    known = {
+        "metrics": _metrics(directory),
+        "history": _table(directory / HISTORY),
+        "confusion": confusion(predictions(directory)),
+        "sweep": _table(directory.parent / RESULTS, most=MOST_RUNS),
+        "data": _dataset(directory),
+    }
+    return {key: value for key, value in known.items() if value}
+
+
+def predictions(directory: Path) -> dict[str, list[Prediction]]:
+    """Return the predictions of a run by split; those of the splits that a reader looks at first come first.
+
+    The result is empty if the run has no predictions of labelled images.
+    """
+    try:
+        with (directory / PREDICTIONS).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return {}
+    found: dict[str, list[Prediction]] = {split: [] for split in _PREFERRED}
+    for row in rows:
+        try:
+            split, path, true, predicted = (
+                _unquoted(row[key]) for key in ("split", "path", "true", "predicted")
+            )
+            one = Prediction(path, true, predicted, float(row[row["predicted"]]))
+        except (KeyError, TypeError, ValueError):
+            return {}
+        found.setdefault(split, []).append(one)
+    return {split: of_split for split, of_split in found.items() if of_split}
+
+
+def confusion(of_splits: Mapping[str, Sequence[Prediction]]) -> dict[str, Any]:
+    """Return the confusion matrix of the first split: its name, and rows (true, predicted, count)."""
+    for split, found in of_splits.items():
+        counts = Counter((one.true, one.predicted) for one in found)
+        return {"split": split, "counts": [[*pair, count] for pair, count in sorted(counts.items())]}
+    return {}
+
+
+def settings_of_run(checkpoint: str) -> dict[str, str]:
+    """Return the settings of the run of a checkpoint by their dotted keys, as text."""
+    if not Path(checkpoint).is_file():
+        return {}
+    try:
+        lines = (Path(checkpoint).parent / CONFIG).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    settings: dict[str, str] = {}
+    groups: list[tuple[int, str]] = []  # the open groups: indentation and key
+    for line in lines:
+        match = re.match(r"( *)([\w.]+): ?(.*)", line)
+        if not match:
+            if settings and line.strip().startswith("- "):  # an item of the list above
+                last = next(reversed(settings))
+                settings[last] = " ".join([settings[last], line.strip()[2:]]).strip()
+            continue
+        indent, key, value = len(match[1]), match[2], match[3]
+        groups = [group for group in groups if group[0] < indent]
+        groups.append((indent, key))
+        settings[".".join(name for _, name in groups)] = value
+    return {key: value for key, value in settings.items() if value}
+
+
+def _unquoted(cell: str) -> str:
+    """Return a cell without the apostrophe that protects spreadsheets from formulas."""
+    return cell[1:] if re.match(r"'[=+\-@\t\r]", cell) else cell
+
+
+def _metrics(directory: Path) -> dict[str, Any]:
+    """Return accuracy, its interval, loss and the number of images of each split."""
+    try:
+        content = read_json(directory / METRICS)
+        splits = {str(split): dict(scores) for split, scores in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+    known: dict[str, Any] = {}
+    for split, scores in splits.items():
+        numbers = {key: scores.get(key) for key in ("accuracy", "loss", "images")}
+        known[split] = {key: value for key, value in numbers.items() if _is_number(value)}
+        interval = scores.get("accuracy_95")
+        if isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval)):
+            known[split]["accuracy_95"] = interval
+    return known
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _dataset(directory: Path) -> dict[str, Any]:
+    """Return name, path and the number of images by split and class of the data set."""
+    try:
+        dataset = read_json(directory / CONTRACT)["dataset"]
+        known = {key: str(dataset[key]) for key in ("name", "path") if dataset.get(key)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    try:
+        images = read_json(Path(known["path"]) / "manifest.json")["images"]
+        counts = Counter((str(image["class"]), str(image["split"])) for image in images)
+    except (OSError, ValueError, KeyError, TypeError):
+        return known
+    return {**known, "counts": [[*pair, count] for pair, count in sorted(counts.items())]}
+
+
+def _table(path: Path, most: int | None = None) -> dict[str, Any]:
+    """Return a CSV table as columns and rows; numbers are numbers."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            columns, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {"columns": columns, "rows": [[_value(cell) for cell in row] for row in rows[:most]]}
+
+
+def _value(cell: str) -> str | float:
+    try:
+        number = float(cell)
+    except ValueError:
+        return _unquoted(cell)
+    return number if math.isfinite(number) else cell

@@ -1,0 +1,60 @@
+"use strict";
+// Several models side by side, or the runs of a sweep.
+
+async function comparePage(path) {
+  if (index.models.length < 2) return [h("h1", {}, "Compare"), sweepSection() || h("p", {}, "One model was drawn. To compare several: ", h("code", {}, `${index.program} 'compare=[RUN,OTHER]'`))];
+  const layer = layerByPath.get(path) || layersWithMaps.find(isSpatial);
+  const photograph = chosenPhotograph();
+  return [
+    h("h1", {}, "Compare"),
+    runsSection(),
+    layer && photograph && await sideBySide(layer, photograph),
+    figures(artifacts.filter((artifact) => artifact.view === "comparison")),
+    sweepSection(),
+  ];
+}
+
+function runsSection() {
+  const settings = [...new Set(index.runs.flatMap((run) => Object.keys(run.settings)))].filter((key) => new Set(index.runs.map((run) => run.settings[key])).size > 1);
+  const splits = ["validation", "test"].filter((split) => index.runs.some((run) => run.metrics[split]));
+  if (!settings.length && !splits.length) return null;
+  const columns = ["model", ...splits.flatMap((split) => [`${split} accuracy`, `${split} loss`]), ...settings];
+  const rows = index.runs.map((run) => [run.title, ...splits.flatMap((split) => {
+    const metrics = run.metrics[split];
+    return metrics ? [metrics.accuracy, metrics.loss] : ["", ""];
+  }), ...settings.map((key) => run.settings[key] ?? "")]);
+  return h("section", {}, h("h2", {}, "Metrics and settings that differ"), table(columns, rows, { sortable: true, caption: "Models" }));
+}
+
+async function sideBySide(layer, photograph) {
+  const all = (await Promise.all(index.models.map((_, model) => mapsOf(photograph, layer, model)))).map(withSilent);
+  const known = all.filter(Boolean);
+  if (!known.length) return missing("No maps of this layer were drawn.", "activations");
+  const channels = strongest(known[known.length - 1]).slice(0, here.state.all ? undefined : 32);
+  const range = [Math.min(...known.map((maps) => rangeOf(maps)[0])), Math.max(...known.map((maps) => rangeOf(maps)[1]))];
+  const side = SIZES[here.state.size] || SIZES.m;
+  const ends = (maps, channel) => (here.state.scale === "layer" ? scaleOf(maps, channel, "layer", range)
+    : scaleOf(maps, channel, "layer", [Math.min(...known.map((one) => one.low[channel])), Math.max(...known.map((one) => one.high[channel]))]));
+  const rows = channels.map((channel) => h("figure", { class: "pair" },
+    h("div", {}, all.map((maps, model) => maps && h("div", { title: index.models[model] }, mapTile(maps, channel, ends(maps, channel), { side, label: `${index.models[model]}, channel ${channel}` })))),
+    h("figcaption", {}, String(channel))));
+  return h("section", {},
+    h("h2", {}, layer.path, h("span", { class: "faint" }, ` for ${photograph.name}`)),
+    h("div", { class: "bar-row" }, h("div", { class: "controls" },
+      choice("layer", layersWithMaps.filter(isSpatial).map((one) => [one.path, one.path]), layer.path, (chosen) => go(["compare", chosen])),
+      choice("scale", [["channel", "per channel"], ["layer", "whole layer"]], here.state.scale, (scale) => change({ scale })),
+      choice("size", [["s", "small"], ["m", "medium"], ["l", "large"]], here.state.size, (size) => change({ size }))),
+      here.state.scale === "layer" ? colorBar(scaleOf(known[0], 0, "layer", range)) : null),
+    h("p", { class: "faint" }, `In each group, from the left: ${index.models.join(", ")}. All models on one scale. The ${channels.length} channels that are strongest in ${index.models[index.models.length - 1]}.`),
+    h("div", { class: "pairs" }, rows),
+    channels.length < channelsOf(layer) && h("p", {}, h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")));
+}
+
+function sweepSection() {
+  const { sweep } = training;
+  if (!sweep) return null;
+  const hidden = new Set(["overrides", "path", "attempts", "error"]);
+  const kept = sweep.columns.map((name, at) => [name, at]).filter(([name]) => !hidden.has(name));
+  return h("section", {}, h("h2", {}, "Runs of the sweep"),
+    table(kept.map(([name]) => name.replaceAll("_", " ")), sweep.rows.map((row) => kept.map(([, at]) => row[at])), { sortable: true, caption: "Runs of the sweep" }));
+}

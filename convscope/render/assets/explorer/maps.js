@@ -1,0 +1,76 @@
+"use strict";
+// Feature maps on canvases. Nothing reads a canvas back.
+
+const COLORS = Object.fromEntries(Object.entries(index.color_maps).map(([use, text]) => [use, bytesOf(text)]));
+const MANY_NEGATIVE = 0.1; // below this share of the maximum, a minimum is that of swish or ELU, not of signed values
+
+// Return the ends of the colour scale: {low, high, colors}. `range` overrides the values of the maps.
+function scaleOf(maps, channel, scale, range) {
+  let low, high;
+  if (scale === "layer") [low, high] = range || rangeOf(maps);
+  else [low, high] = [maps.low[channel], maps.high[channel]];
+  const [lowest, highest] = range || rangeOf(maps);
+  if (lowest < -MANY_NEGATIVE * highest && lowest < 0) {
+    const bound = Math.max(-low, high, 0);
+    return { low: -bound, high: bound, colors: "signed" };
+  }
+  return { low, high, colors: "maps" };
+}
+
+function rangeOf(maps) {
+  maps.range ||= [Math.min(...maps.low), Math.max(...maps.high)];
+  return maps.range;
+}
+
+// Return the colours of the 256 stored levels of a channel on a scale, as RGBA in 32 bits each.
+function paletteOf(maps, channel, ends) {
+  const colors = COLORS[ends.colors];
+  const [low, high] = [maps.low[channel], maps.high[channel]];
+  const palette = new Uint8ClampedArray(256 * 4);
+  for (let level = 0; level < 256; level++) {
+    const value = low + (high - low) * level / 255;
+    const share = ends.high > ends.low ? (value - ends.low) / (ends.high - ends.low) : ends.colors === "signed" ? 0.5 : 0;
+    const at = 3 * Math.max(0, Math.min(255, Math.round(255 * share)));
+    palette.set([colors[at], colors[at + 1], colors[at + 2], 255], 4 * level);
+  }
+  return new Uint32Array(palette.buffer);
+}
+
+// Paint a channel of maps from `loadMaps` into a canvas of the size of the stored map.
+function paint(canvas, maps, channel, ends) {
+  const [height, width] = maps.stored;
+  const start = channel * height * width;
+  paintLevels(canvas, maps.values.subarray(start, start + height * width), [height, width], paletteOf(maps, channel, ends));
+}
+
+function paintLevels(canvas, levels, [height, width], palette) {
+  canvas.width = width;
+  canvas.height = height;
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let at = 0; at < levels.length; at++) pixels[at] = palette[levels[at]];
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+let plainPalette = null;
+
+// Paint a thumbnail: levels from the lowest to the highest value of its map.
+function paintThumbnail(canvas, thumbnail) {
+  plainPalette ||= paletteOf({ low: [0], high: [1] }, 0, { low: 0, high: 1, colors: "maps" });
+  paintLevels(canvas, bytesOf(thumbnail.values), thumbnail.stored, plainPalette);
+}
+
+// Return a colour bar with the values at its ends.
+function colorBar(ends, texts) {
+  const colors = COLORS[ends.colors];
+  const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((at) => `rgb(${colors.slice(3 * at, 3 * at + 3).join(",")})`);
+  const [low, high] = texts || [number(ends.low), number(ends.high)];
+  return h("div", { class: "colorbar" }, h("span", {}, low),
+    h("div", { style: { background: `linear-gradient(to right, ${stops.join(",")})` } }), h("span", {}, high));
+}
+
+// Return the channels of maps in an order; the strongest have the highest mean of the absolute values.
+function strongest(maps) {
+  maps.strongest ||= maps.mean.map((_, channel) => channel).sort((one, other) => Math.abs(maps.mean[other]) - Math.abs(maps.mean[one]));
+  return maps.strongest;
+}

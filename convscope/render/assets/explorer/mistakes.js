@@ -1,0 +1,73 @@
+"use strict";
+// The confusion matrix, and the photographs of a cell.
+
+const LARGEST_MATRIX = 40; // classes; above, a list of the most frequent mistakes
+
+async function mistakesPage(truth, predicted) {
+  const { confusion } = training;
+  if (!confusion) return [h("h1", {}, "Mistakes"), h("p", {}, "No predictions are known: the model has no training run with predictions.csv beside it.")];
+  const table = await load("page/confused.js", "page/confused").catch(() => null);
+  return [
+    h("h1", {}, "Mistakes", h("span", { class: "faint" }, ` of the ${confusion.split} images`)),
+    h("div", { class: "mistakes" },
+      h("div", {}, index.classes.length <= LARGEST_MATRIX ? matrix(confusion, truth, predicted) : longList(confusion),
+        training.metrics && training.metrics[confusion.split] && accuracyLine(training.metrics[confusion.split])),
+      h("section", { class: "cell-photographs" }, cellPhotographs(table, confusion, truth, predicted))),
+  ];
+}
+
+function accuracyLine(metrics) {
+  const interval = metrics.accuracy_95 ? ` (95 % interval: ${metrics.accuracy_95.map((share) => percent(share)).join(" to ")})` : "";
+  return h("p", {}, `Accuracy ${percent(metrics.accuracy)}${interval}, ${count(metrics.images, "image")}.`);
+}
+
+function matrix({ counts }, truth, predicted) {
+  const of = new Map(counts.map(([row, column, value]) => [JSON.stringify([row, column]), value]));
+  const totals = new Map(index.classes.map((name) => [name, counts.filter((row) => row[0] === name).reduce((sum, row) => sum + row[2], 0)]));
+  const cell = (row, column) => {
+    const value = of.get(JSON.stringify([row, column])) || 0;
+    const share = value / (totals.get(row) || 1);
+    const chosen = row === truth && column === predicted;
+    return h("td", { class: `number${row === column ? " correct" : ""}`, style: { "--share": share.toFixed(3) } },
+      value ? to(["mistakes", row, column], String(value), { title: `${value} of ${totals.get(row)} ${row}: predicted ${column}`, "aria-current": chosen ? "true" : null }) : "·");
+  };
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+    h("table", { class: "matrix" }, h("caption", {}, "Rows: true class; columns: predicted class. Click a number to see its photographs."),
+      h("thead", {}, h("tr", {}, h("td"), index.classes.map((name) => h("th", { scope: "col" }, h("span", {}, name))))),
+      h("tbody", {}, index.classes.map((row) => h("tr", {}, h("th", { scope: "row" }, row), index.classes.map((column) => cell(row, column)))))));
+}
+
+function longList({ counts }) {
+  const wrong = counts.filter(([row, column]) => row !== column).sort((one, other) => other[2] - one[2]).slice(0, 100);
+  return table(["true", "predicted", "images"], wrong.map(([row, column, value]) => [row, to(["mistakes", row, column], column), value]), { sortable: true, caption: "Most frequent mistakes" });
+}
+
+function cellPhotographs(found, confusion, truth, predicted) {
+  if (!found) return h("p", {}, "The photographs of the mistakes are added when the run has ended.");
+  const inCell = ([, row, column]) => (truth === undefined ? row !== column : row === truth && (predicted === undefined || column === predicted));
+  const shown = found.rows.filter(inCell);
+  if (truth === undefined) shown.sort((one, other) => other[3] - one[3]);
+  const total = confusion.counts.filter(([row, column]) => inCell([null, row, column])).reduce((sum, row) => sum + row[2], 0);
+  const limited = truth === undefined ? shown.slice(0, 48) : shown;
+  const heading = truth === undefined ? "Most certain mistakes" : predicted === undefined ? `${truth}` : truth === predicted ? `${truth}, predicted correctly` : `${truth}, predicted ${predicted}`;
+  return [h("h2", {}, heading),
+    h("p", { class: "faint" }, `${limited.length} of ${count(total, "photograph")}, ${truth !== undefined && truth === predicted ? "the least certain first" : "the most certain first"}.`),
+    h("div", { class: "gallery small" }, limited.map((row) => mistakeCard(row, found))),
+    truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "What speaks for each of the two classes in them:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
+}
+
+function mistakeCard([path, row, column, probability, tile], found) {
+  const name = path.split("/").pop();
+  const own = photographs.find((photograph) => photograph.name === name);
+  const content = [
+    tile === null ? h("div", { class: "nothing" }, "no picture") : spriteTile("page/confused.jpg", tile, found, 112, name),
+    h("span", {}, row === column ? percent(probability) : `${column} ${percent(probability)}`),
+    row !== column && h("span", { class: "faint" }, `is ${row}`),
+  ];
+  return own ? to(["image", own.key], content, { class: "card", title: path }) : h("div", { class: "card", title: path }, content);
+}
+
+function explainCommand(rows) {
+  const paths = rows.slice(0, 4).map(([path]) => path.replaceAll("'", "'\\''"));
+  return `${index.program} checkpoint=${index.checkpoints[0]} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' 'images=[${paths.join(",")}]'`;
+}

@@ -1,0 +1,102 @@
+"use strict";
+// What the index knows: layers, photographs, and the files of each view by layer and photograph.
+
+const layers = index.layers;
+const layerByKey = new Map(layers.map((layer) => [layer.key, layer]));
+const layerByPath = new Map(layers.flatMap((layer) => layer.members.map((path) => [path, layer])));
+const photographs = index.photographs;
+const photographByKey = new Map(photographs.map((photograph) => [photograph.key, photograph]));
+const artifacts = index.artifacts;
+const training = index.training;
+
+const mapFiles = new Map(); // by "photograph key model"
+const channelFiles = new Map(); // by layer
+const kernelFiles = new Map();
+const patternSheets = new Map(); // a list by layer
+const thumbnailFiles = new Map(); // by photograph
+const inputFiles = new Map();
+let channelIndex = null; // what the numbers of all layers share
+
+for (const artifact of artifacts) {
+  const { data } = artifact;
+  if (!data) continue;
+  if (data.kind === "maps") mapFiles.set(`${artifact.photograph} ${data.layer} ${data.model}`, artifact);
+  if (data.kind === "maps_before") mapFiles.set(`${artifact.photograph} ${data.layer} ${data.model} before`, artifact);
+  if (data.kind === "channels") channelFiles.set(data.layer, artifact);
+  if (data.kind === "channel_index") channelIndex = artifact;
+  if (data.kind === "kernel") kernelFiles.set(data.layer, artifact);
+  if (data.kind === "patterns") patternSheets.set(data.layer, [...(patternSheets.get(data.layer) || []), artifact]);
+  if (data.kind === "thumbnails") thumbnailFiles.set(artifact.photograph, artifact);
+  if (data.kind === "input") inputFiles.set(artifact.photograph, artifact);
+}
+
+const layersWithMaps = layers.filter((layer) => photographs.some((one) => mapFiles.has(`${one.key} ${layer.key} 0`)));
+
+// Return the layers that have a page of their own: with maps, patterns or numbers.
+const shownLayers = layers.filter((layer) => layersWithMaps.includes(layer) || patternSheets.has(layer.key) || channelFiles.has(layer.key));
+
+function channelsOf(layer) {
+  return layer.shape[layer.shape.length - 1] || 0;
+}
+
+function isSpatial(layer) {
+  return layer.shape.length === 3;
+}
+
+// Return whether the channels of a layer are the classes.
+function isLast(layer) {
+  return channelsOf(layer) === index.classes.length && !layers.some((other) => other.sources.includes(layer.key));
+}
+
+// The photograph that is chosen for the whole page.
+function chosenPhotograph() {
+  return photographByKey.get(here.state.photo) || photographs[0] || null;
+}
+
+function mapsOf(photograph, layer, model = 0) {
+  const artifact = photograph && mapFiles.get(`${photograph.key} ${layer.key} ${model}`);
+  return artifact ? loadMaps(artifact) : Promise.resolve(null);
+}
+
+// Return a promise of the numbers of the view channels, with what all layers share in `shared`; or of null.
+async function numbersOf(layer) {
+  const artifact = channelFiles.get(layer.key);
+  if (!artifact || !channelIndex) return null;
+  const [content, shared] = await Promise.all([load(artifact.path, artifact.key), load(channelIndex.path, channelIndex.key)]);
+  const folder = artifact.path.slice(0, -`${artifact.key}.js`.length); // of the shard, if there are shards
+  const spritePath = content.sprite ? folder + content.sprite.file : null;
+  return { ...content, shared, spritePath };
+}
+
+// Return numbers by class as {name, value}.
+function byClass(numbers, values) {
+  return numbers.shared.classes.map((name, at) => ({ name, value: values[at] })).filter((one) => one.value !== null && one.value !== undefined);
+}
+
+function deadIn(layer) {
+  const artifact = channelFiles.get(layer.key);
+  return artifact && artifact.data.dead ? artifact.data.dead : [];
+}
+
+// Return {sheet, at} of the pattern of a channel, or null.
+function patternOf(layer, channel) {
+  for (const sheet of patternSheets.get(layer.key) || []) {
+    const at = sheet.data.channels.indexOf(channel);
+    if (at >= 0) return { sheet, at };
+  }
+  return null;
+}
+
+// Return the command that adds what is missing on a page.
+function commandWith(...views) {
+  const all = [...new Set([...index.views.map((view) => view.key).filter((key) => key !== "comparison"), ...views])];
+  const [first] = index.checkpoints;
+  const application = /^keras\.applications\.(\w+)/.exec(first);
+  const one = application ? `application=${application[1]}` : `checkpoint=${first}`;
+  const model = index.checkpoints.length > 1 ? `compare=[${index.checkpoints.join(",")}]` : one;
+  return `${index.program} ${model} 'views=[${all.join(",")}]'`;
+}
+
+function missing(text, ...views) {
+  return h("div", { class: "missing" }, h("p", {}, text), h("pre", { tabindex: "0" }, commandWith(...views)));
+}

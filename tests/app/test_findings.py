@@ -1,0 +1,136 @@
+"""The findings, the results of a training and the photographs of its mistakes, from files made by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convscope.app.visualize.findings import findings
+from convscope.app.visualize.mistakes import TILE, mistakes
+from convscope.app.visualize.training_results import predictions, settings_of_run, training_results
+from convscope.images import save_png
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    layers = [
+        {"key": "01", "path": "trunk/conv", "kind": "Conv2D", "shape": [4, 4, 8]},
+        {"key": "02", "path": "pool", "kind": "MaxPooling2D", "shape": [2, 2, 8]},
+    ]
+    return {"layers": layers, "artifacts": [], "photographs": [], "training": {}, **changes}
+
+
+def photograph(key: str, truth: str | None, *scores: tuple[str, float]) -> dict[str, Any]:
+    return {"key": key, "name": f"{key}.jpg", "truth": truth, "scores": scores}
+
+
+def test_the_accuracy_of_the_test_split_comes_with_its_interval() -> None:
+    metrics = {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.725, "accuracy_95": [0.7, 0.75]}}
+    assert findings(content(training={"metrics": metrics})) == [
+        {
+            "text": "The model predicts 72.5 % of the test images correctly (95 % interval: 70.0 % to "
+            "75.0 %).",
+            "route": "about",
+        }
+    ]
+
+
+def test_the_most_frequent_mistake_is_named_with_its_share() -> None:
+    counts = [["a", "a", 9], ["a", "b/c", 3], ["b/c", "a", 1], ["b/c", "b/c", 4]]
+    (found,) = findings(content(training={"confusion": {"counts": counts}}))
+    assert found["text"] == "Its most frequent mistake: it calls 3 of 12 images of a “b/c”."
+    assert found["route"] == "mistakes/a/b%2Fc"
+
+
+def test_dead_and_silent_channels_are_counted_in_convolutions() -> None:
+    maps = {"kind": "maps", "model": 0}
+    data = [
+        {"kind": "channels", "layer": "01", "dead": [3], "images": 1000},
+        {**maps, "layer": "01", "silent": 2},
+        {**maps, "layer": "01", "silent": 4},
+        {**maps, "layer": "02", "silent": 8},
+    ]
+    dead, silent = findings(content(artifacts=[{"path": "x", "data": one} for one in data] + [{"path": "y"}]))
+    assert dead["text"] == (
+        "1 channel in 1 layer is dead on 1,000 images of the data set; the largest share is in trunk/conv: "
+        "1 of 8."
+    )
+    assert silent["text"].startswith(
+        "Most silent layer on these photographs: trunk/conv, where 37.5 % of the"
+    )
+    assert dead["route"] == silent["route"] == "layer/trunk%2Fconv?filter=dead"
+
+
+def test_wrong_and_uncertain_photographs_are_named() -> None:
+    photographs = [
+        photograph("sure", "a", ("a", 0.9), ("b", 0.1)),
+        photograph("wrong", "a", ("b", 0.8), ("a", 0.2)),
+        photograph("unsure", None, ("a", 0.55), ("b", 0.45)),
+        photograph("unknown", None),
+    ]
+    wrong, unsure = findings(content(photographs=photographs))
+    assert wrong == {"text": "It takes wrong.jpg, a a, for “b” (80.0 %).", "route": "image/wrong"}
+    assert unsure["text"] == "It is least sure of unsure.jpg: a 55.0 %, b 45.0 %."
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The files of a training run, made by hand."""
+    rows = [
+        "split,path,true,predicted,a,-b", "validation,data/x/validation/a/0.png,a,a,0.9,0.1",
+        "test,data/x/test/a/1.png,a,'-b,0.3,0.7", "test,data/x/test/a/2.png,a,a,0.8,0.2",
+        "test,data/x/test/-b/3.png,'-b,a,0.6,0.4",
+    ]  # fmt: skip
+    (tmp_path / "predictions.csv").write_text("\n".join(rows).replace("a,-b\n", "a,'-b\n", 1) + "\n")
+    (tmp_path / "metrics.json").write_text('{"test": {"accuracy": 0.5, "loss": NaN, "macro_f1": 1}}')
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n2,nan\n")
+    (tmp_path / "config.yaml").write_text(
+        "seed: 0\nmodel:\n  widths:\n  - 4\n  - 8\n  dropout: 0.1\nname: null\n"
+    )
+    (tmp_path / "model.keras").touch()
+    data = {"name": "x", "path": str(tmp_path / "data/x")}
+    (tmp_path / "model.json").write_text(json.dumps({"dataset": data}))
+    for number, place in ((1, "test/a"), (3, "train/-b")):  # the second one is in another split now
+        save_png(tmp_path / f"data/x/{place}/{number}.png", np.full((40, 20, 3), 50 * number, np.uint8))
+    images = [
+        {"class": "a", "split": "test"},
+        {"class": "a", "split": "test"},
+        {"class": "-b", "split": "train"},
+    ]
+    (tmp_path / "data/x/manifest.json").write_text(json.dumps({"images": images}))
+    return tmp_path
+
+
+def test_the_results_of_a_run_are_read(run: Path) -> None:
+    results = training_results(str(run / "model.keras"))
+    assert results["history"] == {"columns": ["epoch", "loss"], "rows": [[1, 0.5], [2, "nan"]]}
+    assert results["confusion"]["split"] == "test"
+    assert results["confusion"]["counts"] == [["-b", "a", 1], ["a", "-b", 1], ["a", "a", 1]]
+    assert results["data"]["counts"] == [["-b", "train", 1], ["a", "test", 2]]
+    assert results["metrics"] == {"test": {"accuracy": 0.5}}
+    assert settings_of_run(str(run / "model.keras")) == {
+        "seed": "0", "model.widths": "4 8", "model.dropout": "0.1", "name": "null",
+    }  # fmt: skip
+
+
+def test_a_model_without_a_run_has_no_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path
+) -> None:
+    monkeypatch.chdir(run)
+    assert training_results("InceptionV3 of keras.applications") == {}
+    for name in ("metrics.json", "history.csv", "predictions.csv", "model.json"):
+        (run / name).write_bytes(b"\xff\xfe{")
+    assert training_results("model.keras") == {}
+    assert predictions(run) == {}
+
+
+def test_photographs_of_mistakes_are_found_and_missing_ones_have_no_picture(run: Path) -> None:
+    files = mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
+    script = files["confused.js"].decode()
+    table = json.loads(script.partition("] = ")[2].strip().removesuffix(";"))
+    assert [(row[1], row[2], row[3], row[4]) for row in table["rows"]] == [
+        ("a", "-b", 0.7, 0), ("-b", "a", 0.6, 1), ("a", "a", 0.8, None),
+    ]  # fmt: skip
+    assert (table["split"], table["tile"]) == ("test", TILE)
+    assert files["confused.jpg"].startswith(b"\xff\xd8")

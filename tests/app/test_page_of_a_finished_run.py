@@ -1,0 +1,128 @@
+"""`views=[page]` and `serve=RUN`: the page of a finished run, without TensorFlow."""
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from convscope.app.visualize.serve import server_of
+from convscope.errors import ConvscopeError
+from tests.conftest import ROOT, Outcome, run_script, shown_on_page
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="module")
+def finished(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run `out` of a trained model; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    photo = trained_folder / "photos/light/2.png"
+    given = [f"checkpoint={trained_folder / 'donor'}", f"images={photo}", "views=[activations]"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_script("visualize", *given, "hydra.run.dir=out") == 0
+    return folder
+
+
+@pytest.fixture
+def out(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_the_page_is_the_same_when_it_is_built_again(command: Command, out: Path) -> None:
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "index.html").unlink()
+    (out / "page/main.js").write_text("of an earlier version")
+    done = command("visualize", "views=[page]", "hydra.run.dir=out")
+    assert done.status == 0, done.err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_results_stay_on_the_page_when_the_run_of_the_training_is_gone(command: Command, out: Path) -> None:
+    before = shown_on_page(out)["training"]
+    assert before["metrics"]
+    page = json.loads((out / "page.json").read_text("utf-8"))
+    (out / "page.json").write_text(json.dumps(page | {"checkpoints": ["gone/model.keras"]}))
+    assert command("visualize", "views=[page]", "hydra.run.dir=out").status == 0
+    assert shown_on_page(out)["training"] == before
+
+
+def test_tensorflow_is_not_imported(out: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['visualize.py', 'views=[page]', 'hydra.run.dir=out']\n"
+        "import runpy\n"
+        f"try: runpy.run_path({str(ROOT / 'visualize.py')!r}, run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=out.parent, env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["views=[page]"], "has no page.json: views=[page] builds the page of a finished run again"),
+        (["views=[page,filters]"], "every run writes its page; remove page"),
+        (["serve=nowhere"], "serve=nowhere: no index.html there; expected a run directory of stage 3"),
+    ],
+)
+def test_what_is_not_a_finished_run_is_refused(command: Command, given: list[str], said: str) -> None:
+    done = command("visualize", *given)
+    assert done.status == 1
+    assert said in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not list(Path().iterdir())
+
+
+def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
+    (out / "page.json").write_text("[]")
+    done = command("visualize", "views=[page]", "hydra.run.dir=out")
+    assert done.status == 1
+    assert "out/page.json: expected the file that stage 3 wrote" in done.err
+
+
+@pytest.fixture
+def address(out: Path) -> Iterator[tuple[str, int]]:
+    (out.parent / "secret.txt").write_text("secret")
+    (out / "link.txt").symlink_to(out.parent / "secret.txt")
+    (out / "folder").symlink_to(out.parent)
+    with server_of(out) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield "127.0.0.1", server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_the_server_has_the_files_of_the_run_and_no_others(address: tuple[str, int]) -> None:
+    def get(path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(*address)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    assert get("/")[0] == get("/index.html")[0] == get("/page/index.js")[0] == 200
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/folder/secret.txt", "/page/"):
+        status, content = get(path)
+        assert status == 404, path
+        assert b"secret" not in content.replace(path.encode(), b"")
+
+
+def test_two_pages_can_be_served_at_the_same_time(out: Path) -> None:
+    with server_of(out) as one, server_of(out) as other:
+        assert one.server_port != other.server_port
+        assert one.server_address[0] == other.server_address[0] == "127.0.0.1"
+
+
+def test_a_folder_without_a_page_is_not_served(tmp_path: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"no index\.html there"):
+        server_of(tmp_path)

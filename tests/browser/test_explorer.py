@@ -1,0 +1,264 @@
+"""The page in a real browser, opened from disk: clicks, keys, pixels, names, accessibility."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.images import color_table
+from tests.browser.conftest import HOSTILE, Explorer
+from tests.conftest import shown_on_page
+
+Explore = Callable[..., Explorer]
+LAYER = "conv2d_1"
+ROUTES = [
+    "", f"layer/{LAYER}", f"layer/{LAYER}?filter=dead", f"layer/{LAYER}/channel/2", "layer/predictions",
+    "image/bright", "mistakes", "mistakes/dark/dark", "compare", "figures", "figures/layers",
+    "figures/activations", "list?list=01%3A2", "about", "layer/nothing", "nothing",
+]  # fmt: skip
+
+
+def pixels_of(canvas: Any) -> np.ndarray:
+    """Return a canvas as uint8 (height, width, 3)."""
+    address = canvas.evaluate("canvas => canvas.toDataURL()")
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(picture.convert("RGB"))
+
+
+def arrays(run: Path, photograph: str) -> dict[str, np.ndarray]:
+    with np.load(run / f"activations/{photograph}/maps.npz") as file:
+        return dict(file)
+
+
+def colored(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return values as the colours of viridis, uint8 (..., 3)."""
+    return color_table("viridis")[np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(int)]
+
+
+def assert_close(pixels: np.ndarray, expected: np.ndarray) -> None:
+    """Check colours; each map is stored in 256 steps, so that a level can differ by one."""
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels.astype(int) - expected).max() <= 8
+
+
+# ---- what is shown
+
+
+def test_clicks_lead_from_the_start_to_a_channel_and_back(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open()
+    assert explorer.heading == "What small_convnet learned from two"
+    assert "of the test images correctly" in page.locator(".findings").inner_text()
+    explorer.arrive(lambda: page.locator("#rail a", has_text=LAYER).click())
+    assert explorer.heading == LAYER
+    page.locator("#grid .tile[data-channel='3']").click()
+    page.wait_for_selector("#panel[data-channel='3'] h2 a")
+    explorer.arrive(lambda: page.locator("#panel h2 a").first.click())
+    assert explorer.heading.startswith("Channel 3 of")
+    explorer.arrive(page.go_back)
+    assert explorer.heading == LAYER
+    explorer.arrive(lambda: page.locator("#top a", has_text="Photograph").click())
+    assert explorer.heading in (HOSTILE, "bright.png")
+
+
+@pytest.mark.parametrize("scale", ["channel", "layer"])
+def test_a_tile_shows_the_map_of_its_channel(explore: Explore, drawn: Path, scale: str) -> None:
+    page = explore(drawn).open(f"layer/{LAYER}?photo=bright&scale={scale}")
+    maps = arrays(drawn, "bright")[LAYER]
+    channel = int(maps.max(axis=(0, 1)).argsort()[-2])  # its maximum is not that of the layer
+    of = maps[..., channel]
+    low, high = (of.min(), of.max()) if scale == "channel" else (maps.min(), maps.max())
+    canvas = page.locator(f"#grid .tile[data-channel='{channel}'] canvas")
+    assert_close(pixels_of(canvas), colored(of, low, high))
+
+
+def test_the_first_tile_is_the_strongest_channel(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
+    means = arrays(drawn, "bright")[LAYER].mean(axis=(0, 1))
+    shown = [int(tile.get_attribute("data-channel")) for tile in page.locator("#grid .tile").all()]
+    assert shown == np.argsort(-means, kind="stable").tolist()
+
+
+def test_photograph_scale_and_order_change_without_a_reload(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open(f"layer/{LAYER}?photo=bright")
+    page.evaluate("window.stays = true")
+    explorer.arrive(lambda: page.get_by_label("scale").select_option("layer"))
+    explorer.arrive(lambda: page.get_by_label("sort").select_option("channel"))
+    explorer.arrive(lambda: page.locator("#rail .thumb").first.click())
+    assert page.evaluate("window.stays")
+    assert page.get_by_label("scale").input_value() == "layer"
+    photograph = shown_on_page(drawn)["photographs"][0]["key"]
+    maps = arrays(drawn, photograph)[LAYER]
+    shown = [int(tile.get_attribute("data-channel")) for tile in page.locator("#grid .tile").all()]
+    assert shown == list(range(maps.shape[-1]))
+    channel = int(maps.max(axis=(0, 1)).argmax())
+    canvas = page.locator(f"#grid .tile[data-channel='{channel}'] canvas")
+    assert_close(pixels_of(canvas), colored(maps[..., channel], maps.min(), maps.max()))
+
+
+def test_the_sum_behind_a_cell_is_the_value_of_the_cell(explore: Explore, drawn: Path) -> None:
+    maps = arrays(drawn, "bright")[LAYER]
+    channel = int(maps.max(axis=(0, 1)).argmax())
+    page = explore(drawn).open(f"layer/{LAYER}/channel/{channel}?photo=bright&cell=5,7")
+    rows = page.locator(".products tr.total td:last-child").all_inner_texts()
+    before, after = (float(text.replace("\u2212", "-")) for text in rows)
+    assert after == pytest.approx(maps[5, 7, channel], abs=float(np.ptp(maps[..., channel])) / 250, rel=1e-3)
+    assert max(before, 0) == pytest.approx(after, abs=float(np.ptp(maps[..., channel])) / 50)
+    board = page.get_by_role("application")
+    board.press("ArrowDown")
+    assert "Row 6, column 7" in page.locator(".cell-detail").inner_text()
+
+
+def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open("image/bright")
+    steps = int(page.get_by_label("layer", exact=True).get_attribute("max"))
+    assert page.locator(".step-name").inner_text().startswith(f"1 of {steps + 1}: {LAYER}")
+    for _ in range(steps):
+        page.locator("#step").click()
+    page.wait_for_function("document.querySelector('.step-name').innerText.includes('predictions')")
+    assert page.locator(".stage th").first.inner_text() in ("dark", "light")
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("mistakes")
+    counts = shown_on_page(drawn)["training"]["confusion"]["counts"]
+    true, predicted, count = counts[0]
+    explorer.arrive(lambda: page.locator(f".matrix td a[title*='{true}: predicted {predicted}']").click())
+    assert page.locator(".cell-photographs .card").count() == count
+    assert page.locator(".cell-photographs .sprite").count() == count
+
+
+def test_a_list_of_channels_is_in_the_address_and_can_be_exported(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open(f"layer/{LAYER}/channel/2")
+    explorer.arrive(lambda: page.locator("button", has_text="add to the list").click())
+    explorer.arrive(lambda: page.locator("#next").click())
+    explorer.arrive(lambda: page.locator("button", has_text="add to the list").click())
+    explorer.arrive(lambda: page.locator("#list-link").click())
+    assert "01%3A2%2C01%3A3" in explorer.route
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    exported = json.loads(Path(download.value.path()).read_text("utf-8"))
+    assert exported["channels"] == [{"layer": LAYER, "channel": 2}, {"layer": LAYER, "channel": 3}]
+
+
+def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) -> None:
+    page = explore(compared).open("compare")
+    pairs = [pair for pair in page.locator(".pair").all() if pair.locator("canvas").count() == 2]
+    assert pairs  # of a channel that is silent in no model
+    channel = int(pairs[0].locator("figcaption").inner_text())
+    tiles = pairs[0].locator("canvas")
+    labels = [tile.get_attribute("aria-label") for tile in tiles.all()]
+    assert labels == [f"random, channel {channel}", f"donor, channel {channel}"]
+    brightest = color_table("viridis")[255]
+    reached = [(pixels_of(tile) == brightest).all(axis=-1).any() for tile in tiles.all()]
+    assert sum(reached) == 1  # one model has the highest value of both
+
+
+def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compared: Path) -> None:
+    page = explore(compared).open(f"layer/{LAYER}/channel/0")
+    assert "channels]'" in page.locator(".missing pre").first.inner_text()
+
+
+# ---- keys
+
+
+def test_the_keyboard_reaches_layers_channels_and_photographs(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open()
+    page.keyboard.press("/")
+    page.keyboard.type(LAYER)
+    explorer.arrive(lambda: page.keyboard.press("Enter"))
+    assert explorer.heading == LAYER
+    first = page.locator("#grid .tile[aria-current]").get_attribute("data-channel")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#grid .tile[aria-current]").get_attribute("data-channel") != first
+    explorer.arrive(lambda: page.keyboard.press("Enter"))
+    assert explorer.heading.startswith("Channel ")
+    explorer.arrive(lambda: page.keyboard.press("ArrowRight"))
+    assert explorer.heading.startswith("Channel ")
+    explorer.arrive(lambda: page.keyboard.press("]"))
+    assert "photo=" in explorer.route
+    explorer.arrive(lambda: page.keyboard.press("ArrowDown"))
+    assert explorer.heading == "max_pooling2d_1"
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+
+
+def test_the_search_finds_a_channel_a_class_and_a_photograph(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open()
+    for text, route in (
+        (f"{LAYER} 3", f"#/layer/{LAYER}/channel/3"),
+        ("light", "#/mistakes/light"),
+        ("bright", "#/image/bright"),
+    ):
+        page.keyboard.press("/")
+        page.keyboard.type(text)
+        explorer.arrive(lambda: page.keyboard.press("Enter"))
+        assert explorer.route.startswith(route)
+
+
+# ---- safe, accessible, on any screen
+
+
+def test_hostile_names_stay_text(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    key = next(one["key"] for one in shown_on_page(drawn)["photographs"] if one["name"] == HOSTILE)
+    for route in (
+        "",
+        f"image/{key}".replace(" ", "%20"),
+        f"layer/{LAYER}?photo={key}",
+        "about",
+        "figures/activations",
+    ):
+        page = explorer.open(route)
+        assert page.evaluate("typeof hacked") == "undefined"
+        assert page.locator("img[src='x']").count() == 0
+    explorer.open("image/" + key)
+    assert explorer.heading == HOSTILE
+
+
+def test_every_page_is_silent_and_fits_a_phone(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn, viewport={"width": 390, "height": 844})
+    for route in ROUTES:
+        page = explorer.open(route)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, route
+        assert explorer.heading
+        assert "cannot be shown" not in explorer.heading, route
+    explorer.open()
+    assert not page.locator("#rail").is_visible()
+    page.locator("#open-rail").click()
+    explorer.arrive(lambda: page.locator("#rail a", has_text=LAYER).click())
+    assert explorer.heading == LAYER
+    explorer.arrive(lambda: page.locator("#grid .tile").first.click())
+    assert explorer.heading.startswith("Channel ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(explore: Explore, drawn: Path, scheme: str) -> None:
+    pytest.importorskip("axe_playwright_python", reason="needs axe-core: install the group dev")
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    explorer = explore(drawn, bypass_csp=True, color_scheme=scheme)
+    for route in ROUTES:
+        page = explorer.open(route)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run({preload: false}).then(result => result.violations)")
+        serious = [
+            (one["id"], node["html"][:120], node["failureSummary"][:300])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        assert serious == [], route
