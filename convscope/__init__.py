@@ -6,11 +6,12 @@ The public API:
 - `PreparedData`, `TrainedRun`, `DrawnPage`: what they return.
 - `open_model(source, **options)`: open a training run, a file of Keras, or a model in memory.
 - `OpenModel`: an open model, with `predict`, `activations`, `class_activation`, `examples`, `statistics`,
-  `patterns` and `ascend`.
+  `channels`, `patterns` and `ascend`.
 - `grid(maps)`: a picture of all feature maps of a layer.
 - `evolution(run, photograph)`: feature maps after each epoch of a training.
-- `Evolution`, `Explanation`, `LayerExamples`, `LayerPatterns`, `AscentResult`: the results of `evolution`,
-  `OpenModel.class_activation`, `OpenModel.examples`, `OpenModel.patterns` and `OpenModel.ascend`.
+- `Evolution`, `Explanation`, `LayerExamples`, `ChannelStudy`, `LayerPatterns`, `AscentResult`: the results of
+  `evolution`, `OpenModel.class_activation`, `OpenModel.examples`, `OpenModel.channels`, `OpenModel.patterns`
+  and `OpenModel.ascend`.
 - `CAM_METHODS`: the methods of class activation, with their titles.
 - `ascent`: the building blocks of `OpenModel.ascend`: objectives, parametrizations, transforms, optimizers.
 
@@ -26,6 +27,7 @@ _WORKFLOW = ["DrawnPage", "PreparedData", "TrainedRun", "prepare", "train", "vis
 __all__ = [
     "CAM_METHODS",
     "AscentResult",
+    "ChannelStudy",
     "DrawnPage",
     "Evolution",
     "Explanation",

@@ -236,6 +236,40 @@ def test_statistics_by_hand(tmp_path: Path) -> None:
     assert found.dead is None  # too few photographs
 
 
+def test_channels_by_hand() -> None:
+    """The mean of red less green is a ninth of the red pixel, that of blue plus one is one."""
+    model = opened(nets.classifier(np.eye(2), "softmax"))
+    pictures = reds(0, 255, 102)
+    found = model.channels("maps", pictures, ["b", "a", "a"])
+    assert (found.layer, found.classes, found.left_out) == ("maps", ["a", "b"], [])
+    np.testing.assert_array_equal(found.photographs, [0, 1, 2])
+    np.testing.assert_allclose(found.peaks, [[0, 1], [1, 1], [0.4, 1]], rtol=1e-6)
+    np.testing.assert_allclose(found.means, [[0, 1], [1 / 9, 1], [0.4 / 9, 1]], rtol=1e-6)
+    np.testing.assert_allclose(found.sparsity, [25 / 27, 0], rtol=1e-6)
+    np.testing.assert_allclose(found.push, [[1.4 / 27, 0], [0, 1]], rtol=1e-5)
+    assert found.removed.tolist() == [0, 1]
+    np.testing.assert_array_equal(found.accuracy, [[0, 0], [0, 0]])  # all are b, and remain so
+    before, without = np.exp([0, 1]), np.exp([1.4 / 27, 1])  # of the black picture
+    change = without[1] / without.sum() - before[1] / before.sum()
+    np.testing.assert_allclose(found.probability[0, 1], change, rtol=1e-4)
+    assert found.probability[1].tolist() == [0, 0]  # the second channel is its mean already
+    assert (found.similar, found.inputs) == ([[], []], [[], []])  # it is constant
+    assert [[(model.layers[link.layer].kind, link.channel) for link in links] for links in found.outputs] == [
+        [("Dense", 0)],
+        [("Dense", 1)],
+    ]
+    assert model.channels("maps", pictures).removed.size == 0
+    for layer, labels, said in (
+        ("maps", ["a"], "1 labels for 3 photographs: expected one for each"),
+        ("maps", ["a", "b", "c"], "no class 'c': expected one of a, b"),
+        ("type:Dense", None, "choose convolution layers in layer"),
+    ):
+        with pytest.raises(ConvscopeError, match=said):
+            model.channels(layer, pictures, labels)
+    with pytest.raises(ConvscopeError, match="no photographs"):
+        model.channels("maps", [])
+
+
 def run_with_snapshots(path: Path, model: keras.Model, classes: list[str]) -> None:
     """A run in which the first epoch doubled the first weights."""
     path.mkdir(parents=True)
@@ -288,7 +322,7 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
     for block in blocks:
         exec(block, scope)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
     assert scope["explanation"].heat.shape == (8, 8)  # type: ignore[attr-defined]
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]

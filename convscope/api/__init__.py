@@ -1,5 +1,6 @@
 """The Python interface; docs/api.md has examples."""
 
+from convscope.api.channels import ChannelStudy
 from convscope.api.class_activation import CAM_METHODS, Explanation
 from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
 from convscope.api.patterns import AscentResult, LayerPatterns
@@ -8,6 +9,7 @@ from convscope.api.picture import grid
 __all__ = [
     "CAM_METHODS",
     "AscentResult",
+    "ChannelStudy",
     "Evolution",
     "Explanation",
     "LayerExamples",

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from convscope import decode
+from convscope.api.channels import ChannelStudy, indices_of, study_of
 from convscope.api.class_activation import Explainer, Explanation
 from convscope.api.patterns import STEPS, AscentResult, LayerPatterns, ascended, patterns_of
 from convscope.data.pipeline import encode_photographs
@@ -26,6 +27,7 @@ from convscope.vis.ascent.maximize import Recipe
 from convscope.vis.ascent.objectives import Measure, Objective
 from convscope.vis.ascent.patterns import Settings
 from convscope.vis.channel_statistics import ChannelStatistics, channel_statistics
+from convscope.vis.channels.study import Reference
 from convscope.vis.example_search import ExampleSearch
 from convscope.vis.extractor import Extractor
 from convscope.vis.followed_channels import Followed, most_changed, select_channels
@@ -231,6 +233,39 @@ class OpenModel:
         """
         selected = select(self.layers, layers, drawable=True)
         return channel_statistics(self.bundle.model, self.layers, selected, self._batches(photographs))
+
+    def channels(
+        self,
+        layer: str,
+        photographs: Photographs,
+        labels: Sequence[str] | None = None,
+        *,
+        minutes: float = 1,
+    ) -> ChannelStudy:
+        """Return what the channels of a layer respond to, and what they do to the classes.
+
+        Args:
+            layer: a layer path, an index or `last_conv`. A convolution, its normalization and its activation
+                are one layer.
+            photographs: see `encode`. They are processed in batches.
+            labels: the true class of each photograph; without them, no channel is removed.
+            minutes: about the duration on two cores. What does not fit is left out: photographs, then the
+                removal of the channels with the weakest push.
+
+        Raises:
+            ConvscopeError: `layer` is not one layer with feature maps, the labels do not fit, there are no
+                photographs, or values are not finite.
+        """
+        photographs = _several(photographs)
+        if not len(photographs):
+            raise ConvscopeError("no photographs: expected one or more")
+
+        def batches(indices: np.ndarray) -> Iterator[np.ndarray]:
+            return self._batches([photographs[index] for index in indices])
+
+        classes = indices_of(labels, len(photographs), self.class_names)
+        reference = Reference(len(photographs), classes, batches)
+        return study_of(self.bundle, layer, reference, limit=len(photographs), minutes=minutes)
 
     def patterns(
         self,

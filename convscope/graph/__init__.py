@@ -10,11 +10,14 @@ from convscope.graph.activation import (
 )
 from convscope.graph.copy import copied, fresh_weights
 from convscope.graph.flatten import Graph, flatten
+from convscope.graph.flops import flops_of
+from convscope.graph.joined_layer import JoinedLayer, joined_layers
 from convscope.graph.layer import Layer
 from convscope.graph.resizing import at_size, resized
 
 __all__ = [
     "Graph",
+    "JoinedLayer",
     "Layer",
     "activation_of",
     "as_probabilities",
@@ -23,7 +26,9 @@ __all__ = [
     "copied",
     "features_of",
     "flatten",
+    "flops_of",
     "fresh_weights",
+    "joined_layers",
     "of_each_class",
     "probabilities_of",
     "resized",

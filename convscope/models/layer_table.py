@@ -4,9 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
-
-from convscope.graph import Layer
+from convscope.graph import Layer, flops_of
 
 _LONGEST = 48  # characters of a layer's name in the table
 
@@ -16,9 +14,7 @@ class LayerRow:
     """A row of the table.
 
     `shape` is the shape of the output without the batch. `parameters` counts all parameters, `trained` the
-    trainable ones. `flops` counts the operations for one picture, two for each multiply-add with a weight of
-    a kernel. Biases, normalization, activations and pooling are not counted; together they are a few percent
-    in a convnet.
+    trainable ones. `flops` counts the operations for one picture; see `flops_of`.
     """
 
     name: str
@@ -68,7 +64,6 @@ def aligned(lines: Sequence[Sequence[str]], *, left: Sequence[int]) -> str:
 
 def _row(layer: Layer) -> LayerRow:
     first = "@" not in layer.path
-    kernels = [weight.shape for weight in layer.keras_layer.weights if "kernel" in weight.name]
     trained = sum(math.prod(weight.shape) for weight in layer.keras_layer.trainable_weights)
     return LayerRow(
         name=layer.path,
@@ -76,16 +71,8 @@ def _row(layer: Layer) -> LayerRow:
         shape=layer.shape,
         parameters=layer.keras_layer.count_params() if first else 0,
         trained=trained if first else 0,
-        flops=2 * _kernel_positions(layer) * sum(math.prod(kernel) for kernel in kernels),
+        flops=flops_of(layer),
     )
-
-
-def _kernel_positions(layer: Layer) -> int:
-    """Return the number of positions of the kernel: output positions, or input positions if transposed."""
-    shape = layer.shape
-    if isinstance(layer.keras_layer, keras.layers.Conv2DTranspose):
-        shape = tuple(layer.input.shape[1:])
-    return math.prod(side or 1 for side in shape[:-1])
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:

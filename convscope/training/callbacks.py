@@ -66,25 +66,26 @@ class MeasureAverage(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Call `save` whenever the validation loss is the lowest so far. `best` is the lowest loss.
+    """Call `save` whenever the validation loss is the lowest so far.
 
-    The model that is saved has the weights of the epoch or their moving average, whichever is better.
+    The model that is saved has the weights of the epoch or their moving average, whichever is better. `best`
+    is the lowest loss, and `kept` names the weights that have it.
     """
 
-    def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf):
+    def __init__(self, save: Callable[[keras.Model], None], best: float = math.inf, kept: str = ""):
         super().__init__()
         self.save = save
-        self.best = best
+        self.best, self.kept = best, kept
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Compare the validation losses; NaN is never the lowest."""
         loss, of_average = ((logs or {}).get(name, math.nan) for name in LOSSES)
         if of_average < self.best and not loss <= of_average:
-            self.best = of_average
+            self.best, self.kept = of_average, f"moving average after epoch {epoch + 1}"
             with averaged(self.model):
                 self.save(self.model)
         elif loss < self.best:
-            self.best = loss
+            self.best, self.kept = loss, f"epoch {epoch + 1}"
             self.save(self.model)
 
 

@@ -66,7 +66,13 @@ def fit(
     bar, interrupt = Progress(recipe.epochs, steps, done, _costs(stages)), FinishBatch()
 
     def facts() -> dict[str, Any]:
-        return {"best": best.best, "watched": plateau.best, "waited": plateau.waited, "rows": history.rows}
+        return {
+            "best": best.best,
+            "kept": best.kept,
+            "watched": plateau.best,
+            "waited": plateau.waited,
+            "rows": history.rows,
+        }
 
     save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
     average = [MeasureAverage(validation)] if recipe.ema else []
@@ -147,6 +153,7 @@ def _resume(
         return 0
     state.restore(model)
     best.best, plateau.best = state.facts["best"], state.facts["watched"]
+    best.kept = state.facts.get("kept", "")
     plateau.waited, history.rows = state.facts["waited"], state.facts["rows"]
     print(f"resuming after epoch {state.epochs} of {epochs}")
     return state.epochs

@@ -89,13 +89,7 @@ class ExampleSearch:
         self.layers = list(layers)
         self.top = top
         self.seen = 0  # examples so far
-        self._saturates = [_saturates(layer.keras_layer) for layer in self.layers]
-        peaks = [
-            _Peaks(name=f"peaks_{layer.index}")(
-                [layer.output, before_activation(layer.output)] if saturates else [layer.output]
-            )
-            for layer, saturates in zip(self.layers, self._saturates, strict=True)
-        ]
+        peaks = [peaks_of(layer) for layer in self.layers]
         self._model = keras.Model(model.inputs[0], peaks) if peaks else None
         self._found: list[Top | None] = [None] * len(self.layers)
 
@@ -112,18 +106,8 @@ class ExampleSearch:
             return
         outputs = [np.asarray(output) for output in keras.tree.flatten(self._model.predict_on_batch(inputs))]
         for index, layer in enumerate(self.layers):
-            value, row, column, total, before = outputs[_PARTS * index :][:_PARTS]
-            check_finite(layer.path, total, value)
-            example = np.arange(self.seen, self.seen + len(value))[:, None]
-            batch = Top(
-                value.T,
-                np.broadcast_to(example, value.shape).T,
-                row.T.astype(np.int64),
-                column.T.astype(np.int64),
-                value.min(axis=0),
-                before.T if self._saturates[index] else None,
-            )
-            self._found[index] = _best(self._found[index], batch, self.top)
+            batch = unranked(layer, outputs[PARTS * index :][:PARTS], first=self.seen)
+            self._found[index] = best(self._found[index], batch, self.top)
         self.seen += len(inputs)
 
     @property
@@ -134,7 +118,37 @@ class ExampleSearch:
         }
 
 
-_PARTS = 5  # outputs of a layer of peaks
+PARTS = 5  # outputs of a layer of peaks
+
+
+def peaks_of(layer: Layer) -> list[Any]:
+    """Return five symbolic tensors (batch, channels) of a layer; see `_Peaks`."""
+    saturates = _saturates(layer.keras_layer)
+    inputs = [layer.output, before_activation(layer.output)] if saturates else [layer.output]
+    return _Peaks(name=f"peaks_{layer.index}")(inputs)
+
+
+def unranked(layer: Layer, peaks: Sequence[np.ndarray], *, first: int = 0) -> Top:
+    """Return the outputs of `peaks_of` as a `Top` in the order of the examples; `best` ranks them.
+
+    Args:
+        layer: the layer of the peaks.
+        peaks: five arrays (n, channels).
+        first: the index of the first example.
+
+    Raises:
+        ConvscopeError: a value is not finite.
+    """
+    value, row, column, total, before = peaks
+    check_finite(layer.path, total, value)
+    return Top(
+        value.T,
+        np.broadcast_to(np.arange(first, first + len(value)), value.T.shape),
+        row.T.astype(np.int64),
+        column.T.astype(np.int64),
+        value.min(axis=0),
+        before.T if _saturates(layer.keras_layer) else None,
+    )
 
 
 class _Peaks(keras.layers.Layer):
@@ -160,7 +174,7 @@ class _Peaks(keras.layers.Layer):
     def compute_output_shape(self, shapes: Sequence[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
         """Return (batch, channels) for each output."""
         batch, *_, channels = shapes[0]
-        return [(batch, channels)] * _PARTS
+        return [(batch, channels)] * PARTS
 
 
 def _maximum(maps: Any) -> tuple[Any, Any, Any]:
@@ -190,7 +204,7 @@ def _saturates(layer: keras.layers.Layer) -> bool:
     return getattr(activation, "__name__", "") in _BOUNDED
 
 
-def _best(before: Top | None, batch: Top, count: int) -> Top:
+def best(before: Top | None, batch: Top, count: int) -> Top:
     """Return the best `count` examples of both; of equal examples, those of `before` come first."""
     both = [batch] if before is None else [before, batch]
 

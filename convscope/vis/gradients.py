@@ -1,6 +1,6 @@
 """Gradients of the TensorFlow backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -20,6 +20,27 @@ def value_and_gradient(function: Callable[[Any], Any], point: Any) -> tuple[Any,
         tape.watch(point)
         value = function(point)
     return value, tape.gradient(value, point)
+
+
+def gradients_of_each(
+    function: Callable[[Any], tuple[list[Any], list[Any]]], inputs: Any
+) -> tuple[list[Any], Iterator[list[Any]]]:
+    """Return the gradients of several scores at tensors inside a computation.
+
+    Args:
+        function: a function of `inputs` that returns the scores and the points, tensors that it computes on
+            its way to the scores. The gradient of a score is that of the sum of its values.
+        inputs: a tensor.
+
+    Returns:
+        the points, and for each score the gradients at all points, of their shapes; zero at points that the
+        score does not depend on.
+    """
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        scores, points = function(inputs)
+    zero = tf.UnconnectedGradients.ZERO
+    return points, (tape.gradient(score, points, unconnected_gradients=zero) for score in scores)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

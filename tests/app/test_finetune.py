@@ -85,6 +85,9 @@ def test_the_first_phase_trains_the_head_and_the_second_starts_from_its_best_epo
     lowest = min(losses("both/head/history.csv") + losses("both/history.csv"))
     scored = json.loads(Path("both/metrics.json").read_text())["validation"]["loss"]
     assert scored == pytest.approx(lowest, rel=1e-4)
+    second = losses("both/history.csv")
+    kept = f"epoch {1 + second.index(lowest)}" if lowest in second else "first phase"
+    assert json.loads(Path("both/model.json").read_text())["training"]["kept"] == kept
     assert "first phase" in Path("both/report.html").read_text("utf-8")
 
 

@@ -113,7 +113,7 @@ def test_every_file_is_listed_with_its_sources(drawn: Path, monkeypatch: pytest.
     assert {Path(path).parts[0] for path in listed} - of_the_run == {
         "photographs",
         *VIEWS,
-    } - {"classes", "comparison", "faithfulness", "gallery"}
+    } - {"channels", "classes", "comparison", "faithfulness", "gallery"}
     for entry in entries:
         path = Path(entry["path"])
         if entry["path"] in of_the_run:

@@ -61,6 +61,7 @@ def test_the_better_one_of_weights_and_average_is_saved(tmp_path: Path) -> None:
     lowest = min(losses, key=lambda key: losses[key])
     assert lowest[1] == "average_val_loss"
     assert best.best == losses[lowest] == min(map(lowest_loss, rows))
+    assert best.kept == f"moving average after epoch {lowest[0]}"
     model.set_weights(saved[-1])
     assert model.evaluate(Noisy(), verbose=0, return_dict=True)["loss"] == pytest.approx(best.best, rel=1e-5)
     header = (tmp_path / "history.csv").read_text().splitlines()[0]

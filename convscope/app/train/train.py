@@ -179,7 +179,9 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
             keep_pixels([*run.stages, batches["validation"]])
     try:
         with run.distribution.scope():
-            features = _fit(run, chosen, resumes=resumes)
+            features, kept = _fit(run, chosen, resumes=resumes)
+        if kept:
+            replace(contract, training=contract.training | {"kept": kept}).write(directory)
         suspicions = find_suspicions(features, directory) if features else []
         held_out = {split: data for split, data in batches.items() if split != "train"}
         bundle = open_checkpoint(directory)
@@ -192,10 +194,15 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
 
 
-def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
-    """Train in one phase or two and draw the learning curves; return the features of the first phase."""
+def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str]:
+    """Train in one phase or two and draw the learning curves.
+
+    Returns:
+        The features of the first phase, None without one, and the name of the weights that the second phase
+        keeps, an empty string without one.
+    """
     config, directory, model = run.config, run.directory, run.built.model
-    features, lowest = None, math.inf
+    features, lowest, kept = None, math.inf, ""
     epochs = config.training.epochs
     if config.finetune.head_epochs:
         features = compute_features(run.built, run.batches, run.manifest, run.root)
@@ -210,7 +217,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
                 model.set_weights(improved.get_weights())
             save_model(model, directory)
 
-        best = KeepBest(save, lowest)
+        best = KeepBest(save, lowest, "first phase")
         rows = fit(
             trained,
             run.stages,
@@ -222,7 +229,8 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> Features | None:
         )
         earlier = best.best if best.best < min(map(lowest_loss, rows)) else math.inf
         figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
-    return features
+        kept = best.kept
+    return features, kept
 
 
 def _first_phase(run: _Run, features: Features, directory: Path) -> float:

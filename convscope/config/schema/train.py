@@ -352,7 +352,6 @@ class TrainConfig:
         [],
         "test-time augmentation: average the predictions over variants of each photograph: flip for its "
         "mirror image, and factors of its size, for example 1.29",
-        heading="Use a trained model",
     )
     resume: bool = option(False, "resume the last interrupted run with these settings", heading="Run")
     overwrite: bool = option(False, "replace the model in the run directory", heading="Run")

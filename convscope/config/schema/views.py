@@ -456,6 +456,30 @@ class ExamplesConfig(ViewConfig):
 
 
 @dataclass
+class ChannelsConfig(ViewConfig):
+    """What each channel responds to, what it does to the classes, and how it is connected."""
+
+    name = "channels"
+    title = "Channels"
+    drawn_by = f"{_VIEWS}.channels.drawing:ChannelsView"
+    max_models = 1
+
+    layers: list[str] = option([], "paths or globs; [] selects all convolutions")
+    limit: int = option(1000, "maximum number of images, evenly spread over splits")
+    minutes: float = option(
+        1,
+        "duration on two cores, estimated from the size of the network; what does not fit is left out: "
+        "images, then the removal of the channels with the weakest push",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("channels.limit", self.limit, 1)
+        check_range("channels.minutes", self.minutes, 0)
+
+
+@dataclass
 class ComparisonConfig(ViewConfig):
     """Several models side by side."""
 
@@ -492,6 +516,7 @@ VIEWS: dict[str, type[ViewConfig]] = {
     view.name: view
     for view in (
         LayersConfig, ClassActivationConfig, FaithfulnessConfig, ActivationsConfig, EvolutionConfig,
-        FiltersConfig, ClassesConfig, ExamplesConfig, GalleryConfig, ComparisonConfig,
+        FiltersConfig, ClassesConfig, ExamplesConfig, ChannelsConfig, GalleryConfig,
+        ComparisonConfig,
     )
 }  # fmt: skip

@@ -58,14 +58,15 @@ class VisualizeConfig(CheckpointConfig):
     )
     splits: list[str] = option(
         ["train"],
-        "reference images for the views filters, classes, examples and faithfulness, for "
+        "reference images for the views filters, classes, examples, channels and faithfulness, for "
         "activations.normalize=dataset and for activations.statistics=split: train, validation or test of "
         "the model's data set, or files, folders, globs, @LIST.txt",
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
         "what to draw; also classes (pictures that each class likes most), faithfulness (measurements of "
-        "class activation), examples, and evolution for a run with callbacks=[snapshots]",
+        "class activation), examples, channels (numbers and examples of each channel), and evolution for a "
+        "run with callbacks=[snapshots]",
         heading="Page",
     )
     compare: list[str] = option(

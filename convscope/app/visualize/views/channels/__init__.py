@@ -1,0 +1,1 @@
+"""The channels view: numbers, examples and connections of each channel, as data of the page."""

@@ -1,0 +1,1 @@
+"""What the channels of a network do: values, examples, push of classes, removal, relatives and links."""
