@@ -157,3 +157,29 @@ def test_the_functions_have_documented_names() -> None:
     functions: list[Callable[..., object]] = [convscope.prepare, convscope.train, convscope.visualize]
     for function in functions:
         assert f"`convscope {function.__name__}`" in str(function.__doc__)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "name: x\nsource: y\n",
+            "dataset/mine.yaml has the key 'source', which its schema does not have: write",
+        ),
+        (
+            "nmae: x\n",
+            "dataset/mine.yaml has the key 'nmae', which its schema does not have: --help-all lists",
+        ),
+        (
+            "name: [\n",
+            "cannot read a file of settings (while parsing a flow node expected the node content, but",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_of_ones_own_is_explained(here: Path, content: str, message: str) -> None:
+    (here / "conf" / "dataset").mkdir(parents=True)
+    (here / "conf" / "dataset" / "mine.yaml").write_text(content)
+    with pytest.raises(ConvscopeError) as raised:
+        convscope.prepare(dataset="mine")
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)

@@ -1,17 +1,19 @@
-"""Errors of Hydra, OmegaConf and the operating system as messages of one line."""
+"""Errors of Hydra, OmegaConf, YAML and the operating system as messages of one line."""
 
 import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError, one_line, unknown
 from convscope.models.application_names import similar_application
 
 Groups = Mapping[str, Mapping[str, type]]
+EXPLAINED = (ConvscopeError, HydraException, OmegaConfBaseException, OSError, YAMLError)
 
 # Messages of OmegaConf and Hydra, and what is printed instead. `key` is the key of the configuration.
 _WRONG_VALUES = (
@@ -44,11 +46,14 @@ def explain(error: Exception, groups: Groups) -> str:
         paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
         reason = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
         return ": ".join([" ".join(reason.split()), *([" -> ".join(paths)] if paths else [])])
+    if isinstance(error, YAMLError):
+        return f"cannot read a file of settings ({one_line(error)[:300]}): expected YAML"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     return (
         _key_of_other_choice(cause, groups)
         or _unknown_key(cause)
         or _unknown_group(cause)
+        or _key_in_file(cause, groups)
         or _wrong_value(cause)
         or _first_line(cause)
     )
@@ -100,6 +105,22 @@ def _key_of_other_choice(error: Exception, groups: Groups) -> str | None:
 def _unknown_group(error: Exception) -> str | None:
     group = re.match(r"Could not override '([^']+)'", str(error))
     return f"this script has no group {group[1]!r}: --help lists its groups and keys" if group else None
+
+
+def _key_in_file(error: Exception, groups: Groups) -> str | None:
+    """Return the message for a file of settings with a key that its schema lacks."""
+    match = re.match(r"In '(.+?)': Config\w+Error raised while composing config:\nKey '(.+?)'", str(error))
+    if not match:
+        return None
+    file, key = match.groups()
+    group = file.rpartition("/")[0]
+    schemas = [choice for choice, schema in groups.get(group, {}).items() if key in _names(schema)]
+    hint = f"write '- schema_{schemas[0]}' first in its defaults" if schemas else "--help-all lists the keys"
+    return f"{file}.yaml has the key {key!r}, which its schema does not have: {hint}"
+
+
+def _names(schema: type) -> set[str]:
+    return {item.name for item in fields(schema)}
 
 
 def _wrong_value(error: Exception) -> str | None:

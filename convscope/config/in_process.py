@@ -7,14 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from convscope import invocation, run_directories
 from convscope.config import arguments, folders, launch, overrides, run_name
-from convscope.config.explain import explain
+from convscope.config.explain import EXPLAINED, explain
 from convscope.errors import ConvscopeError
 from convscope.invocation import COMMANDS, Invocation
 
@@ -46,7 +44,9 @@ def run(
         invocation.begin(Invocation((), name, tuple(all_given)))
         config, directory, has_date = _composed(name, all_given)
         return _run(stage, config, directory, has_date=has_date)
-    except (HydraException, OmegaConfBaseException, OSError) as error:
+    except ConvscopeError:
+        raise
+    except EXPLAINED as error:
         raise ConvscopeError(explain(error, launch.GROUPS)) from None
     finally:
         invocation.begin(before)

@@ -14,7 +14,6 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from convscope import invocation, parallel, run_directories
 from convscope.config import arguments, folders, launchers, overrides, run_name
 from convscope.config import help as help_text
-from convscope.config.explain import explain
+from convscope.config.explain import EXPLAINED, explain
 from convscope.config.schema.prepare import (
     ExtendConfig,
     FolderConfig,
@@ -121,7 +120,7 @@ def main(name: str, program: Sequence[str], stage: Stage) -> NoReturn:
         decorate = hydra.main(version_base="1.3", config_path=str(folders.shipped()), config_name=name)
         existing = run_directories.existing_parents(_directories(name))
         decorate(_Task(invocation.get(), stage.run, failures, existing))()
-    except (ConvscopeError, HydraException, OmegaConfBaseException, OSError) as error:
+    except EXPLAINED as error:
         _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
     except Exception as error:

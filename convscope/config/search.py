@@ -170,10 +170,10 @@ def run(
     parser = OverridesParser.create(config_loader=context.config_loader)
     fixed, space = search_space.split(parser.parse_overrides(given))
     base = context.config_loader.load_sweep_config(config, fixed)
-    for key in ("evaluate", "predict"):
-        if base[key] is not None:
+    for key, value in (("evaluate", ",".join(base.evaluate)), ("predict", base.predict)):
+        if value:
             raise ConvscopeError(
-                f"{key}={base[key]} trains nothing, but sweep=search needs trainings: remove {key}"
+                f"{key}={value} trains nothing, but sweep=search needs trainings: remove {key}"
             )
     _check_values(context, config, base, space)
     existing = run_directories.existing_parents([str(config.hydra.sweep.dir)])

@@ -137,7 +137,7 @@ def test_a_run_that_falls_behind_is_pruned_after_the_warm_up(search: Command, tm
         ("hydra.sweeper.params=null", "the search has no parameters"),
         ("model.dropout=interval(0,3)", "model.dropout=2.9999999999999996 is out of range"),
         ("training.batch_size=interval(2,9)", "write training.batch_size=int(interval(…))"),
-        ("evaluate=runs/a", "evaluate=runs/a trains nothing, but sweep=search needs trainings"),
+        ("evaluate=[runs/a]", "evaluate=runs/a trains nothing, but sweep=search needs trainings"),
         ("model.dropuot=interval(0,1)", "no key 'model.dropuot': did you mean model.dropout"),
     ],
 )
