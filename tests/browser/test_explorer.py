@@ -123,7 +123,7 @@ def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None
     assert page.locator(".step-name").inner_text().startswith(f"1 of {steps + 1}: {LAYER}")
     for _ in range(steps):
         page.locator("#step").click()
-    page.wait_for_function("document.querySelector('.step-name').innerText.includes('predictions')")
+    page.locator(".step-name", has_text="predictions").wait_for()
     assert page.locator(".stage th").first.inner_text() in ("dark", "light")
 
 
