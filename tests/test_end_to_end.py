@@ -125,7 +125,9 @@ def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
 
 
 def pictures_of(manifest: dict) -> list[str]:
-    return [entry["path"] for entry in manifest["files"] if entry["path"].endswith((".png", ".jpg"))]
+    """Return the pictures that the views wrote."""
+    paths = [entry["path"] for entry in manifest["files"]]
+    return [path for path in paths if path.endswith((".png", ".jpg")) and not path.startswith("page/")]
 
 
 def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
@@ -138,7 +140,7 @@ def test_the_page_contains_every_view_and_every_class(demo: Path) -> None:
             image.verify()
         assert path in page
     assert sum(path.startswith("activations/") for path in paths) == 5 * (8 + 2) + 2  # charts
-    assert sum(path.startswith("filters/") for path in paths) == 4 + 1 + 3  # and charts
+    assert sum(path.startswith("filters/") for path in paths) == 2 * 4 + 1 + 3  # and sprites, kernels, charts
     assert sum(path.endswith("_overlay.png") for path in paths) >= 5
     photographs = {path.split("/")[1] for path in paths if path.count("/") == 2}
     assert {name.rpartition("_")[0] for name in photographs} == {

@@ -123,7 +123,7 @@ def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None
     assert page.locator(".step-name").inner_text().startswith(f"1 of {steps + 1}: {LAYER}")
     for _ in range(steps):
         page.locator("#step").click()
-    page.wait_for_function("document.querySelector('.step-name').innerText.includes('predictions')")
+    page.locator(".step-name", has_text="predictions").wait_for()
     assert page.locator(".stage th").first.inner_text() in ("dark", "light")
 
 
@@ -167,6 +167,44 @@ def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) 
 def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compared: Path) -> None:
     page = explore(compared).open(f"layer/{LAYER}/channel/0")
     assert "channels]'" in page.locator(".missing pre").first.inner_text()
+
+
+def numbers_of(run: Path, name: str) -> dict[str, Any]:
+    script = (run / f"channels/{name}.js").read_text("utf-8")
+    return json.loads(script.partition("] = ")[2].strip().removesuffix(";"))
+
+
+def test_channels_are_sorted_and_filtered_by_the_classes_that_they_push(
+    explore: Explore, drawn: Path
+) -> None:
+    explorer = explore(drawn)
+    page = explorer.open(f"layer/{LAYER}?sort=class%3Alight")
+    push = np.array([one["push"] for one in numbers_of(drawn, "01")["channels"]])
+    classes = numbers_of(drawn, "index")["classes"]
+
+    def shown() -> list[int]:
+        return [int(tile.get_attribute("data-channel")) for tile in page.locator("#grid .tile").all()]
+
+    assert shown() == np.argsort(-push[:, classes.index("light")], kind="stable").tolist()
+    explorer.arrive(lambda: page.get_by_label("channels").select_option("push:light"))
+    favourites = push.argmax(axis=1) == classes.index("light")
+    assert sorted(shown()) == np.flatnonzero(favourites & (push.max(axis=1) > 0)).tolist()
+
+
+def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path) -> None:
+    numbers = numbers_of(drawn, "01")["channels"]
+    channel = int(np.argmax([one["max"] for one in numbers]))
+    page = explore(drawn).open(f"layer/{LAYER}/channel/{channel}")
+    for title in ("Photographs of the data set", "Values by class", "Classes that it pushes", "Without it"):
+        assert page.locator("section.block h2", has_text=title).count() == 1, title
+    tiles = page.locator(".example-groups .sprite")
+    assert tiles.count() == len(numbers[channel]["examples"]["images"])
+    address = tiles.first.evaluate("tile => getComputedStyle(tile).backgroundImage")
+    assert address.endswith('channels/01.jpg")')
+    pushed = page.locator("section.block", has_text="Classes that it pushes").locator("tr").all_inner_texts()
+    names = [text.split()[0] for text in pushed]
+    classes = numbers_of(drawn, "index")["classes"]
+    assert names == [classes[at] for at in np.argsort(-np.array(numbers[channel]["push"]))]
 
 
 # ---- keys

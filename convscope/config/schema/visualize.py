@@ -72,9 +72,7 @@ class VisualizeConfig(CheckpointConfig):
         heading="Page",
     )
     serve: str | None = option(
-        None,
-        "instead of drawing: open the page of this run directory on a port of this machine",
-        heading="Page",
+        None, "instead of drawing: open the page of this run directory on a port of this machine"
     )
     compare: list[str] = option(
         [],

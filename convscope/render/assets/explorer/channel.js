@@ -54,8 +54,17 @@ function block(title, ...children) {
   return h("section", { class: "block" }, h("h2", {}, title), children);
 }
 
+const MOST_PHOTOGRAPHS = 12; // on the page of a channel before "all"
+
+// Return the photographs that the page of a channel shows: all, or the first ones with the chosen one.
+function shownPhotographs() {
+  if (here.state.all) return photographs;
+  const first = photographs.slice(0, MOST_PHOTOGRAPHS);
+  return [...new Set([...first, chosenPhotograph()].filter(Boolean))];
+}
+
 async function overPhotographs(layer, channel, compact) {
-  const chosen = compact ? [chosenPhotograph()].filter(Boolean) : photographs;
+  const chosen = compact ? [chosenPhotograph()].filter(Boolean) : shownPhotographs();
   if (!isSpatial(layer)) {
     const rows = [];
     for (const photograph of chosen) {
@@ -85,7 +94,9 @@ async function overPhotographs(layer, channel, compact) {
   return [
     block(compact ? "Map" : "Map over each photograph",
       h("div", { class: compact ? "maps one" : "maps" }, tiles),
-      h("div", { class: "controls" }, slider, colorBar(scaleOf(known[0], channel, "layer", range)))),
+      h("div", { class: "controls" }, slider, colorBar(scaleOf(known[0], channel, "layer", range)),
+        !compact && chosen.length < photographs.length && [`${chosen.length} of ${count(photographs.length, "photograph")}`,
+          h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")])),
     cell,
   ];
 }

@@ -15,7 +15,10 @@ async function comparePage(path) {
 }
 
 function runsSection() {
-  const settings = [...new Set(index.runs.flatMap((run) => Object.keys(run.settings)))].filter((key) => new Set(index.runs.map((run) => run.settings[key])).size > 1);
+  const known = index.runs.filter((run) => Object.keys(run.settings).length); // not random weights, or files without a run
+  // An option that a run of an earlier version does not have is no difference.
+  const keys = Object.keys(known[0]?.settings || {}).filter((key) => known.every((run) => key in run.settings));
+  const settings = keys.filter((key) => new Set(known.map((run) => run.settings[key])).size > 1);
   const splits = ["validation", "test"].filter((split) => index.runs.some((run) => run.metrics[split]));
   if (!settings.length && !splits.length) return null;
   const columns = ["model", ...splits.flatMap((split) => [`${split} accuracy`, `${split} loss`]), ...settings];
