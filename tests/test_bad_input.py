@@ -188,6 +188,10 @@ TRAIN = [
         "training.input_sizes=[160, 192] has 2 sizes for training.epochs=1: expected at most one size per "
         "epoch",
     ),
+    (
+        "model=pretrained_file model.file=x finetune=two_phase training.epochs=0 training.input_sizes=[160]",
+        "training.input_sizes=[160] has 1 sizes for training.epochs=0: expected at most one size per epoch",
+    ),
     ("model.input_size=0", "model.input_size=0 is out of range: expected at least 16 and at most 2048"),
     (
         "model.units=999999999999",

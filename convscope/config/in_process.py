@@ -76,6 +76,8 @@ def _as_arguments(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str
 
 def _in_grammar(value: Any) -> str:
     """Return a value of Python in the grammar of Hydra."""
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", None):
+        value = value.item()
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float) and not isinstance(value, Enum):

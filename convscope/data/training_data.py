@@ -20,10 +20,14 @@ _UNKNOWN = Path("unknown")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data set that a model was trained on; `manifest` is None if the data set cannot be opened."""
+    """The data set that a model was trained on.
+
+    `manifest` is None if the data set cannot be opened. `is_unchanged`: it is as it was in the training.
+    """
 
     root: Path
     manifest: Manifest | None
+    is_unchanged: bool = False
 
     @property
     def place(self) -> str:
@@ -47,9 +51,10 @@ def training_data(about: Mapping[str, Any]) -> TrainingData:
     except ConvscopeError:
         return TrainingData(root, None)
     is_known = manifest_hash(root, fold) == about.get("manifest_sha256")
-    if not is_known or changed_images(root, manifest):
+    is_unchanged = is_known and not changed_images(root, manifest)
+    if not is_unchanged:
         print(f"note: {root} has changed since the training; the model may have seen its test images")
-    return TrainingData(root, manifest)
+    return TrainingData(root, manifest, is_unchanged)
 
 
 def reference_images(splits: Sequence[str], data: TrainingData, classes: list[str]) -> LabelledImages:

@@ -5,7 +5,9 @@ from typing import Any
 import keras
 
 from convscope.errors import ConvscopeError, one_line
-from convscope.graph.keras_private import shallow_copy
+from convscope.graph.keras_private import call_of, shallow_copy
+
+_FLATTENING = ("Flatten", "Reshape")
 
 
 def at_size(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
@@ -25,14 +27,22 @@ def resized(model: keras.Model, size: tuple[int, int], option: str) -> keras.Mod
         option: the option that asks for this size, for the error message.
 
     Raises:
-        ConvscopeError: the model works at its own size only, because a dense layer follows all positions, or
-            the pictures are too small.
+        ConvscopeError: the model works at its own size only, because its dense layers see positions, or the
+            pictures are too small.
     """
     _, height, width, channels = model.input_shape
+    cannot = f"{option}: {model.name} takes {height}×{width} pixels and not {size[0]}×{size[1]}"
+    if size != (height, width) and None not in (height, width) and _sees_positions(model):
+        raise ConvscopeError(
+            f"{cannot}, because it flattens feature maps: expected a network that ends with a global pooling"
+        )
     try:
         return at_size(model, (*size, channels))
     except ValueError as error:
-        raise ConvscopeError(
-            f"{option}: {model.name} takes {height}×{width} pixels and not {size[0]}×{size[1]} "
-            f"({one_line(error)[:250]}): expected a network that ends with a global pooling"
-        ) from None
+        raise ConvscopeError(f"{cannot} ({one_line(error)[:250]}): expected larger pictures") from None
+
+
+def _sees_positions(model: keras.Model) -> bool:
+    """Return whether the model flattens feature maps, so that the dense layers see each position."""
+    flattening = [operation for operation in model.operations if type(operation).__name__ in _FLATTENING]
+    return any(len(call_of(operation.output).inputs[0].shape) == 4 for operation in flattening)

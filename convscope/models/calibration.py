@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from convscope.probabilities import logarithms, softmax
+
 COVERAGE = 0.95  # of the sets in reports
 _COLDEST, _HOTTEST = 0.1, 10.0  # temperatures
 _MOST = 2000  # validation images that are stored
@@ -113,15 +115,8 @@ class Calibration:
 
 
 def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the softmax of the logits divided by a temperature, float64 (n, classes).
-
-    The logarithms of probabilities are logits. A probability of 0 counts as the lowest one that float32 can
-    tell from 0: for two classes, which may come from one sigmoid unit, as 2^-25, else as 1e-45.
-    """
-    lowest = 2.0**-25 if probabilities.shape[1] == 2 else 1e-45
-    logits = np.log(np.maximum(probabilities.astype(np.float64), lowest)) / temperature
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    """Return the softmax of the logits divided by a temperature, float64 (n, classes)."""
+    return softmax(logarithms(probabilities) / temperature)
 
 
 def coverage_of(sets: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

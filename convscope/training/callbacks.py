@@ -2,6 +2,7 @@
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -221,7 +222,7 @@ class FinishBatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Install the signal handler; Keras calls this method for each size of the pictures."""
-        if self.previous is None:
+        if self.previous is None and threading.current_thread() is threading.main_thread():
             self.previous = signal.signal(signal.SIGINT, self._request)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

@@ -81,6 +81,10 @@ def fit(
         for stage in stages:
             if plateau.is_exhausted:
                 break
+            if done >= stage.end:
+                continue
+            if recipe.ema and history.rows and stage.first == len(history.rows):
+                _restore(directory, model)
             model.fit(
                 stage.batches,
                 validation_data=validation,
@@ -109,6 +113,13 @@ def fit(
             f"{recipe.learning_rate:g}: try a tenth of it"
         )
     return history.rows
+
+
+def _restore(directory: Path, model: keras.Model) -> None:
+    """Restore the weights of the last epoch: at the end of `fit`, Keras replaces them by their average."""
+    state = load_state(directory / FILE)
+    assert state is not None
+    state.restore(model)
 
 
 @dataclass(frozen=True)

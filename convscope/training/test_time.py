@@ -6,9 +6,8 @@ import keras
 import numpy as np
 
 from convscope.graph import probabilities_of, resized
+from convscope.probabilities import logarithms, softmax
 from convscope.training.variants import Variants
-
-_LOWEST = 1e-45  # the lowest number that float32 can tell from 0
 
 
 class VariantModel:
@@ -19,17 +18,21 @@ class VariantModel:
         sizes: (height, width) of the pictures at each scale.
     """
 
-    def __init__(self, model: keras.Model, variants: Variants) -> None:
+    def __init__(self, model: keras.Model, size: tuple[int, int], variants: Variants) -> None:
         """Make the model for each size; they share its weights.
 
+        Args:
+            model: a flat model.
+            size: height and width of its pictures.
+            variants: see the attribute.
+
         Raises:
-            ConvscopeError: the network works at one size only.
+            ConvscopeError: the network works at one size only, or a scale does not change the size.
         """
-        _, height, width, _ = model.input_shape
         self.variants = variants
-        self.sizes = variants.sizes((height, width))
+        self.sizes = variants.sizes(size)
         option = f"tta=[{','.join(variants.names)}]"
-        self._models = [resized(model, size, option) for size in self.sizes]
+        self._models = [model, *(resized(model, other, option) for other in self.sizes[1:])]
 
     def probabilities(self, pictures: Sequence[np.ndarray], first: np.ndarray | None = None) -> np.ndarray:
         """Return the averaged probabilities, float64 (batch, classes).
@@ -49,8 +52,6 @@ class VariantModel:
 def geometric_mean(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Return probabilities in proportion to the exponential of the mean of log-probabilities.
 
-    `parts` are probabilities, each (n, classes). The logarithm of a probability of 0 counts as that of 1e-45.
+    `parts` are probabilities, each (n, classes).
     """
-    logarithms = np.mean([np.log(np.maximum(part.astype(np.float64), _LOWEST)) for part in parts], axis=0)
-    powers = np.exp(logarithms - logarithms.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return softmax(np.mean([logarithms(part) for part in parts], axis=0))

@@ -53,9 +53,20 @@ class Variants:
         return len(self.scales) * (1 + self.mirrored)
 
     def sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """Return height and width at each scale: `size` itself, then multiples of 8 pixels."""
+        """Return height and width at each scale: `size` itself, then multiples of 8 pixels.
+
+        Raises:
+            ConvscopeError: two scales give the same size.
+        """
 
         def scaled(side: int, scale: float) -> int:
             return side if scale == 1 else max(_MULTIPLE, _MULTIPLE * round(side * scale / _MULTIPLE))
 
-        return [(scaled(size[0], scale), scaled(size[1], scale)) for scale in self.scales]
+        sizes = [(scaled(size[0], scale), scaled(size[1], scale)) for scale in self.scales]
+        for index, (height, width) in enumerate(sizes):
+            if (height, width) in sizes[:index]:
+                raise ConvscopeError(
+                    f"tta: the factor {self.scales[index]:g} gives {height}×{width} pixels, as another one "
+                    f"does: expected factors that change the size by {_MULTIPLE} pixels or more"
+                )
+        return sizes

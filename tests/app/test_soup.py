@@ -59,8 +59,26 @@ def test_a_soup_has_the_mean_weights_and_is_a_complete_run(
     assert predicted.status == 0, predicted.err
     assert "unlike" in Path("predicted/predictions.csv").read_text().splitlines()[0]
 
+    own = command(
+        "train", "evaluate=[seed1,seed2]", "soup=true", *DATA, "hydra.run.dir=seed1", "overwrite=true"
+    )
+    assert "seed1 is one of the averaged runs" in own.err
     again = command("train", "evaluate=[seed1,seed2]", "soup=true", *DATA, "hydra.run.dir=soup")
-    assert "exists already: set overwrite=true" in again.err
+    assert "already holds a trained model: set overwrite=true" in again.err
+
+
+def test_runs_on_data_sets_that_were_divided_by_hand_have_the_same_folder(
+    command: Command, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runs)
+    for name in ("one", "two"):
+        shutil.copytree("data/two", f"data/by_hand_{name}", dirs_exist_ok=True)
+        Path(f"data/by_hand_{name}/manifest.json").unlink()
+        given = ["dataset=folder", f"dataset.name=by_hand_{name}", "augmentation=none"]
+        head = [*TWO, "training.epochs=0", f"hydra.run.dir=hand_{name}"]
+        assert command("train", *given, *head).status == 0
+    made = command("train", "evaluate=[hand_one,hand_two]", "soup=true", *given, "hydra.run.dir=mixed")
+    assert "hand_one and hand_two were trained on different splits" in made.err
 
 
 def test_runs_that_do_not_fit_are_refused(

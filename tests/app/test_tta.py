@@ -43,7 +43,7 @@ def test_scores_tables_and_predictions_have_the_averages(command: Command) -> No
 
     bundle = open_checkpoint(Path("run"))
     contract = bundle.contract
-    averaged = VariantModel(bundle.model, Variants.parse(["flip", "1.5"], "tta"))
+    averaged = VariantModel(bundle.model, contract.input_size, Variants.parse(["flip", "1.5"], "tta"))
     scores = {}
     for split in ("validation", "test"):
         images = labelled_images(Path("data/two"), open_dataset(Path("data/two")), split)
@@ -81,10 +81,29 @@ def test_other_variants_are_calibrated_on_the_data_set_of_the_run(command: Comma
     assert "dark (calibrated)" in next(iter(rows("p/predictions.csv").values()))
 
     content = json.loads(Path("donor/model.json").read_text())
-    content["dataset"]["path"] = "gone"
-    Path("donor/model.json").write_text(json.dumps(content))
-    without = command("train", *arguments, "hydra.run.dir=q")
-    assert "has no calibration for tta=[flip]" in without.out, without.err
+    for key, value in (("manifest_sha256", "0" * 64), ("path", "gone")):  # it has changed, or is missing
+        content["dataset"][key] = value
+        Path("donor/model.json").write_text(json.dumps(content))
+        without = command("train", *arguments, f"hydra.run.dir={key}")
+        assert "has no calibration for tta=[flip]" in without.out, without.err
+        assert "calibrating" not in without.out
+
+
+@pytest.mark.usefixtures("donor")
+def test_an_evaluation_is_not_calibrated_on_the_labels_that_it_evaluates(
+    command: Command, class_folders: Path
+) -> None:
+    source = ["dataset=folder", "dataset.name=other", f"dataset.source={class_folders}", "split.seed=5"]
+    assert command("create_train_val_test", *source, "split.validation=0.5").status == 0
+    temperatures = set()
+    for name in ("two", "other"):
+        data = ["dataset=folder", f"dataset.name={name}", "tta=[flip]", f"hydra.run.dir={name}"]
+        assert command("train", "evaluate=donor", *data).status == 0
+        scores = json.loads(Path(f"{name}/metrics.json").read_text())["validation"]["augmented"]
+        temperatures.add(scores["calibrated"]["temperature"])
+    assert len(temperatures) == 1  # that of the data set that the model was trained on
+    assert "evaluated on other" in Path("other/report.html").read_text("utf-8")
+    assert not Path("other/MODEL_CARD.md").exists()
 
 
 @pytest.mark.usefixtures("donor")
@@ -96,9 +115,10 @@ def test_a_run_without_calibration_is_evaluated_with_and_without_variants(comman
     for number, extra in enumerate([[], ["tta=[flip]", "splits=[test]"], ["tta=[flip]"]]):
         outcome = command("train", "evaluate=donor", *DATA, *extra, f"hydra.run.dir=e{number}")
         assert outcome.status == 0, outcome.err
-    alone, with_validation = (json.loads(Path(f"e{n}/metrics.json").read_text())["test"] for n in (1, 2))
-    assert "calibrated" not in alone["augmented"]
-    assert with_validation["augmented"]["calibrated"]["temperature"] > 0
+    for number in (1, 2):
+        scores = json.loads(Path(f"e{number}/metrics.json").read_text())["test"]
+        assert "calibrated" not in scores["augmented"]
+        assert scores["augmented"]["time_factor"] > 0
     refused = command("train", "evaluate=donor", *DATA, "tta=[1.5]", "hydra.run.dir=e9")
     assert refused.err.startswith("error: tta=[1.5]: ")
     assert len(refused.err.splitlines()) == 1

@@ -200,26 +200,54 @@ def test_several_sizes_divide_the_epochs_and_one_optimizer_continues(tmp_path: P
     np.testing.assert_allclose(rates, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("killed_at", [1, 2, 3])
-def test_a_run_at_several_sizes_resumes_bit_for_bit(tmp_path: Path, killed_at: int) -> None:
+class Boundary(keras.callbacks.Callback):
+    """Stores the weights at the begin and the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin: list[np.ndarray] = []
+        self.end: list[np.ndarray] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.begin.append(self.model.get_weights()[0])
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.end.append(self.model.get_weights()[0])
+
+
+def test_a_new_size_continues_with_the_weights_and_not_with_their_average(tmp_path: Path) -> None:
+    seen = Boundary()
+    settings = options(tmp_path, ema=0.9)
+    data = [Squares(8), Squares(12)], Squares(12)
+    fit(convnet(), *data, **settings, best=KeepBest(lambda _: None), extra=[seen])
+    for end, begin in zip(seen.end, seen.begin[1:], strict=False):
+        np.testing.assert_array_equal(end, begin)
+
+
+@pytest.mark.parametrize(("killed_at", "ema"), [(1, None), (2, 0.9), (3, 0.9)])
+def test_a_run_at_several_sizes_resumes_bit_for_bit(
+    tmp_path: Path, killed_at: int, ema: float | None
+) -> None:
     whole = convnet()
+    recipe = {"ema": ema}
     rows = fit(
         whole,
         [Squares(8), Squares(12)],
         Squares(12),
-        **options(tmp_path / "a"),
+        **options(tmp_path / "a", **recipe),
         best=KeepBest(lambda _: None),
     )
     killed = [Squares(8, killed_at), Squares(12, killed_at)]
+    settings = options(tmp_path / "b", **recipe)
     with pytest.raises(Exception, match="KilledError"):  # TensorFlow wraps it
-        fit(convnet(), killed, Squares(12), **options(tmp_path / "b"), best=KeepBest(lambda _: None))
+        fit(convnet(), killed, Squares(12), **settings, best=KeepBest(lambda _: None))
     resumed = convnet()
     keras.utils.set_random_seed(99)
     again = fit(
         resumed,
         [Squares(8), Squares(12)],
         Squares(12),
-        **options(tmp_path / "b"),
+        **options(tmp_path / "b", **recipe),
         best=KeepBest(lambda _: None),
     )
     assert again == rows

@@ -1,17 +1,24 @@
 """Scores with test-time augmentation, beside those of one prediction for each photograph."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
-from convscope.data.pipeline import Batches
+from convscope.config.schema.train import TTA, TrainConfig
+from convscope.data.pipeline import Batches, labelled_images
+from convscope.data.training_data import training_data
+from convscope.graph import probabilities_of
+from convscope.models.bundle import ModelBundle
 from convscope.models.calibration import Calibration
 from convscope.training.evaluate import Evaluation, evaluate_variants
 from convscope.training.test_time import VariantModel
 from convscope.training.variants import Variants
+
+_BATCH = 32
+_TIMED = 4  # batches, after one that builds the graphs
 
 
 @dataclass(frozen=True)
@@ -21,14 +28,20 @@ class AugmentedScores:
     Attributes:
         variants: the variants of each photograph.
         scored: the predictions by split.
-        seconds: the duration for the last split.
+        time_factor: how many times as long an averaged prediction takes, with reading the photograph.
         calibration: that of the averages; None if it is unknown.
     """
 
     variants: Variants
     scored: Mapping[str, Evaluation]
-    seconds: float
-    calibration: Calibration | None
+    time_factor: float
+    calibration: Calibration | None = None
+
+    def fitted(self) -> "AugmentedScores":
+        """Return the same predictions with a calibration that is fitted on the validation split."""
+        validation = self.scored["validation"]
+        calibration = Calibration.fit(validation.probabilities, validation.labels, self.variants.names)
+        return replace(self, calibration=calibration)
 
     def summary(self, split: str, single: Evaluation) -> dict[str, Any]:
         """Return the scores of a split as `metrics.json` stores them; `single` are those without variants."""
@@ -42,6 +55,7 @@ class AugmentedScores:
             "calibration_error": scores.calibration_error,
             "corrected": int((right & ~before).sum()),
             "spoiled": int((before & ~right).sum()),
+            "time_factor": round(self.time_factor, 1),
         }
         if self.calibration:
             after = Evaluation(self.calibration.apply(scores.probabilities), scores.labels)
@@ -52,35 +66,79 @@ class AugmentedScores:
             }
         return result
 
-    def line(self, split: str, results: Mapping[str, Any], single_seconds: float) -> str:
-        """Return the line that is printed about a split, the last one; `results` are its summary."""
+    def line(self, split: str, results: Mapping[str, Any]) -> str:
+        """Return the line that is printed about a split; `results` are its summary."""
         calibrated = results.get("calibrated")
         low, high = results["accuracy_95"]
         after = f" ({calibrated['loss']:.4f} with its calibration)" if calibrated else ""
         return (
             f"tta=[{','.join(self.variants.names)}], {self.variants.count} predictions for each photograph, "
-            f"{self.seconds / single_seconds:.1f} times as long: {split}: loss {results['loss']:.4f}{after}, "
+            f"{self.time_factor:.1f} times as long: {split}: loss {results['loss']:.4f}{after}, "
             f"accuracy {results['accuracy']:.3f} (95 %: {low:.3f} to {high:.3f}); it corrects "
             f"{results['corrected']} predictions and spoils {results['spoiled']}"
         )
 
 
-def augmented_scores(
-    model: keras.Model, batches: Mapping[str, Batches], variants: Variants, known: Calibration | None
-) -> AugmentedScores:
-    """Predict every photograph of each split in all variants.
+def variant_model(config: TrainConfig, model: keras.Model, size: tuple[int, int]) -> VariantModel:
+    """Return a model that averages over the variants of the option `tta`.
 
-    `known` is the calibration of these variants; if it is None, it is fitted on the validation split, if that
-    is one of the splits.
+    Raises:
+        ConvscopeError: the network works at one size only, or a scale does not change the size.
     """
-    averaged = VariantModel(model, variants)
-    scored = {}
-    seconds = 0.0
-    for split, data in batches.items():
+    return VariantModel(model, size, Variants.parse(config.tta, TTA))
+
+
+def augmented_scores(
+    model: keras.Model, averaged: VariantModel, batches: Mapping[str, Batches]
+) -> AugmentedScores:
+    """Predict every photograph of each split in all variants; `model` is for one prediction of each."""
+    scored = {
+        split: evaluate_variants(averaged, [data.resized(size) for size in averaged.sizes])
+        for split, data in batches.items()
+    }
+    return AugmentedScores(
+        averaged.variants, scored, _time_factor(model, averaged, list(batches.values())[-1])
+    )
+
+
+def _time_factor(model: keras.Model, averaged: VariantModel, data: Batches) -> float:
+    """Return how many times as long averaged predictions take; both read the photographs from the disk."""
+    sizes = [data.resized(size) for size in averaged.sizes]
+    count = min(len(data), 1 + _TIMED)
+
+    def seconds(predict: Callable[[int], object]) -> float:
+        predict(0)
         started = time.perf_counter()
-        scored[split] = evaluate_variants(averaged, [data.resized(size) for size in averaged.sizes])
-        seconds = time.perf_counter() - started
-    if known is None and "validation" in scored:
-        validation = scored["validation"]
-        known = Calibration.fit(validation.probabilities, validation.labels, variants.names)
-    return AugmentedScores(variants, scored, seconds, known)
+        for index in range(1, count) if count > 1 else [0]:
+            predict(index)
+        return time.perf_counter() - started
+
+    alone = seconds(lambda index: probabilities_of(model, sizes[0][index][0]))
+    together = seconds(lambda index: averaged.probabilities([part[index][0] for part in sizes]))
+    return together / alone
+
+
+def known_calibration(bundle: ModelBundle, averaged: VariantModel) -> Calibration | None:
+    """Return the calibration of a run for these variants; if it has none, fit it on its validation split.
+
+    The result is None if the data set of the run is missing or has changed: its validation images may then be
+    training images of the model.
+    """
+    contract, names = bundle.contract, averaged.variants.names
+    known = contract.calibration_of(names)
+    if known or contract.calibration is None:
+        return known
+    data = training_data(contract.dataset)
+    if data.manifest is None or not data.is_unchanged or not data.manifest.of_split("validation"):
+        return None
+    print(f"calibrating tta=[{','.join(names)}] on the validation split of {data.root}")
+    manifest = replace(data.manifest, classes=contract.class_names)
+    images = labelled_images(data.root, manifest, "validation")
+    scores = evaluate_variants(
+        averaged,
+        [
+            Batches(images, size=size, preprocessing=contract.preprocessing, batch_size=_BATCH)
+            for size in averaged.sizes
+        ],
+    )
+    return Calibration.fit(scores.probabilities, scores.labels, names)

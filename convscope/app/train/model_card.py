@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope import invocation
 from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
@@ -224,7 +225,8 @@ def _training(contract: Contract, command: str) -> Iterator[str]:
     yield f"- Versions: {escaped(', '.join(f'{name} {value}' for name, value in versions().items()))}"
     longest = max(map(len, re.findall("`+", command)), default=0)
     fence = "`" * max(3, longest + 1)
-    yield from ("", f"{fence}sh", printable(command), fence)
+    language = "sh" if invocation.get().program else "python"
+    yield from ("", f"{fence}{language}", printable(command), fence)
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -7,28 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from convscope import decode
+from convscope.app.train.augmented_scores import known_calibration, variant_model
 from convscope.app.train.familiarity import with_features
-from convscope.app.train.score import PREDICTIONS, checked_variants, refuse_to_overwrite
+from convscope.app.train.score import BATCH, PREDICTIONS, refuse_to_overwrite
 from convscope.app.train.training_report import calibrated_columns, number
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
-from convscope.data.pipeline import Batches, encode_photographs, labelled_images
-from convscope.data.training_data import training_data
+from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.files import csv_text, user_path, write_text
 from convscope.graph import of_each_class
 from convscope.models.bundle import ModelBundle
-from convscope.models.calibration import Calibration
 from convscope.models.familiarity import read_familiarity
 from convscope.models.opening import open_checkpoint
 from convscope.names import printable
 from convscope.parallel import in_threads
 from convscope.progress import progress
-from convscope.training.evaluate import evaluate_variants
 from convscope.training.test_time import VariantModel
-from convscope.training.variants import Variants
-
-BATCH = 32  # photographs that are in memory at the same time
 
 
 def predict_run(config: TrainConfig, directory: Path) -> None:
@@ -43,7 +38,8 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     """
     assert config.predict is not None
     bundle = open_checkpoint(user_path(config.predict))
-    predictor = _Predictor(bundle, config.coverage, checked_variants(config, bundle.model))
+    averaged = variant_model(config, bundle.model, bundle.contract.input_size)
+    predictor = _Predictor(bundle, config.coverage, averaged)
     paths = image_paths.find(config.images)
     refuse_to_overwrite(config, directory, PREDICTIONS)
     table = []
@@ -81,19 +77,20 @@ class _Predictor:
         unlike: the number of photographs so far that are unlike those of the training.
     """
 
-    def __init__(self, bundle: ModelBundle, coverage: float, variants: Variants) -> None:
+    def __init__(self, bundle: ModelBundle, coverage: float, averaged: VariantModel) -> None:
         """Read what the run knows; runs of earlier versions have no calibration."""
         self._contract, self._coverage = bundle.contract, coverage
         self._model = with_features(bundle.model)
-        self._averaged = VariantModel(bundle.model, variants)
-        self._calibration = _calibration(bundle, self._averaged)
+        self._averaged = averaged
+        self._calibration = known_calibration(bundle, averaged)
         features = math.prod(self._model.output_shape[0][1:])
         self._familiarity = read_familiarity(Path(bundle.path).parent, features)
         self.columns = ["predicted", *bundle.contract.class_names]
         if self._calibration:
             self.columns += [*calibrated_columns(bundle.contract.class_names), "set"]
         else:
-            used = f" for tta=[{','.join(variants.names)}]" if variants.count > 1 else ""
+            names = averaged.variants.names
+            used = f" for tta=[{','.join(names)}]" if names else ""
             print(f"note: {bundle.path} has no calibration{used}, so the table has no calibrated columns")
         if self._familiarity:
             self.columns += ["distance", "unlike"]
@@ -121,22 +118,6 @@ class _Predictor:
             for row, distance, is_unlike in zip(rows, distances, unlike, strict=True):
                 row += [f"{distance:.4f}", "yes" if is_unlike else ""]
         return rows
-
-
-def _calibration(bundle: ModelBundle, averaged: VariantModel) -> Calibration | None:
-    """Return the calibration for these variants; if the run does not have it, fit it on its data set."""
-    contract, variants = bundle.contract, averaged.variants
-    known = contract.calibration_of(variants.names)
-    data = training_data(contract.dataset)
-    if known or contract.calibration is None or not data.manifest or not data.manifest.of_split("validation"):
-        return known
-    print(f"calibrating tta=[{','.join(variants.names)}] on the validation split of {data.root}")
-    images = labelled_images(data.root, data.manifest, "validation")
-    batches = Batches(
-        images, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=BATCH
-    )
-    scores = evaluate_variants(averaged, [batches.resized(size) for size in averaged.sizes])
-    return Calibration.fit(scores.probabilities, scores.labels, variants.names)
 
 
 def _read(path: Path) -> np.ndarray | str:

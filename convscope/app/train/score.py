@@ -1,6 +1,5 @@
 """Evaluate a trained model on the splits of a data set, or predict photographs without labels."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import keras
 
 from convscope.app.train import run_directory, training_report
-from convscope.app.train.augmented_scores import augmented_scores
+from convscope.app.train.augmented_scores import augmented_scores, known_calibration, variant_model
 from convscope.app.train.calibrate import (
     add_calibrated,
     calibrated,
@@ -17,7 +16,7 @@ from convscope.app.train.calibrate import (
 )
 from convscope.app.train.suspicious_labels import Suspicion
 from convscope.config.schema.prepare import DatasetConfig
-from convscope.config.schema.train import TTA, TrainConfig
+from convscope.config.schema.train import TrainConfig
 from convscope.data.changes import report_changes
 from convscope.data.manifest import SPLITS, Manifest, open_dataset
 from convscope.data.pipeline import Batches, labelled_images
@@ -28,7 +27,6 @@ from convscope.models.opening import open_checkpoint
 from convscope.render import figure
 from convscope.training.evaluate import evaluate
 from convscope.training.test_time import VariantModel
-from convscope.training.variants import Variants
 
 BATCH = 32  # photographs that are in memory at the same time
 PREDICTIONS = "predictions.csv"
@@ -73,38 +71,35 @@ def score(
     bundle: ModelBundle,
     batches: Mapping[str, Batches],
     *,
-    variants: Variants,
+    averaged: VariantModel,
     suspicions: Sequence[Suspicion] = (),
-    calibrate: bool = False,
+    trained: bool = False,
 ) -> None:
     """Evaluate the model on each split; write metrics.json, predictions.csv, charts and report.html.
 
-    Charts and galleries show the last split of `batches`. With several variants of each photograph, add the
-    scores with test-time augmentation. With `calibrate`, fit the calibrations on validation and add them to
-    model.json.
+    Charts and galleries show the last split of `batches`. If `averaged` has several variants of each
+    photograph, add the scores with test-time augmentation. If this run `trained` the model, fit the
+    calibrations on validation, add them to model.json, and write the model card.
     """
     contract = bundle.contract
     names = contract.class_names
-    scored, seconds = {}, 0.0
-    for split, data in batches.items():
-        started = time.perf_counter()
-        scored[split] = evaluate(bundle.model, data)
-        seconds = time.perf_counter() - started
+    scored = {split: evaluate(bundle.model, data) for split, data in batches.items()}
     for split, scores in scored.items():
         low, high = scores.accuracy_interval
         print(
             f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} "
             f"(95 %: {low:.3f} to {high:.3f})"
         )
-    if calibrate:
+    augmented = augmented_scores(bundle.model, averaged, batches) if averaged.variants.count > 1 else None
+    if trained:
         contract = with_calibration(contract, scored["validation"])
-    augmented = None
-    if variants.count > 1:
-        known = None if calibrate else contract.calibration_of(variants.names)
-        augmented = augmented_scores(bundle.model, batches, variants, known)
-        contract = replace(contract, variant_calibration=augmented.calibration)
-    if calibrate:
+        if augmented:
+            augmented = augmented.fitted()
+            contract = replace(contract, variant_calibration=augmented.calibration)
         contract.write(directory)
+    elif augmented:
+        known = contract.calibration_of(averaged.variants.names)
+        augmented = replace(augmented, calibration=known)
     results = {split: scores.summary(names) for split, scores in scored.items()}
     shown = list(scored)[-1]
     last = scored[shown]
@@ -114,16 +109,15 @@ def score(
     if augmented:
         for split in results:
             results[split]["augmented"] = augmented.summary(split, scored[split])
-        print(augmented.line(shown, results[shown]["augmented"], seconds))
-        results[shown]["augmented"]["time_factor"] = round(augmented.seconds / seconds, 1)
+        print(augmented.line(shown, results[shown]["augmented"]))
     title = f"{contract.dataset['name']}, {shown} split: accuracy {last.accuracy:.1%}"
     figure.confusion_matrix(directory / "confusion_matrix.png", last.confusion, names, title)
     after = calibrated(last, contract.calibration).reliability() if contract.calibration else None
     figure.reliability(directory / "reliability.png", last.reliability(), after)
     figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
     paths = {split: batches[split].examples.paths for split in scored}
-    averaged = augmented.scored if augmented else {}
-    training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract, averaged)
+    averages = augmented.scored if augmented else {}
+    training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract, averages)
     training_report.write(
         directory,
         contract,
@@ -132,6 +126,7 @@ def score(
         paths[shown],
         suspicions=suspicions,
         command=run_directory.command(directory, again=True),
+        trained=trained,
     )
     write_json(directory / run_directory.METRICS_FILE, results)
     print(f"written: {directory} ({training_report.FILE}, {run_directory.METRICS_FILE}, {PREDICTIONS}, …)")
@@ -144,7 +139,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
         ConvscopeError: the model does not have all classes of the data set.
     """
     bundle = open_checkpoint(user_path(config.evaluate[0]))
-    variants = checked_variants(config, bundle.model)
+    averaged = variant_model(config, bundle.model, bundle.contract.input_size)
     root, manifest = open_data(config.dataset)
     known = bundle.contract.class_names
     missing = [name for name in manifest.classes if name not in known]
@@ -157,13 +152,11 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     relabelled = replace(manifest, classes=known)
     splits = splits_with_images(root, manifest, config.splits)
     batches = evaluation_batches(bundle.model, bundle.contract, root, relabelled, splits)
-    dataset = {"name": manifest.name, "path": str(root.resolve())}
-    score(
-        directory,
-        replace(bundle, contract=replace(bundle.contract, dataset=dataset)),
-        batches,
-        variants=variants,
-    )
+    contract = bundle.contract
+    if averaged.variants.count > 1:
+        contract = replace(contract, variant_calibration=known_calibration(bundle, averaged))
+    contract = replace(contract, dataset={"name": manifest.name, "path": str(root.resolve())})
+    score(directory, replace(bundle, contract=contract), batches, averaged=averaged)
 
 
 def evaluation_batches(
@@ -180,17 +173,6 @@ def evaluation_batches(
         )
         for split in splits
     }
-
-
-def checked_variants(config: TrainConfig, model: keras.Model) -> Variants:
-    """Return the variants for test-time augmentation.
-
-    Raises:
-        ConvscopeError: the model works at one size only.
-    """
-    variants = Variants.parse(config.tta, TTA)
-    VariantModel(model, variants)
-    return variants
 
 
 def refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from convscope.app.train import run_directory
+from convscope.app.train.augmented_scores import variant_model
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.score import (
-    checked_variants,
     evaluation_batches,
     open_data,
-    refuse_to_overwrite,
     score,
     splits_with_images,
 )
@@ -37,19 +37,25 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
     than the best run. This needs runs that were fine-tuned from the same weights.
 
     Raises:
-        ConvscopeError: the runs differ in network, classes, preprocessing or data set, or the data set is
-            another one.
+        ConvscopeError: the runs differ in network, classes, preprocessing or data set, the data set is
+            another one, or `directory` has another run.
+        KeyboardInterrupt: after Ctrl-C; its text says what is in the directory.
     """
-    refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
+    run_directory.check(config, directory)
     paths = [find_model_file(user_path(run)) for run in config.evaluate]
+    if directory.resolve() in [path.parent.resolve() for path in paths]:
+        raise ConvscopeError(
+            f"{directory} is one of the averaged runs: choose another hydra.run.dir for the result"
+        )
     contract = _shared_contract(paths)
     root, manifest = open_data(config.dataset)
-    if manifest.split_sha256 != contract.dataset.get("split_sha256"):
+    own = {"split_sha256": manifest.split_sha256, "path": str(root)}
+    if _split_of(own) != _split_of(contract.dataset):
         raise ConvscopeError(
             f"the runs were not trained on the split of {root}: expected the data set at "
             f"{contract.dataset.get('path')}, so that its validation images are new to all of them"
         )
-    splits = ("train", "validation", *splits_with_images(root, manifest, ["test"]))
+    splits = ("train", *splits_with_images(root, manifest, ("validation", "test")))
     losses = []
     weights: list[list[np.ndarray]] = []
     for path in paths:
@@ -61,14 +67,27 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
     _compare(_validation_loss(model, batches, "soup"), losses)
     runs = [str(path.parent.resolve()) for path in paths]
     contract = replace(contract, training={"soup": runs}, calibration=None, variant_calibration=None)
+    variant_model(config, model, contract.input_size)  # refuses a wrong option before anything is written
     directory.mkdir(parents=True, exist_ok=True)
+    run_directory.clear(directory)
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
     save_model(model, directory)
     contract.write(directory)
-    bundle = open_checkpoint(directory)
-    write_familiarity(directory, bundle.model, batches)
-    held_out = {split: data for split, data in batches.items() if split != "train"}
-    score(directory, bundle, held_out, variants=checked_variants(config, bundle.model), calibrate=True)
+    try:
+        bundle = open_checkpoint(directory)
+        write_familiarity(directory, bundle.model, batches)
+        held_out = {split: data for split, data in batches.items() if split != "train"}
+        averaged = variant_model(config, bundle.model, contract.input_size)
+        score(directory, bundle, held_out, averaged=averaged, trained=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted: {directory} has the averaged model, but no scores; run the command again"
+        ) from None
+
+
+def _split_of(dataset: Mapping[str, Any]) -> str:
+    """Return the hash of a split, or the path of a data set that was divided by hand."""
+    return str(dataset.get("split_sha256") or Path(str(dataset.get("path"))).resolve())
 
 
 def _shared_contract(paths: Sequence[Path]) -> Contract:
@@ -82,7 +101,7 @@ def _shared_contract(paths: Sequence[Path]) -> Contract:
                     f"{paths[0].parent} and {path.parent} differ in {name} ({ours} and {theirs}): expected "
                     "runs of one network on one data set"
                 )
-        if first.dataset.get("split_sha256") != other.dataset.get("split_sha256"):
+        if _split_of(first.dataset) != _split_of(other.dataset):
             raise ConvscopeError(
                 f"{paths[0].parent} and {path.parent} were trained on different splits, so that one may have "
                 "seen the validation images of the other: expected runs on the same split"

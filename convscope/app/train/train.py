@@ -18,12 +18,12 @@ from convscope.app.train.announce import (
     keep_pixels,
     warn_of_memory,
 )
+from convscope.app.train.augmented_scores import variant_model
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
 from convscope.app.train.predict import predict_run
 from convscope.app.train.score import (
-    checked_variants,
     evaluate_run,
     open_data,
     score,
@@ -85,7 +85,8 @@ def run(config: TrainConfig, directory: Path) -> Path:
     At the end, the global state of Keras and the determinism of TensorFlow are reset, because the next job of
     a sweep runs in the same process.
     """
-    interrupted = False
+    interrupted, policy = False, keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # a notebook may have set another one
     try:
         with deterministic_ops(config.training.deterministic):
             if not (config.predict or config.evaluate):
@@ -102,6 +103,7 @@ def run(config: TrainConfig, directory: Path) -> Path:
     finally:
         if not interrupted:
             _reset_keras()
+            keras.config.set_dtype_policy(policy)
 
 
 def _reset_keras() -> None:
@@ -141,7 +143,7 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     keras.utils.set_random_seed(config.seed)
     with distribution.scope():
         built = build(config.model, len(manifest.classes))
-    checked_variants(config, built.model)
+    variant_model(config, built.model, built.input_size)  # refuses a wrong option before the training
     built = replace(built, preprocessing=_normalized(config, root, manifest, built))
     batches = _batches(config, root, manifest, built)
     recipe = _recipe(config.training, manifest)
@@ -173,7 +175,10 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         draw_batch(directory / "augmented_batch.png", batches["train"])
     announce(built.model, contract, batches, directory)
     if config.training.epochs:
-        largest = at_size(built.model, (*_largest(run.stages).size, built.preprocessing.channels))
+        size = _largest(run.stages).size
+        largest = (
+            built.model if size == built.input_size else resized(built.model, size, "training.input_sizes")
+        )
         warn_of_memory(largest, config.training.batch_size, half=chosen != precision.FLOAT32)
         if config.training.cache == "auto" and config.training.epochs > 1:
             keep_pixels([*run.stages, batches["validation"]])
@@ -187,8 +192,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         bundle = open_checkpoint(directory)
         unchanged = features if not config.training.epochs else None
         write_familiarity(directory, bundle.model if unchanged is None else built.model, batches, unchanged)
-        variants = checked_variants(config, bundle.model)
-        score(directory, bundle, held_out, variants=variants, suspicions=suspicions, calibrate=True)
+        averaged = variant_model(config, bundle.model, bundle.contract.input_size)
+        score(directory, bundle, held_out, averaged=averaged, suspicions=suspicions, trained=True)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None

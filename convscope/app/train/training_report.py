@@ -12,7 +12,6 @@ from convscope.app.train.suspicious_labels import Suspicion
 from convscope.files import csv_text, write_text
 from convscope.models.bundle import Contract, versions
 from convscope.models.calibration import COVERAGE
-from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.names import printable
 from convscope.render.thumbnail import Thumbnail, file_address
 from convscope.render.training_page import RunReport, write_run_report
@@ -82,10 +81,12 @@ def write(
     *,
     suspicions: Sequence[Suspicion],
     command: str,
+    trained: bool,
 ) -> None:
-    """Write `report.html` into the run directory, with the charts that are already in it, and the model card.
+    """Write `report.html` into the run directory, with the charts that are already in it.
 
-    `last` and `paths` belong to the last split of `results`; the galleries show that split.
+    `last` and `paths` belong to the last split of `results`; the galleries show that split. If this run
+    `trained` the model, also write the model card.
     """
     names = contract.class_names
     confidence = last.probabilities.max(axis=1)
@@ -114,7 +115,7 @@ def write(
     write_run_report(
         directory / FILE,
         RunReport(
-            title=f"{contract.name}, trained on {contract.dataset['name']}",
+            title=f"{contract.name}, {'trained' if trained else 'evaluated'} on {contract.dataset['name']}",
             facts=facts,
             scores=results,
             shown=list(results)[-1],
@@ -142,7 +143,7 @@ def write(
             coverage=COVERAGE,
         ),
     )
-    if (directory / MODEL_FILE).is_file():  # else the model is in another directory, which has its card
+    if trained:
         model_card.write(directory, contract, results, last, command=command)
 
 

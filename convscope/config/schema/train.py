@@ -255,7 +255,7 @@ class TrainingConfig(OptimizationSettings):
         check_range("training.batch_size", self.batch_size, 1)
         for size in self.input_sizes:
             check_range("training.input_sizes", size, 16, 2048)
-        if len(self.input_sizes) > max(1, self.epochs):
+        if len(self.input_sizes) > self.epochs:
             raise ConvscopeError(
                 f"training.input_sizes={self.input_sizes} has {len(self.input_sizes)} sizes for "
                 f"training.epochs={self.epochs}: expected at most one size per epoch"
