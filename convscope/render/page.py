@@ -42,12 +42,13 @@ class PhotographPart:
 
     `path` and `size` (height and width) are those of the picture on the page. `scores` are (class,
     probability), the highest first; `truth` is the true class, None if it is unknown. `note` is a line below
-    the name, or empty.
+    the name, or empty. `sha256` is the hash of the file that was given.
     """
 
     name: str
     key: str
     path: str
+    sha256: str
     size: tuple[int, int]
     scores: Sequence[tuple[str, float]]
     truth: str | None

@@ -10,6 +10,7 @@ import pytest
 from convscope.app.visualize.findings import findings
 from convscope.app.visualize.mistakes import TILE, mistakes
 from convscope.app.visualize.training_results import predictions, settings_of_run, training_results
+from convscope.files import sha256
 from convscope.images import save_png
 
 
@@ -126,11 +127,12 @@ def test_a_model_without_a_run_has_no_results(
 
 
 def test_photographs_of_mistakes_are_found_and_missing_ones_have_no_picture(run: Path) -> None:
-    files = mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
+    first = sha256(run / "data/x/test/a/1.png")
+    files = mistakes(str(run / "model.keras"), {"path": str(run / "data/x")}, {first: "one"})
     script = files["confused.js"].decode()
     table = json.loads(script.partition("] = ")[2].strip().removesuffix(";"))
-    assert [(row[1], row[2], row[3], row[4]) for row in table["rows"]] == [
-        ("a", "-b", 0.7, 0), ("-b", "a", 0.6, 1), ("a", "a", 0.8, None),
+    assert [row[1:] for row in table["rows"]] == [
+        ["a", "-b", 0.7, 0, "one"], ["-b", "a", 0.6, 1, None], ["a", "a", 0.8, None, None],
     ]  # fmt: skip
     assert (table["split"], table["tile"]) == ("test", TILE)
     assert files["confused.jpg"].startswith(b"\xff\xd8")

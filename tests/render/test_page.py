@@ -26,7 +26,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_size=(8, 8),
         classes=[EVIL, "b"],
         layers=[layer],
-        photographs=[PhotographPart(EVIL, "a", "photographs/a.jpg", (4, 6), [(EVIL, float("nan"))], "b")],
+        photographs=[
+            PhotographPart(EVIL, "a", "photographs/a.jpg", "0", (4, 6), [(EVIL, float("nan"))], "b")
+        ],
         views=[Section("filters", EVIL, EVIL)],
         artifacts=[
             Artifact("filters/a #1.png", EVIL, EVIL, view="filters", size=(4, 6), provenance={"layer": EVIL}),

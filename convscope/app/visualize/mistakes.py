@@ -9,6 +9,7 @@ import numpy as np
 from convscope import decode, images
 from convscope.app.visualize.training_results import Prediction, predictions
 from convscope.data.manifest import SPLITS
+from convscope.files import sha256
 from convscope.parallel import in_threads
 from convscope.render.data_script import data_script
 from convscope.render.page import FOLDER
@@ -20,7 +21,9 @@ OF_MISTAKES, OF_CORRECT = 24, 6  # photographs of a cell
 MOST = 480  # photographs in total
 
 
-def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
+def mistakes(
+    checkpoint: str, dataset: Mapping[str, Any], photographs: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
     """Return the table and the sprite by their names in the folder of the page; nothing without mistakes.
 
     Of each cell, the most certain mistakes and the least certain correct predictions are shown.
@@ -28,18 +31,21 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
     Args:
         checkpoint: the file of the model; its folder has the predictions.
         dataset: `data` of `training_results`.
+        photographs: the keys of the photographs of the page by their SHA-256; names of files repeat.
     """
     of_splits = predictions(Path(checkpoint).parent) if Path(checkpoint).is_file() else {}
     if not of_splits:
         return {}
     split, found = next(iter(of_splits.items()))
     shown = _shown(found)
-    tiles = list(in_threads(lambda one: _tile(_file(one.path, split, dataset)), shown))
+    places = [_file(one.path, split, dataset) for one in shown]
+    tiles = list(in_threads(_tile, places))
     pictures = [tile for tile in tiles if tile is not None]
     numbers = iter(range(len(pictures)))
     rows = [
-        [one.path, one.true, one.predicted, one.probability, None if tile is None else next(numbers)]
-        for one, tile in zip(shown, tiles, strict=True)
+        [one.path, one.true, one.predicted, one.probability]
+        + ([None, None] if tile is None else [next(numbers), (photographs or {}).get(sha256(place))])
+        for one, tile, place in zip(shown, tiles, places, strict=True)
     ]
     files = {}
     content: dict[str, Any] = {"split": split, "rows": rows, "tile": TILE}

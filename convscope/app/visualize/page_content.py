@@ -38,6 +38,7 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
             name=photograph.name,
             key=photograph.key,
             path=pictures[photograph.key].path,
+            sha256=photograph.sha256,
             size=pictures[photograph.key].size or (1, 1),
             scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
             truth=photograph.truth,

@@ -42,7 +42,8 @@ def photographs_of_mistakes(content: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files with the photographs behind the confusion matrix; see `mistakes`."""
     if len(content["checkpoints"]) > 1:
         return {}
-    return mistakes(content["checkpoints"][0], content["training"].get("data", {}))
+    photographs = {one["sha256"]: one["key"] for one in content["photographs"] if "sha256" in one}
+    return mistakes(content["checkpoints"][0], content["training"].get("data", {}), photographs)
 
 
 def rebuild(directory: Path) -> Path:

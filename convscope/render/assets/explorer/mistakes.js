@@ -56,15 +56,14 @@ function cellPhotographs(found, confusion, truth, predicted) {
     truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "What speaks for each of the two classes in them:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
 }
 
-function mistakeCard([path, row, column, probability, tile], found) {
+function mistakeCard([path, row, column, probability, tile, key], found) {
   const name = path.split("/").pop();
-  const own = photographs.find((photograph) => photograph.name === name);
   const content = [
     tile === null ? h("div", { class: "nothing" }, "no picture") : spriteTile("page/confused.jpg", tile, found, 112, name),
     h("span", {}, row === column ? percent(probability) : `${column} ${percent(probability)}`),
     row !== column && h("span", { class: "faint" }, `is ${row}`),
   ];
-  return own ? to(["image", own.key], content, { class: "card", title: path }) : h("div", { class: "card", title: path }, content);
+  return key ? to(["image", key], content, { class: "card", title: path, changes: { photo: key } }) : h("div", { class: "card", title: path }, content);
 }
 
 function explainCommand(rows) {
