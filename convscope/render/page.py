@@ -97,6 +97,7 @@ class Page:
         views: the views that were drawn.
         artifacts: all files of the run, in their order.
         program: the words that start stage 3 on a command line.
+        model_options: the options that choose the models, in quotes for a command line.
         command: the command of the run.
         versions: the versions of the software.
         color_maps: the colour maps by what they colour: maps, signed.
@@ -114,6 +115,7 @@ class Page:
     views: Sequence[Section]
     artifacts: Sequence[Artifact]
     program: str
+    model_options: str
     command: str
     versions: Mapping[str, str]
     color_maps: Mapping[str, str]

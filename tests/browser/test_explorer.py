@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shlex
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
+from convscope.config.overrides import argument
 from convscope.images import color_table
 from tests.browser.conftest import HOSTILE, Explorer
 from tests.conftest import shown_on_page
@@ -166,7 +169,18 @@ def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) 
 
 def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compared: Path) -> None:
     page = explore(compared).open(f"layer/{LAYER}/channel/0")
-    assert "channels]'" in page.locator(".missing pre").first.inner_text()
+    command = page.locator(".missing pre").first.inner_text()
+    assert "channels]'" in command
+    assert "'compare=[random,donor]'" in command  # as given, not the paths and titles of the models
+
+
+def test_commands_to_copy_have_quotes_for_the_shell_and_for_hydra(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    names = ["a/b_1.png", "photo (1).jpg", "it's,[x]\\", "1e3", "true", "$HOME `x`", "é"]
+    script = "names => shellWord(`images=[${names.map(hydraWord).join(',')}]`)"
+    (word,) = shlex.split(page.evaluate(script, names))
+    assert word == argument("images", names)
+    assert list(map(str, OverridesParser.create().parse_override(word).value())) == names
 
 
 def numbers_of(run: Path, name: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Artifact("channels/01.js", "01", role=Role.data, data={"kind": "channels", "layer": "01"}),
         ],
         program="convscope visualize",
+        model_options=EVIL,
         command=EVIL,
         versions={"convscope": "0"},
         color_maps={"maps": "viridis"},

@@ -8,6 +8,7 @@ from convscope import invocation
 from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
+from convscope.config.overrides import argument
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
 from convscope.models.bundle import ModelBundle, versions
@@ -59,11 +60,25 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
         views=[Section(view.name, view.title, view.intro) for view in views],
         artifacts=run.output.artifacts,
         program=shlex.join(invocation.program("visualize")) or "convscope visualize",
+        model_options=_model_options(run),
         command=command(),
         versions=versions(),
         color_maps={"maps": run.config.settings_of("activations").color_map, "signed": DIVERGING},
         complete=complete,
     )
+
+
+def _model_options(run: Run) -> str:
+    """Return the options that choose the models, in quotes for a shell."""
+    config = run.config
+    options = [argument("compare", config.compare)] if config.compare else []
+    if config.application:
+        options.append(argument("application", config.application))
+        if config.weights != "imagenet":
+            options.append(argument("weights", config.weights or "null"))
+    elif not config.compare:
+        options.append(argument("checkpoint", config.checkpoint or str(run.models.first.path)))
+    return shlex.join(options)
 
 
 def _scores(run: Run, photograph: Photograph) -> dict[str, float]:

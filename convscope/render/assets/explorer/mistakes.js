@@ -67,6 +67,6 @@ function mistakeCard([path, row, column, probability, tile, key], found) {
 }
 
 function explainCommand(rows) {
-  const paths = rows.slice(0, 4).map(([path]) => path.replaceAll("'", "'\\''"));
-  return `${index.program} checkpoint=${index.checkpoints[0]} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' 'images=[${paths.join(",")}]'`;
+  const paths = rows.slice(0, 4).map(([path]) => hydraWord(path));
+  return `${index.program} ${index.model_options} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' ${shellWord(`images=[${paths.join(",")}]`)}`;
 }
