@@ -82,6 +82,13 @@ def test_a_tile_shows_the_map_of_its_channel(explore: Explore, drawn: Path, scal
     assert_close(pixels_of(canvas), colored(of, low, high))
 
 
+def test_the_colour_bar_names_the_ends_of_the_scale(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
+    assert page.locator(".bar-row .colorbar").inner_text().splitlines()[0] == "lowest"
+    signed = page.evaluate("colorBarOfEach({ low: -2, high: 2, colors: 'signed' }).textContent")
+    assert signed == "\u2212highesthighest absolute value of each channel"
+
+
 def test_the_first_tile_is_the_strongest_channel(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
     means = arrays(drawn, "bright")[LAYER].mean(axis=(0, 1))

@@ -99,7 +99,7 @@ async function grid(layer, maps, numbers, photograph) {
   ].filter(Boolean).join(" ");
   const panel = h("aside", { class: "panel", id: "panel", "aria-label": `Channel ${chosen}` });
   fillPanel(panel, layer, chosen);
-  const ends = maps && (state.scale === "layer" ? colorBar(scaleOf(maps, 0, "layer")) : colorBar(scaleOf(maps, chosen, "channel"), ["lowest", "highest of each channel"]));
+  const ends = maps && (state.scale === "layer" ? colorBar(scaleOf(maps, 0, "layer")) : colorBarOfEach(scaleOf(maps, chosen, "channel")));
   return [
     h("div", { class: "columns" },
       h("div", { class: "middle" },
