@@ -25,6 +25,7 @@ ROUTES = [
     "", f"layer/{LAYER}", f"layer/{LAYER}?filter=dead", f"layer/{LAYER}/channel/2", "layer/predictions",
     "image/bright", "mistakes", "mistakes/dark/dark", "compare", "figures", "figures/layers",
     "figures/activations", "list?list=01%3A2", "about", "layer/nothing", "nothing",
+    "constructor", "__proto__", "toString",
 ]  # fmt: skip
 
 
@@ -145,6 +146,11 @@ def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, 
     explorer.arrive(lambda: page.locator(f".matrix td a[title*='{true}: predicted {predicted}']").click())
     assert page.locator(".cell-photographs .card").count() == count
     assert page.locator(".cell-photographs .sprite").count() == count
+
+
+def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    assert page.evaluate("accuracyLine({ accuracy: 0.5 }).textContent") == "Accuracy 50.0 %."
 
 
 def test_a_list_of_channels_is_in_the_address_and_can_be_exported(explore: Explore, drawn: Path) -> None:

@@ -18,7 +18,8 @@ async function mistakesPage(truth, predicted) {
 
 function accuracyLine(metrics) {
   const interval = metrics.accuracy_95 ? ` (95 % interval: ${metrics.accuracy_95.map((share) => percent(share)).join(" to ")})` : "";
-  return h("p", {}, `Accuracy ${percent(metrics.accuracy)}${interval}, ${count(metrics.images, "image")}.`);
+  const images = Number.isFinite(metrics.images) ? `, ${count(metrics.images, "image")}` : "";
+  return h("p", {}, `Accuracy ${percent(metrics.accuracy)}${interval}${images}.`);
 }
 
 function matrix({ counts }, truth, predicted) {
