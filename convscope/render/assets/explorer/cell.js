@@ -126,7 +126,8 @@ function productsOf({ maps, kernel }, channel, [row, column]) {
 
 function cellDetail(layer, channel, maps, cell, inputs) {
   const value = valueAt(maps, channel, Math.floor(cell[0] * maps.stored[0] / maps.shape[0]), Math.floor(cell[1] * maps.stored[1] / maps.shape[1]));
-  const where = h("p", {}, `Row ${cell[0]}, column ${cell[1]}: `, h("b", {}, number(value, 4)));
+  const isWhole = maps.stored[0] === maps.shape[0] && maps.stored[1] === maps.shape[1];
+  const where = h("p", {}, `Row ${cell[0]}, column ${cell[1]}: `, !isWhole && "mean of the cells around it ", h("b", {}, number(value, 4)));
   if (!inputs) return where;
   const { kernel, source } = inputs;
   const all = productsOf(inputs, channel, cell);
@@ -142,7 +143,7 @@ function cellDetail(layer, channel, maps, cell, inputs) {
       all.length > shown.length && h("tr", {}, h("th", { scope: "row" }, `${all.length - shown.length} others`), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(rest))),
       h("tr", {}, h("th", { scope: "row" }, kernel.folded ? "bias, with the normalisation" : "bias"), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(kernel.bias[channel]))),
       h("tr", { class: "total" }, h("th", { scope: "row" }, "before the activation"), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(total, 4))),
-      h("tr", { class: "total" }, h("th", { scope: "row" }, `after ${kernel.activation}`), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(value, 4))))),
+      isWhole && h("tr", { class: "total" }, h("th", { scope: "row" }, `after ${kernel.activation}`), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(value, 4))))),
     h("p", { class: "faint" }, "The maps are stored in 256 steps, so that the last digits of the sums are approximate. Blue: negative, white: zero, red: positive.")];
 }
 
