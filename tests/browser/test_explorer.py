@@ -123,9 +123,27 @@ def test_the_sum_behind_a_cell_is_the_value_of_the_cell(explore: Explore, drawn:
     before, after = (float(text.replace("\u2212", "-")) for text in rows)
     assert after == pytest.approx(maps[5, 7, channel], abs=float(np.ptp(maps[..., channel])) / 250, rel=1e-3)
     assert max(before, 0) == pytest.approx(after, abs=float(np.ptp(maps[..., channel])) / 50)
+    inputs = page.locator(".products tbody th").all_inner_texts()[:3]
+    assert sorted(inputs) == ["blue", "green", "red"]
     board = page.get_by_role("application")
     board.press("ArrowDown")
     assert "Row 6, column 7" in page.locator(".cell-detail").inner_text()
+
+
+def test_a_map_that_is_stored_smaller_gives_no_value_of_one_cell(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    detail = """async (stored) => {
+        const layer = layerByPath.get("conv2d_1");
+        const inputs = await cellInputs(layer, photographs[0]);
+        const maps = { stored, shape: [4, 4, 8], values: new Uint8Array(128), low: [1], high: [2] };
+        return h("div", {}, cellDetail(layer, 0, maps, [3, 2], inputs)).textContent;
+    }"""
+    whole, smaller = (page.evaluate(detail, side) for side in ([4, 4, 8], [2, 2, 8]))
+    assert "column 2: 1" in whole
+    assert "after relu" in whole
+    assert "column 2: mean of the cells around it 1" in smaller
+    assert "before the activation" in smaller
+    assert "after relu" not in smaller
 
 
 def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:

@@ -134,7 +134,7 @@ function cellDetail(layer, channel, maps, cell, inputs) {
   const shown = [...all].sort((one, other) => Math.abs(other.sum) - Math.abs(one.sum)).slice(0, STRONGEST_INPUTS);
   const rest = all.filter((one) => !shown.includes(one)).reduce((total, one) => total + one.sum, 0);
   const total = all.reduce((sum, one) => sum + one.sum, 0) + kernel.bias[channel];
-  const name = (input) => (source.kind === "InputLayer" ? ["red", "green", "blue"][input] || `channel ${input}` : channelLink(source, input, `${source.path} ${input}`));
+  const name = (input) => (inputs.maps.names ? inputs.maps.names[input] : channelLink(source, input, `${source.path} ${input}`));
   const columns = kernel.shape[1];
   return [where,
     h("table", { class: "products" }, h("thead", {}, h("tr", {}, ["input", "window", "× kernel", "= products", "sum"].map((text) => h("th", { scope: "col" }, text)))),
