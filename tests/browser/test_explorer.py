@@ -242,6 +242,14 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     page = explore(drawn).open(f"layer/{LAYER}/channel/{channel}")
     for title in ("Photographs of the data set", "Values by class", "Classes that it pushes", "Without it"):
         assert page.locator("section.block h2", has_text=title).count() == 1, title
+    shared = numbers_of(drawn, "index")
+    names = page.locator("section.block", has_text="Without it").locator("th").all_inner_texts()
+    images = [*shared["removed_of_class"], shared["counts"]["removed"]]
+    titles = [*shared["classes"], "these photographs"]
+    assert names == [
+        f"{title} one photograph is {float(f'{100 / count:.2g}'):g} points"
+        for title, count in zip(titles, images, strict=True)
+    ]
     tiles = page.locator(".example-groups .sprite")
     assert tiles.count() == len(numbers[channel]["examples"]["images"])
     address = tiles.first.evaluate("tile => getComputedStyle(tile).backgroundImage")

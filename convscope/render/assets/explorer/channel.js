@@ -167,7 +167,11 @@ function effectsBlock(numbers, known) {
       h("p", { class: "faint" }, "Mean of gradient × activation, in logits.")));
   }
   if (known.removed) {
-    const rows = [...byClass(numbers, known.removed.accuracy), { name: "all classes", value: known.removed.all, class: "total" }];
+    // A change that one photograph can cause is no finding: say how large it is.
+    const { counts, removed_of_class: ofClass } = numbers.shared;
+    const named = (name, images) => [name, h("span", { class: "faint" }, ` one photograph is ${number(100 / images, 2)} points`)];
+    const rows = [...byClass(numbers, known.removed.accuracy).map((row) => ({ ...row, name: named(row.name, ofClass[numbers.shared.classes.indexOf(row.name)]) })),
+      { name: named("these photographs", counts.removed), value: known.removed.all, class: "total" }];
     const points = rows.map((row) => ({ ...row, value: 100 * row.value }));
     parts.push(block("Without it", bars(shortened(points), { text: (value) => signed(value, 2) }),
       h("p", { class: "faint" }, `Change of the accuracy in percentage points on ${count(numbers.shared.counts.removed, "photograph")} if the channel always has its mean.`)));

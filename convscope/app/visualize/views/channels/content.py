@@ -44,7 +44,11 @@ def index_content(study: Study, names: Sequence[str], paths: Sequence[str], key:
         "layers": of_layer,
         "left_out": study.left_out,
     }
-    return content | ({"before": _accuracy(study.before)} if study.before else {})
+    if study.before:
+        groups = study.groups[np.isin(study.images, study.removed)]
+        content["before"] = _accuracy(study.before)
+        content["removed_of_class"] = [int((groups == label).sum()) for label in study.classes]
+    return content
 
 
 def layer_content(study: Study, layer: LayerStudy, key: Key, tiles: dict[int, int]) -> dict[str, Any]:
