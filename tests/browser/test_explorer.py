@@ -130,6 +130,13 @@ def test_the_sum_behind_a_cell_is_the_value_of_the_cell(explore: Explore, drawn:
     assert "Row 6, column 7" in page.locator(".cell-detail").inner_text()
 
 
+def test_large_receptive_fields_are_not_rounded(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    layer = "{ ...layers[1], windows: [[0, 1311, 16], [0, 999, 16]] }"
+    heading = page.evaluate(f"layerHeading({layer}).textContent")
+    assert "each position sees 1311×999 pixels" in heading
+
+
 def test_a_map_that_is_stored_smaller_gives_no_value_of_one_cell(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open()
     detail = """async (stored) => {

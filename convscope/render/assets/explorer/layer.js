@@ -21,7 +21,7 @@ function layerHeading(layer) {
   const about = [
     layer.members.length > 1 ? layer.members.slice(1).join(" + ") : layer.kind, sizeText(layer.shape),
     `${layer.parameters.toLocaleString("en")} parameters`,
-    layer.windows && `each position sees ${number(layer.windows[0][1])}×${number(layer.windows[1][1])} pixels`,
+    layer.windows && `each position sees ${Math.round(layer.windows[0][1])}×${Math.round(layer.windows[1][1])} pixels`,
   ].filter(Boolean);
   return h("div", { class: "heading" }, h("h1", {}, layer.path), h("p", { class: "faint" }, about.join(" · ")));
 }
