@@ -336,6 +336,11 @@ def test_every_page_is_silent_and_fits_a_phone(explore: Explore, drawn: Path) ->
         assert explorer.heading
         assert "cannot be shown" not in explorer.heading, route
     explorer.open()
+    page.locator("#search").fill(LAYER)
+    found = page.locator("#results").bounding_box()
+    assert found["x"] >= 0
+    assert found["x"] + found["width"] <= 390
+    page.locator("#search").press("Escape")
     assert not page.locator("#rail").is_visible()
     page.locator("#open-rail").click()
     explorer.arrive(lambda: page.locator("#rail a", has_text=LAYER).click())
