@@ -17,6 +17,7 @@ from convscope.render import templates
 from convscope.render.artifact import Artifact
 from convscope.render.data_script import data_script
 
+MOST_SCORES = 8  # of a photograph; a thousand classes of many photographs would be megabytes
 PAGE, FOLDER, SAVED = "index.html", "page", "page.json"
 STYLE = "page.css"
 # In this order, because a script uses what the scripts before it define.
@@ -41,8 +42,8 @@ class PhotographPart:
     """A photograph of the run.
 
     `path` and `size` (height and width) are those of the picture on the page. `scores` are (class,
-    probability), the highest first; `truth` is the true class, None if it is unknown. `note` is a line below
-    the name, or empty. `sha256` is the hash of the file that was given.
+    probability): those of `shown_scores`. `truth` is the true class, None if it is unknown. `note` is a line
+    below the name, or empty. `sha256` is the hash of the file that was given.
     """
 
     name: str
@@ -132,6 +133,12 @@ class Page:
             for use, name in self.color_maps.items()
         }
         return {**vars(self), **parts, "artifacts": artifacts, "color_maps": colors}
+
+
+def shown_scores(scores: Mapping[str, float], truth: str | None) -> list[tuple[str, float]]:
+    """Return the highest probabilities in their order, and that of the true class."""
+    ordered = sorted(scores.items(), key=lambda pair: -pair[1])
+    return [pair for place, pair in enumerate(ordered) if place < MOST_SCORES or pair[0] == truth]
 
 
 def write_page(

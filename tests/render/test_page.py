@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convscope.render.artifact import Artifact, Role
-from convscope.render.page import SCRIPTS, LayerPart, Page, PhotographPart, Section, write_page
+from convscope.render.page import SCRIPTS, LayerPart, Page, PhotographPart, Section, shown_scores, write_page
 from tests.conftest import files_on_page, shown_on_page
 
 EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
@@ -82,3 +82,13 @@ def test_the_index_has_what_scripts_need_and_no_number_that_json_lacks(run: Path
     assert files["channels/01.js"]["key"] == "channels/01"
     assert shown_on_page(run)["photographs"][0]["scores"] == [[EVIL, None]]
     assert json.loads((run / "page.json").read_text("utf-8")) == shown_on_page(run)
+
+
+def test_the_page_gets_the_highest_scores_and_that_of_the_true_class() -> None:
+    scores = {str(number): number / 55 for number in range(1, 11)}
+    highest = [str(number) for number in range(10, 2, -1)]
+    assert [name for name, _ in shown_scores(scores, None)] == highest
+    assert [name for name, _ in shown_scores(scores, "9")] == highest
+    assert shown_scores(scores, "1")[-1] == ("1", 1 / 55)
+    assert [name for name, _ in shown_scores(scores, "1")[:-1]] == highest
+    assert shown_scores({}, "a") == []

@@ -15,7 +15,7 @@ from convscope.models.bundle import ModelBundle, versions
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, encode_picture
 from convscope.render.levels import DIVERGING
-from convscope.render.page import Page, PhotographPart, Section
+from convscope.render.page import Page, PhotographPart, Section, shown_scores
 
 
 def photograph_artifacts(run: Run) -> Iterator[Artifact]:
@@ -41,7 +41,7 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
             path=pictures[photograph.key].path,
             sha256=photograph.sha256,
             size=pictures[photograph.key].size or (1, 1),
-            scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
+            scores=shown_scores(_scores(run, photograph), photograph.truth),
             truth=photograph.truth,
             note=photograph.description if photograph.video else "",
         )
