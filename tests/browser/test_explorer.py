@@ -284,6 +284,11 @@ def test_the_keyboard_reaches_layers_channels_and_photographs(explore: Explore, 
     assert explorer.heading.startswith("Channel ")
     explorer.arrive(lambda: page.keyboard.press("ArrowRight"))
     assert explorer.heading.startswith("Channel ")
+    shown = explorer.route
+    page.evaluate("document.getElementById('main').append(h('pre', { tabindex: '0', id: 'wide' }, 'text'))")
+    page.locator("#wide").press("ArrowLeft")
+    assert explorer.route == shown  # the arrow scrolls the text
+    page.evaluate("document.activeElement.blur()")
     explorer.arrive(lambda: page.keyboard.press("]"))
     assert "photo=" in explorer.route
     explorer.arrive(lambda: page.keyboard.press("ArrowDown"))
