@@ -76,6 +76,7 @@ def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> P
         views=[],
         artifacts=[],
         program="python visualize.py",
+        model_options="",
         command="python visualize.py shard=0 shards=2",
         versions={},
         color_maps={},
