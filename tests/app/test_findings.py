@@ -134,3 +134,21 @@ def test_photographs_of_mistakes_are_found_and_missing_ones_have_no_picture(run:
     ]  # fmt: skip
     assert (table["split"], table["tile"]) == ("test", TILE)
     assert files["confused.jpg"].startswith(b"\xff\xd8")
+
+
+def test_pictures_outside_of_the_data_set_are_not_read(run: Path) -> None:
+    private = run / "test/a/private.png"
+    save_png(private, np.zeros((8, 8, 3), np.uint8))
+    names = [str(private), "data/x/test/../../../test/a/private.png"]
+    rows = [f"test,{name},a,b,0.3,0.7" for name in names]
+    (run / "predictions.csv").write_text("\n".join(["split,path,true,predicted,a,b", *rows]))
+    assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
+    assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run)})  # no data set
+
+
+def test_pictures_are_found_below_the_last_folder_with_the_name_of_the_split(run: Path) -> None:
+    save_png(run / "data/x/test/test/1.png", np.zeros((8, 8, 3), np.uint8))
+    for place in ("test/x/test/a/1.png", "data/x/test/test/1.png", "data/x/train/-b/3.png"):
+        row = f"test,{run / place},a,b,0.3,0.7"
+        (run / "predictions.csv").write_text(f"split,path,true,predicted,a,b\n{row}\n")
+        assert "confused.jpg" in mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})

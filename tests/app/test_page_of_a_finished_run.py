@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from convscope.app.visualize.rebuild import rebuild
 from convscope.app.visualize.serve import server_of
 from convscope.errors import ConvscopeError
+from convscope.files import read_json, write_json
 from tests.conftest import ROOT, Outcome, run_script, shown_on_page
 
 Command = Callable[..., Outcome]
@@ -88,6 +90,57 @@ def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
     done = command("visualize", "views=[page]", "hydra.run.dir=out")
     assert done.status == 1
     assert "out/page.json: expected the file that stage 3 wrote" in done.err
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Path:
+    """The run directory of a page without pictures, as `views=[page]` reads it."""
+    keys = ("layers", "photographs", "views", "artifacts", "models", "checkpoints")
+    saved = {"title": "t", **{key: [] for key in keys}, "checkpoints": ["gone"], "models": ["m"]}
+    write_json(tmp_path / "run/page.json", saved)
+    write_json(tmp_path / "run/manifest.json", {"files": []})
+    return tmp_path / "run"
+
+
+def test_a_page_made_by_hand_is_built(by_hand: Path) -> None:
+    rebuild(by_hand)
+    rebuild(by_hand)
+    paths = [entry["path"] for entry in read_json(by_hand / "manifest.json")["files"]]
+    assert len(set(paths)) == len(paths)
+    assert {"index.html", "page.json", "page/index.js"} <= set(paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", {}),
+        ("manifest.json", []),
+        ("manifest.json", {"files": [{}]}),
+        ("manifest.json", {"files": "x"}),
+        ("page.json", {"checkpoints": ["gone"], "models": ["m"]}),
+        ("page.json", {"checkpoints": [], "models": []}),
+        ("page.json", []),
+    ],
+)
+def test_damaged_files_are_refused_before_anything_is_written(
+    by_hand: Path, name: str, content: object
+) -> None:
+    write_json(by_hand / name, content)
+    before = {path: path.read_bytes() for path in by_hand.rglob("*")}
+    with pytest.raises(
+        ConvscopeError, match=rf"malformed .*run/{name}: expected the file that stage 3 wrote"
+    ):
+        rebuild(by_hand)
+    assert {path: path.read_bytes() for path in by_hand.rglob("*")} == before
+
+
+def test_files_outside_of_the_run_are_not_replaced(by_hand: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "mine/index.js", "mine")
+    (by_hand / "page").symlink_to(tmp_path / "mine")
+    with pytest.raises(ConvscopeError, match=r"run/page is a symbolic link to another folder"):
+        rebuild(by_hand)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["index.js"]
+    assert read_json(tmp_path / "mine/index.js") == "mine"
 
 
 @pytest.fixture

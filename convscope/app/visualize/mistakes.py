@@ -64,21 +64,25 @@ def _shown(found: Sequence[Prediction]) -> list[Prediction]:
     return chosen[:MOST]
 
 
-def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path:
-    """Return the file of a prediction.
+def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path | None:
+    """Return the file of a prediction, or None if it is not in the folder of the data set.
 
-    Its path is relative to the folder in which the training ran. The data set may have other splits now.
+    The table of a foreign run could name any file. The data set may have moved, and have other splits now.
     """
-    file = Path(path)
-    if not file.is_file() and "path" in dataset and split in file.parts:
-        rest = file.parts[file.parts.index(split) + 1 :]
-        places = [Path(dataset["path"], other, *rest) for other in dict.fromkeys((split, *SPLITS))]
-        return next((place for place in places if place.is_file()), file)
-    return file
+    root, parts = Path(dataset.get("path", "")), Path(path).parts
+    if not (root / "manifest.json").is_file() or ".." in parts:
+        return None
+    for at in reversed([at for at, part in enumerate(parts) if part in (split, *SPLITS)]):
+        places = [Path(root, other, *parts[at + 1 :]) for other in (parts[at], split, *SPLITS)]
+        if found := next((place for place in places if place.is_file()), None):
+            return found
+    return None
 
 
-def _tile(path: Path) -> np.ndarray | None:
+def _tile(path: Path | None) -> np.ndarray | None:
     """Return the middle of a photograph, uint8 (TILE, TILE, 3), or None if it cannot be read."""
+    if path is None:
+        return None
     try:
         pixels = decode.load(path)
     except decode.DecodeError:
