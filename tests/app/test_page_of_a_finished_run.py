@@ -144,34 +144,57 @@ def test_files_outside_of_the_run_are_not_replaced(by_hand: Path, tmp_path: Path
 
 
 @pytest.fixture
-def address(out: Path) -> Iterator[tuple[str, int]]:
-    (out.parent / "secret.txt").write_text("secret")
-    (out / "link.txt").symlink_to(out.parent / "secret.txt")
-    (out / "folder").symlink_to(out.parent)
-    with server_of(out) as server:
-        thread = threading.Thread(target=server.serve_forever)
+def address(by_hand: Path) -> Iterator[tuple[str, int]]:
+    rebuild(by_hand)
+    (by_hand.parent / "secret.txt").write_text("secret")
+    (by_hand / "link.txt").symlink_to(by_hand.parent / "secret.txt")
+    (by_hand / "folder").symlink_to(by_hand.parent)
+    with server_of(by_hand) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield "127.0.0.1", server.server_port
         server.shutdown()
         thread.join()
 
 
+def get(address: tuple[str, int], path: str, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(*address)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
 def test_the_server_has_the_files_of_the_run_and_no_others(address: tuple[str, int]) -> None:
-    def get(path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(*address)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    assert get("/")[0] == get("/index.html")[0] == get("/page/index.js")[0] == 200
-    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/folder/secret.txt", "/page/"):
-        status, content = get(path)
-        assert status == 404, path
-        assert b"secret" not in content.replace(path.encode(), b"")
+    for path in ("/", "/index.html", "/page/index.js"):
+        answer = get(address, path)
+        assert (answer.status, answer.headers["Cross-Origin-Resource-Policy"]) == (200, "same-origin")
+    outside = ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/folder/secret.txt", "/page/", "/%00")
+    for path in outside:
+        answer = get(address, path)
+        assert answer.status == 404, path
+        assert b"secret" not in answer.read().replace(path.encode(), b"")
 
 
-def test_two_pages_can_be_served_at_the_same_time(out: Path) -> None:
-    with server_of(out) as one, server_of(out) as other:
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost"}, 200),
+        ({"Host": "127.0.0.1:9", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),  # typed by the user
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "evil.example:8000"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+    ],
+)
+def test_only_the_page_itself_reads_its_files(
+    address: tuple[str, int], headers: dict[str, str], status: int
+) -> None:
+    assert get(address, "/page/index.js", **headers).status == status
+
+
+def test_two_pages_can_be_served_at_the_same_time(by_hand: Path) -> None:
+    rebuild(by_hand)
+    with server_of(by_hand) as one, server_of(by_hand) as other:
         assert one.server_port != other.server_port
         assert one.server_address[0] == other.server_address[0] == "127.0.0.1"
 
