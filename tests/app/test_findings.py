@@ -46,20 +46,27 @@ def test_the_most_frequent_mistake_is_named_with_its_share() -> None:
 def test_dead_and_silent_channels_are_counted_in_convolutions() -> None:
     maps = {"kind": "maps", "model": 0}
     data = [
-        {"kind": "channels", "layer": "01", "dead": [3], "images": 1000},
+        {"kind": "channels", "layer": "01", "dead": [3], "images": 1000, "enough": True},
         {**maps, "layer": "01", "silent": 2},
         {**maps, "layer": "01", "silent": 4},
         {**maps, "layer": "02", "silent": 8},
     ]
     dead, silent = findings(content(artifacts=[{"path": "x", "data": one} for one in data] + [{"path": "y"}]))
     assert dead["text"] == (
-        "1 channel in 1 layer is dead on 1,000 images of the data set; the largest share is in trunk/conv: "
-        "1 of 8."
+        "1 channel in 1 layer is dead: zero on all 1,000 images. The largest share is in trunk/conv: 1 of 8."
     )
     assert silent["text"].startswith(
         "Most silent layer on these photographs: trunk/conv, where 37.5 % of the"
     )
     assert dead["route"] == silent["route"] == "layer/trunk%2Fconv?filter=dead"
+
+
+def test_channels_are_not_called_dead_after_too_few_images() -> None:
+    data = {"kind": "channels", "layer": "01", "dead": [3, 4], "images": 999, "enough": False}
+    (found,) = findings(content(artifacts=[{"path": "x", "data": data}]))
+    assert found["text"].startswith(
+        "2 channels in 1 layer are zero on all 999 images, too few to call a channel dead. The largest share"
+    )
 
 
 def test_wrong_and_uncertain_photographs_are_named() -> None:

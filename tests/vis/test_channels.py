@@ -56,12 +56,12 @@ def test_values_of_channels_by_hand() -> None:
     np.testing.assert_allclose(values.zeros, [(6 + 6 + 9) / 27, 0], rtol=1e-6)
     np.testing.assert_array_equal(values.peaks, [[2, 5], [4, 9], [0, 1]])
     assert values.top.example.tolist() == [[1, 0, 2], [1, 0, 2]]
-    assert values.dead.tolist() == [False, False]
+    assert values.always_zero.tolist() == [False, False]
     examples = values.examples()  # nine at the top as far as there are images, then 99, 90 and 50 %
     assert examples.example[0].tolist() == [1, 0, 2, 2, 2, 2, 2, 2, 2, 1, 1, 0]
     assert examples.value[1].tolist() == [9, 5, 1, 1, 1, 1, 1, 1, 1, 9, 9, 5]
     dark = survey(model, [layer], [np.zeros((2, 3, 3, 3), np.float32)]).layers["maps"]
-    assert dark.dead.tolist() == [True, False]
+    assert dark.always_zero.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,17 +50,22 @@ def _worst_confusion(confusion: Mapping[str, Any] | None) -> Iterator[tuple[str,
 
 
 def _dead_channels(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the layer with the largest share of dead channels on the images of the data set."""
+    """Yield the layer with the largest share of channels that are zero on all reference images."""
     paths = {layer["key"]: layer for layer in content["layers"]}
     dead = [data for data in _data(content, "channels") if data.get("dead")]
     if dead:
         worst = max(dead, key=lambda data: len(data["dead"]) / paths[data["layer"]]["shape"][-1])
         layer = paths[worst["layer"]]
         total = sum(len(data["dead"]) for data in dead)
+        images = f"on all {worst['images']:,} images"
+        said = (
+            f"dead: zero {images}"
+            if worst.get("enough")
+            else f"zero {images}, too few to call a channel dead"
+        )
         text = (
-            f"{_count(total, 'channel')} in {_count(len(dead), 'layer')} "
-            f"{'is' if total == 1 else 'are'} dead on {worst['images']:,} images of the data set; the "
-            f"largest share is in {layer['path']}: {len(worst['dead'])} of {layer['shape'][-1]}."
+            f"{_count(total, 'channel')} in {_count(len(dead), 'layer')} {'is' if total == 1 else 'are'} "
+            f"{said}. The largest share is in {layer['path']}: {len(worst['dead'])} of {layer['shape'][-1]}."
         )
         yield text, _route("layer", layer["path"]) + "?filter=dead"
 

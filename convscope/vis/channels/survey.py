@@ -46,8 +46,8 @@ class LayerSurvey:
         return values.T
 
     @property
-    def dead(self) -> np.ndarray:
-        """The channels that are zero for all images, bool (channels,)."""
+    def always_zero(self) -> np.ndarray:
+        """The channels that are zero for all images, bool (channels,); dead ones if the images are enough."""
         return self.zeros == 1
 
     def examples(self) -> Top:

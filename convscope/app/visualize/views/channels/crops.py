@@ -32,7 +32,7 @@ class Crops:
 
 def channels_with_crops(studies: Sequence[LayerStudy]) -> list[np.ndarray]:
     """Return the channels of each layer that get crops: those with the strongest push, in ascending order."""
-    alive = [layer.by_push[~layer.values.dead[layer.by_push]] for layer in studies]
+    alive = [layer.by_push[~layer.values.always_zero[layer.by_push]] for layer in studies]
     counts = evenly_limited([min(len(order), OF_LAYER) for order in alive], CHANNELS)
     return [np.sort(order[:count]) for order, count in zip(alive, counts, strict=True)]
 

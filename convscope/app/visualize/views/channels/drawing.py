@@ -106,6 +106,7 @@ class ChannelsView(View[ChannelsConfig]):
             "kind": "channels",
             "layer": data["key"],
             "dead": data["dead"],
+            "enough": content.enough_images(result),
             "images": about["photographs"],
         }
         yield self.data_file(f"{key}.js", data, data=shown, about=about)
