@@ -9,7 +9,12 @@ import pytest
 
 from convscope.app.visualize.findings import findings
 from convscope.app.visualize.mistakes import TILE, mistakes
-from convscope.app.visualize.training_results import predictions, settings_of_run, training_results
+from convscope.app.visualize.training_results import (
+    Prediction,
+    predictions,
+    settings_of_run,
+    training_results,
+)  # fmt: skip
 from convscope.images import save_png
 
 
@@ -130,6 +135,16 @@ def test_a_model_without_a_run_has_no_results(
         (run / name).write_bytes(b"\xff\xfe{")
     assert training_results("model.keras") == {}
     assert predictions(run) == {}
+
+
+def test_classes_may_have_the_names_of_other_columns(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text(
+        "split,path,true,predicted,true,path,split,predicted\n"
+        "test,a.png,true,path,0.1,0.7,0.2,0\ntest,b.png,split,true,1,0,0,0\n"
+    )
+    assert predictions(tmp_path) == {
+        "test": [Prediction("a.png", "true", "path", 0.7), Prediction("b.png", "split", "true", 1)]
+    }
 
 
 def test_photographs_of_mistakes_are_found_and_missing_ones_have_no_picture(run: Path) -> None:

@@ -19,6 +19,7 @@ METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
 )  # fmt: skip
 RESULTS = "results.csv"  # of a sweep, in the folder above its runs
 MOST_RUNS = 200  # of a sweep
+_FIRST = ["split", "path", "true", "predicted"]  # columns of the predictions; then one for each class
 _PREFERRED = ("test", "validation")
 
 
@@ -57,17 +58,18 @@ def predictions(directory: Path) -> dict[str, list[Prediction]]:
     """
     try:
         with (directory / PREDICTIONS).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            columns, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error):
         return {}
     found: dict[str, list[Prediction]] = {split: [] for split in _PREFERRED}
+    if columns[: len(_FIRST)] != _FIRST:
+        return {}
     for row in rows:
         try:
-            split, path, true, predicted = (
-                _unquoted(row[key]) for key in ("split", "path", "true", "predicted")
-            )
-            one = Prediction(path, true, predicted, float(row[row["predicted"]]))
-        except (KeyError, TypeError, ValueError):
+            split, path, true, predicted = map(_unquoted, row[: len(_FIRST)])
+            # A class may have the name of one of the first columns.
+            one = Prediction(path, true, predicted, float(row[columns.index(row[3], len(_FIRST))]))
+        except (IndexError, ValueError):
             return {}
         found.setdefault(split, []).append(one)
     return {split: of_split for split, of_split in found.items() if of_split}
