@@ -131,6 +131,9 @@ def test_a_model_without_a_run_has_no_results(
 ) -> None:
     monkeypatch.chdir(run)
     assert training_results("InceptionV3 of keras.applications") == {}
+    (run / "quantized.keras").touch()
+    assert training_results("quantized.keras") == {}
+    assert mistakes("quantized.keras", {"path": "data/x"}) == {}
     for name in ("metrics.json", "history.csv", "predictions.csv", "model.json"):
         (run / name).write_bytes(b"\xff\xfe{")
     assert training_results("model.keras") == {}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from convscope.app.visualize.rebuild import rebuild
+from convscope.app.visualize.rebuild import rebuild, with_results
 from convscope.app.visualize.serve import server_of
 from convscope.errors import ConvscopeError
-from convscope.files import read_json, write_json
+from convscope.files import read_json, sha256, write_bytes, write_json
 from tests.conftest import ROOT, Outcome, run_script, shown_on_page
 
 Command = Callable[..., Outcome]
@@ -98,7 +98,7 @@ def by_hand(tmp_path: Path) -> Path:
     keys = ("layers", "photographs", "views", "artifacts", "models", "checkpoints")
     saved = {"title": "t", **{key: [] for key in keys}, "checkpoints": ["gone"], "models": ["m"]}
     write_json(tmp_path / "run/page.json", saved)
-    write_json(tmp_path / "run/manifest.json", {"files": []})
+    write_json(tmp_path / "run/manifest.json", {"files": [], "models": [{"sha256": "gone"}]})
     return tmp_path / "run"
 
 
@@ -115,8 +115,8 @@ def test_a_page_made_by_hand_is_built(by_hand: Path) -> None:
     [
         ("manifest.json", {}),
         ("manifest.json", []),
-        ("manifest.json", {"files": [{}]}),
-        ("manifest.json", {"files": "x"}),
+        ("manifest.json", {"files": [{}], "models": []}),
+        ("manifest.json", {"files": [], "models": [{}]}),
         ("page.json", {"checkpoints": ["gone"], "models": ["m"]}),
         ("page.json", {"checkpoints": [], "models": []}),
         ("page.json", []),
@@ -132,6 +132,28 @@ def test_damaged_files_are_refused_before_anything_is_written(
     ):
         rebuild(by_hand)
     assert {path: path.read_bytes() for path in by_hand.rglob("*")} == before
+
+
+def test_results_of_other_weights_are_not_shown(by_hand: Path, tmp_path: Path) -> None:
+    """The run of the training was continued after the page was drawn."""
+    model = tmp_path / "training/model.keras"
+    write_bytes(model, b"drawn")
+    saved = read_json(by_hand / "page.json") | {"checkpoints": [str(model)]}
+    write_json(by_hand / "page.json", saved)
+    write_json(by_hand / "manifest.json", {"files": [], "models": [{"sha256": sha256(model)}]})
+    for weights, accuracy in ((b"drawn", 0.5), (b"continued", 0.9)):
+        write_bytes(model, weights)
+        write_json(model.with_name("metrics.json"), {"test": {"accuracy": accuracy}})
+        rebuild(by_hand)
+        assert read_json(by_hand / "page.json")["training"]["metrics"]["test"] == {"accuracy": 0.5}
+
+
+def test_results_of_other_weights_are_not_compared(tmp_path: Path) -> None:
+    compared = {"layers": [], "photographs": [], "artifacts": [], "models": ["a", "b"]}
+    compared |= {"checkpoints": ["gone", "gone"]}
+    first = with_results(compared, [{"metrics": {"test": {"accuracy": accuracy}}} for accuracy in (0.5, 0.7)])
+    second = with_results(first, [{}, {"metrics": {"test": {"accuracy": 0.8}}}])
+    assert [run["metrics"]["test"]["accuracy"] for run in second["runs"]] == [0.5, 0.8]
 
 
 def test_files_outside_of_the_run_are_not_replaced(by_hand: Path, tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> P
     write_json(folder / "page.json", saved)
     write_text(folder / "config.yaml", to_yaml(config))
     listed = [{"path": table} for table in tables]
-    write_json(folder / "manifest.json", {"models": [], "seed": 0, "versions": {}, "files": listed})
+    write_json(
+        folder / "manifest.json", {"models": [{"sha256": ""}], "seed": 0, "versions": {}, "files": listed}
+    )
     return folder
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convscope import decode, images
-from convscope.app.visualize.training_results import Prediction, predictions
+from convscope.app.visualize.training_results import Prediction, predictions, run_of
 from convscope.data.manifest import SPLITS
 from convscope.parallel import in_threads
 from convscope.render.data_script import data_script
@@ -29,7 +29,8 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
         checkpoint: the file of the model; its folder has the predictions.
         dataset: `data` of `training_results`.
     """
-    of_splits = predictions(Path(checkpoint).parent) if Path(checkpoint).is_file() else {}
+    run = run_of(checkpoint)
+    of_splits = predictions(run) if run else {}
     if not of_splits:
         return {}
     split, found = next(iter(of_splits.items()))

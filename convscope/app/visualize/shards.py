@@ -22,7 +22,7 @@ from convscope.app.visualize.output import (
     path_in_journal,
     refuse_unlisted_files,
 )  # fmt: skip
-from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
+from convscope.app.visualize.rebuild import photographs_of_mistakes, results_of, with_results
 from convscope.config.launch import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
@@ -107,8 +107,10 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
         first = manifests[0]
         content = {key: first[key] for key in ("models", "seed", "versions")}
         command = _command(pages[0]["command"], config.shards)
-        page = with_results(_merged(pages, shards, command))
-        written = write_page(path_of, page, photographs_of_mistakes(page))
+        page = _merged(pages, shards, command)
+        results = results_of(page, [model["sha256"] for model in first["models"]])
+        page = with_results(page, results)
+        written = write_page(path_of, page, photographs_of_mistakes(page, results))
         joined = [{"path": path} for path in (*tables, *written)]
         files.write_json(
             path_of(MANIFEST),

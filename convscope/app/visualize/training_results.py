@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.files import read_json
+from convscope.models.checkpoint_files import MODEL_FILE
 
 METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
     "metrics.json", "history.csv", "predictions.csv", "model.json", "config.yaml",
@@ -38,9 +39,9 @@ def training_results(checkpoint: str) -> dict[str, Any]:
 
     The keys are `metrics`, `history`, `confusion`, `sweep` and `data`; unknown ones are missing.
     """
-    if not Path(checkpoint).is_file():  # a network of Keras, or a run that was moved
+    directory = run_of(checkpoint)
+    if directory is None:
         return {}
-    directory = Path(checkpoint).parent
     known = {
         "metrics": _metrics(directory),
         "history": _table(directory / HISTORY),
@@ -49,6 +50,16 @@ def training_results(checkpoint: str) -> dict[str, Any]:
         "data": _dataset(directory),
     }
     return {key: value for key, value in known.items() if value}
+
+
+def run_of(checkpoint: str) -> Path | None:
+    """Return the run directory whose results are those of a checkpoint.
+
+    It is None for other files in a run directory, such as quantized weights, for a network of Keras, and for
+    a run that was moved.
+    """
+    file = Path(checkpoint)
+    return file.parent if file.name == MODEL_FILE and file.is_file() else None
 
 
 def predictions(directory: Path) -> dict[str, list[Prediction]]:
