@@ -13,7 +13,7 @@ from convscope.vis.channel_statistics import FEWEST
 from convscope.vis.channels.links import Link
 from convscope.vis.channels.removal import Accuracy
 from convscope.vis.channels.study import LayerStudy, Study
-from convscope.vis.channels.survey import PERCENTILES, histograms
+from convscope.vis.channels.survey import PERCENTILES, histograms, ranks_at
 
 COLUMNS = (
     "layer", "channel", "mean", "max", "sparsity", "dead", "class", "push", "accuracy_without", "similar",
@@ -40,7 +40,7 @@ def index_content(study: Study, names: Sequence[str], paths: Sequence[str], key:
         "classes": [names[label] for label in study.classes],
         "grouped_by": "true" if study.has_truth else "predicted",
         "images": [[path, position.get(int(label))] for path, label in zip(paths, study.groups, strict=True)],
-        "percentiles": PERCENTILES,
+        "percentiles": list(ranks_at(PERCENTILES, len(study.images)).values()),
         "counts": counts | ({"removed": len(study.removed)} if study.before else {}),
         "layers": of_layer,
         "left_out": study.left_out,

@@ -17,7 +17,6 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
 from convscope.render.sprite import sprite
 from convscope.vis.channels.study import Reference, Study, layers_to_study, study
-from convscope.vis.channels.survey import PERCENTILES
 
 INDEX, TABLE = "channels/index", "channels/channels.csv"
 _BATCH = 32
@@ -93,13 +92,14 @@ class ChannelsView(View[ChannelsConfig]):
         """Yield the picture of the crops, if there is one, and the numbers of a layer."""
         layer = drawn.layer
         key = f"channels/{self._key(layer.layer.output.index)}"
-        tiles = {int(channel): row * len(PERCENTILES) for row, channel in enumerate(drawn.channels)}
+        count = drawn.pixels.shape[1]  # examples of a channel
+        tiles = {int(channel): row * count for row, channel in enumerate(drawn.channels)}
         data = content.layer_content(result, layer, self._key, tiles)
         if tiles:
             pixels = drawn.pixels
-            sheet, columns = sprite(pixels.reshape(-1, *pixels.shape[2:]), len(PERCENTILES))
+            sheet, columns = sprite(pixels.reshape(-1, *pixels.shape[2:]), count)
             data["sprite"] = {"file": f"{key}.jpg", "tile": list(pixels.shape[2:4]), "columns": columns}
-            caption = f"{len(PERCENTILES)} examples of each of {len(tiles)} channels"
+            caption = f"{count} examples of each of {len(tiles)} channels"
             path = layer.layer.path
             yield self.picture(f"{key}.jpg", sheet, title=path, caption=caption, role=Role.file, about=about)
         shown = {
