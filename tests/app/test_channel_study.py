@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import pytest
 
+from convscope.app.visualize.views.channels import crops
 from convscope.app.visualize.views.channels.content import (
     COLUMNS,
     index_content,
@@ -54,6 +56,16 @@ def test_classes_beyond_the_ten_largest_are_counted_together() -> None:
     assert "removed" not in content["channels"][1]
     table = [dict(zip(COLUMNS, row, strict=True)) for row in table_rows(found, names)]
     assert [row["dead"] for row in table] == [0, "", 0]  # 60 images are too few to call the second one dead
+
+
+def test_channels_without_pictures_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = studied(None, minutes=0).layers
+    assert crops.left_out(layers) == []
+    monkeypatch.setattr(crops, "CHANNELS", 1)
+    assert crops.left_out(layers) == [
+        "1 of the 2 channels that are not always zero have pictures of their examples, those with the "
+        "strongest push."
+    ]
 
 
 def test_no_time_gives_the_fewest_images_and_no_removal() -> None:

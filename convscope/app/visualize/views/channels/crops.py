@@ -37,6 +37,16 @@ def channels_with_crops(studies: Sequence[LayerStudy]) -> list[np.ndarray]:
     return [np.sort(order[:count]) for order, count in zip(alive, counts, strict=True)]
 
 
+def left_out(studies: Sequence[LayerStudy]) -> list[str]:
+    """Return which channels get no crops, as a sentence or none."""
+    shown = sum(map(len, channels_with_crops(studies)))
+    alive = sum(int((~layer.values.always_zero).sum()) for layer in studies)
+    if shown == alive:
+        return []
+    counts = f"{shown:,} of the {alive:,} channels that are not always zero"
+    return [f"{counts} have pictures of their examples, those with the strongest push."]
+
+
 def crops(
     studies: Sequence[LayerStudy], layers: Sequence[Layer], images: LabelledImages, size: tuple[int, int]
 ) -> Iterator[Crops]:

@@ -1,6 +1,7 @@
 """The channels view: a study of the channels of each layer, and crops of their examples."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from convscope import names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.channels import content
-from convscope.app.visualize.views.channels.crops import Crops, crops
+from convscope.app.visualize.views.channels.crops import Crops, crops, left_out
 from convscope.config.schema.views import ChannelsConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
@@ -60,7 +61,7 @@ class ChannelsView(View[ChannelsConfig]):
     def _study(self) -> Study:
         bundle, settings = self.bundle, self.settings
         reference = Reference(len(self.images.paths), self._labels(), self._batches)
-        return study(
+        result = study(
             bundle.model,
             bundle.layers,
             self.layers,
@@ -68,6 +69,7 @@ class ChannelsView(View[ChannelsConfig]):
             limit=settings.limit,
             minutes=settings.minutes,
         )
+        return replace(result, left_out=[*result.left_out, *left_out(result.layers)])
 
     def _labels(self) -> np.ndarray | None:
         """Return the true class of each image, or None if it is not known."""
