@@ -82,8 +82,27 @@ def test_wrong_and_uncertain_photographs_are_named() -> None:
         photograph("unknown", None),
     ]
     wrong, unsure = findings(content(photographs=photographs))
-    assert wrong == {"text": "It takes wrong.jpg, a a, for “b” (80.0 %).", "route": "image/wrong"}
+    assert wrong == {"text": "It takes wrong.jpg (true class: a) for “b” (80.0 %).", "route": "image/wrong"}
     assert unsure["text"] == "It is least sure of unsure.jpg: a 55.0 %, b 45.0 %."
+
+
+def test_the_least_sure_photograph_may_be_wrong() -> None:
+    photographs = [
+        photograph("right", "a", ("a", 0.55), ("b", 0.45)),
+        photograph("wrong", "b", ("a", 0.51), ("b", 0.49)),
+    ]
+    _, unsure = findings(content(photographs=photographs))
+    assert unsure["text"] == "It is least sure of wrong.jpg: a 51.0 %, b 49.0 %."
+
+
+def test_one_image_is_not_plural() -> None:
+    data = {"kind": "channels", "layer": "01", "dead": [3], "images": 1, "enough": False}
+    confusion = {"counts": [["a", "b", 1]]}
+    mistake, zero = findings(
+        content(training={"confusion": confusion}, artifacts=[{"path": "x", "data": data}])
+    )
+    assert mistake["text"] == "Its most frequent mistake: it calls 1 of 1 image of a “b”."
+    assert "zero on 1 image, too few" in zero["text"]
 
 
 @pytest.fixture

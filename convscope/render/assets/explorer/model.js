@@ -81,7 +81,7 @@ function deadWord(layer) {
 
 function zeroText(layer) {
   const { enough, images } = channelFiles.get(layer.key).data;
-  const text = `zero on all ${images.toLocaleString("en")} images`;
+  const text = `zero on all ${count(images, "image")}`;
   return enough ? `dead: ${text}` : `${text} (too few to call a channel dead)`;
 }
 
