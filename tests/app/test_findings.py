@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convscope.app.visualize.findings import findings
-from convscope.app.visualize.mistakes import TILE, mistakes
+from convscope.app.visualize.mistakes import MOST, TILE, mistakes
 from convscope.app.visualize.training_results import (
     Prediction,
     predictions,
@@ -188,6 +188,21 @@ def test_pictures_outside_of_the_data_set_are_not_read(run: Path) -> None:
     (run / "predictions.csv").write_text("\n".join(["split,path,true,predicted,a,b", *rows]))
     assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
     assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run)})  # no data set
+
+
+def test_the_most_certain_mistakes_of_many_classes_are_shown(tmp_path: Path) -> None:
+    """Thirty classes with 40 mistakes each, and one more, the most certain of all."""
+    rows = [f"test,{n}.png,{n % 30},x,0.{n % 89 + 10}" for n in range(1200)] + ["test,most.png,rare,x,0.999"]
+    (tmp_path / "predictions.csv").write_text("\n".join(["split,path,true,predicted,x", *rows]))
+    (tmp_path / "model.keras").touch()
+    script = mistakes(str(tmp_path / "model.keras"), {})["confused.js"].decode()
+    shown = json.loads(script.partition("] = ")[2].strip().removesuffix(";"))["rows"]
+    assert len(shown) == len({row[0] for row in shown}) == MOST
+    probabilities = sorted([float(row.split(",")[4]) for row in rows], reverse=True)
+    assert sorted([row[3] for row in shown], reverse=True)[:48] == probabilities[:48]
+    for name in map(str, range(30)):
+        of_cell = [row[3] for row in shown if row[1] == name]
+        assert of_cell == sorted(of_cell, reverse=True)
 
 
 def test_pictures_are_found_below_the_last_folder_with_the_name_of_the_split(run: Path) -> None:

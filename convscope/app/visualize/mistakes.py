@@ -16,6 +16,7 @@ from convscope.render.sprite import sprite
 
 TABLE, SPRITE = "confused.js", "confused.jpg"
 TILE = 112  # pixels of a side
+MOST_CERTAIN = 48  # mistakes of all cells, which the page shows first
 OF_MISTAKES, OF_CORRECT = 24, 6  # photographs of a cell
 MOST = 480  # photographs in total
 
@@ -51,14 +52,16 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _shown(found: Sequence[Prediction]) -> list[Prediction]:
-    """Return the photographs of each cell that are worth a look, the cells with mistakes first."""
+    """Return the photographs that are worth a look: the most certain mistakes, then those of each cell."""
     cells: dict[tuple[str, str], list[Prediction]] = {}
     for one in found:
         cells.setdefault((one.true, one.predicted), []).append(one)
     wrong = {pair: cell for pair, cell in cells.items() if pair[0] != pair[1]}
-    chosen: list[Prediction] = []
+    mistaken = [one for cell in wrong.values() for one in cell]
+    chosen = sorted(mistaken, key=lambda one: -one.probability)[:MOST_CERTAIN]
     for pair in sorted(wrong, key=lambda pair: -len(wrong[pair])):
-        chosen += sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
+        of_cell = sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
+        chosen += [one for one in of_cell if one not in chosen]
     for pair, cell in sorted(cells.items()):
         if pair not in wrong:
             chosen += sorted(cell, key=lambda one: one.probability)[:OF_CORRECT]
