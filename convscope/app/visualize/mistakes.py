@@ -58,10 +58,11 @@ def _shown(found: Sequence[Prediction]) -> list[Prediction]:
         cells.setdefault((one.true, one.predicted), []).append(one)
     wrong = {pair: cell for pair, cell in cells.items() if pair[0] != pair[1]}
     mistaken = [one for cell in wrong.values() for one in cell]
-    chosen = sorted(mistaken, key=lambda one: -one.probability)[:MOST_CERTAIN]
+    certain = sorted(mistaken, key=lambda one: -one.probability)[:MOST_CERTAIN]
+    chosen = list(certain)
     for pair in sorted(wrong, key=lambda pair: -len(wrong[pair])):
         of_cell = sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
-        chosen += [one for one in of_cell if one not in chosen]
+        chosen += [one for one in of_cell if one not in certain]
     for pair, cell in sorted(cells.items()):
         if pair not in wrong:
             chosen += sorted(cell, key=lambda one: one.probability)[:OF_CORRECT]
