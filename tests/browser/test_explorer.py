@@ -247,7 +247,7 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     numbers = numbers_of(drawn, "01")["channels"]
     channel = int(np.argmax([one["max"] for one in numbers]))
     page = explore(drawn).open(f"layer/{LAYER}/channel/{channel}")
-    for title in ("Photographs of the data set", "Values by class", "Classes that it pushes", "Without it"):
+    for title in ("Reference photographs", "Values by class", "Classes that it pushes", "Without it"):
         assert page.locator("section.block h2", has_text=title).count() == 1, title
     shared = numbers_of(drawn, "index")
     names = page.locator("section.block", has_text="Without it").locator("th").all_inner_texts()

@@ -47,7 +47,7 @@ function cellPhotographs(found, confusion, truth, predicted) {
   if (!found) return h("p", {}, "The photographs of the mistakes are added when the run has ended.");
   const inCell = ([, row, column]) => (truth === undefined ? row !== column : row === truth && (predicted === undefined || column === predicted));
   const shown = found.rows.filter(inCell);
-  if (truth === undefined) shown.sort((one, other) => other[3] - one[3]);
+  if (predicted === undefined) shown.sort((one, other) => other[3] - one[3]);
   const total = confusion.counts.filter(([row, column]) => inCell([null, row, column])).reduce((sum, row) => sum + row[2], 0);
   const limited = truth === undefined ? shown.slice(0, 48) : shown;
   const heading = truth === undefined ? "Most certain mistakes" : predicted === undefined ? `${truth}` : truth === predicted ? `${truth}, predicted correctly` : `${truth}, predicted ${predicted}`;

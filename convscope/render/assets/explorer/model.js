@@ -73,6 +73,18 @@ function byClass(numbers, values) {
   return numbers.shared.classes.map((name, at) => ({ name, value: values[at] })).filter((one) => one.value !== null && one.value !== undefined);
 }
 
+// Return what to call a channel that is zero on all reference images.
+function deadWord(layer) {
+  const artifact = channelFiles.get(layer.key);
+  return artifact && artifact.data.enough ? "dead" : "zero";
+}
+
+function zeroText(layer) {
+  const { enough, images } = channelFiles.get(layer.key).data;
+  const text = `zero on all ${count(images, "image")}`;
+  return enough ? `dead: ${text}` : `${text} (too few to call a channel dead)`;
+}
+
 function deadIn(layer) {
   const artifact = channelFiles.get(layer.key);
   return artifact && artifact.data.dead ? artifact.data.dead : [];
