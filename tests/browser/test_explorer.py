@@ -3,10 +3,10 @@
 import base64
 import io
 import json
-import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -211,7 +211,7 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
 def test_a_channel_without_pictures_shows_the_values_of_its_examples(
     explore: Explore, drawn: Path, tmp_path: Path
 ) -> None:
-    run = shutil.copytree(drawn, tmp_path / "run")
+    run = copytree(drawn, tmp_path / "run")
     file, numbers = run / "channels/01.js", numbers_of(drawn, "01")
     for one in numbers["channels"]:
         one["examples"].pop("tile", None)
