@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -265,6 +266,22 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     names = [text.split()[0] for text in pushed]
     classes = numbers_of(drawn, "index")["classes"]
     assert names == [classes[at] for at in np.argsort(-np.array(numbers[channel]["push"]))]
+
+
+def test_a_channel_without_pictures_shows_the_values_of_its_examples(
+    explore: Explore, drawn: Path, tmp_path: Path
+) -> None:
+    run = copytree(drawn, tmp_path / "run")
+    file, numbers = run / "channels/01.js", numbers_of(drawn, "01")
+    for one in numbers["channels"]:
+        one["examples"].pop("tile", None)
+    file.write_text(file.read_text("utf-8").partition(" = ")[0] + f" = {json.dumps(numbers)};\n", "utf-8")
+    channel = int(np.argmax([one["max"] for one in numbers["channels"]]))
+    page = explore(run).open(f"layer/{LAYER}/channel/{channel}")
+    assert page.locator(".example-groups li").count() == len(
+        numbers["channels"][channel]["examples"]["images"]
+    )
+    assert page.locator(".example-groups .sprite").count() == 0
 
 
 # ---- keys
