@@ -43,6 +43,12 @@ class Preprocessing:
         """Number of channels of the model's input."""
         return 1 if self.order == "grey" else 3
 
+    @property
+    def channel_names(self) -> list[str]:
+        """The channels of the model's input in their order, such as red, green and blue."""
+        names = ["red", "green", "blue"]
+        return ["grey"] if self.order == "grey" else names[::-1] if self.order == "bgr" else names
+
     def grey(self) -> "Preprocessing":
         """Return the same preprocessing for a model with one channel.
 

@@ -31,6 +31,17 @@ def test_unit_range_by_hand() -> None:
     np.testing.assert_allclose(by_name("unit_range").encode(pixels), [[0, 0.2, 1]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", PREPROCESSINGS)
+def test_the_names_of_the_channels_are_in_the_order_of_the_values(name: str) -> None:
+    preprocessing = by_name(name)
+    names = preprocessing.channel_names
+    assert len(names) == preprocessing.channels
+    for color, pixels in zip(("red", "green", "blue"), 255 * np.eye(3, dtype=np.float32), strict=True):
+        change = preprocessing.encode(pixels) - preprocessing.encode(np.zeros(3, np.float32))
+        assert names[int(change.argmax())] == color
+    assert replace(preprocessing, order="grey").channel_names == ["grey"]
+
+
 def test_tensors_and_arrays_give_the_same_values() -> None:
     tensor = keras.ops.convert_to_tensor(PIXELS)
     np.testing.assert_array_equal(by_name("caffe").encode(tensor), by_name("caffe").encode(PIXELS))

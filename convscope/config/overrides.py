@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+_PLAIN = re.compile(r"(?!(null|true|false|inf|nan)$)[a-z/][a-z0-9_./-]*", re.ASCII | re.IGNORECASE)
+
 
 def normalize(arguments: Sequence[str], list_keys: Collection[str]) -> list[str]:
     """Return the arguments, with quotes around the values that Hydra cannot parse.
@@ -49,6 +51,17 @@ def _parses(override: str) -> bool:
     except HydraException:
         return False
     return True
+
+
+def argument(key: str, value: str | Sequence[str]) -> str:
+    """Return KEY=VALUE for the grammar of Hydra; a command line needs `shlex.quote` around it."""
+    if isinstance(value, str):
+        return f"{key}={_literal_if_needed(value)}"
+    return f"{key}=[{','.join(map(_literal_if_needed, value))}]"
+
+
+def _literal_if_needed(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else literal(value)
 
 
 def quote(value: str) -> str:

@@ -42,6 +42,11 @@ class JoinedLayer:
         """Whether the first member is a convolution."""
         return self.members[0].is_convolution
 
+    def reads_one_layer(self, layers: Sequence[Layer]) -> bool:
+        """Return whether the input is the output of one of `layers`, with no operation of Keras between."""
+        first = self.members[0]
+        return len(first.sources) == 1 and first.input is layers[first.sources[0]].output
+
 
 def joined_layers(layers: Sequence[Layer]) -> list[JoinedLayer]:
     """Divide the layers of a flat graph into joined layers, in the order of their first members.

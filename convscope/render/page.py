@@ -17,6 +17,7 @@ from convscope.render import templates
 from convscope.render.artifact import Artifact
 from convscope.render.data_script import data_script
 
+MOST_SCORES = 8  # of a photograph; a thousand classes of many photographs would be megabytes
 PAGE, FOLDER, SAVED = "index.html", "page", "page.json"
 STYLE = "page.css"
 # In this order, because a script uses what the scripts before it define.
@@ -41,13 +42,14 @@ class PhotographPart:
     """A photograph of the run.
 
     `path` and `size` (height and width) are those of the picture on the page. `scores` are (class,
-    probability), the highest first; `truth` is the true class, None if it is unknown. `note` is a line below
-    the name, or empty.
+    probability): those of `shown_scores`. `truth` is the true class, None if it is unknown. `note` is a line
+    below the name, or empty. `sha256` is the hash of the file that was given.
     """
 
     name: str
     key: str
     path: str
+    sha256: str
     size: tuple[int, int]
     scores: Sequence[tuple[str, float]]
     truth: str | None
@@ -96,6 +98,7 @@ class Page:
         views: the views that were drawn.
         artifacts: all files of the run, in their order.
         program: the words that start stage 3 on a command line.
+        model_options: the options that choose the models, in quotes for a command line.
         command: the command of the run.
         versions: the versions of the software.
         color_maps: the colour maps by what they colour: maps, signed.
@@ -113,6 +116,7 @@ class Page:
     views: Sequence[Section]
     artifacts: Sequence[Artifact]
     program: str
+    model_options: str
     command: str
     versions: Mapping[str, str]
     color_maps: Mapping[str, str]
@@ -129,6 +133,12 @@ class Page:
             for use, name in self.color_maps.items()
         }
         return {**vars(self), **parts, "artifacts": artifacts, "color_maps": colors}
+
+
+def shown_scores(scores: Mapping[str, float], truth: str | None) -> list[tuple[str, float]]:
+    """Return the highest probabilities in their order, and that of the true class."""
+    ordered = sorted(scores.items(), key=lambda pair: -pair[1])
+    return [pair for place, pair in enumerate(ordered) if place < MOST_SCORES or pair[0] == truth]
 
 
 def write_page(

@@ -8,6 +8,8 @@ import numpy as np
 from convscope.graph import JoinedLayer
 from convscope.vis.operation_window import window_of
 
+_OTHERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU)  # activations that are layers
+
 
 @dataclass(frozen=True)
 class CellWeights:
@@ -66,6 +68,8 @@ def _activation(layers: list[keras.layers.Layer]) -> str:
             return str(getattr(activation, "__name__", activation))
         if isinstance(layer, keras.layers.ReLU):
             return "relu"
+        if isinstance(layer, _OTHERS):
+            return type(layer).__name__
     return "no activation"
 
 

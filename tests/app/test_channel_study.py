@@ -4,8 +4,16 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import pytest
 
-from convscope.app.visualize.views.channels.content import index_content, layer_content, rounded
+from convscope.app.visualize.views.channels import crops
+from convscope.app.visualize.views.channels.content import (
+    COLUMNS,
+    index_content,
+    layer_content,
+    rounded,
+    table_rows,
+)  # fmt: skip
 from convscope.graph import flatten
 from convscope.vis.channels.study import Reference, Study, balanced, largest_groups, layers_to_study, study
 
@@ -46,6 +54,18 @@ def test_classes_beyond_the_ten_largest_are_counted_together() -> None:
     assert counts.tolist() == [5, 5, 10, 8, 5, 5, 5, 5, 5, 5, 2]  # two images of class 2
     assert content["dead"] == [1]
     assert "removed" not in content["channels"][1]
+    table = [dict(zip(COLUMNS, row, strict=True)) for row in table_rows(found, names)]
+    assert [row["dead"] for row in table] == [0, "", 0]  # 60 images are too few to call the second one dead
+
+
+def test_channels_without_pictures_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = studied(None, minutes=0).layers
+    assert crops.left_out(layers) == []
+    monkeypatch.setattr(crops, "CHANNELS", 1)
+    assert crops.left_out(layers) == [
+        "1 of the 2 channels that are not always zero have pictures of their examples, those with the "
+        "strongest push."
+    ]
 
 
 def test_no_time_gives_the_fewest_images_and_no_removal() -> None:
@@ -56,7 +76,7 @@ def test_no_time_gives_the_fewest_images_and_no_removal() -> None:
         "Values and examples are of 32 of 60 images.",
         "Push is of 12 images.",
         "10 of 12 classes have numbers of their own.",
-        "0 of the 2 channels that are not dead were removed, those with the strongest push.",
+        "0 of the 2 channels that are not always zero were removed, those with the strongest push.",
     ]
     few = studied(None, minutes=1, limit=7)
     assert few.images.tolist() == [0, 10, 20, 30, 39, 49, 59]

@@ -54,6 +54,7 @@ def test_the_data_are_those_of_the_maps_and_of_the_predictions(draw: Command, tm
     assert [shared["classes"][label] for label in labels] == [Path(path).parent.name for path in paths]
     assert {Path(path).parts[-3] for path in paths} == {"train"}
     assert set(shared["counts"].values()) == {len(paths)}
+    assert shared["removed_of_class"] == np.bincount(labels).tolist()
     assert shared["left_out"] == []
     assert "channels: nothing was left out." in outcome.out
 

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from convscope.app.visualize.findings import findings
-from convscope.app.visualize.mistakes import TILE, mistakes
-from convscope.app.visualize.training_results import predictions, settings_of_run, training_results
+from convscope.app.visualize.mistakes import MOST, TILE, mistakes
+from convscope.app.visualize.training_results import (
+    Prediction,
+    predictions,
+    settings_of_run,
+    training_results,
+)  # fmt: skip
+from convscope.files import sha256
 from convscope.images import save_png
 
 
@@ -46,20 +52,27 @@ def test_the_most_frequent_mistake_is_named_with_its_share() -> None:
 def test_dead_and_silent_channels_are_counted_in_convolutions() -> None:
     maps = {"kind": "maps", "model": 0}
     data = [
-        {"kind": "channels", "layer": "01", "dead": [3], "images": 1000},
+        {"kind": "channels", "layer": "01", "dead": [3], "images": 1000, "enough": True},
         {**maps, "layer": "01", "silent": 2},
         {**maps, "layer": "01", "silent": 4},
         {**maps, "layer": "02", "silent": 8},
     ]
     dead, silent = findings(content(artifacts=[{"path": "x", "data": one} for one in data] + [{"path": "y"}]))
     assert dead["text"] == (
-        "1 channel in 1 layer is dead on 1,000 images of the data set; the largest share is in trunk/conv: "
-        "1 of 8."
+        "1 channel in 1 layer is dead: zero on all 1,000 images. The largest share is in trunk/conv: 1 of 8."
     )
     assert silent["text"].startswith(
         "Most silent layer on these photographs: trunk/conv, where 37.5 % of the"
     )
     assert dead["route"] == silent["route"] == "layer/trunk%2Fconv?filter=dead"
+
+
+def test_channels_are_not_called_dead_after_too_few_images() -> None:
+    data = {"kind": "channels", "layer": "01", "dead": [3, 4], "images": 999, "enough": False}
+    (found,) = findings(content(artifacts=[{"path": "x", "data": data}]))
+    assert found["text"].startswith(
+        "2 channels in 1 layer are zero on all 999 images, too few to call a channel dead. The largest share"
+    )
 
 
 def test_wrong_and_uncertain_photographs_are_named() -> None:
@@ -70,8 +83,27 @@ def test_wrong_and_uncertain_photographs_are_named() -> None:
         photograph("unknown", None),
     ]
     wrong, unsure = findings(content(photographs=photographs))
-    assert wrong == {"text": "It takes wrong.jpg, a a, for “b” (80.0 %).", "route": "image/wrong"}
+    assert wrong == {"text": "It takes wrong.jpg (true class: a) for “b” (80.0 %).", "route": "image/wrong"}
     assert unsure["text"] == "It is least sure of unsure.jpg: a 55.0 %, b 45.0 %."
+
+
+def test_the_least_sure_photograph_may_be_wrong() -> None:
+    photographs = [
+        photograph("right", "a", ("a", 0.55), ("b", 0.45)),
+        photograph("wrong", "b", ("a", 0.51), ("b", 0.49)),
+    ]
+    _, unsure = findings(content(photographs=photographs))
+    assert unsure["text"] == "It is least sure of wrong.jpg: a 51.0 %, b 49.0 %."
+
+
+def test_one_image_is_not_plural() -> None:
+    data = {"kind": "channels", "layer": "01", "dead": [3], "images": 1, "enough": False}
+    confusion = {"counts": [["a", "b", 1]]}
+    mistake, zero = findings(
+        content(training={"confusion": confusion}, artifacts=[{"path": "x", "data": data}])
+    )
+    assert mistake["text"] == "Its most frequent mistake: it calls 1 of 1 image of a “b”."
+    assert "zero on 1 image, too few" in zero["text"]
 
 
 @pytest.fixture
@@ -119,18 +151,65 @@ def test_a_model_without_a_run_has_no_results(
 ) -> None:
     monkeypatch.chdir(run)
     assert training_results("InceptionV3 of keras.applications") == {}
+    (run / "quantized.keras").touch()
+    assert training_results("quantized.keras") == {}
+    assert mistakes("quantized.keras", {"path": "data/x"}) == {}
     for name in ("metrics.json", "history.csv", "predictions.csv", "model.json"):
         (run / name).write_bytes(b"\xff\xfe{")
     assert training_results("model.keras") == {}
     assert predictions(run) == {}
 
 
+def test_classes_may_have_the_names_of_other_columns(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text(
+        "split,path,true,predicted,true,path,split,predicted\n"
+        "test,a.png,true,path,0.1,0.7,0.2,0\ntest,b.png,split,true,1,0,0,0\n"
+    )
+    assert predictions(tmp_path) == {
+        "test": [Prediction("a.png", "true", "path", 0.7), Prediction("b.png", "split", "true", 1)]
+    }
+
+
 def test_photographs_of_mistakes_are_found_and_missing_ones_have_no_picture(run: Path) -> None:
-    files = mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
+    first = sha256(run / "data/x/test/a/1.png")
+    files = mistakes(str(run / "model.keras"), {"path": str(run / "data/x")}, {first: "one"})
     script = files["confused.js"].decode()
     table = json.loads(script.partition("] = ")[2].strip().removesuffix(";"))
-    assert [(row[1], row[2], row[3], row[4]) for row in table["rows"]] == [
-        ("a", "-b", 0.7, 0), ("-b", "a", 0.6, 1), ("a", "a", 0.8, None),
+    assert [row[1:] for row in table["rows"]] == [
+        ["a", "-b", 0.7, 0, "one"], ["-b", "a", 0.6, 1, None], ["a", "a", 0.8, None, None],
     ]  # fmt: skip
     assert (table["split"], table["tile"]) == ("test", TILE)
     assert files["confused.jpg"].startswith(b"\xff\xd8")
+
+
+def test_pictures_outside_of_the_data_set_are_not_read(run: Path) -> None:
+    private = run / "test/a/private.png"
+    save_png(private, np.zeros((8, 8, 3), np.uint8))
+    names = [str(private), "data/x/test/../../../test/a/private.png"]
+    rows = [f"test,{name},a,b,0.3,0.7" for name in names]
+    (run / "predictions.csv").write_text("\n".join(["split,path,true,predicted,a,b", *rows]))
+    assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})
+    assert "confused.jpg" not in mistakes(str(run / "model.keras"), {"path": str(run)})  # no data set
+
+
+def test_the_most_certain_mistakes_of_many_classes_are_shown(tmp_path: Path) -> None:
+    """Thirty classes with 40 mistakes each, and one more, the most certain of all."""
+    rows = [f"test,{n}.png,{n % 30},x,0.{n % 89 + 10}" for n in range(1200)] + ["test,most.png,rare,x,0.999"]
+    (tmp_path / "predictions.csv").write_text("\n".join(["split,path,true,predicted,x", *rows]))
+    (tmp_path / "model.keras").touch()
+    script = mistakes(str(tmp_path / "model.keras"), {})["confused.js"].decode()
+    shown = json.loads(script.partition("] = ")[2].strip().removesuffix(";"))["rows"]
+    assert len(shown) == len({row[0] for row in shown}) == MOST
+    probabilities = sorted([float(row.split(",")[4]) for row in rows], reverse=True)
+    assert sorted([row[3] for row in shown], reverse=True)[:48] == probabilities[:48]
+    for name in map(str, range(30)):
+        of_cell = [row[3] for row in shown if row[1] == name]
+        assert of_cell == sorted(of_cell, reverse=True)
+
+
+def test_pictures_are_found_below_the_last_folder_with_the_name_of_the_split(run: Path) -> None:
+    save_png(run / "data/x/test/test/1.png", np.zeros((8, 8, 3), np.uint8))
+    for place in ("test/x/test/a/1.png", "data/x/test/test/1.png", "data/x/train/-b/3.png"):
+        row = f"test,{run / place},a,b,0.3,0.7"
+        (run / "predictions.csv").write_text(f"split,path,true,predicted,a,b\n{row}\n")
+        assert "confused.jpg" in mistakes(str(run / "model.keras"), {"path": str(run / "data/x")})

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from convscope.app.visualize.rebuild import rebuild, with_results
 from convscope.app.visualize.serve import server_of
 from convscope.errors import ConvscopeError
+from convscope.files import read_json, sha256, write_bytes, write_json
 from tests.conftest import ROOT, Outcome, run_script, shown_on_page
 
 Command = Callable[..., Outcome]
@@ -91,34 +93,130 @@ def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
 
 
 @pytest.fixture
-def address(out: Path) -> Iterator[tuple[str, int]]:
-    (out.parent / "secret.txt").write_text("secret")
-    (out / "link.txt").symlink_to(out.parent / "secret.txt")
-    (out / "folder").symlink_to(out.parent)
-    with server_of(out) as server:
-        thread = threading.Thread(target=server.serve_forever)
+def by_hand(tmp_path: Path) -> Path:
+    """The run directory of a page without pictures, as `views=[page]` reads it."""
+    keys = ("layers", "photographs", "views", "artifacts", "models", "checkpoints")
+    saved = {"title": "t", **{key: [] for key in keys}, "checkpoints": ["gone"], "models": ["m"]}
+    write_json(tmp_path / "run/page.json", saved)
+    write_json(tmp_path / "run/manifest.json", {"files": [], "models": [{"sha256": "gone"}]})
+    return tmp_path / "run"
+
+
+def test_a_page_made_by_hand_is_built(by_hand: Path) -> None:
+    rebuild(by_hand)
+    rebuild(by_hand)
+    paths = [entry["path"] for entry in read_json(by_hand / "manifest.json")["files"]]
+    assert len(set(paths)) == len(paths)
+    assert {"index.html", "page.json", "page/index.js"} <= set(paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", {}),
+        ("manifest.json", []),
+        ("manifest.json", {"files": [{}], "models": []}),
+        ("manifest.json", {"files": [], "models": [{}]}),
+        ("page.json", {"checkpoints": ["gone"], "models": ["m"]}),
+        ("page.json", {"checkpoints": [], "models": []}),
+        ("page.json", []),
+    ],
+)
+def test_damaged_files_are_refused_before_anything_is_written(
+    by_hand: Path, name: str, content: object
+) -> None:
+    write_json(by_hand / name, content)
+    before = {path: path.read_bytes() for path in by_hand.rglob("*")}
+    with pytest.raises(
+        ConvscopeError, match=rf"malformed .*run/{name}: expected the file that stage 3 wrote"
+    ):
+        rebuild(by_hand)
+    assert {path: path.read_bytes() for path in by_hand.rglob("*")} == before
+
+
+def test_results_of_other_weights_are_not_shown(by_hand: Path, tmp_path: Path) -> None:
+    """The run of the training was continued after the page was drawn."""
+    model = tmp_path / "training/model.keras"
+    write_bytes(model, b"drawn")
+    saved = read_json(by_hand / "page.json") | {"checkpoints": [str(model)]}
+    write_json(by_hand / "page.json", saved)
+    write_json(by_hand / "manifest.json", {"files": [], "models": [{"sha256": sha256(model)}]})
+    for weights, accuracy in ((b"drawn", 0.5), (b"continued", 0.9)):
+        write_bytes(model, weights)
+        write_json(model.with_name("metrics.json"), {"test": {"accuracy": accuracy}})
+        rebuild(by_hand)
+        assert read_json(by_hand / "page.json")["training"]["metrics"]["test"] == {"accuracy": 0.5}
+
+
+def test_results_of_other_weights_are_not_compared(tmp_path: Path) -> None:
+    compared = {"layers": [], "photographs": [], "artifacts": [], "models": ["a", "b"]}
+    compared |= {"checkpoints": ["gone", "gone"]}
+    first = with_results(compared, [{"metrics": {"test": {"accuracy": accuracy}}} for accuracy in (0.5, 0.7)])
+    second = with_results(first, [{}, {"metrics": {"test": {"accuracy": 0.8}}}])
+    assert [run["metrics"]["test"]["accuracy"] for run in second["runs"]] == [0.5, 0.8]
+
+
+def test_files_outside_of_the_run_are_not_replaced(by_hand: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "mine/index.js", "mine")
+    (by_hand / "page").symlink_to(tmp_path / "mine")
+    with pytest.raises(ConvscopeError, match=r"run/page is a symbolic link to another folder"):
+        rebuild(by_hand)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["index.js"]
+    assert read_json(tmp_path / "mine/index.js") == "mine"
+
+
+@pytest.fixture
+def address(by_hand: Path) -> Iterator[tuple[str, int]]:
+    rebuild(by_hand)
+    (by_hand.parent / "secret.txt").write_text("secret")
+    (by_hand / "link.txt").symlink_to(by_hand.parent / "secret.txt")
+    (by_hand / "folder").symlink_to(by_hand.parent)
+    with server_of(by_hand) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield "127.0.0.1", server.server_port
         server.shutdown()
         thread.join()
 
 
+def get(address: tuple[str, int], path: str, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(*address)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
 def test_the_server_has_the_files_of_the_run_and_no_others(address: tuple[str, int]) -> None:
-    def get(path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(*address)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    assert get("/")[0] == get("/index.html")[0] == get("/page/index.js")[0] == 200
-    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/folder/secret.txt", "/page/"):
-        status, content = get(path)
-        assert status == 404, path
-        assert b"secret" not in content.replace(path.encode(), b"")
+    for path in ("/", "/index.html", "/page/index.js"):
+        answer = get(address, path)
+        assert (answer.status, answer.headers["Cross-Origin-Resource-Policy"]) == (200, "same-origin")
+    outside = ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/folder/secret.txt", "/page/", "/%00")
+    for path in outside:
+        answer = get(address, path)
+        assert answer.status == 404, path
+        assert b"secret" not in answer.read().replace(path.encode(), b"")
 
 
-def test_two_pages_can_be_served_at_the_same_time(out: Path) -> None:
-    with server_of(out) as one, server_of(out) as other:
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost"}, 200),
+        ({"Host": "127.0.0.1:9", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),  # typed by the user
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "evil.example:8000"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+    ],
+)
+def test_only_the_page_itself_reads_its_files(
+    address: tuple[str, int], headers: dict[str, str], status: int
+) -> None:
+    assert get(address, "/page/index.js", **headers).status == status
+
+
+def test_two_pages_can_be_served_at_the_same_time(by_hand: Path) -> None:
+    rebuild(by_hand)
+    with server_of(by_hand) as one, server_of(by_hand) as other:
         assert one.server_port != other.server_port
         assert one.server_address[0] == other.server_address[0] == "127.0.0.1"
 

@@ -15,7 +15,7 @@ from convscope.config.launch import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig, visualize_schema
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text
-from convscope.render.page import Page
+from convscope.render.page import Page, write_page
 from tests.conftest import Outcome, files_on_page, shown_on_page
 
 Command = Callable[..., Outcome]
@@ -76,6 +76,7 @@ def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> P
         views=[],
         artifacts=[],
         program="python visualize.py",
+        model_options="",
         command="python visualize.py shard=0 shards=2",
         versions={},
         color_maps={},
@@ -84,7 +85,9 @@ def shard_of(config: VisualizeConfig, photographs: list[str], *tables: str) -> P
     write_json(folder / "page.json", saved)
     write_text(folder / "config.yaml", to_yaml(config))
     listed = [{"path": table} for table in tables]
-    write_json(folder / "manifest.json", {"models": [], "seed": 0, "versions": {}, "files": listed})
+    write_json(
+        folder / "manifest.json", {"models": [{"sha256": ""}], "seed": 0, "versions": {}, "files": listed}
+    )
     return folder
 
 
@@ -124,6 +127,41 @@ def test_shards_that_saw_other_photographs_are_not_merged(
     assert merge(settings(1, overwrite=True), new) is None  # shard 0 is drawn next
     assert not Path("parts/index.html").exists()
     assert merge(settings(0, overwrite=True), shard_of(settings(0), ["a", "b"])) is not None
+
+
+@pytest.mark.parametrize("name", ["page/main.js", "page.json", "a.csv"])
+def test_files_of_the_user_beside_the_shards_are_not_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shards = [shard_of(settings(number), ["a"], "a.csv") for number in (0, 1)]
+    for shard in shards:
+        write_text(shard / "a.csv", "x\n1\n")
+    write_text(Path("parts", name), "mine")
+    with pytest.raises(ConvscopeError, match=rf"parts has a file {name} that is in no manifest of stage 3"):
+        merge(settings(0), shards[0])
+    assert Path("parts", name).read_text() == "mine"
+    assert not Path("parts/index.html").exists()
+    Path("parts", name).unlink()
+    assert merge(settings(0), shards[0]) == merge(settings(1), shards[1]) == Path("parts/index.html")
+
+
+def test_a_killed_merge_is_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = (shard_of(settings(number), ["a"]) for number in (0, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("convscope.app.visualize.shards.write_page", killed_write_page)
+        with pytest.raises(KeyboardInterrupt):
+            merge(settings(0), first)
+    assert Path("parts/index.html").exists()
+    assert merge(settings(1), second) == Path("parts/index.html")
+    assert not Path("parts/.unfinished").exists()
+
+
+def killed_write_page(*arguments: Any) -> None:
+    """Write the page, and stop before the manifest."""
+    write_page(*arguments)
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("path", ["../a.csv", "b/../../a.csv", "{}/a.csv"])

@@ -3,15 +3,19 @@
 import base64
 import io
 import json
+import shlex
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
+from convscope.config.overrides import argument
 from convscope.images import color_table
 from tests.browser.conftest import HOSTILE, Explorer
 from tests.conftest import shown_on_page
@@ -22,6 +26,7 @@ ROUTES = [
     "", f"layer/{LAYER}", f"layer/{LAYER}?filter=dead", f"layer/{LAYER}/channel/2", "layer/predictions",
     "image/bright", "mistakes", "mistakes/dark/dark", "compare", "figures", "figures/layers",
     "figures/activations", "list?list=01%3A2", "about", "layer/nothing", "nothing",
+    "constructor", "__proto__", "toString",
 ]  # fmt: skip
 
 
@@ -79,6 +84,13 @@ def test_a_tile_shows_the_map_of_its_channel(explore: Explore, drawn: Path, scal
     assert_close(pixels_of(canvas), colored(of, low, high))
 
 
+def test_the_colour_bar_names_the_ends_of_the_scale(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
+    assert page.locator(".bar-row .colorbar").inner_text().splitlines()[0] == "lowest"
+    signed = page.evaluate("colorBarOfEach({ low: -2, high: 2, colors: 'signed' }).textContent")
+    assert signed == "\u2212highesthighest absolute value of each channel"
+
+
 def test_the_first_tile_is_the_strongest_channel(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
     means = arrays(drawn, "bright")[LAYER].mean(axis=(0, 1))
@@ -112,9 +124,34 @@ def test_the_sum_behind_a_cell_is_the_value_of_the_cell(explore: Explore, drawn:
     before, after = (float(text.replace("\u2212", "-")) for text in rows)
     assert after == pytest.approx(maps[5, 7, channel], abs=float(np.ptp(maps[..., channel])) / 250, rel=1e-3)
     assert max(before, 0) == pytest.approx(after, abs=float(np.ptp(maps[..., channel])) / 50)
+    inputs = page.locator(".products tbody th").all_inner_texts()[:3]
+    assert sorted(inputs) == ["blue", "green", "red"]
     board = page.get_by_role("application")
     board.press("ArrowDown")
     assert "Row 6, column 7" in page.locator(".cell-detail").inner_text()
+
+
+def test_large_receptive_fields_are_not_rounded(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    layer = "{ ...layers[1], windows: [[0, 1311, 16], [0, 999, 16]] }"
+    heading = page.evaluate(f"layerHeading({layer}).textContent")
+    assert "each position sees 1311×999 pixels" in heading
+
+
+def test_a_map_that_is_stored_smaller_gives_no_value_of_one_cell(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    detail = """async (stored) => {
+        const layer = layerByPath.get("conv2d_1");
+        const inputs = await cellInputs(layer, photographs[0]);
+        const maps = { stored, shape: [4, 4, 8], values: new Uint8Array(128), low: [1], high: [2] };
+        return h("div", {}, cellDetail(layer, 0, maps, [3, 2], inputs)).textContent;
+    }"""
+    whole, smaller = (page.evaluate(detail, side) for side in ([4, 4, 8], [2, 2, 8]))
+    assert "column 2: 1" in whole
+    assert "after relu" in whole
+    assert "column 2: mean of the cells around it 1" in smaller
+    assert "before the activation" in smaller
+    assert "after relu" not in smaller
 
 
 def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:
@@ -135,6 +172,11 @@ def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, 
     explorer.arrive(lambda: page.locator(f".matrix td a[title*='{true}: predicted {predicted}']").click())
     assert page.locator(".cell-photographs .card").count() == count
     assert page.locator(".cell-photographs .sprite").count() == count
+
+
+def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    assert page.evaluate("accuracyLine({ accuracy: 0.5 }).textContent") == "Accuracy 50.0 %."
 
 
 def test_a_list_of_channels_is_in_the_address_and_can_be_exported(explore: Explore, drawn: Path) -> None:
@@ -166,7 +208,18 @@ def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) 
 
 def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compared: Path) -> None:
     page = explore(compared).open(f"layer/{LAYER}/channel/0")
-    assert "channels]'" in page.locator(".missing pre").first.inner_text()
+    command = page.locator(".missing pre").first.inner_text()
+    assert "channels]'" in command
+    assert "'compare=[random,donor]'" in command  # as given, not the paths and titles of the models
+
+
+def test_commands_to_copy_have_quotes_for_the_shell_and_for_hydra(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    names = ["a/b_1.png", "photo (1).jpg", "it's,[x]\\", "1e3", "true", "$HOME `x`", "é"]
+    script = "names => shellWord(`images=[${names.map(hydraWord).join(',')}]`)"
+    (word,) = shlex.split(page.evaluate(script, names))
+    assert word == argument("images", names)
+    assert list(map(str, OverridesParser.create().parse_override(word).value())) == names
 
 
 def numbers_of(run: Path, name: str) -> dict[str, Any]:
@@ -195,8 +248,16 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     numbers = numbers_of(drawn, "01")["channels"]
     channel = int(np.argmax([one["max"] for one in numbers]))
     page = explore(drawn).open(f"layer/{LAYER}/channel/{channel}")
-    for title in ("Photographs of the data set", "Values by class", "Classes that it pushes", "Without it"):
+    for title in ("Reference photographs", "Values by class", "Classes that it pushes", "Without it"):
         assert page.locator("section.block h2", has_text=title).count() == 1, title
+    shared = numbers_of(drawn, "index")
+    names = page.locator("section.block", has_text="Without it").locator("th").all_inner_texts()
+    images = [*shared["removed_of_class"], shared["counts"]["removed"]]
+    titles = [*shared["classes"], "these photographs"]
+    assert names == [
+        f"{title} one photograph is {float(f'{100 / count:.2g}'):g} points"
+        for title, count in zip(titles, images, strict=True)
+    ]
     tiles = page.locator(".example-groups .sprite")
     assert tiles.count() == len(numbers[channel]["examples"]["images"])
     address = tiles.first.evaluate("tile => getComputedStyle(tile).backgroundImage")
@@ -205,6 +266,22 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     names = [text.split()[0] for text in pushed]
     classes = numbers_of(drawn, "index")["classes"]
     assert names == [classes[at] for at in np.argsort(-np.array(numbers[channel]["push"]))]
+
+
+def test_a_channel_without_pictures_shows_the_values_of_its_examples(
+    explore: Explore, drawn: Path, tmp_path: Path
+) -> None:
+    run = copytree(drawn, tmp_path / "run")
+    file, numbers = run / "channels/01.js", numbers_of(drawn, "01")
+    for one in numbers["channels"]:
+        one["examples"].pop("tile", None)
+    file.write_text(file.read_text("utf-8").partition(" = ")[0] + f" = {json.dumps(numbers)};\n", "utf-8")
+    channel = int(np.argmax([one["max"] for one in numbers["channels"]]))
+    page = explore(run).open(f"layer/{LAYER}/channel/{channel}")
+    assert page.locator(".example-groups li").count() == len(
+        numbers["channels"][channel]["examples"]["images"]
+    )
+    assert page.locator(".example-groups .sprite").count() == 0
 
 
 # ---- keys
@@ -224,6 +301,11 @@ def test_the_keyboard_reaches_layers_channels_and_photographs(explore: Explore, 
     assert explorer.heading.startswith("Channel ")
     explorer.arrive(lambda: page.keyboard.press("ArrowRight"))
     assert explorer.heading.startswith("Channel ")
+    shown = explorer.route
+    page.evaluate("document.getElementById('main').append(h('pre', { tabindex: '0', id: 'wide' }, 'text'))")
+    page.locator("#wide").press("ArrowLeft")
+    assert explorer.route == shown  # the arrow scrolls the text
+    page.evaluate("document.activeElement.blur()")
     explorer.arrive(lambda: page.keyboard.press("]"))
     assert "photo=" in explorer.route
     explorer.arrive(lambda: page.keyboard.press("ArrowDown"))
@@ -276,6 +358,11 @@ def test_every_page_is_silent_and_fits_a_phone(explore: Explore, drawn: Path) ->
         assert explorer.heading
         assert "cannot be shown" not in explorer.heading, route
     explorer.open()
+    page.locator("#search").fill(LAYER)
+    found = page.locator("#results").bounding_box()
+    assert found["x"] >= 0
+    assert found["x"] + found["width"] <= 390
+    page.locator("#search").press("Escape")
     assert not page.locator("#rail").is_visible()
     page.locator("#open-rail").click()
     explorer.arrive(lambda: page.locator("#rail a", has_text=LAYER).click())

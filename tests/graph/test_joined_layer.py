@@ -51,6 +51,20 @@ def test_values_that_are_used_twice_end_a_joined_layer(gate: str) -> None:
     assert with_several(joined(model)) == [["conv", "normal"]]
 
 
+def test_a_layer_after_an_operation_does_not_read_one_layer() -> None:
+    inputs = keras.Input((8, 8, 3), name="pixels")
+    x = keras.layers.Conv2D(3, 3, name="after_division")(inputs / 255.0)
+    y = keras.layers.Conv2D(3, 3, name="after_sum")(x + keras.layers.ReLU(name="relu")(x))
+    y = keras.layers.Conv2D(2, 1, name="direct")(y)
+    y = keras.layers.GlobalAveragePooling2D(name="mean")(y)
+    layers = flatten(keras.Model(inputs, keras.layers.Dense(2, name="scores")(y))).layers
+    found = {layer.path: layer.reads_one_layer(layers) for layer in joined_layers(layers)}
+    assert found == {
+        "pixels": False, "after_division": False, "relu": True, "after_sum": False, "direct": True,
+        "mean": True, "scores": True,
+    }  # fmt: skip
+
+
 def test_each_convolution_of_inception_has_its_relu() -> None:
     layers = joined_layers(flatten(keras.applications.InceptionV3(weights=None)).layers)
     convolutions = [layer for layer in layers if layer.is_convolution]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convscope.render.artifact import Artifact, Role
-from convscope.render.page import SCRIPTS, LayerPart, Page, PhotographPart, Section, write_page
+from convscope.render.page import SCRIPTS, LayerPart, Page, PhotographPart, Section, shown_scores, write_page
 from tests.conftest import files_on_page, shown_on_page
 
 EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
@@ -26,13 +26,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_size=(8, 8),
         classes=[EVIL, "b"],
         layers=[layer],
-        photographs=[PhotographPart(EVIL, "a", "photographs/a.jpg", (4, 6), [(EVIL, float("nan"))], "b")],
+        photographs=[
+            PhotographPart(EVIL, "a", "photographs/a.jpg", "0", (4, 6), [(EVIL, float("nan"))], "b")
+        ],
         views=[Section("filters", EVIL, EVIL)],
         artifacts=[
             Artifact("filters/a #1.png", EVIL, EVIL, view="filters", size=(4, 6), provenance={"layer": EVIL}),
             Artifact("channels/01.js", "01", role=Role.data, data={"kind": "channels", "layer": "01"}),
         ],
         program="convscope visualize",
+        model_options=EVIL,
         command=EVIL,
         versions={"convscope": "0"},
         color_maps={"maps": "viridis"},
@@ -64,6 +67,13 @@ def test_the_page_has_no_script_or_style_inside(run: Path) -> None:
     assert "unsafe" not in policy
 
 
+def test_the_dark_colours_are_the_same_by_choice_and_by_the_system() -> None:
+    style = (Path(__file__).parents[2] / "convscope/render/assets/explorer/page.css").read_text("utf-8")
+    palettes = re.findall(r"color-scheme: dark;([^}]*)", style)
+    assert len(palettes) == 2
+    assert palettes[0].split() == palettes[1].split()
+
+
 def test_scripts_insert_text_as_text_only() -> None:
     folder = Path(__file__).parents[2] / "convscope/render/assets/explorer"
     for name in SCRIPTS:
@@ -79,3 +89,13 @@ def test_the_index_has_what_scripts_need_and_no_number_that_json_lacks(run: Path
     assert files["channels/01.js"]["key"] == "channels/01"
     assert shown_on_page(run)["photographs"][0]["scores"] == [[EVIL, None]]
     assert json.loads((run / "page.json").read_text("utf-8")) == shown_on_page(run)
+
+
+def test_the_page_gets_the_highest_scores_and_that_of_the_true_class() -> None:
+    scores = {str(number): number / 55 for number in range(1, 11)}
+    highest = [str(number) for number in range(10, 2, -1)]
+    assert [name for name, _ in shown_scores(scores, None)] == highest
+    assert [name for name, _ in shown_scores(scores, "9")] == highest
+    assert shown_scores(scores, "1")[-1] == ("1", 1 / 55)
+    assert [name for name, _ in shown_scores(scores, "1")[:-1]] == highest
+    assert shown_scores({}, "a") == []

@@ -58,6 +58,14 @@ def test_the_normalization_is_folded_into_kernel_and_bias() -> None:
     np.testing.assert_allclose(np.maximum(sums, 0), output[2, 3], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("activation", [layers.ELU, layers.LeakyReLU, layers.PReLU])
+def test_an_activation_that_is_a_layer_is_named(activation: type[layers.Layer]) -> None:
+    joined, *_ = network(layers.BatchNormalization(), activation())
+    weights = cell_weights(joined)
+    assert weights
+    assert weights.activation == activation.__name__
+
+
 def test_the_activation_inside_a_layer_is_named_and_others_have_no_weights() -> None:
     joined, *_ = network(activation="elu")
     weights = cell_weights(joined)

@@ -10,7 +10,7 @@ from convscope.vis.channels import removal
 from convscope.vis.channels.links import Link, scale_of, slice_norms, strongest_links
 from convscope.vis.channels.push import class_push
 from convscope.vis.channels.removal import Removal, accuracy, last_alone, outcomes, remove
-from convscope.vis.channels.survey import correlations, histograms, ranks_at, similar, survey
+from convscope.vis.channels.survey import PERCENTILES, correlations, histograms, ranks_at, similar, survey
 from convscope.vis.channels.work import divided, evenly_limited
 from tests.vis import nets
 
@@ -56,12 +56,12 @@ def test_values_of_channels_by_hand() -> None:
     np.testing.assert_allclose(values.zeros, [(6 + 6 + 9) / 27, 0], rtol=1e-6)
     np.testing.assert_array_equal(values.peaks, [[2, 5], [4, 9], [0, 1]])
     assert values.top.example.tolist() == [[1, 0, 2], [1, 0, 2]]
-    assert values.dead.tolist() == [False, False]
-    examples = values.examples()  # nine at the top as far as there are images, then 99, 90 and 50 %
-    assert examples.example[0].tolist() == [1, 0, 2, 2, 2, 2, 2, 2, 2, 1, 1, 0]
-    assert examples.value[1].tolist() == [9, 5, 1, 1, 1, 1, 1, 1, 1, 9, 9, 5]
+    assert values.always_zero.tolist() == [False, False]
+    examples = values.examples()  # each image once
+    assert examples.example[0].tolist() == [1, 0, 2]
+    assert examples.value[1].tolist() == [9, 5, 1]
     dark = survey(model, [layer], [np.zeros((2, 3, 3, 3), np.float32)]).layers["maps"]
-    assert dark.dead.tolist() == [True, False]
+    assert dark.always_zero.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -73,7 +73,18 @@ def test_ranks_are_those_of_percentiles_of_numpy(seed: int) -> None:
         assert descending[rank] == np.percentile(values, percentile, method="closest_observation") or (
             descending[rank] == np.percentile(values, percentile, method="nearest")
         )
-    assert ranks_at((100, 100, 100, 99, 90, 50), 1001).tolist() == [0, 1, 2, 10, 100, 500]
+    assert list(ranks_at((100, 100, 100, 99, 90, 50), 1001)) == [0, 1, 2, 10, 100, 500]
+
+
+def test_each_rank_is_shown_once() -> None:
+    assert ranks_at(PERCENTILES, 5) == dict.fromkeys(range(5), 100)
+    assert ranks_at(PERCENTILES, 31) == {**dict.fromkeys(range(9), 100), 15: 50}
+    assert ranks_at(PERCENTILES, 100_001) == {
+        **dict.fromkeys(range(9), 100),
+        1000: 99,
+        10_000: 90,
+        50_000: 50,
+    }
 
 
 def test_histograms_by_hand() -> None:

@@ -44,23 +44,29 @@ def _worst_confusion(confusion: Mapping[str, Any] | None) -> Iterator[tuple[str,
         true, predicted, count = max(wrong, key=lambda row: row[2])
         of_class = sum(row[2] for row in counts if row[0] == true)
         yield (
-            f"Its most frequent mistake: it calls {count} of {of_class} images of {true} “{predicted}”.",
+            f"Its most frequent mistake: it calls {count:,} of {_count(of_class, 'image')} of {true} "
+            f"“{predicted}”.",
             _route("mistakes", true, predicted),
         )
 
 
 def _dead_channels(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the layer with the largest share of dead channels on the images of the data set."""
+    """Yield the layer with the largest share of channels that are zero on all reference images."""
     paths = {layer["key"]: layer for layer in content["layers"]}
     dead = [data for data in _data(content, "channels") if data.get("dead")]
     if dead:
         worst = max(dead, key=lambda data: len(data["dead"]) / paths[data["layer"]]["shape"][-1])
         layer = paths[worst["layer"]]
         total = sum(len(data["dead"]) for data in dead)
+        images = "on " + ("1 image" if worst["images"] == 1 else f"all {worst['images']:,} images")
+        said = (
+            f"dead: zero {images}"
+            if worst.get("enough")
+            else f"zero {images}, too few to call a channel dead"
+        )
         text = (
-            f"{_count(total, 'channel')} in {_count(len(dead), 'layer')} "
-            f"{'is' if total == 1 else 'are'} dead on {worst['images']:,} images of the data set; the "
-            f"largest share is in {layer['path']}: {len(worst['dead'])} of {layer['shape'][-1]}."
+            f"{_count(total, 'channel')} in {_count(len(dead), 'layer')} {'is' if total == 1 else 'are'} "
+            f"{said}. The largest share is in {layer['path']}: {len(worst['dead'])} of {layer['shape'][-1]}."
         )
         yield text, _route("layer", layer["path"]) + "?filter=dead"
 
@@ -91,13 +97,12 @@ def _photographs(photographs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str
     for one in wrong[:_MOST]:
         name, probability = one["scores"][0]
         yield (
-            f"It takes {one['name']}, a {one['truth']}, for “{name}” ({_percent(probability)}).",
+            f"It takes {one['name']} (true class: {one['truth']}) for “{name}” ({_percent(probability)}).",
             _route("image", one["key"]),
         )
     if labelled and len(wrong) > _MOST:
         yield f"In total, {len(wrong)} of these {len(labelled)} photographs get a wrong class.", ""
-    unsure = sorted((one for one in scored if one not in wrong), key=lambda one: one["scores"][0][1])
-    for one in unsure[:1]:
+    for one in sorted(scored, key=lambda one: one["scores"][0][1])[:1]:
         (name, first), *others = one["scores"]
         if first < UNSURE and others:
             yield (

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from convscope import decode, images
-from convscope.app.visualize.training_results import Prediction, predictions
+from convscope.app.visualize.training_results import Prediction, predictions, run_of
 from convscope.data.manifest import SPLITS
+from convscope.files import sha256
 from convscope.parallel import in_threads
 from convscope.render.data_script import data_script
 from convscope.render.page import FOLDER
@@ -16,11 +17,14 @@ from convscope.render.sprite import sprite
 
 TABLE, SPRITE = "confused.js", "confused.jpg"
 TILE = 112  # pixels of a side
+MOST_CERTAIN = 48  # mistakes of all cells, which the page shows first
 OF_MISTAKES, OF_CORRECT = 24, 6  # photographs of a cell
 MOST = 480  # photographs in total
 
 
-def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
+def mistakes(
+    checkpoint: str, dataset: Mapping[str, Any], photographs: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
     """Return the table and the sprite by their names in the folder of the page; nothing without mistakes.
 
     Of each cell, the most certain mistakes and the least certain correct predictions are shown.
@@ -28,18 +32,26 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
     Args:
         checkpoint: the file of the model; its folder has the predictions.
         dataset: `data` of `training_results`.
+        photographs: the keys of the photographs of the page by their SHA-256; names of files repeat.
     """
-    of_splits = predictions(Path(checkpoint).parent) if Path(checkpoint).is_file() else {}
+    run = run_of(checkpoint)
+    of_splits = predictions(run) if run else {}
     if not of_splits:
         return {}
     split, found = next(iter(of_splits.items()))
     shown = _shown(found)
-    tiles = list(in_threads(lambda one: _tile(_file(one.path, split, dataset)), shown))
+    places = [_file(one.path, split, dataset) for one in shown]
+    tiles = list(in_threads(_tile, places))
     pictures = [tile for tile in tiles if tile is not None]
     numbers = iter(range(len(pictures)))
     rows = [
-        [one.path, one.true, one.predicted, one.probability, None if tile is None else next(numbers)]
-        for one, tile in zip(shown, tiles, strict=True)
+        [one.path, one.true, one.predicted, one.probability]
+        + (
+            [next(numbers), (photographs or {}).get(sha256(place))]
+            if tile is not None and place
+            else [None] * 2
+        )
+        for one, tile, place in zip(shown, tiles, places, strict=True)
     ]
     files = {}
     content: dict[str, Any] = {"split": split, "rows": rows, "tile": TILE}
@@ -50,35 +62,42 @@ def mistakes(checkpoint: str, dataset: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _shown(found: Sequence[Prediction]) -> list[Prediction]:
-    """Return the photographs of each cell that are worth a look, the cells with mistakes first."""
+    """Return the photographs that are worth a look: the most certain mistakes, then those of each cell."""
     cells: dict[tuple[str, str], list[Prediction]] = {}
     for one in found:
         cells.setdefault((one.true, one.predicted), []).append(one)
     wrong = {pair: cell for pair, cell in cells.items() if pair[0] != pair[1]}
-    chosen: list[Prediction] = []
+    mistaken = [one for cell in wrong.values() for one in cell]
+    certain = sorted(mistaken, key=lambda one: -one.probability)[:MOST_CERTAIN]
+    chosen = list(certain)
     for pair in sorted(wrong, key=lambda pair: -len(wrong[pair])):
-        chosen += sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
+        of_cell = sorted(wrong[pair], key=lambda one: -one.probability)[:OF_MISTAKES]
+        chosen += [one for one in of_cell if one not in certain]
     for pair, cell in sorted(cells.items()):
         if pair not in wrong:
             chosen += sorted(cell, key=lambda one: one.probability)[:OF_CORRECT]
     return chosen[:MOST]
 
 
-def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path:
-    """Return the file of a prediction.
+def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path | None:
+    """Return the file of a prediction, or None if it is not in the folder of the data set.
 
-    Its path is relative to the folder in which the training ran. The data set may have other splits now.
+    The table of a foreign run could name any file. The data set may have moved, and have other splits now.
     """
-    file = Path(path)
-    if not file.is_file() and "path" in dataset and split in file.parts:
-        rest = file.parts[file.parts.index(split) + 1 :]
-        places = [Path(dataset["path"], other, *rest) for other in dict.fromkeys((split, *SPLITS))]
-        return next((place for place in places if place.is_file()), file)
-    return file
+    root, parts = Path(dataset.get("path", "")), Path(path).parts
+    if not (root / "manifest.json").is_file() or ".." in parts:
+        return None
+    for at in reversed([at for at, part in enumerate(parts) if part in (split, *SPLITS)]):
+        places = [Path(root, other, *parts[at + 1 :]) for other in (parts[at], split, *SPLITS)]
+        if found := next((place for place in places if place.is_file()), None):
+            return found
+    return None
 
 
-def _tile(path: Path) -> np.ndarray | None:
+def _tile(path: Path | None) -> np.ndarray | None:
     """Return the middle of a photograph, uint8 (TILE, TILE, 3), or None if it cannot be read."""
+    if path is None:
+        return None
     try:
         pixels = decode.load(path)
     except decode.DecodeError:

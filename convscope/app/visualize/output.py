@@ -93,8 +93,8 @@ class RunOutput:
         patterns = [f"{folder}/*" for folder in (FOLDER, PHOTOGRAPHS, *VIEWS)]
         patterns += [MANIFEST, CONFIG, PAGE, SAVED]
         patterns += [pattern for view in views for pattern in view.patterns]
-        listed = _listed(self.directory)
-        _refuse_unlisted_files(self.directory, patterns, listed)
+        listed = listed_in(self.directory)
+        refuse_unlisted_files(self.directory, patterns, listed)
         if self.folder.is_symlink() and self._replaces:
             raise ConvscopeError(f"{self.folder} is a symbolic link, expected a folder: delete the link")
         if not self._replaces:
@@ -106,9 +106,8 @@ class RunOutput:
 
     def path(self, path: str) -> Path:
         """Return the path for writing a file of the run, and list the file in the journal."""
-        with self._lock, (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
-            journal.write(f"{path}\n")
-        return self.folder / path
+        with self._lock:
+            return path_in_journal(self.folder, path)
 
     def add(self, artifact: Artifact) -> None:
         """Write an artifact, unless its file already exists, and list it."""
@@ -132,7 +131,7 @@ class RunOutput:
         """Mark the run as complete; with `overwrite`, let it replace the earlier run."""
         (self.folder / JOURNAL).unlink(missing_ok=True)
         if self._replaces:
-            earlier = _listed(self.directory)
+            earlier = listed_in(self.directory)
             if not self._exchange(earlier):
                 self._move_files(earlier)
             shutil.rmtree(self.folder)
@@ -163,7 +162,7 @@ class RunOutput:
 
     def discard(self) -> None:
         """Delete the files of a run that failed before its first picture."""
-        _delete(self.folder, _listed(self.folder))
+        _delete(self.folder, listed_in(self.folder))
         folders = [path for path in self.folder.rglob("*") if path.is_dir() and not path.is_symlink()]
         for folder in [*sorted(folders, reverse=True), self.folder]:
             with suppress(OSError):  # it has other files
@@ -175,7 +174,14 @@ def command() -> str:
     return invocation.this_command()
 
 
-def _listed(directory: Path) -> set[str]:
+def path_in_journal(folder: Path, path: str) -> Path:
+    """Return the path for writing a file of the run, and list the file in the journal of the folder."""
+    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
+        journal.write(f"{path}\n")
+    return folder / path
+
+
+def listed_in(directory: Path) -> set[str]:
     """Return the files that the manifest or the journal of a run in a directory lists.
 
     Raises:
@@ -219,7 +225,7 @@ def _link_others(directory: Path, new: Path, listed: set[str]) -> None:
                 os.link(Path(parent, name), new / relative / name, follow_symlinks=False)
 
 
-def _refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set[str]) -> None:
+def refuse_unlisted_files(directory: Path, patterns: Iterable[str], listed: set[str]) -> None:
     """Raise ConvscopeError for an unlisted file that matches a pattern with any value of its placeholders."""
     globs = [re.sub(r"\{\w+\}", "*", pattern).casefold() for pattern in patterns]
     for path in sorted(directory.rglob("*")):

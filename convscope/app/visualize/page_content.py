@@ -8,13 +8,14 @@ from convscope import invocation
 from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
+from convscope.config.overrides import argument
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
 from convscope.models.bundle import ModelBundle, versions
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact, encode_picture
 from convscope.render.levels import DIVERGING
-from convscope.render.page import Page, PhotographPart, Section
+from convscope.render.page import Page, PhotographPart, Section, shown_scores
 
 
 def photograph_artifacts(run: Run) -> Iterator[Artifact]:
@@ -38,8 +39,9 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
             name=photograph.name,
             key=photograph.key,
             path=pictures[photograph.key].path,
+            sha256=photograph.sha256,
             size=pictures[photograph.key].size or (1, 1),
-            scores=sorted(_scores(run, photograph).items(), key=lambda pair: -pair[1]),
+            scores=shown_scores(_scores(run, photograph), photograph.truth),
             truth=photograph.truth,
             note=photograph.description if photograph.video else "",
         )
@@ -58,11 +60,25 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
         views=[Section(view.name, view.title, view.intro) for view in views],
         artifacts=run.output.artifacts,
         program=shlex.join(invocation.program("visualize")) or "convscope visualize",
+        model_options=_model_options(run),
         command=command(),
         versions=versions(),
         color_maps={"maps": run.config.settings_of("activations").color_map, "signed": DIVERGING},
         complete=complete,
     )
+
+
+def _model_options(run: Run) -> str:
+    """Return the options that choose the models, in quotes for a shell."""
+    config = run.config
+    options = [argument("compare", config.compare)] if config.compare else []
+    if config.application:
+        options.append(argument("application", config.application))
+        if config.weights != "imagenet":
+            options.append(argument("weights", config.weights or "null"))
+    elif not config.compare:
+        options.append(argument("checkpoint", config.checkpoint or str(run.models.first.path)))
+    return shlex.join(options)
 
 
 def _scores(run: Run, photograph: Photograph) -> dict[str, float]:

@@ -10,15 +10,34 @@ from convscope.files import user_path
 from convscope.render.page import PAGE
 
 HOST, PORT = "127.0.0.1", 8000  # only this machine; a tunnel reaches it from others
+_NAMES = (HOST, "localhost")  # of this machine
 
 
 class _Files(SimpleHTTPRequestHandler):
-    """Serves the files below one folder, not those that symbolic links lead to outside of it."""
+    """Serves the files below one folder to its own page.
+
+    Other pages in the same browser get no file. Symbolic links that lead out of the folder are not followed.
+    """
+
+    def send_head(self) -> Any:
+        """Refuse requests that another page makes, also one whose host name leads to this machine."""
+        host = self.headers.get("Host", "").rpartition(":")
+        name = host[0] or host[2]
+        if name not in _NAMES or self.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+    def end_headers(self) -> None:
+        """Forbid other pages to show the files."""
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        super().end_headers()
 
     def translate_path(self, path: str) -> str:
         """Return the file of an address; a path that does not exist for files outside of the folder."""
         root, file = Path(self.directory).resolve(), Path(super().translate_path(path))
-        return str(file if file.resolve().is_relative_to(root) else root / "outside" / "of" / "the" / "run")
+        is_inside = "\0" not in str(file) and file.resolve().is_relative_to(root)
+        return str(file if is_inside else root / "outside" / "of" / "the" / "run")
 
     def list_directory(self, path: Any) -> None:
         """Refuse to list folders."""

@@ -9,16 +9,24 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convscope import files, run_directories
-from convscope.app.visualize.output import CONFIG, JOURNAL, MANIFEST
-from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
+from convscope.app.visualize.output import (
+    CONFIG,
+    JOURNAL,
+    MANIFEST,
+    listed_in,
+    path_in_journal,
+    refuse_unlisted_files,
+)  # fmt: skip
+from convscope.app.visualize.rebuild import photographs_of_mistakes, results_of, with_results
 from convscope.config.launch import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
-from convscope.render.page import PAGE, SAVED, write_page
+from convscope.render.page import FOLDER, PAGE, SAVED, write_page
 
 _LIST = "list"  # the key of page.json with the hash of the list of photographs, which `hash_of_list` returns
 _LOCK = ".merge.lock"
@@ -71,7 +79,8 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
     Tables that each shard has are joined. Several processes may call this function at the same time.
 
     Raises:
-        ConvscopeError: the folder has another page, or a shard has other settings or photographs.
+        ConvscopeError: the folder has another page or other files in the way, or a shard has other settings
+            or photographs.
     """
     folder = directory.parent
     shards = [folder / _name(number) for number in range(config.shards)]
@@ -85,7 +94,11 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
         _refuse_another_page(folder)
         pages = [files.read_json(shard / SAVED) for shard in shards]
         manifests = [files.read_json(shard / MANIFEST) for shard in shards]
-        tables = _join_tables(folder, shards, manifests)
+        tables = _common_tables(shards[0], manifests)
+        refuse_unlisted_files(folder, [f"{FOLDER}/*", SAVED, MANIFEST, PAGE, *tables], listed_in(folder))
+        path_of = partial(path_in_journal, folder)
+        for path in tables:
+            files.write_text(path_of(path), _joined(shard / path for shard in shards))
         listed = [
             {**entry, "path": f"{shard.name}/{entry['path']}"}
             for shard, manifest in zip(shards, manifests, strict=True)
@@ -94,13 +107,16 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
         first = manifests[0]
         content = {key: first[key] for key in ("models", "seed", "versions")}
         command = _command(pages[0]["command"], config.shards)
-        page = with_results(_merged(pages, shards, command))
-        written = write_page(folder.joinpath, page, photographs_of_mistakes(page))
+        page = _merged(pages, shards, command)
+        results = results_of(page, [model["sha256"] for model in first["models"]])
+        page = with_results(page, results)
+        written = write_page(path_of, page, photographs_of_mistakes(page, results))
         joined = [{"path": path} for path in (*tables, *written)]
         files.write_json(
-            folder / MANIFEST,
+            path_of(MANIFEST),
             {"command": command, "shards": config.shards, **content, "files": listed + joined},
         )
+        (folder / JOURNAL).unlink()
     run_directories.link_latest(folder)
     return folder / PAGE
 
@@ -132,7 +148,7 @@ def _with_another_list(shards: Sequence[Path], *, refuse: bool) -> list[Path]:
 
 
 def _refuse_another_page(folder: Path) -> None:
-    if not (folder / PAGE).exists():
+    if not (folder / PAGE).exists() or (folder / JOURNAL).exists():  # a merge was killed
         return
     manifest = files.read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     if "shards" not in manifest:
@@ -164,17 +180,16 @@ def _moved(file: dict[str, Any], shard: str) -> dict[str, Any]:
     return {**file, "path": f"{shard}/{file['path']}"}
 
 
-def _join_tables(folder: Path, shards: Sequence[Path], manifests: Sequence[dict]) -> list[str]:
-    """Join the tables that all shards have under the same name; return their names."""
+def _common_tables(shard: Path, manifests: Sequence[dict]) -> list[str]:
+    """Return the names of the tables that all shards have; `shard` is the folder of the first one."""
     names = [{entry["path"] for entry in manifest["files"]} for manifest in manifests]
     tables = sorted(path for path in set.intersection(*names) if path.endswith(".csv"))
     for path in tables:
         if path.startswith("/") or ".." in path.split("/"):
             raise ConvscopeError(
-                f"{shards[0] / MANIFEST} lists {path!r}, which is outside of the shard: repeat all shards "
+                f"{shard / MANIFEST} lists {path!r}, which is outside of the shard: repeat all shards "
                 "with overwrite=true"
             )
-        files.write_text(folder / path, _joined(shard / path for shard in shards))
     return tables
 
 

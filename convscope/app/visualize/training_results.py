@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from convscope.files import read_json
+from convscope.models.checkpoint_files import MODEL_FILE
 
 METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
     "metrics.json", "history.csv", "predictions.csv", "model.json", "config.yaml",
 )  # fmt: skip
 RESULTS = "results.csv"  # of a sweep, in the folder above its runs
 MOST_RUNS = 200  # of a sweep
+_FIRST = ["split", "path", "true", "predicted"]  # columns of the predictions; then one for each class
 _PREFERRED = ("test", "validation")
 
 
@@ -37,9 +39,9 @@ def training_results(checkpoint: str) -> dict[str, Any]:
 
     The keys are `metrics`, `history`, `confusion`, `sweep` and `data`; unknown ones are missing.
     """
-    if not Path(checkpoint).is_file():  # a network of Keras, or a run that was moved
+    directory = run_of(checkpoint)
+    if directory is None:
         return {}
-    directory = Path(checkpoint).parent
     known = {
         "metrics": _metrics(directory),
         "history": _table(directory / HISTORY),
@@ -50,6 +52,16 @@ def training_results(checkpoint: str) -> dict[str, Any]:
     return {key: value for key, value in known.items() if value}
 
 
+def run_of(checkpoint: str) -> Path | None:
+    """Return the run directory whose results are those of a checkpoint.
+
+    It is None for other files in a run directory, such as quantized weights, for a network of Keras, and for
+    a run that was moved.
+    """
+    file = Path(checkpoint)
+    return file.parent if file.name == MODEL_FILE and file.is_file() else None
+
+
 def predictions(directory: Path) -> dict[str, list[Prediction]]:
     """Return the predictions of a run by split; those of the splits that a reader looks at first come first.
 
@@ -57,17 +69,18 @@ def predictions(directory: Path) -> dict[str, list[Prediction]]:
     """
     try:
         with (directory / PREDICTIONS).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            columns, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error):
         return {}
     found: dict[str, list[Prediction]] = {split: [] for split in _PREFERRED}
+    if columns[: len(_FIRST)] != _FIRST:
+        return {}
     for row in rows:
         try:
-            split, path, true, predicted = (
-                _unquoted(row[key]) for key in ("split", "path", "true", "predicted")
-            )
-            one = Prediction(path, true, predicted, float(row[row["predicted"]]))
-        except (KeyError, TypeError, ValueError):
+            split, path, true, predicted = map(_unquoted, row[: len(_FIRST)])
+            # A class may have the name of one of the first columns.
+            one = Prediction(path, true, predicted, float(row[columns.index(row[3], len(_FIRST))]))
+        except (IndexError, ValueError):
             return {}
         found.setdefault(split, []).append(one)
     return {split: of_split for split, of_split in found.items() if of_split}

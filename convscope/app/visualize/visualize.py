@@ -78,7 +78,9 @@ def _write_page(run: Run, views: Sequence[View], *, complete: bool = False) -> N
     run.output.artifacts.sort(key=position)
     page = page_content.page(run, [view.settings for view in views], complete=complete)
     content = with_results(page.to_json(), run.training_results)
-    others = photographs_of_mistakes(content) if complete and run.config.shards == 1 else {}
+    others = (
+        photographs_of_mistakes(content, run.training_results) if complete and run.config.shards == 1 else {}
+    )
     if complete and run.config.shards > 1:
         content["list"] = shards.hash_of_list(run.photograph_paths)
     run.output.page_files = write_page(run.output.path, content, others)

@@ -282,7 +282,7 @@ def _remove(
 ) -> tuple[Accuracy | None, dict[str, tuple[np.ndarray, Accuracy]]]:
     """Remove the channels with the strongest push, as many as the budget is enough for.
 
-    Dead channels are not removed: their mean is zero, and nothing changes.
+    Channels that are always zero are not removed: their mean is zero, and nothing changes.
 
     Returns:
         the accuracy before, None if no channel was removed; and by path the removed channels, int (m,), and
@@ -292,7 +292,7 @@ def _remove(
     alive = {}
     for removal in removals:
         order = _by_push(pushes[removal.path])
-        alive[removal.path] = order[~found.layers[removal.path].dead[order]]
+        alive[removal.path] = order[~found.layers[removal.path].always_zero[order]]
     works = {removal.path: removal.work * len(images.indices) for removal in removals}
     counts = divided(works, {path: len(channels) for path, channels in alive.items()}, budget)
     channels = {path: np.sort(order[: counts[path]]) for path, order in alive.items()}
@@ -320,7 +320,7 @@ def _left_out(
         sentences.append(f"Push is of {len(pushed.indices)} images.")
     if len(images.classes) < classes:
         sentences.append(f"{len(images.classes)} of {classes:,} classes have numbers of their own.")
-    alive = sum(int((~layer.values.dead).sum()) for layer in studies)
+    alive = sum(int((~layer.values.always_zero).sum()) for layer in studies)
     computed = sum(len(layer.removed) for layer in studies)
     if images.reference.labels is None:
         sentences.append("No channel was removed, because the true classes of the images are not known.")
@@ -328,6 +328,6 @@ def _left_out(
     if computed and len(removed.indices) < count:
         sentences.append(f"Removal is on {len(removed.indices)} images.")
     if computed < alive:
-        counts = f"{computed:,} of the {alive:,} channels that are not dead"
+        counts = f"{computed:,} of the {alive:,} channels that are not always zero"
         sentences.append(f"{counts} were removed, those with the strongest push.")
     return sentences

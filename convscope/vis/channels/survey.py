@@ -46,13 +46,13 @@ class LayerSurvey:
         return values.T
 
     @property
-    def dead(self) -> np.ndarray:
-        """The channels that are zero for all images, bool (channels,)."""
+    def always_zero(self) -> np.ndarray:
+        """The channels that are zero for all images, bool (channels,); dead ones if the images are enough."""
         return self.zeros == 1
 
     def examples(self) -> Top:
-        """Return the examples at `PERCENTILES` of the peaks of each channel."""
-        ranks = ranks_at(PERCENTILES, len(self.means))
+        """Return the examples at `PERCENTILES` of the peaks of each channel, each image once."""
+        ranks = list(ranks_at(PERCENTILES, len(self.means)))
         top = self.top
         before = None if top.before is None else top.before[:, ranks]
         arrays = (top.value, top.example, top.row, top.column)
@@ -97,16 +97,19 @@ def _means(maps: Any) -> list[Any]:
     return [ops.mean(maps, axis=(1, 2)), ops.mean(is_zero, axis=(1, 2))]
 
 
-def ranks_at(percentiles: Sequence[float], count: int) -> np.ndarray:
-    """Return the rank of each percentile among `count` values, the highest first: int (k,).
+def ranks_at(percentiles: Sequence[float], count: int) -> dict[int, float]:
+    """Return the rank of each percentile among `count` values, the highest first, and its percentile.
 
-    The rank is the nearest one. Equal percentiles get consecutive ranks, as far as there are values.
+    The rank is the nearest one. Equal percentiles get consecutive ranks, as far as there are values. Each
+    rank belongs to the first of its percentiles.
     """
-    ranks: list[int] = []
-    for percentile in percentiles:
-        earlier = sum(other == percentile for other in percentiles[: len(ranks)])
-        ranks.append(min(round((1 - percentile / 100) * (count - 1)) + earlier, count - 1))
-    return np.array(ranks)
+    ranks: dict[int, float] = {}
+    for place, percentile in enumerate(percentiles):
+        earlier = sum(other == percentile for other in percentiles[:place])
+        rank = round((1 - percentile / 100) * (count - 1)) + earlier
+        if rank < count:
+            ranks.setdefault(rank, percentile)
+    return ranks
 
 
 def histograms(

@@ -45,13 +45,17 @@ class LayersView(View[LayersConfig]):
         yield from self._kernels()
 
     def _kernels(self) -> Iterator[Artifact]:
-        """Yield the weights of each convolution of a small network, so that the page can show each sum."""
+        """Yield the weights of each convolution of a small network, so that the page can show each sum.
+
+        The page has the values of layers, but not of operations: a convolution after one has no sums.
+        """
+        layers = self.run.models.first.layers
         page_layers = self.run.page_layers
         convolutions = [layer for layer in page_layers.joined if layer.is_convolution]
         if sum(layer.members[0].keras_layer.count_params() for layer in convolutions) > MOST_WEIGHTS:
             return
         for layer in convolutions:
-            weights = cell_weights(layer)
+            weights = cell_weights(layer) if layer.reads_one_layer(layers) else None
             if weights and np.isfinite(weights.kernel).all() and np.isfinite(weights.bias).all():
                 key = page_layers.keys[layer.path]
                 content = {

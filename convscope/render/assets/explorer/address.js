@@ -30,9 +30,9 @@ function address(parts, changes = {}) {
   const state = {};
   for (const name of STICKY) state[name] = here.state[name];
   Object.assign(state, changes);
-  const query = new URLSearchParams(Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]));
+  const query = String(new URLSearchParams(Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name])));
   const path = parts.map(encodeURIComponent).join("/");
-  return `#/${path}${query.size ? `?${query}` : ""}`;
+  return `#/${path}${query ? `?${query}` : ""}`;
 }
 
 // Change the state on this page without a new entry in the history.

@@ -42,7 +42,7 @@ async function cellBlock(layer, channel) {
   }, canvas, mark);
   show();
   return h("section", { class: "block wide" }, h("h2", {}, `Behind one cell, for ${photograph.name}`),
-    h("p", { class: "faint" }, "Click a cell of the map, or move it with the arrow keys. The frame in the photograph is its receptive field: the pixels that it depends on."),
+    h("p", { class: "faint" }, "Click a cell of the map, or move it with the arrow keys. The frame in the photograph is its receptive field: the pixels that it depends on, apart from gates, which scale whole channels."),
     h("div", { class: "cell" },
       h("figure", {}, board, h("figcaption", {}, "map")),
       h("figure", {}, h("div", { class: "stack board", style: { "aspect-ratio": `${columns} / ${rows}` } },
@@ -126,14 +126,15 @@ function productsOf({ maps, kernel }, channel, [row, column]) {
 
 function cellDetail(layer, channel, maps, cell, inputs) {
   const value = valueAt(maps, channel, Math.floor(cell[0] * maps.stored[0] / maps.shape[0]), Math.floor(cell[1] * maps.stored[1] / maps.shape[1]));
-  const where = h("p", {}, `Row ${cell[0]}, column ${cell[1]}: `, h("b", {}, number(value, 4)));
+  const isWhole = maps.stored[0] === maps.shape[0] && maps.stored[1] === maps.shape[1];
+  const where = h("p", {}, `Row ${cell[0]}, column ${cell[1]}: `, !isWhole && "mean of the cells around it ", h("b", {}, number(value, 4)));
   if (!inputs) return where;
   const { kernel, source } = inputs;
   const all = productsOf(inputs, channel, cell);
   const shown = [...all].sort((one, other) => Math.abs(other.sum) - Math.abs(one.sum)).slice(0, STRONGEST_INPUTS);
   const rest = all.filter((one) => !shown.includes(one)).reduce((total, one) => total + one.sum, 0);
   const total = all.reduce((sum, one) => sum + one.sum, 0) + kernel.bias[channel];
-  const name = (input) => (source.kind === "InputLayer" ? ["red", "green", "blue"][input] || `channel ${input}` : channelLink(source, input, `${source.path} ${input}`));
+  const name = (input) => (inputs.maps.names ? inputs.maps.names[input] : channelLink(source, input, `${source.path} ${input}`));
   const columns = kernel.shape[1];
   return [where,
     h("table", { class: "products" }, h("thead", {}, h("tr", {}, ["input", "window", "× kernel", "= products", "sum"].map((text) => h("th", { scope: "col" }, text)))),
@@ -142,7 +143,7 @@ function cellDetail(layer, channel, maps, cell, inputs) {
       all.length > shown.length && h("tr", {}, h("th", { scope: "row" }, `${all.length - shown.length} others`), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(rest))),
       h("tr", {}, h("th", { scope: "row" }, kernel.folded ? "bias, with the normalisation" : "bias"), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(kernel.bias[channel]))),
       h("tr", { class: "total" }, h("th", { scope: "row" }, "before the activation"), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(total, 4))),
-      h("tr", { class: "total" }, h("th", { scope: "row" }, `after ${kernel.activation}`), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(value, 4))))),
+      isWhole && h("tr", { class: "total" }, h("th", { scope: "row" }, `after ${kernel.activation}`), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(value, 4))))),
     h("p", { class: "faint" }, "The maps are stored in 256 steps, so that the last digits of the sums are approximate. Blue: negative, white: zero, red: positive.")];
 }
 

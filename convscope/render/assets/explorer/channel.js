@@ -44,7 +44,7 @@ async function channelBlocks(layer, channel, { compact = false } = {}) {
     known && effectsBlock(numbers, known),
     known && relatedBlock(layer, known),
     !compact && evolutionBlock(layer, channel),
-    known && statisticsBlock(numbers, known, channel),
+    known && statisticsBlock(numbers, known, layer, channel),
     !numbers && missing("The view channels adds: photographs that excite the channel, classes that it pushes, what its removal changes, related channels.", "channels"),
   ];
   return blocks.filter(Boolean);
@@ -129,15 +129,16 @@ function exampleGroups(numbers, known) {
 }
 
 function examplesBlock(numbers, known, compact) {
-  if (!known || !known.examples || !numbers.spritePath) return null;
+  if (!known || !known.examples || (known.examples.tile === undefined && known.sparsity === 1)) return null;
   const side = compact ? 68 : 96;
   const tile = (example) => h("figure", { title: example.path },
     spriteTile(numbers.spritePath, example.tile, numbers.sprite, side, `${example.class} ${example.name}`),
     h("figcaption", {}, number(example.value), h("span", { class: "faint" }, ` ${example.class}`)));
-  const groups = exampleGroups(numbers, known).map(([text, examples]) => [text, examples.filter((example) => example.tile !== null)]).filter(([, examples]) => examples.length);
-  if (!groups.length) return null;
-  return block("Photographs of the data set",
-    h("div", { class: "example-groups" }, groups.map(([text, examples]) => h("div", {}, h("h3", {}, text), h("div", { class: "tiles" }, examples.map(tile))))),
+  const line = (example) => h("li", { title: example.path }, number(example.value), h("span", { class: "faint" }, ` ${example.class} `, breakable(example.name)));
+  const hasTiles = numbers.spritePath && known.examples.tile !== undefined;
+  const shown = (examples) => hasTiles ? h("div", { class: "tiles" }, examples.map(tile)) : h("ul", {}, examples.map(line));
+  return block("Reference photographs",
+    h("div", { class: "example-groups" }, exampleGroups(numbers, known).map(([text, examples]) => h("div", {}, h("h3", {}, text), shown(examples)))),
     !compact && h("p", { class: "faint" }, `The number is the highest value of the channel in a photograph, of ${count(numbers.shared.counts.images, "photograph")}. The strongest alone would hide what else it responds to.`));
 }
 
@@ -167,7 +168,11 @@ function effectsBlock(numbers, known) {
       h("p", { class: "faint" }, "Mean of gradient × activation, in logits.")));
   }
   if (known.removed) {
-    const rows = [...byClass(numbers, known.removed.accuracy), { name: "all classes", value: known.removed.all, class: "total" }];
+    // A change that one photograph can cause is no finding: say how large it is.
+    const { counts, removed_of_class: ofClass } = numbers.shared;
+    const named = (name, images) => [name, h("span", { class: "faint" }, ` one photograph is ${number(100 / images, 2)} points`)];
+    const rows = [...byClass(numbers, known.removed.accuracy).map((row) => ({ ...row, name: named(row.name, ofClass[numbers.shared.classes.indexOf(row.name)]) })),
+      { name: named("these photographs", counts.removed), value: known.removed.all, class: "total" }];
     const points = rows.map((row) => ({ ...row, value: 100 * row.value }));
     parts.push(block("Without it", bars(shortened(points), { text: (value) => signed(value, 2) }),
       h("p", { class: "faint" }, `Change of the accuracy in percentage points on ${count(numbers.shared.counts.removed, "photograph")} if the channel always has its mean.`)));
@@ -193,13 +198,13 @@ function relatedBlock(layer, known) {
   return parts.length > 0 && block("Related channels", parts);
 }
 
-function statisticsBlock(numbers, known, channel) {
+function statisticsBlock(numbers, known, layer, channel) {
   const { counts } = numbers.shared;
   return block("Statistics",
     table(["statistic", "value"], [["mean", number(known.mean)], ["maximum", number(known.max)], ["share of zeros", percent(known.sparsity)]]),
-    numbers.dead.includes(channel) && h("p", {}, `Dead: its values are zero on all ${count(counts.images, "photograph")}. After a ReLU this can happen to a channel in training; it never recovers.`),
-    h("p", { class: "faint" }, `Over ${count(counts.images, "photograph")} of the data set.`),
-    [...(numbers.shared.left_out || []), ...(numbers.left_out || [])].map((sentence) => h("p", { class: "faint" }, sentence)));
+    numbers.dead.includes(channel) && h("p", {}, `This channel is ${zeroText(layer)}.`),
+    h("p", { class: "faint" }, `Over ${count(counts.images, "reference photograph")}.`),
+    (numbers.shared.left_out || []).map((sentence) => h("p", { class: "faint" }, sentence)));
 }
 
 // Return the number of a channel; of the last layer, the class.

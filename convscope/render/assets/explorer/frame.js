@@ -93,7 +93,7 @@ function makeRail() {
     const link = h("a", { href: "#/" },
       h("span", { class: "small-map" }, canvas),
       h("span", { class: "layer-name" }, breakable(layer.path), h("span", { class: "faint" }, ` ${sizeText(layer.shape)}`),
-        dead > 0 && h("span", { class: "dead-mark", title: `${dead} dead channels` }, ` ${dead} dead`)),
+        dead > 0 && h("span", { class: "dead-mark", title: `${dead} ${deadWord(layer)} channels` }, ` ${dead} ${deadWord(layer)}`)),
       h("span", { class: "layer-shape" }, layerBar(layer)));
     links.set(layer, link);
     list.append(h("li", {}, link));

@@ -21,7 +21,7 @@ function layerHeading(layer) {
   const about = [
     layer.members.length > 1 ? layer.members.slice(1).join(" + ") : layer.kind, sizeText(layer.shape),
     `${layer.parameters.toLocaleString("en")} parameters`,
-    layer.windows && `each position sees ${number(layer.windows[0][1])}×${number(layer.windows[1][1])} pixels`,
+    layer.windows && `each position sees ${Math.round(layer.windows[0][1])}×${Math.round(layer.windows[1][1])} pixels`,
   ].filter(Boolean);
   return h("div", { class: "heading" }, h("h1", {}, layer.path), h("p", { class: "faint" }, about.join(" · ")));
 }
@@ -77,7 +77,7 @@ function layerControls(layer, maps, numbers) {
   const hasPatterns = patternSheets.has(layer.key);
   return h("div", { class: "controls" },
     choice("sort", [...SORTS, ...pushed.map((name) => [`class:${name}`, `push to ${name}`])], state.sort, (sort) => change({ sort })),
-    choice("channels", [["", "all"], ["dead", "dead or silent"], hasPatterns && ["pattern", "with a pattern"], ...pushed.map((name) => [`push:${name}`, `push ${name} most`])].filter(Boolean),
+    choice("channels", [["", "all"], ["dead", `${deadWord(layer)} or silent`], hasPatterns && ["pattern", "with a pattern"], ...pushed.map((name) => [`push:${name}`, `push ${name} most`])].filter(Boolean),
       state.filter, (filter) => change({ filter })),
     maps && choice("scale", [["channel", "per channel"], ["layer", "whole layer"]], state.scale, (scale) => change({ scale })),
     hasPatterns && choice("show", [["maps", "maps"], ["both", "maps and patterns"], ["patterns", "patterns"]], state.show, (show) => change({ show })),
@@ -94,12 +94,12 @@ async function grid(layer, maps, numbers, photograph) {
   const silent = maps ? maps.silent.length : 0;
   const notes = [
     silent > 0 && `Hatched: ${silent} of ${channelsOf(layer)} channels have the same value everywhere on this photograph.`,
-    dead.size > 0 && `Framed: ${dead.size} are dead on ${channelFiles.get(layer.key).data.images.toLocaleString("en")} photographs.`,
+    dead.size > 0 && `Framed: ${dead.size} are ${zeroText(layer)}.`,
     (silent > 0 || dead.size > 0) && "After a ReLU, silence is normal: the channel looks for something that is not there.",
   ].filter(Boolean).join(" ");
   const panel = h("aside", { class: "panel", id: "panel", "aria-label": `Channel ${chosen}` });
   fillPanel(panel, layer, chosen);
-  const ends = maps && (state.scale === "layer" ? colorBar(scaleOf(maps, 0, "layer")) : colorBar(scaleOf(maps, chosen, "channel"), ["lowest", "highest of each channel"]));
+  const ends = maps && (state.scale === "layer" ? colorBar(scaleOf(maps, 0, "layer")) : colorBarOfEach(scaleOf(maps, chosen, "channel")));
   return [
     h("div", { class: "columns" },
       h("div", { class: "middle" },
@@ -121,7 +121,7 @@ function channelTile(layer, channel, { maps, dead, chosen }) {
   if (show !== "maps") parts.push(patternTile(layer, channel, side) || h("div", { class: "nothing", style: { width: `${side}px`, height: `${side}px` } }, "no pattern"));
   const text = maps ? (maps.silentSet.has(channel) ? "silent" : `up to ${number(maps.high[channel])}`) : "";
   const link = channelLink(layer, channel, [parts, h("span", { class: "tile-name" }, String(channel))], {
-    class: dead.has(channel) ? "tile dead" : "tile", title: `channel ${channel}: ${text}${dead.has(channel) ? ", dead" : ""}`, "aria-label": `channel ${channel}, ${text}`,
+    class: dead.has(channel) ? "tile dead" : "tile", title: `channel ${channel}: ${text}${dead.has(channel) ? `, ${deadWord(layer)}` : ""}`, "aria-label": `channel ${channel}, ${text}`,
     "aria-current": channel === chosen ? "true" : null, "data-channel": channel,
     click: (event) => choose(event, layer, channel),
   });

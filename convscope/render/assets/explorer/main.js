@@ -16,12 +16,16 @@ const updateRail = makeRail();
 let route = null;
 let visit = 0;
 
+async function contentOf(name, rest) {
+  if (name === undefined) return startPage();
+  return Object.hasOwn(PAGES, name) ? PAGES[name](...rest) : notFound(`no page ${name}`);
+}
+
 async function arrive() {
   here = readAddress();
   const number = ++visit;
   const [name, ...rest] = here.parts;
-  const page = name === undefined ? startPage : PAGES[name];
-  const content = await Promise.resolve(page ? page(...rest) : notFound(`no page ${name}`)).catch((error) => {
+  const content = await contentOf(name, rest).catch((error) => {
     console.error(error);
     return [h("h1", {}, "This page cannot be shown"), h("p", { role: "alert" }, String(error.message || error))];
   });

@@ -69,6 +69,11 @@ function colorBar(ends, texts) {
     h("div", { style: { background: `linear-gradient(to right, ${stops.join(",")})` } }), h("span", {}, high));
 }
 
+// Return the colour bar for maps that have a scale each; signed colours have zero in the middle.
+function colorBarOfEach(ends) {
+  return colorBar(ends, ends.colors === "signed" ? [`${MINUS}highest`, "highest absolute value of each channel"] : ["lowest", "highest of each channel"]);
+}
+
 // Return the channels of maps in an order; the strongest have the highest mean of the absolute values.
 function strongest(maps) {
   maps.strongest ||= maps.mean.map((_, channel) => channel).sort((one, other) => Math.abs(maps.mean[other]) - Math.abs(maps.mean[one]));

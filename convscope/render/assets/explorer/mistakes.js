@@ -18,7 +18,8 @@ async function mistakesPage(truth, predicted) {
 
 function accuracyLine(metrics) {
   const interval = metrics.accuracy_95 ? ` (95 % interval: ${metrics.accuracy_95.map((share) => percent(share)).join(" to ")})` : "";
-  return h("p", {}, `Accuracy ${percent(metrics.accuracy)}${interval}, ${count(metrics.images, "image")}.`);
+  const images = Number.isFinite(metrics.images) ? `, ${count(metrics.images, "image")}` : "";
+  return h("p", {}, `Accuracy ${percent(metrics.accuracy)}${interval}${images}.`);
 }
 
 function matrix({ counts }, truth, predicted) {
@@ -46,7 +47,7 @@ function cellPhotographs(found, confusion, truth, predicted) {
   if (!found) return h("p", {}, "The photographs of the mistakes are added when the run has ended.");
   const inCell = ([, row, column]) => (truth === undefined ? row !== column : row === truth && (predicted === undefined || column === predicted));
   const shown = found.rows.filter(inCell);
-  if (truth === undefined) shown.sort((one, other) => other[3] - one[3]);
+  if (predicted === undefined) shown.sort((one, other) => other[3] - one[3]);
   const total = confusion.counts.filter(([row, column]) => inCell([null, row, column])).reduce((sum, row) => sum + row[2], 0);
   const limited = truth === undefined ? shown.slice(0, 48) : shown;
   const heading = truth === undefined ? "Most certain mistakes" : predicted === undefined ? `${truth}` : truth === predicted ? `${truth}, predicted correctly` : `${truth}, predicted ${predicted}`;
@@ -56,18 +57,17 @@ function cellPhotographs(found, confusion, truth, predicted) {
     truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "What speaks for each of the two classes in them:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
 }
 
-function mistakeCard([path, row, column, probability, tile], found) {
+function mistakeCard([path, row, column, probability, tile, key], found) {
   const name = path.split("/").pop();
-  const own = photographs.find((photograph) => photograph.name === name);
   const content = [
     tile === null ? h("div", { class: "nothing" }, "no picture") : spriteTile("page/confused.jpg", tile, found, 112, name),
     h("span", {}, row === column ? percent(probability) : `${column} ${percent(probability)}`),
     row !== column && h("span", { class: "faint" }, `is ${row}`),
   ];
-  return own ? to(["image", own.key], content, { class: "card", title: path }) : h("div", { class: "card", title: path }, content);
+  return key ? to(["image", key], content, { class: "card", title: path, changes: { photo: key } }) : h("div", { class: "card", title: path }, content);
 }
 
 function explainCommand(rows) {
-  const paths = rows.slice(0, 4).map(([path]) => path.replaceAll("'", "'\\''"));
-  return `${index.program} checkpoint=${index.checkpoints[0]} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' 'images=[${paths.join(",")}]'`;
+  const paths = rows.slice(0, 4).map(([path]) => hydraWord(path));
+  return `${index.program} ${index.model_options} 'views=[class_activation,activations]' 'class_activation.classes=[predicted,true]' ${shellWord(`images=[${paths.join(",")}]`)}`;
 }

@@ -73,6 +73,18 @@ function byClass(numbers, values) {
   return numbers.shared.classes.map((name, at) => ({ name, value: values[at] })).filter((one) => one.value !== null && one.value !== undefined);
 }
 
+// Return what to call a channel that is zero on all reference images.
+function deadWord(layer) {
+  const artifact = channelFiles.get(layer.key);
+  return artifact && artifact.data.enough ? "dead" : "zero";
+}
+
+function zeroText(layer) {
+  const { enough, images } = channelFiles.get(layer.key).data;
+  const text = `zero on all ${count(images, "image")}`;
+  return enough ? `dead: ${text}` : `${text} (too few to call a channel dead)`;
+}
+
 function deadIn(layer) {
   const artifact = channelFiles.get(layer.key);
   return artifact && artifact.data.dead ? artifact.data.dead : [];
@@ -90,11 +102,17 @@ function patternOf(layer, channel) {
 // Return the command that adds what is missing on a page.
 function commandWith(...views) {
   const all = [...new Set([...index.views.map((view) => view.key).filter((key) => key !== "comparison"), ...views])];
-  const [first] = index.checkpoints;
-  const application = /^keras\.applications\.(\w+)/.exec(first);
-  const one = application ? `application=${application[1]}` : `checkpoint=${first}`;
-  const model = index.checkpoints.length > 1 ? `compare=[${index.checkpoints.join(",")}]` : one;
-  return `${index.program} ${model} 'views=[${all.join(",")}]'`;
+  return `${index.program} ${index.model_options} 'views=[${all.join(",")}]'`;
+}
+
+// Return a value in quotes for the grammar of Hydra, as `argument` of convscope.config.overrides writes it.
+function hydraWord(text) {
+  return /^(?!(null|true|false|inf|nan)$)[a-z/][\w./-]*$/i.test(text) ? text : `'${text.replace(/(\\*)('|$)/g, (_, slashes, end) => slashes + slashes + (end && "\\'"))}'`;
+}
+
+// Return a word in quotes for a shell.
+function shellWord(text) {
+  return /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
 function missing(text, ...views) {

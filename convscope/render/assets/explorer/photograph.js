@@ -40,13 +40,13 @@ function explanations(photograph, overlays, own) {
 }
 
 function scores(photograph) {
-  const most = 8;
-  const rows = photograph.scores.slice(0, most).map(([name, value]) => ({ name, value, class: name === photograph.truth ? "truth" : null }));
+  const others = index.classes.length - photograph.scores.length;
+  const rows = photograph.scores.map(([name, value]) => ({ name, value, class: name === photograph.truth ? "truth" : null }));
   const [first] = photograph.scores;
   const verdict = photograph.truth && (photograph.truth === first[0] ? h("p", { class: "verdict right" }, `✓ The true class is ${photograph.truth}.`)
     : h("p", { class: "verdict wrong" }, `✗ The true class is ${photograph.truth}. `, training.confusion && to(["mistakes", photograph.truth, first[0]], "Similar mistakes")));
   return h("section", { class: "scores" }, h("h2", {}, "Probabilities"), verdict, bars(rows, { text: (value) => percent(value) }),
-    photograph.scores.length > most && h("p", { class: "faint" }, `and ${photograph.scores.length - most} more classes`));
+    others > 0 && h("p", { class: "faint" }, `and ${others} more ${others === 1 ? "class" : "classes"}`));
 }
 
 // ---- the walk

@@ -88,7 +88,7 @@ function showHelp() {
 function onKey(event) {
   const { target, key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=range]), select, textarea, dialog")) return;
-  if (target.closest("input") && key.startsWith("Arrow")) return;
+  if (key.startsWith("Arrow") && target.closest("input, video, .scroll, pre")) return; // they move or scroll these
   if (key === "/") {
     event.preventDefault();
     document.getElementById("search").focus();

@@ -62,9 +62,11 @@ class MapData:
         yield self.view.data_file(
             f"{folder}/thumbnails.js", dict(thumbnails), data={"kind": "thumbnails"}, photograph=photograph
         )
-        (pixels,) = encode([photograph], self.view.run.models.first)
+        first = self.view.run.models.first
+        (pixels,) = encode([photograph], first)
         if pixels.size <= WHOLE:
             content = map_content(pixels, self.view.settings.max_tile)
+            content["names"] = first.contract.preprocessing.channel_names
             data = {"kind": "input"}
             yield self.view.data_file(f"{folder}/{INPUT}.js", content, data=data, photograph=photograph)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from convscope.vis.channel_statistics import FEWEST
 from convscope.vis.channels.links import Link
 from convscope.vis.channels.removal import Accuracy
 from convscope.vis.channels.study import LayerStudy, Study
-from convscope.vis.channels.survey import PERCENTILES, histograms
+from convscope.vis.channels.survey import PERCENTILES, histograms, ranks_at
 
 COLUMNS = (
     "layer", "channel", "mean", "max", "sparsity", "dead", "class", "push", "accuracy_without", "similar",
@@ -39,12 +40,16 @@ def index_content(study: Study, names: Sequence[str], paths: Sequence[str], key:
         "classes": [names[label] for label in study.classes],
         "grouped_by": "true" if study.has_truth else "predicted",
         "images": [[path, position.get(int(label))] for path, label in zip(paths, study.groups, strict=True)],
-        "percentiles": PERCENTILES,
+        "percentiles": list(ranks_at(PERCENTILES, len(study.images)).values()),
         "counts": counts | ({"removed": len(study.removed)} if study.before else {}),
         "layers": of_layer,
         "left_out": study.left_out,
     }
-    return content | ({"before": _accuracy(study.before)} if study.before else {})
+    if study.before:
+        groups = study.groups[np.isin(study.images, study.removed)]
+        content["before"] = _accuracy(study.before)
+        content["removed_of_class"] = [int((groups == label).sum()) for label in study.classes]
+    return content
 
 
 def layer_content(study: Study, layer: LayerStudy, key: Key, tiles: dict[int, int]) -> dict[str, Any]:
@@ -103,14 +108,21 @@ def table_rows(study: Study, names: Sequence[str]) -> Iterator[tuple[str | int |
                 strongest = int(np.abs(layer.push[channel]).argmax())
                 pushed = names[study.classes[strongest]], rounded(layer.push[channel, strongest])
             change: str | float = ""
+            is_zero = bool(values.always_zero[channel])
+            dead = "" if is_zero and not enough_images(study) else int(is_zero)
             if layer.change is not None and channel in removed:
                 change = rounded(layer.change.all[removed[channel]])
             similar = layer.similar[channel][0] if layer.similar[channel] else ("", "")
             yield (
                 layer.layer.path, channel, rounded(mean[channel]), rounded(highest[channel]),
-                rounded(values.zeros[channel]), int(values.dead[channel]), *pushed, change, similar[0],
+                rounded(values.zeros[channel]), dead, *pushed, change, similar[0],
                 rounded(similar[1]) if similar[1] != "" else "",
             )  # fmt: skip
+
+
+def enough_images(study: Study) -> bool:
+    """Return whether a channel that is zero on all images of a study can be called dead."""
+    return len(study.images) >= FEWEST
 
 
 def rounded(values: Any) -> Any:
@@ -126,7 +138,7 @@ def _of_layer(layer: LayerStudy, key: Key) -> dict[str, Any]:
         "key": key(layer.layer.output.index),
         "layer": layer.layer.path,
         "members": [key(member.index) for member in layer.layer.members],
-        "dead": np.flatnonzero(layer.values.dead).tolist(),
+        "dead": np.flatnonzero(layer.values.always_zero).tolist(),
     }
 
 

@@ -32,9 +32,19 @@ class Crops:
 
 def channels_with_crops(studies: Sequence[LayerStudy]) -> list[np.ndarray]:
     """Return the channels of each layer that get crops: those with the strongest push, in ascending order."""
-    alive = [layer.by_push[~layer.values.dead[layer.by_push]] for layer in studies]
+    alive = [layer.by_push[~layer.values.always_zero[layer.by_push]] for layer in studies]
     counts = evenly_limited([min(len(order), OF_LAYER) for order in alive], CHANNELS)
     return [np.sort(order[:count]) for order, count in zip(alive, counts, strict=True)]
+
+
+def left_out(studies: Sequence[LayerStudy]) -> list[str]:
+    """Return which channels get no crops, as a sentence or none."""
+    shown = sum(map(len, channels_with_crops(studies)))
+    alive = sum(int((~layer.values.always_zero).sum()) for layer in studies)
+    if shown == alive:
+        return []
+    counts = f"{shown:,} of the {alive:,} channels that are not always zero"
+    return [f"{counts} have pictures of their examples, those with the strongest push."]
 
 
 def crops(

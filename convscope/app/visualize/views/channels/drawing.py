@@ -1,6 +1,7 @@
 """The channels view: a study of the channels of each layer, and crops of their examples."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from convscope import names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.channels import content
-from convscope.app.visualize.views.channels.crops import Crops, crops
+from convscope.app.visualize.views.channels.crops import Crops, crops, left_out
 from convscope.config.schema.views import ChannelsConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
@@ -17,7 +18,6 @@ from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role
 from convscope.render.sprite import sprite
 from convscope.vis.channels.study import Reference, Study, layers_to_study, study
-from convscope.vis.channels.survey import PERCENTILES
 
 INDEX, TABLE = "channels/index", "channels/channels.csv"
 _BATCH = 32
@@ -61,7 +61,7 @@ class ChannelsView(View[ChannelsConfig]):
     def _study(self) -> Study:
         bundle, settings = self.bundle, self.settings
         reference = Reference(len(self.images.paths), self._labels(), self._batches)
-        return study(
+        result = study(
             bundle.model,
             bundle.layers,
             self.layers,
@@ -69,6 +69,7 @@ class ChannelsView(View[ChannelsConfig]):
             limit=settings.limit,
             minutes=settings.minutes,
         )
+        return replace(result, left_out=[*result.left_out, *left_out(result.layers)])
 
     def _labels(self) -> np.ndarray | None:
         """Return the true class of each image, or None if it is not known."""
@@ -93,19 +94,21 @@ class ChannelsView(View[ChannelsConfig]):
         """Yield the picture of the crops, if there is one, and the numbers of a layer."""
         layer = drawn.layer
         key = f"channels/{self._key(layer.layer.output.index)}"
-        tiles = {int(channel): row * len(PERCENTILES) for row, channel in enumerate(drawn.channels)}
+        count = drawn.pixels.shape[1]  # examples of a channel
+        tiles = {int(channel): row * count for row, channel in enumerate(drawn.channels)}
         data = content.layer_content(result, layer, self._key, tiles)
         if tiles:
             pixels = drawn.pixels
-            sheet, columns = sprite(pixels.reshape(-1, *pixels.shape[2:]), len(PERCENTILES))
+            sheet, columns = sprite(pixels.reshape(-1, *pixels.shape[2:]), count)
             data["sprite"] = {"file": f"{key}.jpg", "tile": list(pixels.shape[2:4]), "columns": columns}
-            caption = f"{len(PERCENTILES)} examples of each of {len(tiles)} channels"
+            caption = f"{count} examples of each of {len(tiles)} channels"
             path = layer.layer.path
             yield self.picture(f"{key}.jpg", sheet, title=path, caption=caption, role=Role.file, about=about)
         shown = {
             "kind": "channels",
             "layer": data["key"],
             "dead": data["dead"],
+            "enough": content.enough_images(result),
             "images": about["photographs"],
         }
         yield self.data_file(f"{key}.js", data, data=shown, about=about)
