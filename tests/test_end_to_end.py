@@ -108,8 +108,8 @@ def test_the_data_set_is_complete(demo: Path) -> None:
 def test_the_run_directory_contains_every_documented_file(demo: Path) -> None:
     files = {path.name for path in (demo / TRAIN).iterdir()}
     assert files == {
-        "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png", "curves.png",
-        "familiarity.npz", "history.csv",
+        "MODEL_CARD.md", "augmented_batch.png", "class_curves.png", "config.yaml", "confusion_matrix.png",
+        "curves.png", "familiarity.npz", "history.csv",
         "layers.txt", "metrics.json", "model.json", "model.keras", "predictions.csv", "reliability.png",
         "report.html",
     }  # fmt: skip

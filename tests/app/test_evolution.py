@@ -170,7 +170,7 @@ def test_the_animations_have_one_frame_per_epoch(command: Command) -> None:
     [
         (["evolution.channels=[0,2]"], "maps has the channels 0 to 1"),
         (["evolution.layers=[dense*]"], "has no feature maps"),
-        (["checkpoint=bare/model.keras"], "train.py callbacks=[snapshots]"),
+        (["checkpoint=bare/model.keras"], "train with callbacks=[snapshots]"),
     ],
 )
 def test_wrong_options_give_an_error_of_one_line(command: Command, arguments: list[str], said: str) -> None:

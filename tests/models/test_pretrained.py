@@ -161,8 +161,11 @@ def test_saved_model_becomes_a_trunk(tmp_path: Path) -> None:
     assert earlier.get_layer("average_pooling").input.shape[-1] == 4
     with pytest.raises(ConvscopeError, match="did you mean conv2d_2"):
         pretrained.from_file(tmp_path / "donor.keras", 2, cut="conv2d_9", head=Head())
-    with pytest.raises(ConvscopeError, match="takes 40×40 pixels"):
-        pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(), input_size=60)
+    larger = pretrained.from_file(tmp_path / "donor.keras", 2, cut=None, head=Head(units=0), input_size=60)
+    assert larger.input_shape == (None, 60, 60, 3)
+    np.testing.assert_array_equal(larger.get_layer("conv2d_2").kernel, donor.get_layer("conv2d_2").kernel)
+    small = keras.Model(larger.inputs[0], larger.get_layer("max_pooling2d_1").output)
+    assert small.output_shape == (None, 29, 29, 4)
 
 
 def test_unusable_saved_models_are_refused_in_one_line(tmp_path: Path) -> None:
