@@ -39,9 +39,11 @@ class Calibration:
     ) -> "Calibration":
         """Return the temperature with the lowest cross-entropy on validation.
 
-        Without a wrong prediction, this cross-entropy has no minimum, and the temperature is 1.
+        The target of the true class is (n + 1) / (n + 2), and the other classes share the rest. With a target
+        of 1, few wrong predictions would not determine the temperature, and without one it would be 0.
 
-        C. Guo, G. Pleiss, Y. Sun and K. Weinberger, On Calibration of Modern Neural Networks (2017).
+        C. Guo, G. Pleiss, Y. Sun and K. Weinberger, On Calibration of Modern Neural Networks (2017). The
+        targets are those of J. Platt, Probabilistic Outputs for Support Vector Machines (1999).
 
         Args:
             probabilities: float (n, classes), those of the model.
@@ -49,16 +51,18 @@ class Calibration:
             variants: see the attribute.
         """
         from scipy.optimize import minimize_scalar  # slow to import
+        from scipy.special import log_softmax
 
-        rows = np.arange(len(labels))
+        rows, (count, classes) = np.arange(len(labels)), probabilities.shape
+        targets = np.full((count, classes), 1 / (count + 2) / (classes - 1))
+        targets[rows, labels] = (count + 1) / (count + 2)
+        logits = logarithms(probabilities)
 
         def loss(logarithm: float) -> float:
-            return -np.log(scaled(probabilities, math.exp(logarithm))[rows, labels]).mean()
+            return -(targets * log_softmax(logits / math.exp(logarithm), axis=1)).sum(1).mean()
 
-        temperature = 1.0
-        if (probabilities.argmax(1) != labels).any():
-            limits = math.log(_COLDEST), math.log(_HOTTEST)
-            temperature = math.exp(minimize_scalar(loss, bounds=limits, method="bounded").x)
+        limits = math.log(_COLDEST), math.log(_HOTTEST)
+        temperature = math.exp(minimize_scalar(loss, bounds=limits, method="bounded").x)
         of_true_class = scaled(probabilities, temperature)[rows, labels]
         if len(of_true_class) > _MOST:
             of_true_class = np.random.default_rng(0).choice(of_true_class, _MOST, replace=False)

@@ -37,13 +37,27 @@ def test_the_temperature_is_that_of_the_simulation_and_minimizes_the_loss() -> N
         return -log_softmax(logits / temperature, axis=1)[np.arange(len(labels)), labels].mean()
 
     grid = np.linspace(0.5, 5, 200)
-    assert loss(fitted.temperature) <= min(map(loss, grid)) + 1e-9
+    assert loss(fitted.temperature) <= min(map(loss, grid)) + 1e-6
     assert (fitted.apply(probabilities).argmax(1) == probabilities.argmax(1)).all()
 
 
-def test_without_a_wrong_prediction_the_temperature_is_1() -> None:
-    fitted = Calibration.fit(np.array([[0.6, 0.4], [0.2, 0.8]]), np.array([0, 1]))
-    assert (fitted.temperature, fitted.true_class) == (1.0, (0.6, 0.8))
+@pytest.mark.parametrize(("count", "expected"), [(2, 2.0), (8, 1.0), (80, 0.5)])
+def test_without_a_wrong_prediction_the_number_of_images_limits_the_temperature(
+    count: int, expected: float
+) -> None:
+    """By hand: all images have odds of 9 : 1; the targets have (n + 1) : 1, so T = ln 9 / ln (n + 1)."""
+    fitted = Calibration.fit(np.tile([0.9, 0.1], (count, 1)), np.zeros(count, int))
+    assert fitted.temperature == pytest.approx(expected, rel=1e-4)
+    assert fitted.true_class[0] == pytest.approx((count + 1) / (count + 2), rel=1e-4)
+
+
+def test_one_wrong_prediction_does_not_make_all_others_certain() -> None:
+    probabilities = np.tile([0.999, 0.001], (450, 1))
+    labels = (np.arange(450) == 0).astype(int)
+    fitted = Calibration.fit(probabilities, labels)
+    # by hand: the mean target of the first class is (449 · 451 + 1) / (450 · 452)
+    mean = (449 * 451 + 1) / (450 * 452)
+    assert fitted.apply(probabilities)[0, 0] == pytest.approx(mean, rel=1e-5)
 
 
 def test_sets_by_hand() -> None:
