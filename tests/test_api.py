@@ -18,6 +18,7 @@ from convscope.models.snapshots import save_snapshot
 from convscope.preprocessing import by_name
 from convscope.render.rows import OUTSIDE
 from convscope.vis.channel_statistics import ChannelStatistics
+from tests.conftest import write_class_folders
 from tests.vis import nets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -294,7 +295,7 @@ def test_evolution_has_the_maps_of_each_epoch(tmp_path: Path) -> None:
         with pytest.raises(ConvscopeError, match="maps has the channels 0 to 1"):
             convscope.evolution(tmp_path / "run", reds(255)[0], ["maps"], channels)
     (tmp_path / "run/snapshots").rename(tmp_path / "elsewhere")
-    with pytest.raises(ConvscopeError, match=r"train\.py callbacks="):
+    with pytest.raises(ConvscopeError, match="train with callbacks="):
         convscope.evolution(tmp_path / "run", reds(255)[0])
 
 
@@ -320,9 +321,15 @@ def test_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.M
         keras.utils.save_img(name, PIXELS)
     scope: dict[str, object] = {"Block": Block}
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
-    for block in blocks:
+    stages, *others = blocks
+    for block in others:
         exec(block, scope)
-    assert len(blocks) == 11
+    assert len(blocks) == 12
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_class_folders(Path("photos/pets"))
+    exec(stages.replace('"epochs": 15', '"epochs": 1'), scope)  # last, because it makes another latest run
+    assert scope["run"].metrics["test"]["images"] > 0  # type: ignore[attr-defined]
+    assert scope["page"].path.is_file()  # type: ignore[attr-defined]
     assert scope["maps"]["mixed10"].shape == (1, 8, 8, 8)  # type: ignore[index]
     assert scope["explanation"].heat.shape == (8, 8)  # type: ignore[attr-defined]
     assert scope["course"].maps["mixed10"].shape == (2, 8, 8, 2)  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ COMMON = {
     "options",
     "parallel",
     "preprocessing",
+    "probabilities",
     "progress",
     "run_directories",
     "__version__",

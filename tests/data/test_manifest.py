@@ -98,7 +98,7 @@ def test_a_split_made_by_hand_needs_no_manifest(class_folders: Path) -> None:
 
 def test_a_missing_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
     Manifest("pets", ["a"], {}, [RECORD]).write(tmp_path / "pets")
-    with pytest.raises(ConvscopeError, match=r"contains: pets.*create_train_val_test"):
+    with pytest.raises(ConvscopeError, match=r"contains: pets.*prepare"):
         open_dataset(tmp_path / "petz")
 
 

@@ -23,7 +23,7 @@ def test_snapshots_are_read_as_written_and_sorted_by_epoch(tmp_path: Path) -> No
 
 
 def test_missing_snapshots_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(ConvscopeError, match=r"train\.py callbacks=\[snapshots\]"):
+    with pytest.raises(ConvscopeError, match=r"train with callbacks=\[snapshots\]"):
         find_snapshots(tmp_path)
 
 
