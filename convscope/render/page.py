@@ -19,6 +19,7 @@ from convscope.render.data_script import data_script
 
 MOST_SCORES = 8  # of a photograph; a thousand classes of many photographs would be megabytes
 PAGE, FOLDER, SAVED = "index.html", "page", "page.json"
+FORMAT = 1  # of page.json and of the data files; increase it when the scripts need other data
 STYLE = "page.css"
 # In this order, because a script uses what the scripts before it define.
 SCRIPTS = (
@@ -132,7 +133,7 @@ class Page:
             use: base64.b64encode(color_table(name).tobytes()).decode()
             for use, name in self.color_maps.items()
         }
-        return {**vars(self), **parts, "artifacts": artifacts, "color_maps": colors}
+        return {"format": FORMAT, **vars(self), **parts, "artifacts": artifacts, "color_maps": colors}
 
 
 def shown_scores(scores: Mapping[str, float], truth: str | None) -> list[tuple[str, float]]:

@@ -16,6 +16,7 @@ from convscope.app.visualize.rebuild import rebuild, with_results
 from convscope.app.visualize.serve import server_of
 from convscope.errors import ConvscopeError
 from convscope.files import read_json, sha256, write_bytes, write_json
+from convscope.render.page import FORMAT
 from tests.conftest import ROOT, Outcome, run_script, shown_on_page
 
 Command = Callable[..., Outcome]
@@ -92,11 +93,21 @@ def test_a_malformed_page_is_refused(command: Command, out: Path) -> None:
     assert "out/page.json: expected the file that stage 3 wrote" in done.err
 
 
+def test_a_page_of_another_version_is_refused(by_hand: Path) -> None:
+    saved = read_json(by_hand / "page.json")
+    for other in ({**saved, "format": FORMAT + 1}, {key: saved[key] for key in saved if key != "format"}):
+        write_json(by_hand / "page.json", other)
+        with pytest.raises(ConvscopeError, match="was drawn by another version of convscope"):
+            rebuild(by_hand)
+        assert not (by_hand / "index.html").exists()
+
+
 @pytest.fixture
 def by_hand(tmp_path: Path) -> Path:
     """The run directory of a page without pictures, as `views=[page]` reads it."""
     keys = ("layers", "photographs", "views", "artifacts", "models", "checkpoints")
-    saved = {"title": "t", **{key: [] for key in keys}, "checkpoints": ["gone"], "models": ["m"]}
+    saved = {"format": FORMAT, "title": "t", **{key: [] for key in keys}, "checkpoints": ["gone"]}
+    saved["models"] = ["m"]
     write_json(tmp_path / "run/page.json", saved)
     write_json(tmp_path / "run/manifest.json", {"files": [], "models": [{"sha256": "gone"}]})
     return tmp_path / "run"
@@ -117,8 +128,8 @@ def test_a_page_made_by_hand_is_built(by_hand: Path) -> None:
         ("manifest.json", []),
         ("manifest.json", {"files": [{}], "models": []}),
         ("manifest.json", {"files": [], "models": [{}]}),
-        ("page.json", {"checkpoints": ["gone"], "models": ["m"]}),
-        ("page.json", {"checkpoints": [], "models": []}),
+        ("page.json", {"format": FORMAT, "checkpoints": ["gone"], "models": ["m"]}),
+        ("page.json", {"format": FORMAT, "checkpoints": [], "models": []}),
         ("page.json", []),
     ],
 )

@@ -11,7 +11,7 @@ from convscope.app.visualize.mistakes import mistakes
 from convscope.app.visualize.training_results import run_of, settings_of_run, training_results
 from convscope.errors import ConvscopeError
 from convscope.files import read_json, sha256, write_json
-from convscope.render.page import FOLDER, PAGE, SAVED, write_page
+from convscope.render.page import FOLDER, FORMAT, PAGE, SAVED, write_page
 
 _MANIFEST = "manifest.json"
 _Result = TypeVar("_Result")
@@ -69,7 +69,11 @@ def rebuild(directory: Path) -> Path:
     Raises:
         ConvscopeError: the directory has no page of this version of convscope, or `page` leads out of it.
     """
-    _read(directory, SAVED, dict)
+    if _read(directory, SAVED, lambda saved: saved.get("format")) != FORMAT:
+        raise ConvscopeError(
+            f"{directory} was drawn by another version of convscope, and its data do not fit the page of "
+            "this one: draw the views again"
+        )
     manifest, listed, hashes = _read(directory, _MANIFEST, _with_listed)
     content, others = _read(directory, SAVED, partial(_page_of, hashes))
     if not (directory / FOLDER).resolve().is_relative_to(directory.resolve()):
