@@ -1,6 +1,6 @@
 """Scores of a classifier, computed from its probabilities in one pass over the data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -127,12 +127,7 @@ def evaluate(model: keras.Model, batches: keras.utils.PyDataset) -> Evaluation:
         model: a model with a softmax output, or a single sigmoid unit for the second of two classes.
         batches: (pictures, labels) in any order; labels are one-hot or, for sigmoid, (batch, 1).
     """
-    probabilities, labels = [], []
-    for index in range(len(batches)):
-        pictures, targets = batches[index]
-        probabilities.append(probabilities_of(model, pictures))
-        labels.append(_labels(targets))
-    return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
+    return _evaluate(lambda pictures: probabilities_of(model, pictures[0]), [batches])
 
 
 def evaluate_variants(model: VariantModel, batches: Sequence[keras.utils.PyDataset]) -> Evaluation:
@@ -140,10 +135,17 @@ def evaluate_variants(model: VariantModel, batches: Sequence[keras.utils.PyDatas
 
     `batches` have the same examples at each of `model.sizes`.
     """
+    return _evaluate(model.probabilities, batches)
+
+
+def _evaluate(
+    predict: Callable[[list[np.ndarray]], np.ndarray], batches: Sequence[keras.utils.PyDataset]
+) -> Evaluation:
+    """Predict every example once; `predict` gets a batch of pictures from each of `batches`."""
     probabilities, labels = [], []
     for index in range(len(batches[0])):
         parts = [data[index] for data in batches]
-        probabilities.append(model.probabilities([pictures for pictures, _ in parts]))
+        probabilities.append(predict([pictures for pictures, _ in parts]))
         labels.append(_labels(parts[0][1]))
     return Evaluation(np.concatenate(probabilities), np.concatenate(labels))
 
