@@ -382,6 +382,7 @@ VISUALIZE = [
         "the list images=[a.png, has no closing bracket, because the shell has split it at a space: …",
     ),
     ("images=[a.png", "the list images=[a.png has no closing bracket: expected KEY=[FIRST,SECOND,…]"),
+    ("views=[pages]", "no view 'pages': did you mean page or layers or classes?"),
     (
         "views=[pictures]",
         "no view 'pictures': did you mean filters or faithfulness?",

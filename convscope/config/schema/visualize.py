@@ -102,7 +102,7 @@ class VisualizeConfig(CheckpointConfig):
         choices = [name for name, view in VIEWS.items() if view.min_models == 1]
         for name in self.views:
             if name not in choices:
-                raise unknown("view", name, choices)
+                raise unknown("view", name, [*choices, PAGE_ONLY])
         if not self.views:
             raise ConvscopeError(f"views=[]: expected at least one of {', '.join(choices)}")
         if not self.splits:
