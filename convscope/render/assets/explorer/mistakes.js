@@ -54,7 +54,7 @@ function cellPhotographs(found, confusion, truth, predicted) {
   return [h("h2", {}, heading),
     h("p", { class: "faint" }, `${limited.length} of ${count(total, "photograph")}, ${truth !== undefined && truth === predicted ? "the least certain first" : "the most certain first"}.`),
     h("div", { class: "gallery small" }, limited.map((row) => mistakeCard(row, found))),
-    truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "What speaks for each of the two classes in them:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
+    truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "This command draws the evidence for both classes in these photographs:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
 }
 
 function mistakeCard([path, row, column, probability, tile, key], found) {

@@ -27,7 +27,7 @@ async function photographPage(key) {
 function explanations(photograph, overlays, own) {
   const picture = h("figure", {}, h("img", { src: fileAddress(photograph.path), alt: photograph.name, width: photograph.size[1], height: photograph.size[0] }),
     h("figcaption", {}, "the photograph"));
-  if (!overlays.length) return [picture, missing("Class activation shows where the photograph speaks for a class.", "class_activation")];
+  if (!overlays.length) return [picture, missing("Class activation shows which parts of the photograph support a class.", "class_activation")];
   const heats = [];
   const shown = overlays.map((overlay) => {
     const heat = h("img", { src: fileAddress(overlay.path), alt: `${overlay.title}: ${overlay.caption}` });

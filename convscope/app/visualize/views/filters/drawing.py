@@ -257,7 +257,7 @@ class FiltersView(View[FiltersConfig]):
         return self.picture(path, sheet, title=layer.path, caption=caption, about=about)
 
     def _sprite(self, layer: Layer, channels: list[int], patterns: Patterns) -> Artifact:
-        """Return the patterns without text, for the page, and what it says about each."""
+        """Return the patterns without text, for the page, with the numbers of each pattern."""
         size = patterns.pictures.shape[1]
         found = self._references if layer.has_maps else None
         path = f"filters/{self.index_of(layer)}_patterns.jpg"
