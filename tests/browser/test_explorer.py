@@ -154,6 +154,32 @@ def test_a_map_that_is_stored_smaller_gives_no_value_of_one_cell(explore: Explor
     assert "after relu" not in smaller
 
 
+def test_a_photograph_shows_the_chosen_method_and_class(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("image/bright")
+
+    def shown() -> list[str]:
+        return [heat.get_attribute("src") for heat in page.locator(".explanations .over").all()]
+
+    def paths(*ends: str) -> list[str]:
+        return [f"class_activation/bright/{end}.png" for end in ends]
+
+    assert shown() == paths("dark_overlay_hires_cam", "light_overlay_hires_cam")
+    assert "HiRes-CAM at" in page.locator(".explanations").inner_text()
+    explorer.arrive(lambda: page.get_by_label("method").select_option("eigen_cam"))
+    assert shown() == paths("dark_overlay_eigen_cam", "light_overlay_eigen_cam")
+    explorer.arrive(lambda: page.get_by_role("combobox", name="class", exact=True).select_option("light"))
+    assert shown() == paths("light_overlay_eigen_cam")
+    page.get_by_label("opacity of the heatmap").fill("30")
+    assert page.locator(".explanations .over").evaluate("heat => heat.style.opacity") == "0.3"
+    assert "method=eigen_cam&target=light" in explorer.route
+    assert page.get_by_label("method").input_value() == "eigen_cam"
+    links = page.locator(".explanations figcaption").nth(1).locator("a").all_inner_texts()
+    assert {name.split(".")[0] for name in links} == {
+        f"light{part}_eigen_cam" for part in ("", "_overlay", "_heatmap")
+    }
+
+
 def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open("image/bright")
     steps = int(page.get_by_label("layer", exact=True).get_attribute("max"))
