@@ -15,10 +15,11 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
+from convscope import decode
 from convscope.config.overrides import argument
 from convscope.images import color_table
 from tests.browser.conftest import HOSTILE, Explorer
-from tests.conftest import shown_on_page
+from tests.conftest import files_on_page, shown_on_page
 
 Explore = Callable[..., Explorer]
 LAYER = "conv2d_1"
@@ -198,6 +199,29 @@ def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, 
     explorer.arrive(lambda: page.locator(f".matrix td a[title*='{true}: predicted {predicted}']").click())
     assert page.locator(".cell-photographs .card").count() == count
     assert page.locator(".cell-photographs .sprite").count() == count
+
+
+def test_a_mistake_is_shown_with_the_maps_of_both_classes(
+    explore: Explore, drawn: Path, trained_folder: Path
+) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("mistakes")
+    shown = next(one for path, one in files_on_page(drawn).items() if "/mistakes/" in path)
+    true, predicted = shown["data"]["true"], shown["data"]["predicted"]
+    explorer.arrive(lambda: page.locator(".cell-photographs a.card", has_text=f"is {true}").first.click())
+    assert explorer.route == f"#/mistakes/{true}/{predicted}"
+    figure = page.locator(".mistake").first
+    assert {one.get_attribute("src") for one in figure.locator("img").all()} == {shown["path"]}
+    assert Path(shown["data"]["photograph"]).name in figure.inner_text()
+    texts = figure.locator(".trio > div").all_inner_texts()
+    assert [text.partition(" ")[0] for text in texts] == ["the", "predicted:", "true:"]
+    position = "img => getComputedStyle(img).objectPosition"
+    positions = [picture.evaluate(position) for picture in figure.locator("img").all()]
+    assert positions == ["0% 0px", "50% 0px", "100% 0px"]
+    given = decode.load(trained_folder / shown["data"]["photograph"]).mean(axis=2)
+    first = decode.load(drawn / shown["path"]).mean(axis=2)[:, : given.shape[1]]
+    assert np.corrcoef(first.ravel(), given.ravel())[0, 1] > 0.7  # noise, as JPEG
+    assert page.locator(".cell-photographs pre").count() == 0  # nothing is left for a command
 
 
 def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: Path) -> None:

@@ -109,6 +109,12 @@ class ClassActivationConfig(ViewConfig):
         suffixes=(".png", ".svg", ".pdf"),
         single=True,
     )
+    mistakes: int = option(
+        4,
+        "photographs of each cell of the confusion matrix with the maps of the predicted and of the true "
+        "class; fewer if the network is large or the method slow; 0 draws none",
+        single=True,
+    )
     every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
     smoothing: float = option(
         0.0,
@@ -139,6 +145,7 @@ class ClassActivationConfig(ViewConfig):
         super().__post_init__()
         check_range("class_activation.alpha", self.alpha, 0, 1)
         check_range("class_activation.scale", self.scale, 0.1, 10)
+        check_range("class_activation.mistakes", self.mistakes, 0, 24)
         check_range("class_activation.every", self.every, 1)
         check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
         if len(set(self.method)) < len(self.method):

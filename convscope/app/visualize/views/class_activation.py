@@ -1,6 +1,7 @@
 """The class activation view: the positions of a photograph that raise the score of a class."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from convscope import names
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_mistakes import draw_mistakes
 from convscope.app.visualize.views.class_activation_pictures import FILE_OPTIONS, MethodPictures
 from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain
@@ -35,6 +37,7 @@ class ClassActivationView(View[ClassActivationConfig]):
         self.methods = [MethodPictures(self, name, of_models) for name in names_of_methods]
         self.photographs = run.photographs
         classes = run.models.last.contract.class_names  # some may differ only in case
+        self._mistakes: Counter[str] = Counter()
         self._class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
 
     def draw(self) -> Iterator[Artifact]:
@@ -46,10 +49,18 @@ class ClassActivationView(View[ClassActivationConfig]):
                 yield from method.draw(photograph, targets, scores)
         for method in self.methods:
             yield from draw_videos(self, method.name, self.layers)
+        yield from draw_mistakes(self, self.methods[0])
 
     def placeholders(self, photograph: Photograph, target: Target, method: str) -> dict[str, str]:
         """Return the values of the placeholders of a file name."""
         return {"photograph": photograph.key, "class": self._file_part(target), "method": method}
+
+    def reserve_mistake(self, true: str, predicted: str) -> str:
+        """Reserve the file name of the next mistake in a cell of the confusion matrix, and return it."""
+        cell = f"{self._class_files[true]}_predicted_{self._class_files[predicted]}"
+        self._mistakes[cell] += 1
+        path = f"class_activation/mistakes/{cell}_{self._mistakes[cell]}.jpg"
+        return self.reserve(path, f"the mistakes of {true}")
 
     def _file_part(self, target: Target) -> str:
         """Return the class for a file name."""

@@ -53,6 +53,10 @@ class MethodPictures:
             else:
                 yield self._side_by_side(photograph, target, [of[index] for of in heats], scores)
 
+    def explain(self, inputs: np.ndarray, targets: np.ndarray) -> list[Heatmap]:
+        """Return the heatmaps of preprocessed pictures in the first model; see `ClassActivation`."""
+        return self._activations[0](inputs, targets)
+
     def _heats(self, photograph: Photograph, targets: Sequence[Target]) -> list[list[Heatmap]]:
         """Return the heatmaps of each model and, in it, of each target."""
         heats = []
@@ -72,7 +76,7 @@ class MethodPictures:
         pixels = self._pixels(photograph)
         heat, overlay = scale.paint(heatmap.heat, pixels, self.view.settings.alpha)
         caption = f"{self._how(heatmap)}; {_score(target, heatmap)}. {self._range(heatmap, scale)}"
-        about = self._about(target, scale) | {"score": heatmap.score}
+        about = self.about(target.title, scale) | {"score": heatmap.score}
         title = f"{target.role}: {target.title}"
         if len(self.view.methods) > 1:
             title += f", {self.method.title}"
@@ -126,7 +130,7 @@ class MethodPictures:
         ]
         how = f"predicted by {titles[-1]}" if target.role == "predicted" else target.role
         subtitle = (
-            f"{target.title} ({how}): {self._where()}, all models on one scale. Below each "
+            f"{target.title} ({how}): {self.where}, all models on one scale. Below each "
             "title: probability and maximum of the map"
         )
         tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in [small, *overlays]]
@@ -135,7 +139,7 @@ class MethodPictures:
         strip = Strip(
             tiles, ["photograph", *columns], "class activation", subtitle, Scale(scale.color_map, labels)
         )
-        about = self._about(target, scale) | {
+        about = self.about(target.title, scale) | {
             "normalize": "all models on one scale",
             "probability": [score[target.name] for score in scores],
             "score": [heatmap.score for heatmap in heatmaps],
@@ -152,7 +156,9 @@ class MethodPictures:
         height, width = (round(side * self.view.settings.scale) for side in photograph.small.shape[:2])
         return images.resize(photograph.fit(round(LONGEST * self.view.settings.scale)), height, width)
 
-    def _where(self) -> str:
+    @property
+    def where(self) -> str:
+        """The method and the layers."""
         if self.method.at_input:
             return self.method.title
         layers = " and ".join(layer.path for layer in self.layers)
@@ -161,7 +167,7 @@ class MethodPictures:
     def _how(self, heatmap: Heatmap) -> str:
         """Return the method, with what it depends on and with the methods that it is equal to."""
         height, width = heatmap.heat.shape
-        text = f"{self._where()}, {height}×{width} positions"
+        text = f"{self.where}, {height}×{width} positions"
         averaged = len(self.layers) == 1 and is_averaged(self.view.run.models.first.model, self.layers[0])
         if averaged and self.name in ("grad_cam", "hires_cam"):
             other = METHODS["hires_cam" if self.name == "grad_cam" else "grad_cam"].title
@@ -178,11 +184,12 @@ class MethodPictures:
         reason = ": the weighted sum of the maps is zero or negative everywhere" * (not self.method.at_input)
         return f"No position raises this score{reason}."
 
-    def _about(self, target: Target, scale: HeatScale) -> dict[str, Any]:
+    def about(self, shown: str | Sequence[str], scale: HeatScale) -> dict[str, Any]:
+        """Return the provenance of a picture; `shown` is what it explains."""
         return {
             "method": self.name,
             "layer": [layer.path for layer in self.layers] if len(self.layers) > 1 else self.layers[0].path,
-            "class": target.title,
+            "class": shown,
             "value_range": list(scale.ends),
             "color_map": scale.color_map,
             "normalize": "own maximum",
