@@ -421,6 +421,17 @@ def test_every_page_is_silent_and_fits_a_phone(explore: Explore, drawn: Path) ->
     assert explorer.heading.startswith("Channel ")
 
 
+def test_the_colours_are_those_of_the_system_or_of_the_choice(explore: Explore, drawn: Path) -> None:
+    light, dark = "rgb(244, 245, 247)", "rgb(18, 20, 25)"
+    for system, auto in (("light", light), ("dark", dark)):
+        page = explore(drawn, color_scheme=system).open("mistakes")
+        found = []
+        for _ in range(4):
+            found.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            page.locator("#mode").click()
+        assert found == [auto, light, dark, auto]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(explore: Explore, drawn: Path, scheme: str) -> None:
     pytest.importorskip("axe_playwright_python", reason="needs axe-core: install the group dev")

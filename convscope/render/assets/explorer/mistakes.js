@@ -32,10 +32,10 @@ function matrix({ counts }, truth, predicted) {
     return h("td", { class: `number${row === column ? " correct" : ""}`, style: { "--share": share.toFixed(3) } },
       value ? to(["mistakes", row, column], String(value), { title: `${value} of ${totals.get(row)} ${row}: predicted ${column}`, "aria-current": chosen ? "true" : null }) : "·");
   };
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
-    h("table", { class: "matrix" }, h("caption", {}, "Rows: true class; columns: predicted class. Click a number to see its photographs."),
+  return [h("p", { class: "faint" }, "Rows: true class; columns: predicted class. Click a number to see its photographs."),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, h("table", { class: "matrix" },
       h("thead", {}, h("tr", {}, h("td"), index.classes.map((name) => h("th", { scope: "col" }, h("span", {}, name))))),
-      h("tbody", {}, index.classes.map((row) => h("tr", {}, h("th", { scope: "row" }, row), index.classes.map((column) => cell(row, column)))))));
+      h("tbody", {}, index.classes.map((row) => h("tr", {}, h("th", { scope: "row" }, row), index.classes.map((column) => cell(row, column)))))))];
 }
 
 function longList({ counts }) {
