@@ -1,6 +1,7 @@
 """The three stages from Python."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
@@ -37,9 +39,11 @@ def test_three_functions_lead_from_photographs_to_a_page(here: Path, class_folde
     }  # fmt: skip
     assert "<td>light</td><td>7</td><td>1</td><td>2</td>" in data._repr_html_()
     assert data.report.is_file()
+    states = random.getstate(), np.random.get_state()[1].tolist()
     run = convscope.train(
         "dataset=folder", "training.epochs=2", dataset={"name": "two"}, model=TINY, augmentation="none"
     )
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states
     assert run.path == run_directories.follow_latest(Path("outputs/train/latest"))
     assert run.metrics == json.loads((run.path / "metrics.json").read_text())
     assert [row["epoch"] for row in run.history] == [1, 2]

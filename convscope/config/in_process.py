@@ -1,5 +1,6 @@
 """Run a stage from Python, with the settings, the checks and the errors of the command line."""
 
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -120,6 +122,17 @@ def _own_files(name: str) -> Iterator[None]:
         folders.forget_own()
 
 
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Restore the random states of Python and NumPy, which a training sets to its seed."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
 def _run(stage: Callable[..., Any], config: DictConfig, directory: Path, *, has_date: bool) -> Path:
     launch.check_complete(config)
     settings = OmegaConf.to_object(config)
@@ -127,7 +140,8 @@ def _run(stage: Callable[..., Any], config: DictConfig, directory: Path, *, has_
     if has_date:
         directory = run_directories.claim_new(directory)
     try:
-        return Path(stage(settings, directory, as_library=True))
+        with _own_randomness():
+            return Path(stage(settings, directory, as_library=True))
     finally:
         if has_date:
             run_directories.release(directory)
