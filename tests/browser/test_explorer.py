@@ -17,6 +17,7 @@ from PIL import Image
 
 from convscope.config.overrides import argument
 from convscope.images import color_table
+from convscope.render.map_data import map_content
 from tests.browser.conftest import HOSTILE, Explorer
 from tests.conftest import shown_on_page
 
@@ -71,6 +72,33 @@ def test_clicks_lead_from_the_start_to_a_channel_and_back(explore: Explore, draw
     assert explorer.heading == LAYER
     explorer.arrive(lambda: page.locator("#top a", has_text="Photograph").click())
     assert explorer.heading in (HOSTILE, "bright.png")
+
+
+def test_the_page_restores_predicted_maps_and_knows_which_channels_are_left_out(
+    explore: Explore, drawn: Path
+) -> None:
+    page = explore(drawn).open()
+    maps = np.random.default_rng(0).normal(size=(9, 14, 3)).cumsum(axis=0).cumsum(axis=1).astype(np.float32)
+    maps[..., 1] *= 100
+    for most in (None, 2):
+        content = map_content(maps, 96, most)
+        assert content["predicted"]
+        found = page.evaluate(
+            """async content => {
+              content.values = await unpacked(content.values);
+              const all = [0, 1, 2].map(channel => levelsOf(content, channel));
+              return all.map(levels => levels && [...levels]);
+            }""",
+            content,
+        )
+        for channel, values in enumerate(found):
+            if channel not in content.get("kept", range(3)):
+                assert values is None
+                continue
+            one = maps[..., channel]
+            expected = np.round((one - one.min()) / (one.max() - one.min()) * 255)
+            assert np.abs(np.reshape(values, (9, 14)) - expected).max() <= 1
+    assert len(content["kept"]) == 2
 
 
 @pytest.mark.parametrize("scale", ["channel", "layer"])
