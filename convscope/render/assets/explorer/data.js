@@ -37,6 +37,7 @@ function bytesOf(text) {
 
 // Return a promise of the bytes that `packed` of convscope.render.data_script compressed.
 async function unpacked(text) {
+  if (!window.DecompressionStream) return gunzip(bytesOf(text));
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
