@@ -5,10 +5,10 @@ The limits are those that the page is built for: 150 MB on disk for 94 convoluti
 write the page. A ratio above 1 is within the limit.
 
 Patterns are computed for few layers (--patterns) with one step each, because 94 layers take hours. The size
-of their sprite sheets is multiplied by the number of convolutions. Data of feature maps is written while they
-are computed; the time of the page itself is that of `views=[page]` on the finished run. The browser is
-Chromium without a window, which opens the page from disk; without Playwright or a browser these cases are
-left out. The photographs are smooth noise.
+of their files, sprites for the page and pictures for slides, is multiplied by the number of convolutions.
+Data of feature maps is written while they are computed; the time of the page itself is that of `views=[page]`
+on the finished run. The browser is Chromium without a window, which opens the page from disk; without
+Playwright or a browser these cases are left out. The photographs are smooth noise.
 """
 
 import argparse
@@ -63,11 +63,13 @@ def _measure(scratch: Path, finished: Path | None, patterns: int) -> Iterator[di
     files = [path for path in run.rglob("*") if path.is_file()]
     sprites = [path for path in files if path.name.endswith("_patterns.jpg")]
     total = sum(path.stat().st_size for path in files)
-    of_sprites = sum(path.stat().st_size for path in sprites)
+    of_patterns = sum(path.stat().st_size for path in files if path.parent == run / "filters")
     print(f"maps for the page: {_megabytes(run.glob('activations/*/*.js')):.1f} MB")
     print(f"pictures for slides: {_megabytes(run.glob('activations/*/*.png')):.1f} MB")
     if sprites:
-        total += round(of_sprites * (CONVOLUTIONS / len(sprites) - 1))
+        of_all = of_patterns * CONVOLUTIONS / len(sprites)
+        print(f"patterns of all convolutions: {of_all / 1e6:.1f} MB")
+        total += round(of_all - of_patterns)
     yield _case("size of the run", "MB", total / 1e6, 150, "limit")
     yield from _browse(run)
 

@@ -19,12 +19,12 @@ from convscope.render.data_script import data_script
 
 MOST_SCORES = 8  # of a photograph; a thousand classes of many photographs would be megabytes
 PAGE, FOLDER, SAVED = "index.html", "page", "page.json"
-FORMAT = 1  # of page.json and of the data files; increase it when the scripts need other data
+FORMAT = 2  # of page.json and of the data files; increase it when the scripts need other data
 STYLE = "page.css"
 # In this order, because a script uses what the scripts before it define.
 SCRIPTS = (
-    "elements.js", "data.js", "maps.js", "address.js", "model.js", "frame.js", "pictures.js", "start.js",
-    "channel.js", "layer.js", "cell.js", "photograph.js", "mistakes.js", "compare.js", "about.js",
+    "elements.js", "inflate.js", "data.js", "maps.js", "address.js", "model.js", "frame.js", "pictures.js",
+    "start.js", "channel.js", "layer.js", "cell.js", "photograph.js", "mistakes.js", "compare.js", "about.js",
     "search.js", "main.js",
 )  # fmt: skip
 
@@ -105,6 +105,7 @@ class Page:
         command: the command of the run.
         versions: the versions of the software.
         color_maps: the colour maps by what they colour: maps, signed.
+        notes: sentences on what was left out.
         complete: whether the run has ended; otherwise more pictures follow.
     """
 
@@ -123,6 +124,7 @@ class Page:
     command: str
     versions: Mapping[str, str]
     color_maps: Mapping[str, str]
+    notes: Sequence[str] = ()
     complete: bool = False
 
     def to_json(self) -> dict[str, Any]:

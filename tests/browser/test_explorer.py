@@ -18,6 +18,8 @@ from PIL import Image
 from convscope import decode
 from convscope.config.overrides import argument
 from convscope.images import color_table
+from convscope.render.data_script import packed
+from convscope.render.map_data import map_content
 from tests.browser.conftest import HOSTILE, Explorer
 from tests.conftest import files_on_page, shown_on_page
 
@@ -72,6 +74,56 @@ def test_clicks_lead_from_the_start_to_a_channel_and_back(explore: Explore, draw
     assert explorer.heading == LAYER
     explorer.arrive(lambda: page.locator("#top a", has_text="Photograph").click())
     assert explorer.heading in (HOSTILE, "bright.png")
+
+
+def test_the_page_restores_predicted_maps_and_knows_which_channels_are_left_out(
+    explore: Explore, drawn: Path
+) -> None:
+    page = explore(drawn).open()
+    maps = np.random.default_rng(0).normal(size=(9, 14, 3)).cumsum(axis=0).cumsum(axis=1).astype(np.float32)
+    maps[..., 1] *= 100
+    for most in (None, 2):
+        content = map_content(maps, 96, most)
+        assert content["predicted"]
+        found = page.evaluate(
+            """async content => {
+              content.values = await unpacked(content.values);
+              const all = [0, 1, 2].map(channel => levelsOf(content, channel));
+              return all.map(levels => levels && [...levels]);
+            }""",
+            content,
+        )
+        for channel, values in enumerate(found):
+            if channel not in content.get("kept", range(3)):
+                assert values is None
+                continue
+            one = maps[..., channel]
+            expected = np.round((one - one.min()) / (one.max() - one.min()) * 255)
+            assert np.abs(np.reshape(values, (9, 14)) - expected).max() <= 1
+    assert len(content["kept"]) == 2
+
+
+def test_browsers_without_decompression_show_the_same_maps(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    explorer.context.add_init_script("delete window.DecompressionStream")
+    page = explorer.open(f"layer/{LAYER}?photo=bright")
+    assert page.evaluate("'DecompressionStream' in window") is False
+    maps = arrays(drawn, "bright")[LAYER]
+    channel = int(maps.max(axis=(0, 1)).argmax())
+    values = maps[..., channel]
+    canvas = page.locator(f"#grid .tile[data-channel='{channel}'] canvas")
+    assert_close(pixels_of(canvas), colored(values, values.min(), values.max()))
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, 70_000).astype(np.uint8)  # two stored blocks
+    for content in (
+        noise,
+        np.repeat(noise[:999], 80),
+        rng.normal(128, 3, 9999).astype(np.uint8),
+        noise[:9] // 99,
+    ):
+        text = packed(content)
+        found = page.evaluate("async text => [...await unpacked(text)]", text)
+        np.testing.assert_array_equal(found, content)
 
 
 @pytest.mark.parametrize("scale", ["channel", "layer"])

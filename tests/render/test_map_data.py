@@ -13,7 +13,43 @@ from convscope.render.sprite import sprite
 
 def values_of(content: dict) -> np.ndarray:
     flat = np.frombuffer(gzip.decompress(base64.b64decode(content["values"])), np.uint8)
-    return flat.reshape(-1, *content["stored"])
+    levels = flat.reshape(-1, *content["stored"])
+    return with_predictions(levels) if content["predicted"] else levels
+
+
+def with_predictions(residuals: np.ndarray) -> np.ndarray:
+    """Add the predictions value by value, as the definition in JPEG-LS says."""
+    levels = np.zeros(np.add(residuals.shape, (0, 1, 1)), int)
+    for channel, row, column in np.ndindex(residuals.shape):
+        left, upper = levels[channel, row + 1, column], levels[channel, row, column + 1]
+        corner = levels[channel, row, column]
+        prediction = sorted((left, upper, left + upper - corner))[1]
+        levels[channel, row + 1, column + 1] = (residuals[channel, row, column] + prediction) % 256
+    return levels[:, 1:, 1:]
+
+
+def test_smooth_maps_are_stored_as_differences_and_sparse_ones_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    smooth = rng.normal(size=(24, 30, 4)).cumsum(axis=0).cumsum(axis=1)
+    sparse = np.zeros((24, 30, 4))
+    sparse[rng.integers(0, 24, 40), rng.integers(0, 30, 40)] = [1, 7, 100, 3]
+    for maps, predicted in ((smooth, True), (sparse, False)):
+        content = map_content(maps.astype(np.float32), 96)
+        assert content["predicted"] is predicted
+        low, high = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
+        expected = np.round((maps - low) / (high - low) * 255)
+        assert np.abs(values_of(content) - np.moveaxis(expected, -1, 0)).max() <= 1
+    plain = gzip.compress(values_of(map_content(smooth.astype(np.float32), 96)).astype(np.uint8).tobytes())
+    assert len(map_content(smooth.astype(np.float32), 96)["values"]) * 3 / 4 < 0.8 * len(plain)
+
+
+def test_the_strongest_channels_are_stored_if_not_all_are() -> None:
+    maps = np.array([[[1, -5, 3, 0], [1, -7, 5, 2]]], np.float32)  # means 1, −6, 4, 1
+    content = map_content(maps, 96, 3)
+    assert content["kept"] == [0, 1, 2]  # of channels with equal means, the first
+    assert content["mean"] == [1, -6, 4, 1]
+    assert values_of(map_content(maps, 96, 2)).tolist() == [[[255, 0]], [[0, 255]]]
+    assert "kept" not in map_content(maps, 96, 4)
 
 
 def test_each_channel_is_stored_from_its_lowest_to_its_highest_value() -> None:

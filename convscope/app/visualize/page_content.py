@@ -64,6 +64,7 @@ def page(run: Run, views: Sequence[ViewConfig], *, complete: bool) -> Page:
         command=command(),
         versions=versions(),
         color_maps={"maps": run.config.settings_of("activations").color_map, "signed": DIVERGING},
+        notes=run.notes,
         complete=complete,
     )
 

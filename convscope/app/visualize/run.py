@@ -31,6 +31,7 @@ class Run:
         models: one model, or several to compare.
         correlations: correlations of the maps in two models, by layer path and the indices of the models.
             `activations` computes them and `comparison` shows them.
+        notes: sentences on what was left out; the page shows them.
     """
 
     def __init__(self, config: VisualizeConfig, output: RunOutput) -> None:
@@ -38,6 +39,7 @@ class Run:
         self.config, self.output = config, output
         self.models = open_models(config)
         self.correlations: dict[tuple[str, int, int], MapCorrelation] = {}
+        self.notes: list[str] = []
         self._probabilities: dict[tuple[str, str], dict[str, float]] = {}
 
     @cached_property
@@ -93,6 +95,11 @@ class Run:
                 "callbacks=[snapshots], and set checkpoint to that run"
             )
         return Models(open_snapshots(path.parent, allow_code=self.config.allow_code))
+
+    def note(self, text: str) -> None:
+        """Print what is left out, and show it on the page."""
+        print(f"note: {text}")
+        self.notes.append(text)
 
     def known_probabilities(self, photograph: Photograph, bundle: ModelBundle) -> dict[str, float]:
         """Return the probabilities by class if they are already computed, else an empty dictionary."""

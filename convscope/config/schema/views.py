@@ -246,6 +246,11 @@ class ActivationsConfig(ViewConfig):
         None, "float16 or float32: also save the feature maps as maps.npz", single=True
     )
     max_tile: int = option(96, "longest side of a tile in pixels; larger maps are shrunk")
+    max_megabytes: float = option(
+        100,
+        "maximum size of all maps and grids; beyond it, only the first photographs have grids, and if the "
+        "maps alone are larger, the page shows the strongest channels",
+    )
     columns: int | None = option(
         None, "tiles in a row; null selects 16 or 8, or the number that fills canvas best", single=True
     )
@@ -272,6 +277,7 @@ class ActivationsConfig(ViewConfig):
         """Check the ranges."""
         super().__post_init__()
         check_range("activations.max_tile", self.max_tile, 16, 1024)
+        check_range("activations.max_megabytes", self.max_megabytes, 0.001)
         check_range("activations.rate", self.rate, 0.1, 50)
         if self.columns is not None:
             check_range("activations.columns", self.columns, 1)

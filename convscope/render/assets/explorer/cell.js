@@ -7,7 +7,7 @@ const STRONGEST_INPUTS = 4;
 async function cellBlock(layer, channel) {
   const photograph = chosenPhotograph();
   const maps = withSilent(await mapsOf(photograph, layer));
-  if (!maps || !layer.windows) return null;
+  if (!maps || !layer.windows || !levelsOf(maps, channel)) return null;
   const detail = h("div", { class: "cell-detail", "aria-live": "polite" });
   const ends = scaleOf(maps, channel, "channel");
   const canvas = h("canvas", { class: "map", "aria-hidden": "true" });
@@ -56,7 +56,7 @@ function clamp(value, side) {
 
 function strongestCell(maps, channel) {
   const [height, width] = maps.stored;
-  const levels = maps.values.subarray(channel * height * width, (channel + 1) * height * width);
+  const levels = levelsOf(maps, channel);
   const at = levels.indexOf(Math.max(...levels.slice(0, 4096), ...chunkMaxima(levels)));
   return [Math.floor(Math.floor(at / width) * maps.shape[0] / height), Math.floor(at % width * maps.shape[1] / width)];
 }
@@ -89,7 +89,7 @@ async function cellInputs(layer, photograph) {
   const inputFile = inputFiles.get(photograph.key);
   const maps = source && mapFiles.has(`${photograph.key} ${source.key} 0`) ? await mapsOf(photograph, source)
     : source && source.kind === "InputLayer" && inputFile ? await loadMaps(inputFile) : null;
-  if (!maps || maps.stored[0] !== maps.shape[0] || maps.stored[1] !== maps.shape[1]) return null;
+  if (!maps || maps.kept || maps.stored[0] !== maps.shape[0] || maps.stored[1] !== maps.shape[1]) return null;
   const kernel = await load(file.path, file.key);
   if (!kernel.weights) {
     kernel.weights = new Float32Array((await unpacked(kernel.values)).buffer);
@@ -100,7 +100,7 @@ async function cellInputs(layer, photograph) {
 function valueAt(maps, channel, row, column) {
   const [height, width] = maps.stored;
   if (row < 0 || column < 0 || row >= height || column >= width) return 0; // padding
-  const level = maps.values[(channel * height + row) * width + column];
+  const level = levelsOf(maps, channel)[row * width + column];
   return maps.low[channel] + (maps.high[channel] - maps.low[channel]) * level / 255;
 }
 

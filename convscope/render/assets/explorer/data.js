@@ -29,11 +29,15 @@ function load(path, key) {
 }
 
 function bytesOf(text) {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = characters.charCodeAt(at);
+  return bytes;
 }
 
 // Return a promise of the bytes that `packed` of convscope.render.data_script compressed.
 async function unpacked(text) {
+  if (!window.DecompressionStream) return gunzip(bytesOf(text));
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -94,6 +94,7 @@ async function grid(layer, maps, numbers, photograph) {
   const tiles = h("div", { class: "grid", id: "grid" }, shown.map((channel) => channelTile(layer, channel, { maps, dead, chosen })));
   const silent = maps ? maps.silent.length : 0;
   const notes = [
+    maps && maps.kept && `The run stored the maps of the ${maps.kept.length} strongest of ${channelsOf(layer)} channels.`,
     silent > 0 && `Hatched: ${silent} of ${channelsOf(layer)} channels have the same value everywhere on this photograph.`,
     dead.size > 0 && `Framed: ${dead.size} are ${zeroText(layer)}.`,
     (silent > 0 || dead.size > 0) && "After a ReLU, silence is normal: the channel looks for something that is not there.",
@@ -189,5 +190,5 @@ function layerFiles(layer) {
   return h("section", { class: "files" },
     beforeMissing(layer),
     foldedFigures(`Pictures for slides: ${layer.path}`, own),
-    photograph && foldedFigures(`Pictures for slides: ${layer.path}, ${photograph.name}`, ofPhotograph));
+    photograph && (foldedFigures(`Pictures for slides: ${layer.path}, ${photograph.name}`, ofPhotograph) || index.notes.map((note) => h("p", { class: "faint" }, `Note: ${note}.`))));
 }

@@ -36,11 +36,34 @@ function paletteOf(maps, channel, ends) {
   return new Uint32Array(palette.buffer);
 }
 
+// Return the levels of a channel of maps from `loadMaps`, or null if the run left it out.
+function levelsOf(maps, channel) {
+  const place = maps.kept ? maps.kept.indexOf(channel) : channel;
+  if (place < 0) return null;
+  const size = maps.stored[0] * maps.stored[1];
+  const levels = maps.values.subarray(place * size, (place + 1) * size);
+  maps.restored ||= new Set();
+  if (maps.predicted && !maps.restored.has(channel)) restore(levels, maps.stored[1]);
+  maps.restored.add(channel);
+  return levels;
+}
+
+// Add the predictions that convscope.render.map_data subtracted, in place: the median of the value at the left,
+// the value above, and their sum minus the value between them; 0 outside of the map.
+function restore(levels, width) {
+  for (let at = 0; at < levels.length; at++) {
+    const column = at % width;
+    const left = column ? levels[at - 1] : 0;
+    const upper = at < width ? 0 : levels[at - width];
+    const corner = column && at >= width ? levels[at - width - 1] : 0;
+    const [low, high] = left < upper ? [left, upper] : [upper, left];
+    levels[at] += corner >= high ? low : corner <= low ? high : left + upper - corner;
+  }
+}
+
 // Paint a channel of maps from `loadMaps` into a canvas of the size of the stored map.
 function paint(canvas, maps, channel, ends) {
-  const [height, width] = maps.stored;
-  const start = channel * height * width;
-  paintLevels(canvas, maps.values.subarray(start, start + height * width), [height, width], paletteOf(maps, channel, ends));
+  paintLevels(canvas, levelsOf(maps, channel), maps.stored, paletteOf(maps, channel, ends));
 }
 
 function paintLevels(canvas, levels, [height, width], palette) {

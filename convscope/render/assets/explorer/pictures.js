@@ -10,6 +10,7 @@ function mapTile(maps, channel, ends, { side = SIZES.m, label = null } = {}) {
   const size = { width: `${Math.max(1, width * factor)}px`, height: `${Math.max(1, height * factor)}px` };
   const text = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }; // a link around it has a text
   if (maps.silentSet.has(channel)) return h("div", { class: "hatched", style: size, ...text });
+  if (!levelsOf(maps, channel)) return h("div", { class: "nothing", style: size }, "no map stored");
   const canvas = h("canvas", { class: "map", style: size, ...text });
   paint(canvas, maps, channel, ends);
   return canvas;

@@ -18,6 +18,7 @@ function startPage() {
     datasetSection(),
     h("section", {}, h("h2", {}, "Run"),
       h("p", {}, "Command, versions, hashes and every file: ", to(["about"], "About"), ". Figures of all views: ", to(["figures"], "Figures"), "."),
+      index.notes.map((note) => h("p", {}, `Note: ${note}.`)),
       h("pre", { tabindex: "0" }, index.command)),
   ];
 }

@@ -17,10 +17,11 @@ from convscope.app.visualize.views.activations.arrays import saving
 from convscope.app.visualize.views.activations.grids import Grids
 from convscope.app.visualize.views.activations.map_data import MapData
 from convscope.app.visualize.views.activations.map_strips import MapStrips
+from convscope.app.visualize.views.activations.space import Plan, plan, space_of
 from convscope.config.schema.views import ActivationsConfig, Normalize, Statistics
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
-from convscope.graph import Layer
+from convscope.graph import JoinedLayer, Layer
 from convscope.parallel import in_threads
 from convscope.progress import progress
 from convscope.render.artifact import Artifact
@@ -29,6 +30,7 @@ from convscope.vis.extractor import OUTPUT, before_and_after, in_groups
 from convscope.vis.layer_selection import convolutions_and_poolings, select, without_maps
 from convscope.vis.model_difference import MapCorrelation
 
+_WORTH_SAYING = 1.0  # megabytes; less is not announced
 MAX_BYTES = 512 * 2**20  # maximum size of the feature maps in memory
 REFERENCE_BATCH = 8  # reference images in one batch; the maps of all layers are in memory
 _KEY = "activations.layers"
@@ -62,7 +64,11 @@ class ActivationsView(View[ActivationsConfig]):
         super().__init__(run, settings)
         animations.check(settings.animate)
         several = len(run.models) > 1
-        self.layers = _layers_to_show(run.models.first.layers, settings.layers, units=not several)
+        self.layers = (
+            _layers_to_show(run.models.first.layers, settings.layers, units=not several)
+            if settings.layers
+            else _outputs_of(run.page_layers.joined, units=not several)
+        )
         if settings.before_activation:
             self.layers = [part for layer in self.layers for part in before_and_after(layer)]
         self.map_data = MapData(self)
@@ -74,9 +80,40 @@ class ActivationsView(View[ActivationsConfig]):
             MapsOfModels(run.models, group, _KEY, with_output=group is groups[-1]) for group in groups
         ]
         self.photographs = run.photographs
+        self.plan = self._plan()
         if self._needs_statistics:
             _ = run.reference_images  # raises an error now if there are none
         self.layout = MapStrips(self) if several else Grids(self)
+
+    def _plan(self) -> Plan:
+        """Return what fits into `max_megabytes`, and note what does not; shards share the limit."""
+        models, limit = self.run.models, self.settings.max_megabytes
+        size = models.first.contract.input_size
+        shown = sorted({*self.layers, *self.map_data.layers}, key=lambda layer: layer.index)
+        layers = [space_of(layer, size, self.settings.max_tile) for layer in shown if layer.has_maps]
+        count = len(self.run.photograph_paths)
+        planned = plan(layers, photographs=count, models=len(models), megabytes=limit)
+        if self.settings.channels or self.settings.animate:  # pictures that the user asks for
+            planned = replace(planned, grids=count)
+        if planned.megabytes >= _WORTH_SAYING:
+            print(f"feature maps: about {planned.megabytes:.0f} MB for {count} photograph(s)")
+        if planned.channels is not None:
+            self.run.note(
+                f"the page has the maps of the {planned.channels} strongest channels of a layer at most: set "
+                f"activations.max_megabytes above {limit:g} for all"
+            )
+        if planned.grids < count:
+            only = f"only the first {planned.grids} of {count} photographs have"
+            self.run.note(
+                f"{only if planned.grids else 'no photograph has'} grids of all channels for slides: set "
+                f"activations.max_megabytes above {limit:g} for more"
+            )
+        return planned
+
+    def has_grids(self, photograph: Photograph) -> bool:
+        """Return whether the grids of a photograph fit into `max_megabytes`."""
+        place = self.photographs.index(photograph) * self.run.config.shards + self.run.config.shard
+        return place < self.plan.grids
 
     @property
     def _needs_statistics(self) -> bool:
@@ -200,17 +237,28 @@ class ActivationsView(View[ActivationsConfig]):
         return statistics
 
 
-def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: bool) -> list[Layer]:
-    """Return the layers that match the patterns; without patterns, all convolutions, poolings, dense layers.
+def _outputs_of(joined: Sequence[JoinedLayer], *, units: bool) -> list[Layer]:
+    """Return the outputs of all convolutions and poolings and, if `units` is true, all dense layers.
 
-    Dense layers are omitted unless `units` is true.
+    The maps of a convolution are those after the normalization and the activation that follow it, as on the
+    page; they also take half as many bytes as a picture.
+    """
+    firsts = [layer.members[0] for layer in joined]
+    with_channels = {layer.index for layer in convolutions_and_poolings(firsts)}
+    chosen = [
+        first if first.has_units else layer.output
+        for first, layer in zip(firsts, joined, strict=True)
+        if first.index in with_channels or (units and first.has_units)
+    ]
+    return sorted(chosen, key=lambda layer: layer.index)
+
+
+def _layers_to_show(layers: Sequence[Layer], patterns: Sequence[str], *, units: bool) -> list[Layer]:
+    """Return the layers that match the patterns; dense layers are omitted unless `units` is true.
 
     Raises:
         ConvscopeError: a layer has neither feature maps nor, with `units`, units.
     """
-    if not patterns:
-        with_channels = {layer.index for layer in convolutions_and_poolings(layers)}
-        return [layer for layer in layers if layer.index in with_channels or (units and layer.has_units)]
     selected = select(layers, patterns, drawable=units)
     if not units:
         drawable = [layer for layer in selected if layer.has_maps]

@@ -13,7 +13,15 @@ from convscope.config.schema.views import ActivationsConfig, Normalize, Order, S
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.artifact import Artifact, Role
-from convscope.render.levels import DIVERGING, Levels, around_zero, from_zero, on_one_scale, per_channel
+from convscope.render.levels import (
+    DIVERGING,
+    Levels,
+    around_zero,
+    from_zero,
+    on_one_scale,
+    per_channel,
+    silent_channels,
+)
 from convscope.vis.channel_statistics import ChannelStatistics
 from convscope.vis.extractor import BEFORE
 from convscope.vis.layer_counts import LayerCounts
@@ -45,6 +53,10 @@ class Grids:
         }
         if values.ndim == 1:
             return [self._bars(photograph, layer, values, about)]
+        if not self.view.has_grids(photograph):
+            silent = silent_channels(np.moveaxis(values, -1, 0).astype(np.float64))
+            self._count(photograph, layer, values, silent)
+            return []
         levels = self._levels(layer, values)
         grid = self._grid(photograph, layer, values, levels, about)
         if not self.view.settings.channels:
@@ -59,10 +71,8 @@ class Grids:
         self, photograph: Photograph, layer: Layer, maps: np.ndarray, levels: Levels, about: dict[str, Any]
     ) -> Artifact:
         settings = self.view.settings
-        counted = settings.statistics is Statistics.split and layer.path in self.statistics
-        dead = self.statistics[layer.path].dead if counted else None
         silent = int(levels.silent.sum())
-        self.counts.add(photograph.key, layer, maps, silent=silent, dead=dead)
+        dead = self._count(photograph, layer, maps, levels.silent)
         order = _order(maps, settings.order)
         caption = f"{layer.kind}, {'×'.join(map(str, maps.shape))}, {levels.meaning}"
         if settings.order is Order.mean:
@@ -87,6 +97,15 @@ class Grids:
             photograph=photograph,
             about=about | {"color_map": color_map, "silent": silent, "normalize": levels.meaning},
         )
+
+    def _count(
+        self, photograph: Photograph, layer: Layer, maps: np.ndarray, silent: np.ndarray
+    ) -> np.ndarray | None:
+        """Add a layer to the counts; return its dead channels, bool (channels,), if they are known."""
+        counted = self.view.settings.statistics is Statistics.split and layer.path in self.statistics
+        dead = self.statistics[layer.path].dead if counted else None
+        self.counts.add(photograph.key, layer, maps, silent=int(silent.sum()), dead=dead)
+        return dead
 
     def _levels(self, layer: Layer, maps: np.ndarray) -> Levels:
         """Return the maps on the scale of the option `normalize`."""

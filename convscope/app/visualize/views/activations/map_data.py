@@ -49,7 +49,8 @@ class MapData:
         name = f"{key}_before" if before else key
         for model, values in enumerate(maps):
             suffix = f"_model{model}" if model else ""
-            content = map_content(values, self.view.settings.max_tile)
+            most = None if values.ndim == 1 else self.view.plan.channels
+            content = map_content(values, self.view.settings.max_tile, most)
             about = {"kind": "maps_before" if before else "maps", "layer": key, "model": model}
             yield self.view.data_file(
                 f"activations/{photograph.key}/{name}{suffix}.js",
