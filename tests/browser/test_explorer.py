@@ -302,6 +302,13 @@ def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: P
     assert page.evaluate("accuracyLine({ accuracy: 0.5 }).textContent") == "Accuracy 50.0 %."
 
 
+def test_addresses_need_no_size_of_their_state(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    explorer.page.add_init_script("delete URLSearchParams.prototype.size")  # as in Safari 16
+    page = explorer.open(f"layer/{LAYER}?photo=bright")
+    assert page.locator("#rail .layers a").first.get_attribute("href").endswith("?photo=bright")
+
+
 def test_a_list_of_channels_is_in_the_address_and_can_be_exported(explore: Explore, drawn: Path) -> None:
     explorer = explore(drawn)
     page = explorer.open(f"layer/{LAYER}/channel/2")
@@ -334,6 +341,9 @@ def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compar
     command = page.locator(".missing pre").first.inner_text()
     assert "channels]'" in command
     assert "'compare=[random,donor]'" in command  # as given, not the paths and titles of the models
+    page.evaluate("index.complete = false")  # the run goes on, and will draw what is missing
+    assert page.evaluate("missing('', 'activations').querySelector('pre')") is None
+    assert page.evaluate("missing('', 'channels').querySelector('pre')") is not None
 
 
 def test_commands_to_copy_have_quotes_for_the_shell_and_for_hydra(explore: Explore, drawn: Path) -> None:

@@ -141,5 +141,7 @@ function shellWord(text) {
 }
 
 function missing(text, ...views) {
+  const follows = !index.complete && views.every((key) => index.views.some((view) => view.key === key));
+  if (follows) return h("div", { class: "missing" }, h("p", {}, text, " The run has not ended: load this page again later."));
   return h("div", { class: "missing" }, h("p", {}, text), h("pre", { tabindex: "0" }, commandWith(...views)));
 }
