@@ -23,8 +23,8 @@ FORMAT = 2  # of page.json and of the data files; increase it when the scripts n
 STYLE = "page.css"
 # In this order, because a script uses what the scripts before it define.
 SCRIPTS = (
-    "elements.js", "inflate.js", "data.js", "maps.js", "address.js", "model.js", "frame.js", "pictures.js", "start.js",
-    "channel.js", "layer.js", "cell.js", "photograph.js", "mistakes.js", "compare.js", "about.js",
+    "elements.js", "inflate.js", "data.js", "maps.js", "address.js", "model.js", "frame.js", "pictures.js",
+    "start.js", "channel.js", "layer.js", "cell.js", "photograph.js", "mistakes.js", "compare.js", "about.js",
     "search.js", "main.js",
 )  # fmt: skip
 
