@@ -532,6 +532,14 @@ MODEL_VISUALIZE = [
         "no class_activation.method 'gradcam': did you mean grad_cam…",
     ),
     (
+        "checkpoint=run images=photo.png class_activation.method=[grad_cam,layercam]",
+        "no class_activation.method 'layercam': did you mean layer_cam…",
+    ),
+    (
+        "checkpoint=run class_activation.method=[grad_cam,grad_cam]",
+        "class_activation.method=[grad_cam,grad_cam]: expected each method once",
+    ),
+    (
         "checkpoint=run images=photo.png filters.layers=[conv3d]",
         "no layer 'conv3d': did you mean conv2d_1? Expected one of pixels, conv2d_1, …",
     ),

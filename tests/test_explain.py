@@ -2,12 +2,13 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope.config.explain import explain
 from convscope.config.schema.train import TrainConfig
+from tests.test_configs import compose
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,12 @@ def test_an_argument_without_a_value_is_quoted() -> None:
     with pytest.raises(OverrideParseException) as error:
         OverridesParser.create().parse_overrides(["training.epochs"])
     assert explain(error.value, {}) == "cannot read the argument 'training.epochs': expected KEY=VALUE"
+
+
+def test_a_value_with_a_comma_has_three_remedies() -> None:
+    with pytest.raises(HydraException) as error:
+        compose("train", "dataset.name=cats,dogs")
+    assert explain(error.value, {}) == (
+        "the argument 'dataset.name=cats,dogs' has a comma: expected KEY=[A,B] for a list, 'KEY=\"A,B\"' "
+        "for a text, or the flag -m for a sweep"
+    )

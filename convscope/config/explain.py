@@ -27,6 +27,11 @@ _WRONG_VALUES = (
         "{key}={0}: {key} has several keys; expected {key}.KEY=VALUE",
     ),
     (r"is not a ListConfig, list or tuple", "{key}: expected a list, [FIRST,SECOND,…]"),
+    (
+        r"Ambiguous value for argument '(.*?)'",
+        "the argument {0!r} has a comma: expected KEY=[A,B] for a list, 'KEY=\"A,B\"' for a text, "
+        "or the flag -m for a sweep",
+    ),
     (r"Error parsing override '(.*?)'", "cannot read the argument {0!r}: expected KEY=VALUE"),
 )
 

@@ -156,3 +156,39 @@ def test_a_new_weighting_of_class_activation_is_drawn(
     assert entry["value_range"] == pytest.approx([0, 1 + 40 / 255], rel=1e-5)
     assert entry["method"] == "channel_sum"
     assert "Sum of the channels at " in entry["caption"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_several_methods_of_class_activation_have_files_of_their_own(command: Command) -> None:
+    given = ["checkpoint=one", "images=[photos/dim.png]", "views=[class_activation]"]
+    one = "class_activation.method=hires_cam"
+    several = "class_activation.method=[hires_cam,gradient]"
+    for options in (
+        [one, "hydra.run.dir=single"],
+        [several, "class_activation.file={method}/{class}.svg", "hydra.run.dir=out"],
+    ):
+        done = command("visualize", *given, *options)
+        assert done.status == 0, done.err
+    (alone,) = Path("single/class_activation/dim").glob("*.npy")
+    (array,) = Path("out/class_activation/dim").glob("*_hires_cam.npy")
+    assert array.stem == f"{alone.stem}_hires_cam"
+    np.testing.assert_array_equal(np.load(array), np.load(alone))
+    entries = {path: entry for path, entry in listed().items() if entry.get("method") == "gradient"}
+    assert set(entries) == {
+        f"class_activation/dim/{alone.stem}_overlay_gradient.png",
+        f"class_activation/dim/{alone.stem}_heatmap_gradient.png",
+        f"class_activation/dim/{alone.stem}_gradient.npy",
+        f"gradient/{alone.stem}.svg",
+    }
+    assert {entry["title"].partition(", ")[2] for entry in entries.values()} == {"Gradient"}
+    assert all("Gradient" in entry["caption"] for path, entry in entries.items() if path.endswith("g"))
+
+
+@pytest.mark.usefixtures("runs")
+def test_several_methods_are_drawn_for_two_models(command: Command) -> None:
+    given = ["compare=[one,two]", "images=[photos/dim.png]", "views=[class_activation]", "hydra.run.dir=out"]
+    done = command("visualize", *given, "class_activation.method=[hires_cam,grad_cam]")
+    assert done.status == 0, done.err
+    overlays = {path: entry for path, entry in listed().items() if path.startswith("class_activation/")}
+    assert {path.partition("_overlay_")[2] for path in overlays} == {"hires_cam.png", "grad_cam.png"}
+    assert all(METHODS[entry["method"]].title in entry["caption"] for entry in overlays.values())

@@ -104,8 +104,9 @@ def drawn(browser: Any, trained_folder: Path, tmp_path_factory: pytest.TempPathF
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(trained_folder)
+        methods = ["class_activation.method=[hires_cam,eigen_cam]", "class_activation.classes=[dark,light]"]
         options = ["filters.steps=2", "filters.cache=''", "activations.save_arrays=float32"]
-        assert run_script("visualize", *given, *options, f"hydra.run.dir={folder / 'run'}") == 0
+        assert run_script("visualize", *given, *methods, *options, f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"
 
 

@@ -15,12 +15,13 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
+from convscope import decode
 from convscope.config.overrides import argument
 from convscope.images import color_table
 from convscope.render.data_script import packed
 from convscope.render.map_data import map_content
 from tests.browser.conftest import HOSTILE, Explorer
-from tests.conftest import shown_on_page
+from tests.conftest import files_on_page, shown_on_page
 
 Explore = Callable[..., Explorer]
 LAYER = "conv2d_1"
@@ -206,6 +207,32 @@ def test_a_map_that_is_stored_smaller_gives_no_value_of_one_cell(explore: Explor
     assert "after relu" not in smaller
 
 
+def test_a_photograph_shows_the_chosen_method_and_class(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("image/bright")
+
+    def shown() -> list[str]:
+        return [heat.get_attribute("src") for heat in page.locator(".explanations .over").all()]
+
+    def paths(*ends: str) -> list[str]:
+        return [f"class_activation/bright/{end}.png" for end in ends]
+
+    assert shown() == paths("dark_overlay_hires_cam", "light_overlay_hires_cam")
+    assert "HiRes-CAM at" in page.locator(".explanations").inner_text()
+    explorer.arrive(lambda: page.get_by_label("method").select_option("eigen_cam"))
+    assert shown() == paths("dark_overlay_eigen_cam", "light_overlay_eigen_cam")
+    explorer.arrive(lambda: page.get_by_role("combobox", name="class", exact=True).select_option("light"))
+    assert shown() == paths("light_overlay_eigen_cam")
+    page.get_by_label("opacity of the heatmap").fill("30")
+    assert page.locator(".explanations .over").evaluate("heat => heat.style.opacity") == "0.3"
+    assert "method=eigen_cam&target=light" in explorer.route
+    assert page.get_by_label("method").input_value() == "eigen_cam"
+    links = page.locator(".explanations figcaption").nth(1).locator("a").all_inner_texts()
+    assert {name.split(".")[0] for name in links} == {
+        f"light{part}_eigen_cam" for part in ("", "_overlay", "_heatmap")
+    }
+
+
 def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open("image/bright")
     steps = int(page.get_by_label("layer", exact=True).get_attribute("max"))
@@ -224,6 +251,29 @@ def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, 
     explorer.arrive(lambda: page.locator(f".matrix td a[title*='{true}: predicted {predicted}']").click())
     assert page.locator(".cell-photographs .card").count() == count
     assert page.locator(".cell-photographs .sprite").count() == count
+
+
+def test_a_mistake_is_shown_with_the_maps_of_both_classes(
+    explore: Explore, drawn: Path, trained_folder: Path
+) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("mistakes")
+    shown = next(one for path, one in files_on_page(drawn).items() if "/mistakes/" in path)
+    true, predicted = shown["data"]["true"], shown["data"]["predicted"]
+    explorer.arrive(lambda: page.locator(".cell-photographs a.card", has_text=f"is {true}").first.click())
+    assert explorer.route == f"#/mistakes/{true}/{predicted}"
+    figure = page.locator(".mistake").first
+    assert {one.get_attribute("src") for one in figure.locator("img").all()} == {shown["path"]}
+    assert Path(shown["data"]["photograph"]).name in figure.inner_text()
+    texts = figure.locator(".trio > div").all_inner_texts()
+    assert [text.partition(" ")[0] for text in texts] == ["the", "predicted:", "true:"]
+    position = "img => getComputedStyle(img).objectPosition"
+    positions = [picture.evaluate(position) for picture in figure.locator("img").all()]
+    assert positions == ["0% 0px", "50% 0px", "100% 0px"]
+    given = decode.load(trained_folder / shown["data"]["photograph"]).mean(axis=2)
+    first = decode.load(drawn / shown["path"]).mean(axis=2)[:, : given.shape[1]]
+    assert np.corrcoef(first.ravel(), given.ravel())[0, 1] > 0.7  # noise, as JPEG
+    assert page.locator(".cell-photographs pre").count() == 0  # nothing is left for a command
 
 
 def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: Path) -> None:
@@ -421,6 +471,17 @@ def test_every_page_is_silent_and_fits_a_phone(explore: Explore, drawn: Path) ->
     assert explorer.heading == LAYER
     explorer.arrive(lambda: page.locator("#grid .tile").first.click())
     assert explorer.heading.startswith("Channel ")
+
+
+def test_the_colours_are_those_of_the_system_or_of_the_choice(explore: Explore, drawn: Path) -> None:
+    light, dark = "rgb(244, 245, 247)", "rgb(18, 20, 25)"
+    for system, auto in (("light", light), ("dark", dark)):
+        page = explore(drawn, color_scheme=system).open("mistakes")
+        found = []
+        for _ in range(4):
+            found.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            page.locator("#mode").click()
+        assert found == [auto, light, dark, auto]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -67,13 +67,6 @@ def test_the_page_has_no_script_or_style_inside(run: Path) -> None:
     assert "unsafe" not in policy
 
 
-def test_the_dark_colours_are_the_same_by_choice_and_by_the_system() -> None:
-    style = (Path(__file__).parents[2] / "convscope/render/assets/explorer/page.css").read_text("utf-8")
-    palettes = re.findall(r"color-scheme: dark;([^}]*)", style)
-    assert len(palettes) == 2
-    assert palettes[0].split() == palettes[1].split()
-
-
 def test_scripts_insert_text_as_text_only() -> None:
     folder = Path(__file__).parents[2] / "convscope/render/assets/explorer"
     for name in SCRIPTS:

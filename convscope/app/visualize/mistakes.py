@@ -39,8 +39,8 @@ def mistakes(
     if not of_splits:
         return {}
     split, found = next(iter(of_splits.items()))
-    shown = _shown(found)
-    places = [_file(one.path, split, dataset) for one in shown]
+    shown = shown_predictions(found)
+    places = [file_of(one.path, split, dataset) for one in shown]
     tiles = list(in_threads(_tile, places))
     pictures = [tile for tile in tiles if tile is not None]
     numbers = iter(range(len(pictures)))
@@ -61,7 +61,7 @@ def mistakes(
     return {**files, TABLE: data_script(f"{FOLDER}/confused", content)}
 
 
-def _shown(found: Sequence[Prediction]) -> list[Prediction]:
+def shown_predictions(found: Sequence[Prediction]) -> list[Prediction]:
     """Return the photographs that are worth a look: the most certain mistakes, then those of each cell."""
     cells: dict[tuple[str, str], list[Prediction]] = {}
     for one in found:
@@ -79,7 +79,7 @@ def _shown(found: Sequence[Prediction]) -> list[Prediction]:
     return chosen[:MOST]
 
 
-def _file(path: str, split: str, dataset: Mapping[str, Any]) -> Path | None:
+def file_of(path: str, split: str, dataset: Mapping[str, Any]) -> Path | None:
     """Return the file of a prediction, or None if it is not in the folder of the data set.
 
     The table of a foreign run could name any file. The data set may have moved, and have other splits now.

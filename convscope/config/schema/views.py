@@ -11,6 +11,7 @@ from convscope.options import check_range, option
 _VIEWS = "convscope.app.visualize.views"
 FILTER_METHODS = ("fourier", "maco", "book")
 CLASS_METHODS = ("maco", "fourier")
+_OF_TARGET = ("photograph", "class", "method")
 _OF_LAYER = ("photograph", "layer", "index", "place", "number")
 
 
@@ -76,11 +77,11 @@ class ClassActivationConfig(ViewConfig):
     drawn_by = f"{_VIEWS}.class_activation:ClassActivationView"
     by_photograph = True
 
-    method: str | None = option(
-        None,
-        "null: grad_cam before global average pooling, else hires_cam. At the layer: grad_cam, "
-        "grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the class), finer_cam "
-        "(against the nearest classes), score_cam. At the input: gradient, gradient_times_input, "
+    method: list[str] = option(
+        [],
+        "one or several; [] selects grad_cam before global average pooling, else hires_cam. At the layer: "
+        "grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam (does not depend on the class), "
+        "finer_cam (against the nearest classes), score_cam. At the input: gradient, gradient_times_input, "
         "smooth_gradient, integrated_gradients, occlusion, rise",
     )
     layer: list[str] = option(
@@ -104,8 +105,14 @@ class ClassActivationConfig(ViewConfig):
     file: str = option(
         "class_activation/{photograph}/{class}.png",
         "file name of the figure of photograph, heatmap, both and a colour bar; .png, .svg or .pdf",
-        placeholders=("photograph", "class"),
+        placeholders=_OF_TARGET,
         suffixes=(".png", ".svg", ".pdf"),
+        single=True,
+    )
+    mistakes: int = option(
+        4,
+        "photographs of each cell of the confusion matrix with the maps of the predicted and of the true "
+        "class; fewer if the network is large or the method slow; 0 draws none",
         single=True,
     )
     every: int = option(1, "videos: a map for every n-th frame; the frames between show the last map")
@@ -117,18 +124,18 @@ class ClassActivationConfig(ViewConfig):
     overlay_file: str = option(
         "class_activation/{photograph}/{class}_overlay.png",
         "file name of the heatmap on top of the photograph",
-        placeholders=("photograph", "class"),
+        placeholders=_OF_TARGET,
     )
     heatmap_file: str = option(
         "class_activation/{photograph}/{class}_heatmap.png",
         "file name of the heatmap alone",
-        placeholders=("photograph", "class"),
+        placeholders=_OF_TARGET,
         single=True,
     )
     array_file: str = option(
         "class_activation/{photograph}/{class}.npy",
         "file name of the heatmap as numbers, float32, at the resolution of the method",
-        placeholders=("photograph", "class"),
+        placeholders=_OF_TARGET,
         suffixes=(".npy",),
         single=True,
     )
@@ -138,8 +145,13 @@ class ClassActivationConfig(ViewConfig):
         super().__post_init__()
         check_range("class_activation.alpha", self.alpha, 0, 1)
         check_range("class_activation.scale", self.scale, 0.1, 10)
+        check_range("class_activation.mistakes", self.mistakes, 0, 24)
         check_range("class_activation.every", self.every, 1)
         check_range("class_activation.smoothing", self.smoothing, 0, 1, below=True)
+        if len(set(self.method)) < len(self.method):
+            raise ConvscopeError(
+                f"class_activation.method=[{','.join(self.method)}]: expected each method once"
+            )
         if not self.classes:
             raise ConvscopeError("class_activation.classes=[]: expected for example [predicted,true]")
 

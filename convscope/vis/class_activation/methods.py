@@ -33,6 +33,7 @@ class Method:
         at_input: whether the heat has the size of the input, and not that of the maps of a layer.
         unit: the unit of the heat, "logit" or "" if only the ratios of its values have a meaning.
         depends_on_class: whether another class gives another heat.
+        passes: the number of forward passes that take about as long as one heat; a gradient counts as two.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Method:
     at_input: bool = False
     unit: str = ""
     depends_on_class: bool = True
+    passes: int = 3
 
     def unit_at(self, layers: int) -> str:
         """Return the unit at a number of layers: the maps of several layers are divided by their maximum."""
@@ -97,17 +99,29 @@ METHODS: dict[str, Method] = {
     "layer_cam": at_maps("Layer-CAM", weightings.positive_gradient_at_each_position),
     "eigen_cam": at_maps("Eigen-CAM", weightings.first_component, "", depends_on_class=False),
     "finer_cam": Method("FinerCAM", _finer, unit="logit"),
-    "score_cam": Method("Score-CAM", perturbation.score_cam),
+    "score_cam": Method("Score-CAM", perturbation.score_cam, passes=perturbation.STRONGEST),
     "gradient": Method("Gradient", at_input.gradient, at_input=True),
     "gradient_times_input": Method(
         "Gradient × input", at_input.gradient_times_input, at_input=True, unit="logit"
     ),
-    "smooth_gradient": Method("SmoothGrad", at_input.smooth_gradient, at_input=True),
-    "integrated_gradients": Method(
-        "Integrated gradients", at_input.integrated_gradients, at_input=True, unit="logit"
+    "smooth_gradient": Method(
+        "SmoothGrad", at_input.smooth_gradient, at_input=True, passes=3 * at_input.SAMPLES
     ),
-    "occlusion": Method("Occlusion", perturbation.occlusion, at_input=True, unit="logit"),
-    "rise": Method("RISE", perturbation.rise, at_input=True),
+    "integrated_gradients": Method(
+        "Integrated gradients",
+        at_input.integrated_gradients,
+        at_input=True,
+        unit="logit",
+        passes=3 * at_input.STEPS,
+    ),
+    "occlusion": Method(
+        "Occlusion",
+        perturbation.occlusion,
+        at_input=True,
+        unit="logit",
+        passes=(perturbation.PATCHES + 1) ** 2,
+    ),
+    "rise": Method("RISE", perturbation.rise, at_input=True, passes=perturbation.MASKS),
 }
 
 

@@ -1,201 +1,66 @@
 """The class activation view: the positions of a photograph that raise the score of a class."""
 
-import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from convscope import images, names
-from convscope.app.visualize.photographs import LONGEST, Photograph, encode
+from convscope import names
+from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
+from convscope.app.visualize.views.class_activation_mistakes import draw_mistakes
+from convscope.app.visualize.views.class_activation_pictures import FILE_OPTIONS, MethodPictures
 from convscope.app.visualize.views.class_activation_video import draw_videos
-from convscope.app.visualize.views.explaining import chosen_method, layers_to_explain, opened
-from convscope.app.visualize.views.strips import strip_picture
+from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain
 from convscope.config.schema.views import ClassActivationConfig
 from convscope.errors import ConvscopeError
 from convscope.models.states import ModelState
-from convscope.render.artifact import Artifact, Role
-from convscope.render.heat import HeatScale
-from convscope.render.heat_figure import HeatFigure
-from convscope.render.mosaic import Scale, Tiles
-from convscope.render.strip import Strip
-from convscope.vis.class_activation.head_kind import is_averaged
-from convscope.vis.class_activation.methods import METHODS, Heatmap, remark_on
+from convscope.render.artifact import Artifact
 from convscope.vis.class_activation.targets import Target, resolve
 
-_SIDE = 300  # pixels of the longer side of a photograph on a sheet of several models
 _KEY = "class_activation.layer"
 
 
 class ClassActivationView(View[ClassActivationConfig]):
-    """Draws class activation: figure, overlay and heatmap of one model, or a sheet with several models."""
+    """Draws class activation of one model or of several, by one method or by several."""
 
     def __init__(self, run: Run, settings: ClassActivationConfig) -> None:
-        """Check layers, classes and method; raise ConvscopeError if a model does not have them."""
-        super().__init__(run, settings)
+        """Check layers, classes and methods; raise ConvscopeError if a model does not have them."""
+        super().__init__(run, _with_names_of_methods(settings))
         _check_classes(run.models[:], settings.classes)
         first = run.models.first
         self.layers = layers_to_explain(first.layers, settings.layer)
-        matches = run.models.counterparts(self.layers, _KEY)
-        self.name = chosen_method(settings, first.model, self.layers)
-        self.method = METHODS[self.name]
-        self.unit = self.method.unit_at(len(self.layers))
-        self._activations = [
-            opened(settings, state.bundle.model, match, method=self.name, seed=run.config.seed)
-            for state, match in zip(run.models, matches, strict=True)
-        ]
+        of_models = run.models.counterparts(self.layers, _KEY)
+        names_of_methods = chosen_methods(settings, first.model, self.layers)
+        self.methods = [MethodPictures(self, name, of_models) for name in names_of_methods]
         self.photographs = run.photographs
         classes = run.models.last.contract.class_names  # some may differ only in case
+        self._mistakes: Counter[str] = Counter()
         self._class_files = dict(zip(classes, names.unique(map(names.file_name, classes)), strict=True))
 
     def draw(self) -> Iterator[Artifact]:
-        """Yield the pictures of each photograph."""
+        """Yield the pictures of each photograph, method by method."""
         for photograph in self.photographs:
             scores = [self.run.probabilities(photograph, state.bundle) for state in self.run.models]
             targets = resolve(self.settings.classes, scores[-1], photograph.truth)
-            heats = self._heats(photograph, targets)
-            for index, target in enumerate(targets):
-                if len(scores) == 1:
-                    yield from self._single(photograph, target, heats[0][index], scores[0])
-                else:
-                    yield self._side_by_side(photograph, target, [of[index] for of in heats], scores)
-        yield from draw_videos(self, self.name, self.layers)
+            for method in self.methods:
+                yield from method.draw(photograph, targets, scores)
+        for method in self.methods:
+            yield from draw_videos(self, method.name, self.layers)
+        yield from draw_mistakes(self, self.methods[0])
 
-    def _heats(self, photograph: Photograph, targets: Sequence[Target]) -> list[list[Heatmap]]:
-        """Return the heatmaps of each model and, in it, of each target."""
-        heats = []
-        for state, activation in zip(self.run.models, self._activations, strict=True):
-            bundle = state.bundle
-            classes, logits = bundle.contract.class_names, int(bundle.model.output_shape[-1])
-            weights = [target.weights(classes, logits) for target in targets]
-            inputs = encode([photograph], bundle).repeat(len(targets), axis=0)
-            heats.append(activation(inputs, np.stack(weights)) if targets else [])
-        return heats
+    def placeholders(self, photograph: Photograph, target: Target, method: str) -> dict[str, str]:
+        """Return the values of the placeholders of a file name."""
+        return {"photograph": photograph.key, "class": self._file_part(target), "method": method}
 
-    def _single(
-        self, photograph: Photograph, target: Target, heatmap: Heatmap, scores: dict[str, float]
-    ) -> Iterator[Artifact]:
-        """Yield overlay, figure, heatmap and numbers of one target."""
-        scale = HeatScale.of(heatmap.heat, self.settings.color_map)
-        pixels = self._pixels(photograph)
-        heat, overlay = scale.paint(heatmap.heat, pixels, self.settings.alpha)
-        caption = f"{self._how(heatmap)}; {_score(target, heatmap)}. {self._range(heatmap, scale)}"
-        about = self._about(target, scale) | {"score": heatmap.score}
-        title = f"{target.role}: {target.title}"
-        fields = {"photograph": photograph.key, "class": self._file_part(target)}
-        options = ("overlay_file", "file", "heatmap_file", "array_file")
-        paths = dict(zip(options, [self.file_name(option, **fields) for option in options], strict=True))
-        shown: dict[str, Any] = {"photograph": photograph, "about": about}
-        text: dict[str, Any] = {"title": title, "caption": caption}
-        yield self.picture(paths["overlay_file"], overlay, role=Role.overlay, **text, **shown)
-        yield self.picture(paths["heatmap_file"], heat, role=Role.link, **text, **shown)
-        figure = HeatFigure(
-            photograph=pixels,
-            heat=[(self.method.title, heat), (f"{target.title} ({_probability(target, scores)})", overlay)],
-            heading=_heading(photograph, scores),
-            title=photograph.name,
-            color_map=scale.color_map,
-            ends=scale.ends if scale.highest > 0 else None,
-            unit=self.unit or "relative",
-            note=caption,
-        )
-        yield self._figure(paths["file"], figure, **text, **shown)
-        array = io.BytesIO()
-        np.save(array, heatmap.heat, allow_pickle=False)
-        numbers = self.file(paths["array_file"], array.getvalue(), **shown)
-        yield replace(numbers, title=title, role=Role.link)
-
-    def _figure(self, path: str, figure: HeatFigure, *, title: str, caption: str, **shown: Any) -> Artifact:
-        suffix = path.rpartition(".")[2]
-        content = figure.draw(suffix, self.settings.scale)
-        if suffix == "png":
-            pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-            return self.picture(path, pixels, title=title, caption=caption, role=Role.link, **shown)
-        return replace(self.file(path, content, **shown), title=title, caption=caption, role=Role.link)
-
-    def _side_by_side(
-        self,
-        photograph: Photograph,
-        target: Target,
-        heatmaps: Sequence[Heatmap],
-        scores: Sequence[dict[str, float]],
-    ) -> Artifact:
-        """Return a sheet with the photograph and the overlay of each model, all heatmaps on one scale."""
-        titles = self.run.models.titles
-        scale = HeatScale.of(np.stack([_flat(heatmap.heat) for heatmap in heatmaps]), self.settings.color_map)
-        small = photograph.fit(_SIDE)
-        overlays = [scale.paint(heatmap.heat, small, self.settings.alpha)[1] for heatmap in heatmaps]
-        columns = [
-            f"{title}\n{_probability(target, score)}, up to {heatmap.heat.max():.3g}"
-            for title, score, heatmap in zip(titles, scores, heatmaps, strict=True)
-        ]
-        how = f"predicted by {titles[-1]}" if target.role == "predicted" else target.role
-        subtitle = (
-            f"{target.title} ({how}): {self._where()}, all models on one scale. Below each "
-            "title: probability and maximum of the map"
-        )
-        tiles = [Tiles(pixels[None], np.zeros(1, bool), np.zeros(1, int)) for pixels in [small, *overlays]]
-        low, high = scale.ends
-        labels = (f"{low:.3g}", f"{(low + high) / 2:.3g}", f"{high:.3g}")
-        strip = Strip(
-            tiles, ["photograph", *columns], "class activation", subtitle, Scale(scale.color_map, labels)
-        )
-        about = self._about(target, scale) | {
-            "normalize": "all models on one scale",
-            "probability": [score[target.name] for score in scores],
-            "score": [heatmap.score for heatmap in heatmaps],
-            "highest": [float(heatmap.heat.max()) for heatmap in heatmaps],
-        }
-        fields = {"photograph": photograph.key, "class": self._file_part(target)}
-        path = self.file_name("overlay_file", **fields)
-        return strip_picture(self, path, strip, photograph, about, numbered=False)
-
-    def _pixels(self, photograph: Photograph) -> np.ndarray:
-        """Return the photograph at the size of the overlay; larger files give more detail."""
-        if self.settings.scale == 1:
-            return photograph.small
-        height, width = (round(side * self.settings.scale) for side in photograph.small.shape[:2])
-        return images.resize(photograph.fit(round(LONGEST * self.settings.scale)), height, width)
-
-    def _where(self) -> str:
-        if self.method.at_input:
-            return self.method.title
-        layers = " and ".join(layer.path for layer in self.layers)
-        return f"{self.method.title} at {layers}"
-
-    def _how(self, heatmap: Heatmap) -> str:
-        """Return the method, with what it depends on and with the methods that it is equal to."""
-        height, width = heatmap.heat.shape
-        text = f"{self._where()}, {height}×{width} positions"
-        averaged = len(self.layers) == 1 and is_averaged(self.run.models.first.model, self.layers[0])
-        if averaged and self.name in ("grad_cam", "hires_cam"):
-            other = METHODS["hires_cam" if self.name == "grad_cam" else "grad_cam"].title
-            text += f" (before average pooling, {other} is the same)"
-        if not self.method.depends_on_class:
-            text += ", which does not depend on the class"
-        return text
-
-    def _range(self, heatmap: Heatmap, scale: HeatScale) -> str:
-        """Return the sentence on the maximum of the map, or on why it is zero."""
-        if heatmap.heat.max() > 0:
-            sign = f", minimum {heatmap.heat.min():.3g}" if scale.has_sign else ""
-            return f"Maximum: {heatmap.heat.max():.3g}{sign}{remark_on(self.unit)}."
-        reason = ": the weighted sum of the maps is zero or negative everywhere" * (not self.method.at_input)
-        return f"No position raises this score{reason}."
-
-    def _about(self, target: Target, scale: HeatScale) -> dict[str, Any]:
-        return {
-            "method": self.name,
-            "layer": [layer.path for layer in self.layers] if len(self.layers) > 1 else self.layers[0].path,
-            "class": target.title,
-            "value_range": list(scale.ends),
-            "color_map": scale.color_map,
-            "normalize": "own maximum",
-        }
+    def reserve_mistake(self, true: str, predicted: str) -> str:
+        """Reserve the file name of the next mistake in a cell of the confusion matrix, and return it."""
+        cell = f"{self._class_files[true]}_predicted_{self._class_files[predicted]}"
+        self._mistakes[cell] += 1
+        path = f"class_activation/mistakes/{cell}_{self._mistakes[cell]}.jpg"
+        return self.reserve(path, f"the mistakes of {true}")
 
     def _file_part(self, target: Target) -> str:
         """Return the class for a file name."""
@@ -203,28 +68,17 @@ class ClassActivationView(View[ClassActivationConfig]):
         return one if target.other is None else f"{one}_minus_{self._class_files[target.other]}"
 
 
-def _heading(photograph: Photograph, scores: dict[str, float]) -> str:
-    """Return the predicted and the true class with their probabilities."""
-    predicted = max(scores, key=lambda name: scores[name])
-    text = f"predicted: {predicted} {scores[predicted]:.1%}"
-    if photograph.truth in scores:
-        text += f"    true: {photograph.truth} {scores[str(photograph.truth)]:.1%}"
-    return text
-
-
-def _score(target: Target, heatmap: Heatmap) -> str:
-    kind = "logit" if target.other is None else "difference of the logits"
-    return f"{kind} {heatmap.score:.2f}"
-
-
-def _probability(target: Target, scores: dict[str, float]) -> str:
-    text = f"{100 * scores[target.name]:.1f} %"
-    return text if target.other is None else f"{text} − {100 * scores[target.other]:.1f} %"
-
-
-def _flat(heat: np.ndarray) -> np.ndarray:
-    """Return the minimum and the maximum of a heatmap."""
-    return np.array([heat.min(), heat.max()])
+def _with_names_of_methods(settings: ClassActivationConfig) -> ClassActivationConfig:
+    """Return the settings with `_{method}` in each pattern of a file name if there are several methods."""
+    if len(settings.method) < 2:
+        return settings
+    patterns = {name: getattr(settings, name) for name in FILE_OPTIONS}
+    changed: dict[str, Any] = {
+        name: re.sub(r"(?=\.[^.]*$)", "_{method}", pattern)
+        for name, pattern in patterns.items()
+        if "{method}" not in pattern
+    }
+    return replace(settings, **changed)
 
 
 def _check_classes(states: Sequence[ModelState], choices: Sequence[str]) -> None:

@@ -162,6 +162,8 @@ class _VideoDrawing:
         self.where = "" if self.method.at_input else f" at {' and '.join(paths)}"
         self.unit = self.method.unit_at(len(paths))
         stem = f"{view.settings.name}/{photograph.key}/video"
+        if len(view.settings.method) > 1:
+            stem += f"_{method}"
         self.paths = {
             kind: view.reserve(f"{stem}.{kind}", f"the video of {photograph.name}")
             for kind in ("mp4", "gif", "csv")
@@ -221,7 +223,8 @@ class _VideoDrawing:
         """How the classes were chosen, and the class if it is the same in all frames."""
         ((role, _),) = self.roles.most_common(1)
         (title, *others) = self.targets
-        return f"video, {role}: {'the class of each frame' if others else title}"
+        by_method = f", {self.method.title}" if len(self.view.settings.method) > 1 else ""
+        return f"video, {role}: {'the class of each frame' if others else title}{by_method}"
 
     def _caption(self, scale: HeatScale, sampled: int) -> str:
         settings, frames = self.view.settings, self.targets.total()

@@ -12,12 +12,12 @@ from convscope.vis.class_activation.methods import METHODS, ClassActivation
 from convscope.vis.layer_selection import last_maps, select, without_maps
 
 
-def chosen_method(settings: ClassActivationConfig, model: keras.Model, layers: Sequence[Layer]) -> str:
-    """Return the name of the method; raise ConvscopeError if it does not exist."""
-    name = settings.method or default_method(model, layers[-1])
-    if name not in METHODS:
-        raise unknown("class_activation.method", name, METHODS)
-    return name
+def chosen_methods(settings: ClassActivationConfig, model: keras.Model, layers: Sequence[Layer]) -> list[str]:
+    """Return the names of the methods; raise ConvscopeError if one does not exist."""
+    for name in settings.method:
+        if name not in METHODS:
+            raise unknown("class_activation.method", name, METHODS)
+    return settings.method or [default_method(model, layers[-1])]
 
 
 def layers_to_explain(layers: Sequence[Layer], patterns: Sequence[str]) -> list[Layer]:

@@ -7,7 +7,7 @@ import numpy as np
 from convscope import decode, images, names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.app.visualize.views.explaining import chosen_method, layers_to_explain, opened
+from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain, opened
 from convscope.config.schema.views import ClassActivationConfig, GalleryConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
@@ -62,7 +62,7 @@ class GalleryView(View[GalleryConfig]):
         # Method, layer and colours are those of class activation, so that both views show the same maps.
         self.shown: ClassActivationConfig = run.config.settings_of("class_activation")
         layers = layers_to_explain(bundle.layers, self.shown.layer)
-        self.method = chosen_method(self.shown, bundle.model, layers)
+        self.method = chosen_methods(self.shown, bundle.model, layers)[0]
         self.activation = opened(
             self.shown, bundle.model, layers, method=self.method, seed=run.config.seed, compiled=True
         )

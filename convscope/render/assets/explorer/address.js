@@ -2,9 +2,9 @@
 // Addresses: #/ROUTE?STATE. The state is what a reader would share: photograph, scale, sort, filter, list.
 
 const DEFAULTS = {
-  photo: "", scale: "channel", sort: "strongest", filter: "", show: "maps", size: "m", all: "", channel: "", list: "", cell: "", model: "",
+  photo: "", scale: "channel", sort: "strongest", filter: "", show: "maps", size: "m", all: "", channel: "", list: "", cell: "", method: "", target: "",
 };
-const STICKY = ["photo", "scale", "sort", "show", "size", "list"]; // kept from route to route
+const STICKY = ["photo", "scale", "sort", "show", "size", "list", "method", "target"]; // kept from route to route
 
 let here = readAddress();
 

@@ -32,10 +32,10 @@ function matrix({ counts }, truth, predicted) {
     return h("td", { class: `number${row === column ? " correct" : ""}`, style: { "--share": share.toFixed(3) } },
       value ? to(["mistakes", row, column], String(value), { title: `${value} of ${totals.get(row)} ${row}: predicted ${column}`, "aria-current": chosen ? "true" : null }) : "·");
   };
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
-    h("table", { class: "matrix" }, h("caption", {}, "Rows: true class; columns: predicted class. Click a number to see its photographs."),
+  return [h("p", { class: "faint" }, "Rows: true class; columns: predicted class. Click a number to see its photographs."),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, h("table", { class: "matrix" },
       h("thead", {}, h("tr", {}, h("td"), index.classes.map((name) => h("th", { scope: "col" }, h("span", {}, name))))),
-      h("tbody", {}, index.classes.map((row) => h("tr", {}, h("th", { scope: "row" }, row), index.classes.map((column) => cell(row, column)))))));
+      h("tbody", {}, index.classes.map((row) => h("tr", {}, h("th", { scope: "row" }, row), index.classes.map((column) => cell(row, column)))))))];
 }
 
 function longList({ counts }) {
@@ -51,19 +51,37 @@ function cellPhotographs(found, confusion, truth, predicted) {
   const total = confusion.counts.filter(([row, column]) => inCell([null, row, column])).reduce((sum, row) => sum + row[2], 0);
   const limited = truth === undefined ? shown.slice(0, 48) : shown;
   const heading = truth === undefined ? "Most certain mistakes" : predicted === undefined ? `${truth}` : truth === predicted ? `${truth}, predicted correctly` : `${truth}, predicted ${predicted}`;
+  const isCell = truth !== undefined && predicted !== undefined;
+  const drawn = isCell ? limited.filter(([path]) => mistakeFiles.has(path)) : [];
+  const others = limited.filter((row) => !drawn.includes(row));
   return [h("h2", {}, heading),
-    h("p", { class: "faint" }, `${limited.length} of ${count(total, "photograph")}, ${truth !== undefined && truth === predicted ? "the least certain first" : "the most certain first"}.`),
-    h("div", { class: "gallery small" }, limited.map((row) => mistakeCard(row, found))),
-    truth !== undefined && limited.length > 0 && [h("p", { class: "faint" }, "This command draws the evidence for both classes in these photographs:"), h("pre", { tabindex: "0" }, explainCommand(limited))]];
+    h("p", { class: "faint" }, `${limited.length} of ${count(total, "photograph")}, ${truth !== undefined && truth === predicted ? "the least certain first" : "the most certain first"}.`,
+      truth === undefined && mistakeFiles.size > 0 && " A photograph with maps of both classes leads to them."),
+    drawn.map((row) => mistakeFigure(row, mistakeFiles.get(row[0]))),
+    others.length > 0 && h("div", { class: "gallery small" }, others.map((row) => mistakeCard(row, found, !isCell))),
+    truth !== undefined && others.length > 0 && [h("p", { class: "faint" }, `This command draws the evidence for both classes${drawn.length ? " in the photographs without maps" : " in these photographs"}:`), h("pre", { tabindex: "0" }, explainCommand(others))]];
 }
 
-function mistakeCard([path, row, column, probability, tile, key], found) {
+// Return a mistake with the map of the predicted and of the true class; the file has all three side by side.
+function mistakeFigure([path, row, column, probability, , key], artifact) {
+  const name = path.split("/").pop();
+  const [height, width] = artifact.size;
+  const part = (at, text) => h("div", {},
+    h("a", { href: fileAddress(artifact.path) }, h("img", { src: fileAddress(artifact.path), alt: `${text}: ${name}`, loading: "lazy", style: { "aspect-ratio": `${width / 3} / ${height}`, "object-position": `${50 * at}% 0` } })),
+    text);
+  return h("figure", { class: "mistake" },
+    h("div", { class: "trio" }, part(0, "the photograph"), part(1, `predicted: ${column} ${percent(probability)}`), part(2, `true: ${row}`)),
+    h("figcaption", {}, key ? to(["image", key], name, { changes: { photo: key } }) : breakable(name), h("span", { class: "faint" }, ` ${artifact.caption}`)));
+}
+
+function mistakeCard([path, row, column, probability, tile, key], found, leadsToCell) {
   const name = path.split("/").pop();
   const content = [
     tile === null ? h("div", { class: "nothing" }, "no picture") : spriteTile("page/confused.jpg", tile, found, 112, name),
     h("span", {}, row === column ? percent(probability) : `${column} ${percent(probability)}`),
     row !== column && h("span", { class: "faint" }, `is ${row}`),
   ];
+  if (leadsToCell && mistakeFiles.has(path)) return to(["mistakes", row, column], content, { class: "card", title: path });
   return key ? to(["image", key], content, { class: "card", title: path, changes: { photo: key } }) : h("div", { class: "card", title: path }, content);
 }
 

@@ -15,6 +15,7 @@ const kernelFiles = new Map();
 const patternSheets = new Map(); // a list by layer
 const thumbnailFiles = new Map(); // by photograph
 const inputFiles = new Map();
+const mistakeFiles = new Map(); // by the path in predictions.csv
 let channelIndex = null; // what the numbers of all layers share
 
 for (const artifact of artifacts) {
@@ -27,6 +28,7 @@ for (const artifact of artifacts) {
   if (data.kind === "kernel") kernelFiles.set(data.layer, artifact);
   if (data.kind === "patterns") patternSheets.set(data.layer, [...(patternSheets.get(data.layer) || []), artifact]);
   if (data.kind === "thumbnails") thumbnailFiles.set(artifact.photograph, artifact);
+  if (data.kind === "mistake") mistakeFiles.set(data.photograph, artifact);
   if (data.kind === "input") inputFiles.set(artifact.photograph, artifact);
 }
 

@@ -29,14 +29,33 @@ function explanations(photograph, overlays, own) {
     h("figcaption", {}, "the photograph"));
   if (!overlays.length) return [picture, missing("Class activation shows which parts of the photograph support a class.", "class_activation")];
   const heats = [];
-  const shown = overlays.map((overlay) => {
+  const { shown, choices } = chosenOverlays(overlays);
+  const cards = shown.map((overlay) => {
     const heat = h("img", { src: fileAddress(overlay.path), alt: `${overlay.title}: ${overlay.caption}` });
     heats.push(heat);
     const links = own.filter((other) => other.role === "link" && other.title === overlay.title && other.view === overlay.view);
     return h("figure", {}, overPhotograph(photograph, heat, 1),
       h("figcaption", {}, h("b", {}, overlay.title), " ", [overlay, ...links].map((file) => [fileLink(file), " "]), h("span", { class: "faint" }, overlay.caption)));
   });
-  return [picture, shown, h("div", { class: "controls wide" }, opacitySlider("heatmap", 1, (value) => heats.forEach((heat) => { heat.style.opacity = value; })))];
+  const slider = opacitySlider("heatmap", 1, (value) => heats.forEach((heat) => { heat.style.opacity = value; }));
+  return [h("div", { class: "controls wide" }, choices, slider), picture, cards];
+}
+
+// Return the overlays of the chosen method and class, and the controls that choose them. The first method is
+// chosen unless the address names one, or "all".
+function chosenOverlays(overlays) {
+  const { method, target } = here.state;
+  const [methods, targets] = ["method", "class"].map((key) => [...new Set(overlays.map((overlay) => overlay[key]))]);
+  const chosenMethod = method === "all" || methods.includes(method) ? method : methods[0];
+  const chosenTarget = targets.includes(target) ? target : "";
+  const named = (names) => names.map((name) => [name, name]);
+  return {
+    shown: overlays.filter((overlay) => [overlay.method, "all"].includes(chosenMethod) && (!chosenTarget || overlay.class === chosenTarget)),
+    choices: [
+      methods.length > 1 && choice("method", [...named(methods), ["all", "all methods"]], chosenMethod, (name) => change({ method: name })),
+      targets.length > 1 && choice("class", [["", "all"], ...named(targets)], chosenTarget, (name) => change({ target: name })),
+    ],
+  };
 }
 
 function scores(photograph) {
