@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from convscope.images import save_png
+from convscope.sweep.record import Record, State
+from convscope.sweep.results import as_csv
 from tests.conftest import run_script
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -116,5 +118,26 @@ def compared(browser: Any, trained_folder: Path, tmp_path_factory: pytest.TempPa
     given = ["compare=[random,donor]", "images=photos/light/2.png", "views=[activations]"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(trained_folder)
+        assert run_script("visualize", *given, f"hydra.run.dir={folder / 'run'}") == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def swept(browser: Any, trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with the two best models of a sweep of three; its runs are copies of one training."""
+    folder = tmp_path_factory.mktemp("swept")
+    records = []
+    for number, (units, loss) in enumerate([("2", 0.5), ("10", 0.25), ("3", 0.75)]):
+        run = folder / f"sweep/units={units}"
+        shutil.copytree(trained_folder / "donor", run)
+        scores = {"validation": {"loss": loss, "accuracy": 0.5, "accuracy_95": [0.25, 0.75]}}
+        swept = {"model.units": units}
+        records.append(Record(run, number, [], swept, state=State.finished, scores=scores))
+        records[-1].write()
+    (folder / "sweep/results.csv").write_text(as_csv(records))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained_folder)
+        patch.setattr("convscope.sweep.best_runs.MOST", 2)
+        given = [f"compare={folder / 'sweep'}", "images=photos/light/2.png", "views=[activations]"]
         assert run_script("visualize", *given, f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"

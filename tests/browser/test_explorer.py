@@ -531,3 +531,28 @@ def test_axe_finds_no_serious_fault(explore: Explore, drawn: Path, scheme: str) 
             for node in one["nodes"]
         ]
         assert serious == [], route
+
+
+def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore, swept: Path) -> None:
+    page = explore(swept).open("compare")
+    table = page.locator("table.sortable")
+
+    def column(name: str) -> list[str]:
+        at = table.locator("thead th").all_inner_texts()
+        place = next(number for number, text in enumerate(at) if text.split(" ▲")[0].split(" ▼")[0] == name)
+        return [row.locator("th, td").nth(place).inner_text() for row in table.locator("tbody tr").all()]
+
+    assert column("validation loss") == ["0.25", "0.5", "0.75"]
+    assert table.locator("th[aria-sort=ascending]").inner_text().startswith("validation loss")
+    assert table.locator("tbody b").all_inner_texts() == ["units=10", "units=2"]  # side by side
+    heading = table.locator("thead button", has_text="model.units")
+    heading.focus()
+    page.keyboard.press("Enter")
+    assert column("model.units") == ["2", "3", "10"]
+    page.keyboard.press("Space")
+    assert column("model.units") == ["10", "3", "2"]
+    assert table.locator("th[aria-sort]").count() == 1
+    assert table.locator("th[aria-sort=descending]").inner_text().startswith("model.units")
+    assert page.locator(".pair").first.locator(".map, .hatched").count() == 2
+    notes = shown_on_page(swept)["notes"]
+    assert notes == ["2 of 3 runs of the sweep are side by side: compare=[RUN,RUN] chooses others"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from convscope import run_directories
 from convscope.app.visualize.findings import findings
 from convscope.app.visualize.mistakes import mistakes
-from convscope.app.visualize.training_results import run_of, settings_of_run, training_results
+from convscope.app.visualize.training_results import run_of, settings_of_run, sweep_of, training_results
 from convscope.errors import ConvscopeError
 from convscope.files import read_json, sha256, write_json
 from convscope.render.page import FOLDER, FORMAT, PAGE, SAVED, write_page
@@ -35,7 +35,7 @@ def with_results(content: Mapping[str, Any], results: Sequence[Mapping[str, Any]
             content["models"], checkpoints, results, earlier, strict=True
         )
     ]
-    training = {**content.get("training", {}), **({} if several else results[0])}
+    training = {**content.get("training", {}), **(sweep_of(checkpoints) if several else results[0])}
     result = {**content, "training": training, "runs": runs if several else []}
     return {**result, "findings": findings(result)}
 

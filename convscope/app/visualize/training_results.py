@@ -52,6 +52,14 @@ def training_results(checkpoint: str) -> dict[str, Any]:
     return {key: value for key, value in known.items() if value}
 
 
+def sweep_of(checkpoints: Sequence[str]) -> dict[str, Any]:
+    """Return the results of the sweep of all checkpoints as `sweep`; nothing if they are not of one sweep."""
+    folders = {run.parent if run else None for run in map(run_of, checkpoints)}
+    folder = folders.pop() if len(folders) == 1 else None
+    sweep = _table(folder / RESULTS, most=MOST_RUNS) if folder else {}
+    return {"sweep": sweep} if sweep else {}
+
+
 def run_of(checkpoint: str) -> Path | None:
     """Return the run directory whose results are those of a checkpoint.
 

@@ -9,6 +9,7 @@ from convscope.app.visualize import page_content, shards
 from convscope.app.visualize.output import PHOTOGRAPHS, RunOutput
 from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
 from convscope.app.visualize.run import Run
+from convscope.app.visualize.training_results import sweep_of
 from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
@@ -94,6 +95,12 @@ def _announce(run: Run) -> None:
     first = run.models.first
     if len(run.models) > 1:
         print(f"{', '.join(run.models.titles)}: {first.contract.name}; {count} photograph(s)")
+        sweep = sweep_of([str(state.bundle.path) for state in run.models[:]]).get("sweep", {"rows": []})
+        if len(sweep["rows"]) > len(run.models):
+            run.note(
+                f"{len(run.models)} of {len(sweep['rows'])} runs of the sweep are side by side: "
+                "compare=[RUN,RUN] chooses others"
+            )
     else:
         print(f"{first.path}: {first.contract.name}, {len(first.layers)} layers; {count} photograph(s)")
 

@@ -8,9 +8,12 @@ from typing import Any
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.errors import ConvscopeError, unknown
+from convscope.files import user_path
 from convscope.models.application_names import check_application
+from convscope.models.checkpoint_files import MODEL_FILE
 from convscope.models.reading import Reading
 from convscope.options import check_range, option
+from convscope.sweep.best_runs import best_runs
 
 RANDOM, APPLICATION = "random", "application"  # entries of compare=[…] that are not files
 PAGE_ONLY = "page"  # the entry of views=[…] that draws nothing
@@ -77,7 +80,8 @@ class VisualizeConfig(CheckpointConfig):
     compare: list[str] = option(
         [],
         "several models side by side: runs, files, snapshots of a run, application (the model of the option "
-        "application), random (the first of the other models with untrained weights)",
+        "application), random (the first of the other models with untrained weights); or the folder of a "
+        "sweep, for its best runs",
         heading="Model",
     )
     seed: int = option(0, "seed of the initial noise of gradient ascent, and of random weights")
@@ -115,6 +119,7 @@ class VisualizeConfig(CheckpointConfig):
         if self.shards > 1:
             self._check_shards()
         if self.compare:
+            self.compare = _with_runs_of_sweep(self.compare)
             self._check_models()
             self._check_options()
 
@@ -160,7 +165,7 @@ class VisualizeConfig(CheckpointConfig):
         if len(self.compare) < 2 or not trained:
             raise ConvscopeError(
                 f"{given}: expected at least two models, one of them not random, for example "
-                f"compare=[random,{self.checkpoint or 'RUN'}]"
+                f"compare=[random,{self.checkpoint or 'RUN'}], or the folder of a sweep"
             )
         if (self.application is None) == (APPLICATION in trained):
             raise ConvscopeError(
@@ -189,6 +194,14 @@ class VisualizeConfig(CheckpointConfig):
             yield from self.settings_of(name).not_for_several()
         if self.splits != VisualizeConfig().splits:
             yield "splits", self.splits
+
+
+def _with_runs_of_sweep(compare: list[str]) -> list[str]:
+    """Return the best runs of a sweep if its folder is the only entry, else the entries."""
+    folder = user_path(compare[0])
+    if len(compare) > 1 or not folder.is_dir() or (folder / MODEL_FILE).is_file():
+        return compare
+    return [str(run) for run in best_runs(folder, MODEL_FILE)]
 
 
 def visualize_schema() -> type[VisualizeConfig]:

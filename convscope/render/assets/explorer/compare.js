@@ -7,10 +7,9 @@ async function comparePage(path) {
   const photograph = chosenPhotograph();
   return [
     h("h1", {}, "Compare"),
-    runsSection(),
+    sweepSection() || runsSection(),
     layer && photograph && await sideBySide(layer, photograph),
     figures(artifacts.filter((artifact) => artifact.view === "comparison")),
-    sweepSection(),
   ];
 }
 
@@ -58,6 +57,10 @@ function sweepSection() {
   if (!sweep) return null;
   const hidden = new Set(["overrides", "path", "attempts", "error"]);
   const kept = sweep.columns.map((name, at) => [name, at]).filter(([name]) => !hidden.has(name));
+  const compared = index.models.length > 1;
+  const cell = (name, value) => (compared && name === "run" && index.models.includes(String(value)) ? h("b", {}, String(value)) : value);
   return h("section", {}, h("h2", {}, "Runs of the sweep"),
-    table(kept.map(([name]) => name.replaceAll("_", " ")), sweep.rows.map((row) => kept.map(([, at]) => row[at])), { sortable: true, caption: "Runs of the sweep" }));
+    compared && h("p", { class: "faint" }, `The ${index.models.length} runs in bold are side by side below, of ${count(sweep.rows.length, "run")}.`),
+    table(kept.map(([name]) => name.replaceAll("_", " ")), sweep.rows.map((row) => kept.map(([name, at]) => cell(name, row[at]))),
+      { sortable: true, caption: "Runs of the sweep", by: "validation loss" }));
 }

@@ -76,8 +76,8 @@ function choice(label, options, chosen, choose) {
   return h("label", { class: "choice" }, h("span", {}, label), select);
 }
 
-// Return a table whose headings sort it. Cells are texts, numbers or elements; `values` are their sort keys.
-function table(columns, rows, { sortable = false, caption = null, numeric = null } = {}) {
+// Return a table whose headings sort it. Cells are texts, numbers or elements; `by` is the column that sorts it first.
+function table(columns, rows, { sortable = false, caption = null, numeric = null, by = null } = {}) {
   const isNumeric = numeric || columns.map((_, at) => rows.some((row) => typeof row[at] === "number"));
   const body = h("tbody");
   const cells = (row) => row.map((cell, at) => {
@@ -105,7 +105,8 @@ function table(columns, rows, { sortable = false, caption = null, numeric = null
     });
     show([...rows].sort(compare));
   }
-  show(rows);
+  if (columns.includes(by)) sort(columns.indexOf(by));
+  else show(rows);
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption || columns.join(", ") },
     h("table", { class: sortable ? "data sortable" : "data" },
       h("thead", {}, h("tr", {}, headings)), body));
