@@ -38,6 +38,17 @@ class JoinedLayer:
         return self.members[-1]
 
     @property
+    def is_activated(self) -> bool:
+        """Whether an activation is at the end, as a member or inside the last one."""
+        return _is_activated(self.output)
+
+    @property
+    def before_activation(self) -> Layer | None:
+        """The member before an activation that is a layer of its own, or None without one."""
+        last = self.output.keras_layer
+        return self.members[-2] if len(self.members) > 1 and isinstance(last, _ACTIVATIONS) else None
+
+    @property
     def is_convolution(self) -> bool:
         """Whether the first member is a convolution."""
         return self.members[0].is_convolution

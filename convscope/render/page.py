@@ -69,6 +69,7 @@ class LayerPart:
         members: the paths of all members.
         sources: the keys of the layers directly before it.
         parameters: the number of parameters of all members.
+        activated: whether an activation is at the end.
         windows: start, size and step of the receptive field in pixels along height and width, or None if it
             is not known; see `ReceptiveField`.
     """
@@ -80,6 +81,7 @@ class LayerPart:
     members: Sequence[str]
     sources: Sequence[str]
     parameters: int
+    activated: bool
     windows: Sequence[Sequence[float]] | None
 
 

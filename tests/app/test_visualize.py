@@ -261,6 +261,27 @@ def test_maps_before_the_activation_are_drawn(command: Command, photograph: str)
     assert len([path for path in files if "/channels/01--" in path]) == 5
 
 
+def test_the_page_gets_the_output_of_the_normalization_before_an_activation(
+    command: Command, photograph: str
+) -> None:
+    inputs = keras.Input((24, 24, 3), name="pixels")
+    x = keras.layers.BatchNormalization(name="normal")(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(keras.layers.ReLU(name="relu")(x))
+    keras.Model(inputs, keras.layers.Dense(2, name="out")(x)).save("m.keras")
+    arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]"]
+    wanted = ["activations.layers=[normal,relu]", "activations.save_arrays=float32", "hydra.run.dir=out"]
+    outcome = command("visualize", *arguments, *wanted, "activations.before_activation=true")
+    assert outcome.status == 0, outcome.err
+    (path,) = [
+        path for path, one in files_on_page().items() if (one.get("data") or {}).get("kind") == "maps_before"
+    ]
+    shown = json.loads(Path("out", path).read_text("utf-8").partition("] = ")[2].strip().removesuffix(";"))
+    assert shown["layer"] == "conv"
+    with np.load("out/activations/photo/maps.npz") as file:
+        np.testing.assert_allclose(shown["low"], file["normal"].min(axis=(0, 1)), rtol=1e-3)
+        assert min(shown["low"]) < 0 <= file["relu"].min()
+
+
 def test_grids_and_channels_are_animated_in_frames_of_one_size(command: Command, photograph: str) -> None:
     nested().save("m.keras")
     arguments = ["checkpoint=m.keras", *SAID, photograph, "views=[activations]", "hydra.run.dir=out"]

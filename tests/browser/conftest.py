@@ -106,6 +106,7 @@ def drawn(browser: Any, trained_folder: Path, tmp_path_factory: pytest.TempPathF
         patch.chdir(trained_folder)
         methods = ["class_activation.method=[hires_cam,eigen_cam]", "class_activation.classes=[dark,light]"]
         options = ["filters.steps=2", "filters.cache=''", "activations.save_arrays=float32"]
+        options.append("activations.before_activation=true")
         assert run_script("visualize", *given, *methods, *options, f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"
 

@@ -137,6 +137,27 @@ def test_a_tile_shows_the_map_of_its_channel(explore: Explore, drawn: Path, scal
     assert_close(pixels_of(canvas), colored(of, low, high))
 
 
+def test_a_switch_shows_the_values_before_the_activation(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open(f"layer/{LAYER}?photo=bright")
+    before, after = (arrays(drawn, "bright")[f"{LAYER}{end}"] for end in (" before activation", ""))
+    channel = int((after.min(axis=(0, 1)) - before.min(axis=(0, 1))).argmax())
+    values = before[..., channel]
+    assert values.min() < after[..., channel].min()
+    explorer.arrive(lambda: page.get_by_label("values").select_option("1"))
+    assert "before=1" in explorer.route
+    bound = np.abs(values).max()
+    canvas = page.locator(f"#grid .tile[data-channel='{channel}'] canvas")
+    colors = color_table("RdBu_r")[np.round((values + bound) / (2 * bound) * 255).astype(int)]
+    assert_close(pixels_of(canvas), colors)
+    explorer.open(f"layer/{LAYER}/channel/{channel}?photo=bright&before=1")
+    assert page.locator("h2", has_text="Map over each photograph before the activation").count() == 1
+    explorer.arrive(lambda: page.get_by_label("values").select_option(""))
+    assert "before=1" not in explorer.route
+    low, high = (f"{float(f'{end:.3g}'):g}" for end in (after[..., channel].min(), after[..., channel].max()))
+    assert f"{low} to {high}" in page.locator(".maps").inner_text()
+
+
 def test_the_colour_bar_names_the_ends_of_the_scale(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
     assert page.locator(".bar-row .colorbar").inner_text().splitlines()[0] == "lowest"

@@ -17,7 +17,7 @@ EVIL = "<script>alert('x')</script> & \"quoted\" #1 100%.png"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page whose names are all hostile."""
     folder = tmp_path_factory.mktemp("run")
-    layer = LayerPart("01", EVIL, "Conv2D", (4, 4, 2), [EVIL, "relu"], ["00"], 10, None)
+    layer = LayerPart("01", EVIL, "Conv2D", (4, 4, 2), [EVIL, "relu"], ["00"], 10, True, None)
     page = Page(
         title=EVIL,
         facts=[("classes", EVIL)],

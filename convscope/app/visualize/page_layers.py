@@ -45,6 +45,7 @@ class PageLayers:
                 members=[member.path for member in layer.members],
                 sources=list(dict.fromkeys(by_index[source] for source in layer.members[0].sources)),
                 parameters=sum(parameters[member.index] for member in layer.members),
+                activated=layer.is_activated,
                 windows=[_window(field.height), _window(field.width)] if field else None,
             )
 

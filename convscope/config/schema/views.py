@@ -225,7 +225,8 @@ class ActivationsConfig(ViewConfig):
     )
     before_activation: bool = option(
         False,
-        "also draw the values before an activation inside a layer, as in Conv2D(activation=relu)",
+        "also draw the values before an activation inside a layer, as in Conv2D(activation=relu); the page "
+        "then has a switch for all layers with an activation",
         single=True,
     )
     channels: bool = option(False, "also draw each channel as a picture of its own", single=True)

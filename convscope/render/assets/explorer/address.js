@@ -2,9 +2,9 @@
 // Addresses: #/ROUTE?STATE. The state is what a reader would share: photograph, scale, sort, filter, list.
 
 const DEFAULTS = {
-  photo: "", scale: "channel", sort: "strongest", filter: "", show: "maps", size: "m", all: "", channel: "", list: "", cell: "", method: "", target: "",
+  photo: "", scale: "channel", sort: "strongest", filter: "", show: "maps", size: "m", all: "", channel: "", list: "", cell: "", method: "", target: "", before: "",
 };
-const STICKY = ["photo", "scale", "sort", "show", "size", "list", "method", "target"]; // kept from route to route
+const STICKY = ["photo", "scale", "sort", "show", "size", "list", "method", "target", "before"]; // kept from route to route
 
 let here = readAddress();
 

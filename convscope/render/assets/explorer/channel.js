@@ -68,12 +68,12 @@ async function overPhotographs(layer, channel, compact) {
   if (!isSpatial(layer)) {
     const rows = [];
     for (const photograph of chosen) {
-      const maps = await mapsOf(photograph, layer);
+      const maps = await chosenMapsOf(photograph, layer);
       if (maps) rows.push({ name: photograph.name, value: maps.mean[channel] });
     }
-    return rows.length > 0 && block("Value for each photograph", bars(rows));
+    return rows.length > 0 && block("Value for each photograph", !compact && beforeSwitch(layer), bars(rows));
   }
-  const all = (await Promise.all(chosen.map((photograph) => mapsOf(photograph, layer)))).map(withSilent);
+  const all = (await Promise.all(chosen.map((photograph) => chosenMapsOf(photograph, layer)))).map(withSilent);
   if (!all.some(Boolean)) return missing("The maps of this layer were not drawn.", "activations");
   const known = all.filter(Boolean);
   const range = [Math.min(...known.map((maps) => maps.low[channel])), Math.max(...known.map((maps) => maps.high[channel]))];
@@ -92,9 +92,9 @@ async function overPhotographs(layer, channel, compact) {
   const slider = opacitySlider("map", compact ? 1 : 0.75, (value) => stacks.forEach((over) => { over.style.opacity = value; }));
   const cell = !compact && await cellBlock(layer, channel);
   return [
-    block(compact ? "Map" : "Map over each photograph",
+    block(`Map${compact ? "" : " over each photograph"}${here.state.before && hasBefore(layer) ? " before the activation" : ""}`,
       h("div", { class: compact ? "maps one" : "maps" }, tiles),
-      h("div", { class: "controls" }, slider, colorBar(scaleOf(known[0], channel, "layer", range)),
+      h("div", { class: "controls" }, !compact && beforeSwitch(layer), slider, colorBar(scaleOf(known[0], channel, "layer", range)),
         !compact && chosen.length < photographs.length && [`${chosen.length} of ${count(photographs.length, "photograph")}`,
           h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")])),
     cell,

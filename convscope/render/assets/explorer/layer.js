@@ -7,13 +7,13 @@ async function layerPage(path) {
   const layer = layerByPath.get(path);
   if (!layer) return notFound(`no layer ${path}`);
   const photograph = chosenPhotograph();
-  const [maps, numbers] = await Promise.all([mapsOf(photograph, layer).then(withSilent), numbersOf(layer)]);
+  const [maps, numbers] = await Promise.all([chosenMapsOf(photograph, layer).then(withSilent), numbersOf(layer)]);
   const head = [layerHeading(layer), layerNeighbours(layer)];
   const files = layerFiles(layer);
   if (!maps && !numbers && !patternSheets.has(layer.key)) {
     return [head, missing(`No maps of this layer were drawn${photograph ? "" : ", because there is no photograph"}.`, "activations"), files];
   }
-  if (!isSpatial(layer)) return [head, maps && unitsOf(layer, maps, photograph), await beside(layer), files];
+  if (!isSpatial(layer)) return [head, maps && [beforeSwitch(layer), unitsOf(layer, maps, photograph)], await beside(layer), files];
   return [head, ...await grid(layer, maps, numbers, photograph), files];
 }
 
@@ -79,6 +79,7 @@ function layerControls(layer, maps, numbers) {
     choice("sort", [...SORTS, ...pushed.map((name) => [`class:${name}`, `push to ${name}`])], state.sort, (sort) => change({ sort })),
     choice("channels", [["", "all"], ["dead", `${deadWord(layer)} or silent`], hasPatterns && ["pattern", "with a pattern"], ...pushed.map((name) => [`push:${name}`, `push ${name} most`])].filter(Boolean),
       state.filter, (filter) => change({ filter })),
+    maps && beforeSwitch(layer),
     maps && choice("scale", [["channel", "per channel"], ["layer", "whole layer"]], state.scale, (scale) => change({ scale })),
     hasPatterns && choice("show", [["maps", "maps"], ["both", "maps and patterns"], ["patterns", "patterns"]], state.show, (show) => change({ show })),
     choice("size", [["s", "small"], ["m", "medium"], ["l", "large"]], state.size, (size) => change({ size })));
@@ -187,6 +188,7 @@ function layerFiles(layer) {
   const own = of.filter((artifact) => !artifact.photograph);
   const ofPhotograph = of.filter((artifact) => photograph && artifact.photograph === photograph.key);
   return h("section", { class: "files" },
+    beforeMissing(layer),
     foldedFigures(`Pictures for slides: ${layer.path}`, own),
     photograph && (foldedFigures(`Pictures for slides: ${layer.path}, ${photograph.name}`, ofPhotograph) || index.notes.map((note) => h("p", { class: "faint" }, `Note: ${note}.`))));
 }

@@ -60,6 +60,29 @@ function mapsOf(photograph, layer, model = 0) {
   return artifact ? loadMaps(artifact) : Promise.resolve(null);
 }
 
+function hasBefore(layer) {
+  return photographs.some((one) => mapFiles.has(`${one.key} ${layer.key} 0 before`));
+}
+
+// Return a promise of the maps that the address chooses: after the activation, or before it where they were drawn.
+function chosenMapsOf(photograph, layer) {
+  const before = here.state.before && photograph && mapFiles.get(`${photograph.key} ${layer.key} 0 before`);
+  return before ? loadMaps(before) : mapsOf(photograph, layer);
+}
+
+// Return the switch between the values after and before the activation, or null if one of them was not drawn.
+function beforeSwitch(layer) {
+  return hasBefore(layer) && choice("values", [["", "after activation"], ["1", "before activation"]], here.state.before, (before) => change({ before }));
+}
+
+// Return the command that adds the values before the activation, folded.
+function beforeMissing(layer) {
+  if (!layer.activated || hasBefore(layer) || !layersWithMaps.includes(layer) || index.models.length > 1) return null;
+  return folded("Values before the activation", () => [
+    h("p", {}, "They were not drawn, because they would double the size of the maps. This command adds them:"),
+    h("pre", { tabindex: "0" }, `${commandWith("activations")} activations.before_activation=true`)]);
+}
+
 // Return a promise of the numbers of the view channels, with what all layers share in `shared`; or of null.
 async function numbersOf(layer) {
   const artifact = channelFiles.get(layer.key);

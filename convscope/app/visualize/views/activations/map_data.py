@@ -26,19 +26,23 @@ class MapData:
         page_layers = view.run.page_layers
         drawn = {layer.path for layer in view.layers}
         self._shown: dict[str, str] = {}  # the path of the page's layer, by the path of its last member
+        self._before: dict[str, str] = {}  # the same, by the path of the member before the activation
         self.layers: list[Layer] = []
         for joined in page_layers.joined:
             if drawn & {member.path for member in joined.members}:
                 self._shown[joined.output.path] = joined.path
-                if joined.output.path not in drawn:
-                    self.layers.append(joined.output)
+                needed = [joined.output]
+                if view.settings.before_activation and joined.before_activation:
+                    self._before[joined.before_activation.path] = joined.path
+                    needed.insert(0, joined.before_activation)
+                self.layers += [layer for layer in needed if layer.path not in drawn]
 
     def of_layer(
         self, photograph: Photograph, layer: Layer, maps: Sequence[np.ndarray]
     ) -> Iterator[Artifact]:
         """Yield the maps of a layer in each model, if the page shows them."""
-        path = self._shown.get(layer.path)
-        before = layer.path.endswith(BEFORE)
+        path = self._shown.get(layer.path) or self._before.get(layer.path)
+        before = layer.path.endswith(BEFORE) or layer.path in self._before
         if path is None and not before:
             return
         key = self.view.run.page_layers.keys[layer.path.removesuffix(BEFORE)]
