@@ -66,7 +66,7 @@ def test_grids_of_the_last_photographs_are_left_out_first(drawn: Callable[..., O
     outcome = drawn("activations.max_megabytes=0.016")
     assert outcome.status == 0, outcome.err
     text = (
-        "only the first 1 of 3 photographs have grids of all channels for slides: set "
+        "grids of all channels for slides are drawn for the first 1 of 3 photographs: set "
         "activations.max_megabytes above 0.016 for more"
     )
     assert f"note: {text}" in outcome.out.splitlines()

@@ -76,7 +76,7 @@ def _model_options(run: Run) -> str:
     if config.application:
         options.append(argument("application", config.application))
         if config.weights != "imagenet":
-            options.append(argument("weights", config.weights or "null"))
+            options.append(argument("weights", config.weights) if config.weights else "weights=null")
     elif not config.compare:
         options.append(argument("checkpoint", config.checkpoint or str(run.models.first.path)))
     return shlex.join(options)

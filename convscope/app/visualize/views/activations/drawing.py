@@ -103,9 +103,9 @@ class ActivationsView(View[ActivationsConfig]):
                 f"activations.max_megabytes above {limit:g} for all"
             )
         if planned.grids < count:
-            only = f"only the first {planned.grids} of {count} photographs have"
+            which = f"the first {planned.grids}" if planned.grids else "none"
             self.run.note(
-                f"{only if planned.grids else 'no photograph has'} grids of all channels for slides: set "
+                f"grids of all channels for slides are drawn for {which} of {count} photographs: set "
                 f"activations.max_megabytes above {limit:g} for more"
             )
         return planned
