@@ -1,9 +1,7 @@
 """docs/tour.md and its notebook: they agree, their settings exist, and the cells run with small ones."""
 
-import json
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -39,7 +37,9 @@ def test_each_command_is_a_cell() -> None:
             stage: lambda *given, stage=stage: arguments.extend([stage, *given])
             for stage in notebook.STAGES.values()
         }
-        exec(cell.source, {"convscope": type("Recorder", (), {k: staticmethod(v) for k, v in stages.items()})})
+        exec(
+            cell.source, {"convscope": type("Recorder", (), {k: staticmethod(v) for k, v in stages.items()})}
+        )
         _, script, *given = shlex.split(command)
         assert arguments == [notebook.STAGES[script], *given]
 

@@ -112,9 +112,7 @@ _PAINT = {TWO_FLOWERS: _paint_two_flowers, WATERMARK: _paint_watermark, BOTH: _p
 def _draw_stamp(index: int, side: int, center: Sequence[float]) -> tuple[RgbaCanvas, np.ndarray]:
     """Draw a stamp with the sign of a class; return it and its square, 0 to 1."""
     stamp = RgbaCanvas((side, side))
-    x, y = (
-        (axis - position) / STAMP for axis, position in zip(procedural.grid(side), center, strict=True)
-    )
+    x, y = ((axis - position) / STAMP for axis, position in zip(procedural.grid(side), center, strict=True))
     pixel = 2 / side / STAMP
     square = edge(1 - np.maximum(np.abs(x), np.abs(y)), pixel)
     stamp.paint(np.array([30, 30, 40]), square * np.float32(0.8))
