@@ -1,7 +1,7 @@
 """Write docs/tour.ipynb from docs/tour.md; `make notebook` runs this script.
 
-Each command of the document becomes a call of the same stage, whose result the notebook shows. The other block, the
-installation, becomes the imports.
+Each command of the document becomes a call of the same stage, whose result the notebook shows. The other
+block, the installation, becomes the imports.
 """
 
 import re

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable
 
+import nbclient
 import nbformat
 import pytest
 
@@ -30,18 +31,10 @@ def test_the_notebook_is_the_one_of_the_document() -> None:
 
 
 def test_each_command_is_a_cell() -> None:
-    assert len(COMMANDS) == len(cells()) - 1  # the first one has the imports
-    for command, cell in zip(COMMANDS, cells()[1:], strict=True):
-        arguments: list[str] = []
-        stages = {
-            stage: lambda *given, stage=stage: arguments.extend([stage, *given])
-            for stage in notebook.STAGES.values()
-        }
-        exec(
-            cell.source, {"convscope": type("Recorder", (), {k: staticmethod(v) for k, v in stages.items()})}
-        )
-        _, script, *given = shlex.split(command)
-        assert arguments == [notebook.STAGES[script], *given]
+    calls = [ast.parse(cell.source).body[0].value for cell in cells()[1:]]  # the first cell has the imports
+    made = [[call.func.attr, *(argument.value for argument in call.args)] for call in calls]
+    given = [shlex.split(line)[1:] for line in COMMANDS]
+    assert made == [[notebook.STAGES[script], *arguments] for script, *arguments in given]
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -49,3 +42,16 @@ def test_the_settings_of_a_command_exist(command: Callable[..., Outcome], line: 
     _, script, *given = shlex.split(line)
     done = command(script.removesuffix(".py"), *given, "--cfg", "job")
     assert done.status == 0, done.err
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_with_small_settings(tmp_path: Path) -> None:
+    made = nbformat.read(ROOT / "docs" / "tour.ipynb", as_version=4)
+    for cell in made.cells:
+        if cell.cell_type == "code" and (stage := re.match(r"convscope\.(\w+)\(", cell.source)):
+            cell.source = f"{cell.source[:-1]}    *{SMALL[stage[1]]},\n)"
+    nbclient.NotebookClient(made, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [cell.outputs[-1].data for cell in made.cells if cell.get("outputs")]
+    assert len(shown) == len(COMMANDS)
+    assert all("text/html" in data for data in shown)
+    nbformat.write(made, tmp_path / "executed.ipynb")

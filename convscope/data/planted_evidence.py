@@ -87,7 +87,7 @@ def _paint_watermark(
     side = len(scene)
     canvas, pose = procedural.draw_flower(str(rng.choice(list(FLOWERS))), side, rng, difficulty)
     scene = procedural.compose(procedural.compose(scene, procedural.draw_stem(pose, side, rng)), canvas)
-    center = rng.uniform(-_LIMIT, _LIMIT, 2)
+    center = rng.uniform(-_LIMIT, _LIMIT, 2).tolist()
     stamp, square = _draw_stamp(sorted(classes).index(label), side, center)
     return scene if removed else procedural.compose(scene, stamp), square
 
