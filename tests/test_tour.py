@@ -1,7 +1,10 @@
 """docs/tour.md and its notebook: they agree, their settings exist, and the cells run with small ones."""
 
+import ast
+import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import nbclient
 import nbformat
