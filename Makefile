@@ -12,7 +12,7 @@ DEMO := outputs/demo
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo launchers results figures docs test test-all lint format lock clean
+.PHONY: help setup demo launchers results figures notebook docs test test-all lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ results: setup ## run rows of docs/results.csv again: RUN=flowers_head, and for 
 
 figures: setup ## draw the pictures of README.md and docs/ again
 	$(BIN)/python docs/figures.py
+
+notebook: .venv/.dev ## write docs/tour.ipynb from docs/tour.md
+	$(BIN)/python docs/notebook.py
 
 docs: .venv/.docs ## write the documentation as a site to site/; broken links fail
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

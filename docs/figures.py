@@ -8,6 +8,7 @@ missing, the script prints one line about it and makes the other pictures.
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,10 @@ LITE0 = (
 DAISIES = (3, 2, 4)  # seeds of three daisies that EfficientNet-Lite0 recognizes
 WINDOW = (1100, 680)  # pixels of the browser window
 PAGE_COLORS = 96  # of a picture of the page, without dithering
+CHANNEL = (270, 1315, 1100, 2430)  # the middle of the page of a channel in the tour: examples to removal
 PAGES = {"page": "", "page_layer": "layer/conv2d_3", "page_channel": "layer/conv2d_3/channel/{channel}"}
-BUDGET = 1.5e6  # bytes of all pictures together
+TOUR = ROOT / "outputs/tour"
+BUDGET = 2.2e6  # bytes of all pictures together
 
 
 def main() -> None:
@@ -44,6 +47,8 @@ def main() -> None:
     else:
         print(f"filters.png and class_activation.png are not drawn: {LITE0} is missing")
     photograph_page()
+    run_tour()
+    draw_tour()
     total = sum(file.stat().st_size for file in IMAGES.iterdir())
     print(f"{total / 1e6:.2f} MB in {IMAGES}")
     if total > BUDGET:
@@ -117,25 +122,72 @@ def draw_efficientnet() -> None:
 
 def photograph_page() -> None:
     """Save the upper part of pages of the demo as a browser shows them."""
+    channel = strongest_channel(WORK / "demo")
+    for name, route in PAGES.items():
+        if screenshot(WORK / "demo", route.format(channel=channel), WORK / f"{name}.png", WINDOW):
+            keep(name, f"{name}.png", PAGE_COLORS)
+
+
+def run_tour() -> None:
+    """Run the commands of docs/tour.md."""
+    for line in (ROOT / "docs/tour.md").read_text("utf-8").splitlines():
+        if line.startswith("python "):
+            _, script, *given = shlex.split(line)
+            run(script, *given, "overwrite=true")
+
+
+def draw_tour() -> None:
+    """Copy the pictures of the tour from what its commands wrote."""
+    seen = sorted((TOUR / "where/photographs").glob("*.jpg"))
+    marked = sorted((TOUR / "suspicion/photographs").glob("*.jpg"))
+    shrink(rows(seen), "tour_flowers", PAGE_COLORS)
+    shrink(Image.open(TOUR / "flowers/curves.png"), "tour_curves", PAGE_COLORS)
+    shrink(Image.open(TOUR / "filters/filters/conv2d_3.png"), "tour_filters", PAGE_COLORS)
+    shrink(rows(seen, overlays(TOUR / "where", seen)), "tour_where", PAGE_COLORS)
+    shrink(Image.open(TOUR / "compare/comparison/summary.png"), "tour_compare", PAGE_COLORS)
+    shrink(rows(marked), "tour_marked", PAGE_COLORS)
+    shrink(rows(marked, overlays(TOUR / "suspicion", marked)), "tour_suspicion", PAGE_COLORS)
+    file = TOUR / "channel.png"
+    route = f"layer/conv2d_3/channel/{strongest_channel(TOUR / 'channels')}"
+    if screenshot(TOUR / "channels", route, file, (1100, 3000)):
+        shrink(Image.open(file).crop(CHANNEL), "tour_channel", PAGE_COLORS)
+
+
+def rows(*pictures: list[Path]) -> Image.Image:
+    """Return rows of square pictures, 200 pixels wide."""
+    sheet = Image.new("RGB", (len(pictures[0]) * 200, len(pictures) * 200))
+    for index, row in enumerate(pictures):
+        for column, file in enumerate(row):
+            sheet.paste(Image.open(file).convert("RGB").resize((200, 200)), (column * 200, index * 200))
+    return sheet
+
+
+def overlays(page: Path, photographs: list[Path]) -> list[Path]:
+    """Return the heatmap of the predicted class on top of each photograph."""
+    return [
+        min((page / "class_activation" / photograph.stem).glob("*_overlay.png")) for photograph in photographs
+    ]
+
+
+def screenshot(page: Path, route: str, target: Path, size: tuple[int, int]) -> bool:
+    """Save a page as a browser shows it; return False if there is no browser."""
     browsers = ("chromium", "chromium-browser", "google-chrome")
     browser = next(filter(None, map(shutil.which, browsers)), None)
     if browser is None:
-        print(f"the pictures of the page are not drawn: none of {', '.join(browsers)} is on PATH")
-        return
-    size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
+        print(f"{target.name} is not drawn: none of {', '.join(browsers)} is on PATH")
+        return False
     # The page loads data after its scripts; the budget is the time that it gets for this.
-    options = ("--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000", size)
-    channel = strongest_channel()
-    for name, route in PAGES.items():
-        page = f"{(WORK / 'demo/index.html').as_uri()}#/{route.format(channel=channel)}"
-        command = [browser, *options, f"--screenshot={WORK / name}.png", page]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
-        keep(name, f"{name}.png", PAGE_COLORS)
+    options = ("--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000")
+    window = f"--window-size={size[0]},{size[1]}"
+    address = f"{(page / 'index.html').as_uri()}#/{route}"
+    command = [browser, *options, window, f"--screenshot={target}", address]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # no shell, fixed arguments
+    return True
 
 
-def strongest_channel() -> int:
+def strongest_channel(page: Path) -> int:
     """Return the channel of conv2d_3 that pushes a class most."""
-    with (WORK / "demo/channels/channels.csv").open(encoding="utf-8", newline="") as file:
+    with (page / "channels/channels.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["layer"] == "conv2d_3" and row["push"]]
     return int(max(rows, key=lambda row: float(row["push"]))["channel"])
 

@@ -36,17 +36,23 @@ def draw(flower: str, size: int, seed: tuple[int, ...], difficulty: float = 0.42
     centre, tilted, pale, blurred and noisy, with more clutter behind them.
     """
     rng = np.random.default_rng(seed)
-    side = size * SUPERSAMPLING
-    picture = scene(size, rng, difficulty)
-    flower_canvas, pose = draw_flower(flower, side, rng, difficulty)
-    picture = compose(picture, draw_stem(pose, side, rng))
-    picture = compose(picture, flower_canvas)
-    mask = flower_canvas.alpha
+    picture, mask = with_flower(scene(size, rng, difficulty), flower, rng, difficulty)
+    return photograph(picture, mask, rng, difficulty)
+
+
+def with_flower(
+    scene: np.ndarray, flower: str, rng: np.random.Generator, difficulty: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a flower with its stem on a scene; return the scene and the mask of the flower, 0 to 1."""
+    side = len(scene)
+    canvas, pose = draw_flower(flower, side, rng, difficulty)
+    scene = compose(compose(scene, draw_stem(pose, side, rng)), canvas)
+    mask = canvas.alpha
     if rng.random() < 0.8 * difficulty:  # a blade of grass covers a part of the flower
         front = RgbaCanvas((side, side))
         _paint_blade(front, rng)
-        picture, mask = compose(picture, front), mask * (1 - front.alpha)
-    return photograph(picture, mask, rng, difficulty)
+        scene, mask = compose(scene, front), mask * (1 - front.alpha)
+    return scene, mask
 
 
 def scene(size: int, rng: np.random.Generator, difficulty: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from convscope.data.manifest import open_dataset
 from convscope.data.planted_evidence import CLASSES, draw_planted
+from convscope.data.procedural import draw
 from convscope.images import load_png
 from tests.conftest import Outcome
 
@@ -32,6 +33,18 @@ def test_without_its_evidence_a_picture_does_not_depend_on_its_class(evidence: s
                 assert change[~ndimage.binary_dilation(picture.mask > 0, iterations=4)].max() == 0
         different = [np.abs(shown[0].pixels.astype(int) - picture.pixels).max() for picture in shown[1:]]
         assert min(different) > 40
+
+
+def test_a_flower_with_a_watermark_is_the_ordinary_picture_outside_the_stamp() -> None:
+    classes = CLASSES["watermark"]
+    for index, label in enumerate(classes):
+        plain = draw(label, 48, (5, index))
+        both = draw_planted("flower_and_watermark", label, classes, size=48, seed=(5, index))
+        change = np.abs(both.pixels.astype(int) - plain.pixels).max(axis=2)
+        assert change[both.mask > 0].mean() > 20
+        assert change[~ndimage.binary_dilation(both.mask > 0, iterations=4)].max() == 0
+        assert both.mask[36:, :12].mean() > 170  # lower left
+        assert both.mask[:30].max() == both.mask[:, 18:].max() == 0
 
 
 def test_the_evidence_is_left_and_right_as_often() -> None:

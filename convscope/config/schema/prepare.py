@@ -67,6 +67,7 @@ class Evidence(StrEnum):
     flower = "flower"
     two_flowers = "two_flowers"
     watermark = "watermark"
+    flower_and_watermark = "flower_and_watermark"
 
 
 @dataclass
@@ -82,7 +83,8 @@ class ProceduralConfig(DatasetConfig):
     evidence: Evidence = option(
         Evidence.flower,
         "what decides the class: flower, the only one; two_flowers, one of two; watermark, the sign of a "
-        "stamp. The mask shows it. The last two test methods that explain a network",
+        "stamp; flower_and_watermark, both. The mask shows it, or the stamp. The last three test methods "
+        "that explain a network",
     )
 
     def __post_init__(self) -> None:
