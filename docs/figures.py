@@ -69,7 +69,7 @@ def draw_demo() -> None:
         "evolution.animate=[]",
         directory="demo",
     )
-    keep("feature_maps", "demo/activations/sunflower_*/*_conv2d_2.png")
+    keep("feature_maps", "demo/activations/sunflower_*/*_relu_2.png")
     keep("examples", "demo/examples/*_conv2d_4.png")
     keep("evolution", "demo/evolution/sunflower_*/*_conv2d_2.png")
 
