@@ -1,7 +1,7 @@
 """The comparison view: the differences of models in each layer, as a table and a chart."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -10,12 +10,12 @@ import numpy as np
 
 from convscope.app.visualize.view import View
 from convscope.config.schema.views import ComparisonConfig
-from convscope.graph import Layer
+from convscope.graph import JoinedLayer, Layer, joined_layers
 from convscope.models.matching import matching_layers
 from convscope.models.states import ModelState
 from convscope.render import figure
 from convscope.render.artifact import Artifact
-from convscope.vis.model_difference import kernels, relative_change
+from convscope.vis.model_difference import MapCorrelation, kernels, relative_change
 
 TABLE, CHART = "comparison/summary.csv", "comparison/summary.png"
 COLUMNS = ("index", "layer", "type", "one", "other", "channels", "correlation", "kernel_change")
@@ -69,16 +69,30 @@ class ComparisonView(View[ComparisonConfig]):
             first, second = states[one], states[other]
             matches = matching_layers(first.bundle, second.bundle)
             before, after = _kernels(first), _kernels(second)
-            for layer in first.bundle.layers:
-                maps = self.run.correlations.get((layer.path, one, other))
-                match = matches.get(layer.path)
-                change = math.nan
-                if match is not None and match.kind == layer.kind:
-                    change = _change(before[layer.path], after[match.path])
-                if maps is None and math.isnan(change):
-                    continue
-                correlation, channels = (math.nan, 0) if maps is None else (maps.mean, maps.channels)
-                yield Difference(layer, (first.title, second.title), channels, correlation, change)
+            for joined in joined_layers(first.bundle.layers):
+                changes = dict.fromkeys(joined.members, math.nan)
+                for layer in joined.members:
+                    match = matches.get(layer.path)
+                    if match is not None and match.kind == layer.kind:
+                        changes[layer] = _change(before[layer.path], after[match.path])
+                for layer, maps, change in self._rows(joined, changes, (one, other)):
+                    correlation, channels = (math.nan, 0) if maps is None else (maps.mean, maps.channels)
+                    yield Difference(layer, (first.title, second.title), channels, correlation, change)
+
+    def _rows(
+        self, joined: JoinedLayer, changes: Mapping[Layer, float], pair: tuple[int, int]
+    ) -> list[tuple[Layer, MapCorrelation | None, float]]:
+        """Return the layers with known differences: one for the whole unless several have maps."""
+        rows = [
+            (layer, self.run.correlations.get((layer.path, *pair)), change)
+            for layer, change in changes.items()
+        ]
+        known = [row for row in rows if row[1] is not None or not math.isnan(row[2])]
+        drawn = [maps for _, maps, _ in known if maps is not None]
+        if not known or len(drawn) > 1:
+            return known
+        changed = [change for *_, change in known if not math.isnan(change)]
+        return [(joined.members[0], drawn[0] if drawn else None, changed[0] if changed else math.nan)]
 
 
 def _kernels(state: ModelState) -> dict[str, list[np.ndarray]]:
