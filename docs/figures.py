@@ -56,22 +56,15 @@ def main() -> None:
 
 
 def draw_demo() -> None:
-    """Train the network of the demo, and draw feature maps, examples and evolution."""
+    """Train the network of the demo, and draw its page."""
     run("create_train_val_test.py", "dataset=procedural")
-    run("train.py", "experiment=demo", "callbacks=[snapshots]", directory="train")
+    run("train.py", "experiment=demo", directory="train")
     run(
         "visualize.py",
         f"checkpoint={WORK / 'train'}",
-        "views=[layers,class_activation,activations,evolution,filters,examples,channels]",
-        "examples.layers=[conv2d_4]",
-        "examples.limit=5",
-        "evolution.layers=[conv2d_2]",
-        "evolution.animate=[]",
+        "views=[layers,class_activation,activations,filters,examples,channels]",
         directory="demo",
     )
-    keep("feature_maps", "demo/activations/sunflower_*/*_relu_2.png")
-    keep("examples", "demo/examples/*_conv2d_4.png")
-    keep("evolution", "demo/evolution/sunflower_*/*_conv2d_2.png")
 
 
 def draw_comparison() -> None:
@@ -141,6 +134,12 @@ def draw_tour() -> None:
     seen = sorted((TOUR / "where/photographs").glob("*.jpg"))
     marked = sorted((TOUR / "suspicion/photographs").glob("*.jpg"))
     shrink(rows(seen), "tour_flowers", PAGE_COLORS)
+    for name, pattern in (
+        ("feature_maps", "maps/activations/sunflower_*/*_conv2d_2.png"),
+        ("examples", "examples/examples/*_conv2d_4.png"),
+        ("evolution", "evolution/evolution/sunflower_*/*_conv2d_2.png"),
+    ):
+        shrink(Image.open(min(TOUR.glob(pattern))), name)
     shrink(Image.open(TOUR / "flowers/curves.png"), "tour_curves", PAGE_COLORS)
     shrink(Image.open(TOUR / "filters/filters/conv2d_3.png"), "tour_filters", PAGE_COLORS)
     shrink(rows(seen, overlays(TOUR / "where", seen)), "tour_where", PAGE_COLORS)
