@@ -165,6 +165,18 @@ def test_the_colour_bar_names_the_ends_of_the_scale(explore: Explore, drawn: Pat
     assert signed == "\u2212highesthighest absolute value of each channel"
 
 
+def test_a_positive_channel_of_a_layer_with_negative_ones_has_signed_colours(
+    explore: Explore, drawn: Path
+) -> None:
+    page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
+    maps = "{ low: [1, -4], high: [2, 3] }"
+    grid = page.evaluate(f"scaleOf({maps}, 0, 'channel')")
+    assert grid == {"low": -2, "high": 2, "colors": "signed"}
+    assert (
+        page.evaluate(f"scaleOf({maps}, 0, 'layer', rangeOfAll([{maps}], 0), rangeOfAll([{maps}]))") == grid
+    )
+
+
 def test_the_first_tile_is_the_strongest_channel(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open(f"layer/{LAYER}?photo=bright")
     means = arrays(drawn, "bright")[LAYER].mean(axis=(0, 1))

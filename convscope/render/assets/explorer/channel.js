@@ -76,12 +76,11 @@ async function overPhotographs(layer, channel, compact) {
   const all = (await Promise.all(chosen.map((photograph) => chosenMapsOf(photograph, layer)))).map(withSilent);
   if (!all.some(Boolean)) return missing("The maps of this layer were not drawn.", "activations");
   const known = all.filter(Boolean);
-  const range = [Math.min(...known.map((maps) => maps.low[channel])), Math.max(...known.map((maps) => maps.high[channel]))];
+  const ends = scaleOf(known[0], channel, "layer", rangeOfAll(known, channel), rangeOfAll(known));
   const stacks = [];
   const tiles = chosen.map((photograph, at) => {
     const maps = all[at];
     if (!maps) return null;
-    const ends = scaleOf(maps, channel, "layer", range);
     const caption = maps.silentSet.has(channel) ? `constant: ${number(maps.mean[channel])}` : `${number(maps.low[channel])} to ${number(maps.high[channel])}`;
     const over = mapTile(maps, channel, ends, { label: `map of channel ${channel} for ${photograph.name}` });
     over.dataset.channel = channel;
@@ -94,7 +93,7 @@ async function overPhotographs(layer, channel, compact) {
   return [
     block(`Map${compact ? "" : " over each photograph"}${here.state.before && hasBefore(layer) ? " before the activation" : ""}`,
       h("div", { class: compact ? "maps one" : "maps" }, tiles),
-      h("div", { class: "controls" }, !compact && beforeSwitch(layer), slider, colorBar(scaleOf(known[0], channel, "layer", range)),
+      h("div", { class: "controls" }, !compact && beforeSwitch(layer), slider, colorBar(ends),
         !compact && chosen.length < photographs.length && [`${chosen.length} of ${count(photographs.length, "photograph")}`,
           h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")])),
     cell,

@@ -33,10 +33,10 @@ async function sideBySide(layer, photograph) {
   const known = all.filter(Boolean);
   if (!known.length) return missing("No maps of this layer were drawn.", "activations");
   const channels = strongest(known[known.length - 1]).slice(0, here.state.all ? undefined : 32);
-  const range = [Math.min(...known.map((maps) => rangeOf(maps)[0])), Math.max(...known.map((maps) => rangeOf(maps)[1]))];
+  const range = rangeOfAll(known);
   const side = SIZES[here.state.size] || SIZES.m;
   const ends = (maps, channel) => (here.state.scale === "layer" ? scaleOf(maps, channel, "layer", range)
-    : scaleOf(maps, channel, "layer", [Math.min(...known.map((one) => one.low[channel])), Math.max(...known.map((one) => one.high[channel]))]));
+    : scaleOf(maps, channel, "layer", rangeOfAll(known, channel), range));
   const rows = channels.map((channel) => h("figure", { class: "pair" },
     h("div", {}, all.map((maps, model) => maps && h("div", { title: index.models[model] }, mapTile(maps, channel, ends(maps, channel), { side, label: `${index.models[model]}, channel ${channel}` })))),
     h("figcaption", {}, String(channel))));

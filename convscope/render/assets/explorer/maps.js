@@ -4,12 +4,13 @@
 const COLORS = Object.fromEntries(Object.entries(index.color_maps).map(([use, text]) => [use, bytesOf(text)]));
 const MANY_NEGATIVE = 0.1; // below this share of the maximum, a minimum is that of swish or ELU, not of signed values
 
-// Return the ends of the colour scale: {low, high, colors}. `range` overrides the values of the maps.
-function scaleOf(maps, channel, scale, range) {
+// Return the ends of the colour scale: {low, high, colors}. `range` overrides the values of the maps. `whole` is the
+// range of the layer: it decides whether the colours are signed, so that all channels of a layer have the same.
+function scaleOf(maps, channel, scale, range, whole = range || rangeOf(maps)) {
   let low, high;
   if (scale === "layer") [low, high] = range || rangeOf(maps);
   else [low, high] = [maps.low[channel], maps.high[channel]];
-  const [lowest, highest] = range || rangeOf(maps);
+  const [lowest, highest] = whole;
   if (lowest < -MANY_NEGATIVE * highest && lowest < 0) {
     const bound = Math.max(-low, high, 0);
     return { low: -bound, high: bound, colors: "signed" };
@@ -20,6 +21,12 @@ function scaleOf(maps, channel, scale, range) {
 function rangeOf(maps) {
   maps.range ||= [Math.min(...maps.low), Math.max(...maps.high)];
   return maps.range;
+}
+
+// Return the range of several maps of a layer, of all channels or of one.
+function rangeOfAll(several, channel) {
+  const ranges = several.map((maps) => (channel === undefined ? rangeOf(maps) : [maps.low[channel], maps.high[channel]]));
+  return [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
 }
 
 // Return the colours of the 256 stored levels of a channel on a scale, as RGBA in 32 bits each.
