@@ -62,7 +62,7 @@ def _smallest(levels: np.ndarray) -> dict[str, Any]:
 def _residuals(levels: np.ndarray) -> np.ndarray:
     """Return the differences, modulo 256, from the median of left, upper, and left + upper - upper left.
 
-    This is the predictor of JPEG-LS (Weinberger et al., 2000); `restored` of data.js is its inverse.
+    This is the predictor of JPEG-LS (Weinberger et al., 2000); `restore` of maps.js is its inverse.
     """
     padded = np.pad(levels, ((0, 0), (1, 0), (1, 0)))
     left, upper, corner = padded[:, 1:, :-1], padded[:, :-1, 1:], padded[:, :-1, :-1]
