@@ -475,6 +475,23 @@ def test_the_search_finds_a_channel_a_class_and_a_photograph(explore: Explore, d
         assert explorer.route.startswith(route)
 
 
+def test_a_search_right_after_another_keeps_its_results(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    for key in ("/", "Escape", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("bright")
+    page.wait_for_timeout(300)
+    assert page.locator("#results li").count() == 1
+    page.locator("#results li").click()
+    page.wait_for_selector("body[data-page=image]")
+    assert page.locator("#results li").count() == 0
+
+
+def test_the_rail_marks_the_photograph_of_the_address(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open("image/bright")
+    assert page.locator(".thumb[aria-current]").get_attribute("title") == "bright.png"
+
+
 # ---- safe, accessible, on any screen
 
 

@@ -14,6 +14,7 @@ function readAddress() {
   const parts = path.split("/").filter((part) => part !== "").map(decode);
   const state = { ...DEFAULTS };
   for (const [name, value] of new URLSearchParams(query)) if (name in DEFAULTS) state[name] = value;
+  if (parts[0] === "image" && parts.length > 1) state.photo = parts[1];
   return { parts, state };
 }
 

@@ -33,7 +33,8 @@ function makeSearch() {
   const field = h("input", {
     type: "search", id: "search", placeholder: "Search  /", role: "combobox", "aria-label": "Search layers, classes and photographs",
     "aria-controls": "results", "aria-expanded": "false", "aria-autocomplete": "list", autocomplete: "off",
-    input: () => { found = matches(field.value); at = found.length ? 0 : -1; show(); },
+    input: find,
+    focus: find,
     keydown: (event) => {
       event.stopPropagation();
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -43,7 +44,7 @@ function makeSearch() {
       } else if (event.key === "Enter" && found[at]) open(found[at]);
       else if (event.key === "Escape") { close(); field.blur(); }
     },
-    blur: () => setTimeout(close, 150),
+    blur: close, // a press on a result comes before it
   });
   function show() {
     replaceChildren(list, found.map((entry, index) => h("li", { role: "option", id: `result${index}`, "aria-selected": String(index === at), mousedown: () => open(entry) },
@@ -51,6 +52,11 @@ function makeSearch() {
     field.setAttribute("aria-expanded", String(found.length > 0));
     if (at >= 0) field.setAttribute("aria-activedescendant", `result${at}`);
     else field.removeAttribute("aria-activedescendant");
+  }
+  function find() {
+    found = matches(field.value);
+    at = found.length ? 0 : -1;
+    show();
   }
   function open(entry) {
     location.hash = entry.href;
