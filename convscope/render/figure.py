@@ -118,7 +118,7 @@ def reliability(path: Path, before: Bins, after: Bins | None = None) -> Figure:
         ylabel="accuracy",
     )
     axes.set_title("reliability")
-    axes.legend(loc="upper left", frameon=False)
+    figure.legend(loc="outside lower left", frameon=False)  # points can be everywhere in the axes
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return save_png(path, figure)

@@ -51,6 +51,12 @@ class Evaluation:
         return float(low), float(high)
 
     @property
+    def constant_answer(self) -> tuple[int, float]:
+        """The most frequent true class, and the accuracy of always answering it."""
+        counts = np.bincount(self.labels)
+        return int(counts.argmax()), float(counts.max() / counts.sum())
+
+    @property
     def confusion(self) -> np.ndarray:
         """The confusion matrix: counts, int (true class, predicted class)."""
         classes = range(self.probabilities.shape[1])

@@ -42,6 +42,15 @@ def test_the_accuracy_of_the_test_split_comes_with_its_interval() -> None:
     ]
 
 
+@pytest.mark.parametrize(("low", "reported"), [(0.61, False), (0.6, True)])
+def test_an_accuracy_near_that_of_a_constant_answer_is_reported(low: float, reported: bool) -> None:
+    metrics = {"test": {"accuracy": 0.7, "accuracy_95": [low, 0.8]}}
+    confusion = {"split": "test", "counts": [["a", "a", 2], ["a", "b", 2], ["b", "a", 3], ["b", "b", 3]]}
+    accuracy, _ = findings(content(training={"metrics": metrics, "confusion": confusion}))
+    added = ". It may be no better than the constant answer “b”, which is correct for 60.0 %."
+    assert accuracy["text"].endswith(added) == reported
+
+
 def test_the_most_frequent_mistake_is_named_with_its_share() -> None:
     counts = [["a", "a", 9], ["a", "b/c", 3], ["b/c", "a", 1], ["b/c", "b/c", 4]]
     (found,) = findings(content(training={"confusion": {"counts": counts}}))

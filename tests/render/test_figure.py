@@ -157,7 +157,7 @@ def test_reliability_draws_a_point_for_each_bin(tmp_path: Path) -> None:
     confidence, accuracy = np.array([0.3, 0.9]), np.array([0.25, 0.8])
     after = np.array([0.5]), np.array([0.4]), np.array([4])
     drawn = figure.reliability(tmp_path / "r.png", (confidence, accuracy, np.array([1, 3])), after)
-    legend = [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert legend == [  # (0.05 · 1 + 0.1 · 3) / 4, and 0.1
         "of the model: expected calibration error 0.087",
         "calibrated: expected calibration error 0.100",

@@ -21,6 +21,7 @@ def test_scores_equal_values_computed_by_hand() -> None:
     assert THREE.accuracy == 2 / 3
     assert THREE.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert THREE.top_accuracy(2) == 1
+    assert THREE.constant_answer == (1, 2 / 3)
     # the confidences 0.5, 0.8 and 0.6 are in three bins; correct, correct, wrong
     assert pytest.approx((0.5 + 0.2 + 0.6) / 3) == THREE.calibration_error
 

@@ -97,6 +97,7 @@ def score(
     results = {split: scores.summary(names) for split, scores in scored.items()}
     shown = list(scored)[-1]
     last = scored[shown]
+    note_constant_answer(last, names)
     if contract.calibration:
         add_calibrated(results, scored, contract.calibration, names)
         print(calibration_line(shown, results[shown]))
@@ -130,6 +131,16 @@ def _evaluated(split: str, model: keras.Model, batches: Batches) -> Evaluation:
         f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} (95 %: {low:.3f} to {high:.3f})"
     )
     return scores
+
+
+def note_constant_answer(scores: Evaluation, names: Sequence[str]) -> None:
+    """Print a note if the accuracy may be no better than one constant answer."""
+    answer, share = scores.constant_answer
+    if scores.accuracy_interval[0] <= share:
+        print(
+            f"note: this may be no better than the constant answer {names[answer]!r}, which is correct for "
+            f"{share:.1%}; with few photographs, fine-tune a pretrained network: see docs/training.md"
+        )
 
 
 def _draw(directory: Path, contract: Contract, split: str, scores: Evaluation) -> None:

@@ -33,8 +33,23 @@ def _accuracy(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if "accuracy_95" in scores:
                 low, high = scores["accuracy_95"]
                 text += f" (95 % interval: {_percent(low)} to {_percent(high)})"
+                text += _constant_answer(content["training"].get("confusion"), split, low)
             yield f"{text}.", "mistakes" if "confusion" in content["training"] else "about"
             return
+
+
+def _constant_answer(confusion: Mapping[str, Any] | None, split: str, low: float) -> str:
+    """Return what one constant answer achieves, if the accuracy may be no better than that."""
+    if not confusion or confusion.get("split") != split:
+        return ""
+    counts: dict[str, int] = {}
+    for true, _, count in confusion["counts"]:
+        counts[true] = counts.get(true, 0) + count
+    most = max(counts, key=lambda name: counts[name])
+    share = counts[most] / sum(counts.values())
+    if low > share:
+        return ""
+    return f". It may be no better than the constant answer “{most}”, which is correct for {_percent(share)}"
 
 
 def _worst_confusion(confusion: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
