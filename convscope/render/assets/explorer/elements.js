@@ -34,6 +34,11 @@ function replaceChildren(element, ...children) {
   append(element, children);
 }
 
+// Return a text with its percentages on one line.
+function unbroken(text) {
+  return text.replaceAll(" %", "\u00a0%");
+}
+
 // Return a name with places where a line may break: after "_", "/" and ".".
 function breakable(text) {
   return text.split(/(?<=[_/.])/).flatMap((part) => [part, h("wbr")]);
@@ -56,7 +61,7 @@ function signed(value, digits = 3) {
 }
 
 function percent(share, digits = 1) {
-  return share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`;
+  return share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`;
 }
 
 function count(value, noun) {

@@ -6,7 +6,7 @@ const WALK_PAUSE = 1200; // milliseconds of a step
 
 async function photographPage(key) {
   const photograph = photographByKey.get(key);
-  if (!photograph) return notFound(`no photograph ${key}`);
+  if (!photograph) return notFound(`a photograph “${key}”`);
   const own = artifacts.filter((artifact) => artifact.photograph === key);
   const overlays = own.filter((artifact) => artifact.role === "overlay");
   const at = photographs.indexOf(photograph);
