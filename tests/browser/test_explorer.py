@@ -605,6 +605,21 @@ def test_axe_finds_no_serious_fault(explore: Explore, drawn: Path, scheme: str) 
         assert serious == [], route
 
 
+def test_the_comparison_of_four_models_fits_a_phone(explore: Explore, swept: Path) -> None:
+    explorer = explore(swept, viewport={"width": 390, "height": 844})
+    page = explorer.open("compare?size=l")
+    page.evaluate(
+        """() => {
+          index.models.push(...index.models);
+          const add = (file, key) => mapFiles.set(key.replace(/[01]$/, (at) => 2 + Number(at)), file);
+          new Map(mapFiles).forEach(add);
+        }"""
+    )
+    explorer.arrive(lambda: page.evaluate("arrive()"))
+    assert page.locator(".pair").first.locator(".map, .hatched").count() == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore, swept: Path) -> None:
     page = explore(swept).open("compare")
     table = page.locator("table.sortable")
@@ -614,7 +629,8 @@ def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore
         place = next(number for number, text in enumerate(at) if text.split(" ▲")[0].split(" ▼")[0] == name)
         return [row.locator("th, td").nth(place).inner_text() for row in table.locator("tbody tr").all()]
 
-    assert column("validation loss") == ["0.25", "0.5", "0.75"]
+    assert column("validation loss") == ["0.2500", "0.5000", "0.7500"]
+    assert column("validation accuracy")[0].split("\n") == ["50.0\u00a0%", "25.0\u00a0% to 75.0\u00a0%"]
     assert table.locator("th[aria-sort=ascending]").inner_text().startswith("validation loss")
     assert table.locator("tbody b").all_inner_texts() == ["units=10", "units=2"]  # side by side
     heading = table.locator("thead button", has_text="model.units")

@@ -122,7 +122,7 @@ async function grid(layer, maps, numbers, photograph) {
     h("div", { class: "columns" },
       h("div", { class: "middle" },
         h("div", { class: "bar-row" }, layerControls(layer, maps, options, choices), choices.show !== "patterns" && ends),
-        photograph && maps && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ". ", notes),
+        photograph && maps && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ofFirstModel(), ". ", index.models.length > 1 && [to(["compare", layer.path], "Compare the models"), ". "], notes),
         !maps && missing("No maps of this layer were drawn.", "activations"),
         tiles,
         h("p", {}, `${shown.length} of ${count(order.length, "channel")} shown`, order.length < channelsOf(layer) && ` (${channelsOf(layer)} in the layer)`, shown.length < order.length &&
