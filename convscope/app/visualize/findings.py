@@ -15,6 +15,7 @@ def findings(content: Mapping[str, Any]) -> list[dict[str, str]]:
         content: the page as JSON, with the results of the training.
     """
     found = [
+        *_compared(content),
         *_accuracy(content),
         *_worst_confusion(content["training"].get("confusion")),
         *_dead_channels(content),
@@ -30,11 +31,45 @@ def _accuracy(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         scores = metrics.get(split)
         if scores and "accuracy" in scores:
             text = f"The model predicts {_percent(scores['accuracy'])} of the {split} images correctly"
-            if "accuracy_95" in scores:
-                low, high = scores["accuracy_95"]
-                text += f" (95 % interval: {_percent(low)} to {_percent(high)})"
-            yield f"{text}.", "mistakes" if "confusion" in content["training"] else "about"
+            route = "mistakes" if "confusion" in content["training"] else "about"
+            yield f"{text}{_interval(scores)}.", route
             return
+
+
+def _compared(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the best run of a sweep, or the accuracy of each of several models."""
+    sweep = content["training"].get("sweep")
+    if sweep and {"run", "validation_loss"} <= set(sweep["columns"]):
+        name, loss = (sweep["columns"].index(column) for column in ("run", "validation_loss"))
+        complete = [row for row in sweep["rows"] if isinstance(row[loss], int | float)]
+        if complete:
+            best = min(complete, key=lambda row: row[loss])
+            yield (
+                f"The lowest validation loss of {_count(len(complete), 'complete run')} of the sweep is "
+                f"{best[loss]:.4f}: {best[name]}.",
+                "compare",
+            )
+        return
+    for split in ("test", "validation"):
+        known = [(run["title"], run["metrics"].get(split, {})) for run in content.get("runs", [])]
+        said = [
+            f"{title} {_percent(scores['accuracy'])}{_interval(scores)}"
+            for title, scores in known
+            if "accuracy" in scores
+        ]
+        if said:
+            yield (
+                f"Share of the {split} images that each model predicts correctly: {', '.join(said)}.",
+                "compare",
+            )
+            return
+
+
+def _interval(scores: Mapping[str, Any]) -> str:
+    if "accuracy_95" not in scores:
+        return ""
+    low, high = scores["accuracy_95"]
+    return f" (95 % interval: {_percent(low)} to {_percent(high)})"
 
 
 def _worst_confusion(confusion: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
