@@ -1,18 +1,25 @@
 """The documents: their links, and the reference of the Python interface. `make docs` checks the rest."""
 
 import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import convscope
 from docs import site_pages
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Outcome
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted(ROOT.glob("*/README.md")),
+]
+README = [  # without the sweeps, whose settings Hydra cannot print
+    line
+    for line in (ROOT / "README.md").read_text("utf-8").splitlines()
+    if line.startswith("python ") and " -m " not in line
 ]
 
 
@@ -38,3 +45,10 @@ def test_links_point_to_files_and_headings(document: Path) -> None:
 def test_the_reference_has_every_public_name() -> None:
     names = {path.rpartition(".")[2] for path in site_pages.public_names()}
     assert names == set(convscope.__all__)
+
+
+@pytest.mark.parametrize("line", README)
+def test_the_settings_of_a_command_of_the_readme_exist(command: Callable[..., Outcome], line: str) -> None:
+    _, script, *given = shlex.split(line)
+    done = command(script.removesuffix(".py"), *given, "--cfg", "job")
+    assert done.status == 0, done.err

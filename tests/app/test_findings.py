@@ -51,6 +51,31 @@ def test_an_accuracy_near_that_of_a_constant_answer_is_reported(low: float, repo
     assert accuracy["text"].endswith(added) == reported
 
 
+def test_of_several_models_the_accuracy_of_each_is_told() -> None:
+    runs = [
+        {"title": "a", "metrics": {"test": {"accuracy": 0.9, "accuracy_95": [0.85, 0.95]}}},
+        {"title": "random", "metrics": {}},
+        {"title": "b", "metrics": {"test": {"accuracy": 0.5}}},
+    ]
+    assert findings(content(runs=runs)) == [
+        {
+            "text": "Share of the test images that each model predicts correctly: "
+            "a 90.0 % (95 % interval: 85.0 % to 95.0 %), b 50.0 %.",
+            "route": "compare",
+        }
+    ]
+
+
+def test_of_a_sweep_the_run_with_the_lowest_loss_is_told() -> None:
+    rows = [["units=2", 0.5], ["units=4", 0.25], ["units=8", ""]]
+    sweep = {"columns": ["run", "validation_loss"], "rows": rows}
+    (found,) = findings(content(training={"sweep": sweep}))
+    assert found == {
+        "text": "The lowest validation loss of 2 complete runs of the sweep is 0.2500: units=4.",
+        "route": "compare",
+    }
+
+
 def test_the_most_frequent_mistake_is_named_with_its_share() -> None:
     counts = [["a", "a", 9], ["a", "b/c", 3], ["b/c", "a", 1], ["b/c", "b/c", 4]]
     (found,) = findings(content(training={"confusion": {"counts": counts}}))

@@ -311,7 +311,7 @@ def test_a_mistake_is_shown_with_the_maps_of_both_classes(
 
 def test_metrics_without_a_number_of_images_are_shown(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open()
-    assert page.evaluate("accuracyLine({ accuracy: 0.5 }).textContent") == "Accuracy 50.0 %."
+    assert page.evaluate("accuracyLine({ accuracy: 0.5 }).textContent") == "Accuracy 50.0\u00a0%."
 
 
 def test_addresses_need_no_size_of_their_state(explore: Explore, drawn: Path) -> None:
@@ -333,6 +333,17 @@ def test_a_list_of_channels_is_in_the_address_and_can_be_exported(explore: Explo
         page.locator("#export").click()
     exported = json.loads(Path(download.value.path()).read_text("utf-8"))
     assert exported["channels"] == [{"layer": LAYER, "channel": 2}, {"layer": LAYER, "channel": 3}]
+
+
+def test_the_list_names_each_channel_and_can_remove_it(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("list?list=02%3A1%2C01%3A3")
+    assert page.locator(".listed figcaption").all_inner_texts() == ["max_pooling2d_1 1 ×", f"{LAYER} 3 ×"]
+    name = page.locator(".listed figcaption").first
+    assert name.evaluate("name => name.scrollWidth <= name.clientWidth")  # not cut off
+    explorer.arrive(lambda: page.get_by_label("remove max_pooling2d_1 1").click())
+    assert page.locator(".listed figcaption").all_inner_texts() == [f"{LAYER} 3 ×"]
+    assert "list=01%3A3" in explorer.route
 
 
 def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) -> None:
@@ -389,6 +400,38 @@ def test_channels_are_sorted_and_filtered_by_the_classes_that_they_push(
     assert sorted(shown()) == np.flatnonzero(favourites & (push.max(axis=1) > 0)).tolist()
 
 
+def test_a_layer_ignores_choices_that_only_another_layer_has(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open(
+        "layer/max_pooling2d_1?sort=class%3Alight&filter=push%3Alight&show=patterns&photo=bright"
+    )
+    means = arrays(drawn, "bright")["max_pooling2d_1"].mean(axis=(0, 1))
+    shown = [int(tile.get_attribute("data-channel")) for tile in page.locator("#grid .tile").all()]
+    assert shown == np.argsort(-means, kind="stable").tolist()
+    assert page.locator("#grid .tile").first.locator("canvas").count() == 1
+    without_maps = page.evaluate(f"chosenOf(optionsOf(layerByPath.get('{LAYER}'), null, null))")
+    assert without_maps == {"sort": "strongest", "filter": "pattern", "show": "patterns"}
+
+
+def test_the_page_of_a_unit_names_its_class(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    page = explorer.open("layer/predictions/channel/1")
+    assert explorer.heading.startswith("Class light of predictions")
+    assert page.locator(".bars a[href*='image/bright']").inner_text() == "bright.png"
+
+
+def test_names_beside_bars_break_only_between_words(explore: Explore, drawn: Path) -> None:
+    page = explore(drawn).open()
+    heights = page.evaluate(
+        """() => {
+          const names = ["dandelion", "sunflower"].map((name, at) => ({ name, value: 1 - 2 * at }));
+          const box = h("div", { style: { width: "190px" } }, bars(names));
+          document.getElementById("main").append(box);
+          return [...box.querySelectorAll("th")].map((name) => name.offsetHeight);
+        }"""
+    )
+    assert max(heights) < 30  # one line
+
+
 def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path) -> None:
     numbers = numbers_of(drawn, "01")["channels"]
     channel = int(np.argmax([one["max"] for one in numbers]))
@@ -400,7 +443,7 @@ def test_a_channel_shows_its_numbers_and_examples(explore: Explore, drawn: Path)
     images = [*shared["removed_of_class"], shared["counts"]["removed"]]
     titles = [*shared["classes"], "these photographs"]
     assert names == [
-        f"{title} one photograph is {float(f'{100 / count:.2g}'):g} points"
+        f"{title}\none photograph is {float(f'{100 / count:.2g}'):g} points"
         for title, count in zip(titles, images, strict=True)
     ]
     tiles = page.locator(".example-groups .sprite")
@@ -562,6 +605,21 @@ def test_axe_finds_no_serious_fault(explore: Explore, drawn: Path, scheme: str) 
         assert serious == [], route
 
 
+def test_the_comparison_of_four_models_fits_a_phone(explore: Explore, swept: Path) -> None:
+    explorer = explore(swept, viewport={"width": 390, "height": 844})
+    page = explorer.open("compare?size=l")
+    page.evaluate(
+        """() => {
+          index.models.push(...index.models);
+          const add = (file, key) => mapFiles.set(key.replace(/[01]$/, (at) => 2 + Number(at)), file);
+          new Map(mapFiles).forEach(add);
+        }"""
+    )
+    explorer.arrive(lambda: page.evaluate("arrive()"))
+    assert page.locator(".pair").first.locator(".map, .hatched").count() == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore, swept: Path) -> None:
     page = explore(swept).open("compare")
     table = page.locator("table.sortable")
@@ -571,7 +629,8 @@ def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore
         place = next(number for number, text in enumerate(at) if text.split(" ▲")[0].split(" ▼")[0] == name)
         return [row.locator("th, td").nth(place).inner_text() for row in table.locator("tbody tr").all()]
 
-    assert column("validation loss") == ["0.25", "0.5", "0.75"]
+    assert column("validation loss") == ["0.2500", "0.5000", "0.7500"]
+    assert column("validation accuracy")[0].split("\n") == ["50.0\u00a0%", "25.0\u00a0% to 75.0\u00a0%"]
     assert table.locator("th[aria-sort=ascending]").inner_text().startswith("validation loss")
     assert table.locator("tbody b").all_inner_texts() == ["units=10", "units=2"]  # side by side
     heading = table.locator("thead button", has_text="model.units")

@@ -15,6 +15,7 @@ def findings(content: Mapping[str, Any]) -> list[dict[str, str]]:
         content: the page as JSON, with the results of the training.
     """
     found = [
+        *_compared(content),
         *_accuracy(content),
         *_worst_confusion(content["training"].get("confusion")),
         *_dead_channels(content),
@@ -30,26 +31,60 @@ def _accuracy(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         scores = metrics.get(split)
         if scores and "accuracy" in scores:
             text = f"The model predicts {_percent(scores['accuracy'])} of the {split} images correctly"
-            if "accuracy_95" in scores:
-                low, high = scores["accuracy_95"]
-                text += f" (95 % interval: {_percent(low)} to {_percent(high)})"
-                text += _constant_answer(content["training"].get("confusion"), split, low)
-            yield f"{text}.", "mistakes" if "confusion" in content["training"] else "about"
+            route = "mistakes" if "confusion" in content["training"] else "about"
+            constant = _constant_answer(content["training"].get("confusion"), split, scores)
+            yield f"{text}{_interval(scores)}.{constant}", route
             return
 
 
-def _constant_answer(confusion: Mapping[str, Any] | None, split: str, low: float) -> str:
+def _compared(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the best run of a sweep, or the accuracy of each of several models."""
+    sweep = content["training"].get("sweep")
+    if sweep and {"run", "validation_loss"} <= set(sweep["columns"]):
+        name, loss = (sweep["columns"].index(column) for column in ("run", "validation_loss"))
+        complete = [row for row in sweep["rows"] if isinstance(row[loss], int | float)]
+        if complete:
+            best = min(complete, key=lambda row: row[loss])
+            yield (
+                f"The lowest validation loss of {_count(len(complete), 'complete run')} of the sweep is "
+                f"{best[loss]:.4f}: {best[name]}.",
+                "compare",
+            )
+        return
+    for split in ("test", "validation"):
+        known = [(run["title"], run["metrics"].get(split, {})) for run in content.get("runs", [])]
+        said = [
+            f"{title} {_percent(scores['accuracy'])}{_interval(scores)}"
+            for title, scores in known
+            if "accuracy" in scores
+        ]
+        if said:
+            yield (
+                f"Share of the {split} images that each model predicts correctly: {', '.join(said)}.",
+                "compare",
+            )
+            return
+
+
+def _interval(scores: Mapping[str, Any]) -> str:
+    if "accuracy_95" not in scores:
+        return ""
+    low, high = scores["accuracy_95"]
+    return f" (95 % interval: {_percent(low)} to {_percent(high)})"
+
+
+def _constant_answer(confusion: Mapping[str, Any] | None, split: str, scores: Mapping[str, Any]) -> str:
     """Return what one constant answer achieves, if the accuracy may be no better than that."""
-    if not confusion or confusion.get("split") != split:
+    if "accuracy_95" not in scores or not confusion or confusion.get("split") != split:
         return ""
     counts: dict[str, int] = {}
     for true, _, count in confusion["counts"]:
         counts[true] = counts.get(true, 0) + count
     most = max(counts, key=lambda name: counts[name])
     share = counts[most] / sum(counts.values())
-    if low > share:
+    if scores["accuracy_95"][0] > share:
         return ""
-    return f". It may be no better than the constant answer “{most}”, which is correct for {_percent(share)}"
+    return f" It may be no better than the constant answer “{most}”, which is correct for {_percent(share)}."
 
 
 def _worst_confusion(confusion: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

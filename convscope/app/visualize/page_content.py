@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from convscope import invocation
 from convscope.app.visualize.output import PHOTOGRAPHS, command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
+from convscope.app.visualize.training_results import sweep_of
 from convscope.config.overrides import argument
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
@@ -90,6 +92,9 @@ def _scores(run: Run, photograph: Photograph) -> dict[str, float]:
 def _title(run: Run) -> str:
     titles = run.models.titles
     if len(titles) > 1:
+        paths = [str(state.bundle.path) for state in run.models[:]]
+        if sweep_of(paths):
+            return f"{len(titles)} runs of the sweep {Path(paths[0]).parents[1].name} side by side"
         return f"{', '.join(titles[:-1])} and {titles[-1]} side by side"
     contract = run.models.first.contract
     dataset = contract.dataset.get("name")

@@ -34,7 +34,10 @@ function figuresPage(key) {
   const drawn = index.views.filter((view) => artifacts.some((artifact) => artifact.view === view.key && artifact.role !== "data"));
   const view = drawn.find((one) => one.key === key);
   const menu = h("nav", { class: "views", "aria-label": "Views" }, drawn.map((one) => to(["figures", one.key], one.title, { "aria-current": one === view ? "page" : null })));
-  if (!view) return [h("h1", {}, "Figures"), h("p", {}, "The pictures and tables of each view, for slides and papers."), menu];
+  if (!view) {
+    return [h("h1", {}, "Figures"), h("p", {}, "The pictures and tables of each view, for slides and papers."),
+      drawn.map((one) => h("section", {}, h("h2", {}, to(["figures", one.key], one.title)), one.intro && h("p", { class: "intro" }, one.intro)))];
+  }
   const of = artifacts.filter((artifact) => artifact.view === view.key);
   const photograph = chosenPhotograph();
   const own = of.filter((artifact) => !artifact.photograph);
@@ -46,10 +49,11 @@ function figuresPage(key) {
 function listPage() {
   const channels = listed();
   const photograph = chosenPhotograph();
-  const tiles = h("div", { class: "grid" }, channels.map(([layer, channel]) => listTile(layer, channel, photograph)));
+  const tiles = h("div", { class: "listed" }, channels.map(([layer, channel]) => listTile(layer, channel, photograph)));
   return [h("h1", {}, "List of channels"),
     channels.length ? h("p", {}, "The address of this page contains the list. ", h("button", { type: "button", id: "export", click: () => exportList(channels) }, "export as JSON"), " ",
-      h("button", { type: "button", click: () => change({ list: "" }) }, "empty the list")) : h("p", {}, "The list is empty. The page of a channel adds it."),
+      h("button", { type: "button", click: () => change({ list: "" }) }, "empty the list")) : h("p", {}, "The list is empty. The button “add to the list” of a channel adds it."),
+    channels.length > 0 && photograph && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ", patterns where they were drawn."),
     tiles];
 }
 
@@ -58,7 +62,11 @@ function listTile(layer, channel, photograph) {
   mapsOf(photograph, layer).then(withSilent).then((maps) => {
     if (maps) picture.prepend(mapTile(maps, channel, scaleOf(maps, channel, here.state.scale)));
   });
-  return channelLink(layer, channel, [picture, h("span", { class: "tile-name" }, `${layer.path} ${channel}`)], { class: "tile" });
+  const without = here.state.list.split(",").filter((one) => one !== `${layer.key}:${channel}`).join(",");
+  const name = `${layer.path} ${unitName(layer, channel)}`;
+  return h("figure", {}, channelLink(layer, channel, picture, { class: "tile", "aria-label": name }),
+    h("figcaption", {}, breakable(layer.path), h("b", {}, ` ${unitName(layer, channel)}`), " ",
+      h("button", { type: "button", "aria-label": `remove ${name}`, title: "remove", click: () => change({ list: without }) }, "×")));
 }
 
 function exportList(channels) {
@@ -69,5 +77,5 @@ function exportList(channels) {
 }
 
 function notFound(what) {
-  return [h("h1", {}, "Not on this page"), h("p", {}, `There is ${what}. `, to([], "Start"))];
+  return [h("h1", {}, "Not on this page"), h("p", {}, `The page does not have ${what}. `, to([], "Start"))];
 }

@@ -42,7 +42,8 @@ async function cellBlock(layer, channel) {
   }, canvas, mark);
   show();
   return h("section", { class: "block wide" }, h("h2", {}, `Behind one cell, for ${photograph.name}`),
-    h("p", { class: "faint" }, "Click a cell of the map, or move it with the arrow keys. The frame in the photograph is its receptive field: the pixels that it depends on, apart from gates, which scale whole channels."),
+    h("p", { class: "faint" }, "Click a cell of the map, or move it with the arrow keys. The frame in the photograph is its receptive field: the pixels that it depends on.",
+      layers.some((one) => one.kind === "Multiply") && " The gates of this network, which scale whole channels, see the whole photograph."),
     h("div", { class: "cell" },
       h("figure", {}, board, h("figcaption", {}, here.state.before && hasBefore(layer) ? "map after the activation" : "map")),
       h("figure", {}, h("div", { class: "stack board", style: { "aspect-ratio": `${columns} / ${rows}` } },

@@ -22,15 +22,21 @@ function listButton(layer, channel) {
 async function channelPage(path, text) {
   const layer = layerByPath.get(path);
   const channel = Number(text);
-  if (!layer) return notFound(`no layer ${path}`);
-  if (!Number.isInteger(channel) || channel < 0 || channel >= channelsOf(layer)) return notFound(`${layer.path} has no channel ${text}`);
+  if (!layer) return notFound(`a layer “${path}”`);
+  if (!Number.isInteger(channel) || channel < 0 || channel >= channelsOf(layer)) return notFound(`channel “${text}” of ${layer.path}, which has ${count(channelsOf(layer), "channel")}`);
   const step = (by) => (channel + by + channelsOf(layer)) % channelsOf(layer);
   return [
     h("p", { class: "crumbs" }, to(["layer", layer.path], `← ${layer.path}`)),
-    h("div", { class: "heading" }, h("h1", {}, `Channel ${channel}`, h("span", { class: "faint" }, ` of ${layer.path}, ${sizeText(layer.shape)}`)),
+    h("div", { class: "heading" }, h("h1", {}, channelTitle(layer, channel), h("span", { class: "faint" }, ` of ${layer.path}, ${sizeText(layer.shape)}`)),
       h("span", { class: "buttons" }, channelLink(layer, step(-1), "← previous", { id: "previous" }), channelLink(layer, step(1), "next →", { id: "next" }), listButton(layer, channel))),
     h("div", { class: "channel-page" }, await channelBlocks(layer, channel)),
   ];
+}
+
+// Return the title of a channel; a dense layer has units, the last layer classes.
+function channelTitle(layer, channel) {
+  if (isLast(layer)) return `Class ${index.classes[channel]}`;
+  return `${isSpatial(layer) ? "Channel" : "Unit"} ${channel}`;
 }
 
 async function channelBlocks(layer, channel, { compact = false } = {}) {
@@ -69,7 +75,7 @@ async function overPhotographs(layer, channel, compact) {
     const rows = [];
     for (const photograph of chosen) {
       const maps = await chosenMapsOf(photograph, layer);
-      if (maps) rows.push({ name: photograph.name, value: maps.mean[channel] });
+      if (maps) rows.push({ name: photographName(photograph), value: maps.mean[channel] });
     }
     return rows.length > 0 && block("Value for each photograph", !compact && beforeSwitch(layer), bars(rows));
   }
@@ -93,11 +99,16 @@ async function overPhotographs(layer, channel, compact) {
   return [
     block(`Map${compact ? "" : " over each photograph"}${here.state.before && hasBefore(layer) ? " before the activation" : ""}`,
       h("div", { class: compact ? "maps one" : "maps" }, tiles),
-      h("div", { class: "controls" }, !compact && beforeSwitch(layer), slider, colorBar(ends),
+      h("div", { class: "controls" }, !compact && beforeSwitch(layer), slider, ends.low < ends.high && colorBar(ends),
         !compact && chosen.length < photographs.length && [`${chosen.length} of ${count(photographs.length, "photograph")}`,
           h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")])),
     cell,
   ];
+}
+
+function photographName(photograph) {
+  return to(["image", photograph.key], [h("img", { src: fileAddress(photograph.path), alt: "", loading: "lazy" }), h("span", {}, breakable(photograph.name))],
+    { class: "named-thumb", changes: { photo: photograph.key } });
 }
 
 function opacitySlider(what, value, set) {

@@ -21,11 +21,26 @@ function runsSection() {
   const splits = ["validation", "test"].filter((split) => index.runs.some((run) => run.metrics[split]));
   if (!settings.length && !splits.length) return null;
   const columns = ["model", ...splits.flatMap((split) => [`${split} accuracy`, `${split} loss`]), ...settings];
-  const rows = index.runs.map((run) => [run.title, ...splits.flatMap((split) => {
-    const metrics = run.metrics[split];
-    return metrics ? [metrics.accuracy, metrics.loss] : ["", ""];
+  const rows = index.runs.map((run) => [h("span", {}, breakable(run.title)), ...splits.flatMap((split) => {
+    const { accuracy, accuracy_95: interval = [], loss } = run.metrics[split] || {};
+    return [accuracyCell(accuracy, ...interval), lossCell(loss)];
   }), ...settings.map((key) => run.settings[key] ?? "")]);
   return h("section", {}, h("h2", {}, "Metrics and settings that differ"), table(columns, rows, { sortable: true, caption: "Models" }));
+}
+
+function accuracyCell(share, low, high) {
+  return valued(share, percent(share), Number.isFinite(low) && h("span", { class: "faint" }, ` ${percent(low)} to ${percent(high)}`));
+}
+
+function lossCell(loss) {
+  return valued(loss, Number.isFinite(loss) && loss.toFixed(4));
+}
+
+// Return the titles of the models without the parts that all have in common.
+function shortTitles() {
+  const parts = index.models.map((title) => title.split(","));
+  const short = parts.map((of) => of.filter((part) => !parts.every((other) => other.includes(part))).join(", "));
+  return short.every(Boolean) ? short : index.models;
 }
 
 async function sideBySide(layer, photograph) {
@@ -34,7 +49,9 @@ async function sideBySide(layer, photograph) {
   if (!known.length) return missing("No maps of this layer were drawn.", "activations");
   const channels = strongest(known[known.length - 1]).slice(0, here.state.all ? undefined : 32);
   const range = rangeOfAll(known);
-  const side = SIZES[here.state.size] || SIZES.m;
+  const room = document.getElementById("main").clientWidth - 44; // without its padding
+  const side = Math.min(SIZES[here.state.size] || SIZES.m, Math.floor(room / index.models.length)); // in one row on a phone too
+  const titles = shortTitles();
   const ends = (maps, channel) => (here.state.scale === "layer" ? scaleOf(maps, channel, "layer", range)
     : scaleOf(maps, channel, "layer", rangeOfAll(known, channel), range));
   const rows = channels.map((channel) => h("figure", { class: "pair" },
@@ -47,7 +64,7 @@ async function sideBySide(layer, photograph) {
       choice("scale", [["channel", "per channel"], ["layer", "whole layer"]], here.state.scale, (scale) => change({ scale })),
       choice("size", [["s", "small"], ["m", "medium"], ["l", "large"]], here.state.size, (size) => change({ size }))),
       here.state.scale === "layer" ? colorBar(scaleOf(known[0], 0, "layer", range)) : null),
-    h("p", { class: "faint" }, `In each group, from the left: ${index.models.join(", ")}. All models on one scale. The ${channels.length} channels that are strongest in ${index.models[index.models.length - 1]}.`),
+    h("p", { class: "faint" }, `In each group, from the left: ${titles.join("; ")}. All models on one scale. The ${channels.length} channels that are strongest in ${titles[titles.length - 1]}.`),
     h("div", { class: "pairs" }, rows),
     channels.length < channelsOf(layer) && h("p", {}, h("button", { type: "button", click: () => change({ all: "1" }) }, "show all")));
 }
@@ -56,11 +73,16 @@ function sweepSection() {
   const { sweep } = training;
   if (!sweep) return null;
   const hidden = new Set(["overrides", "path", "attempts", "error"]);
-  const kept = sweep.columns.map((name, at) => [name, at]).filter(([name]) => !hidden.has(name));
+  const kept = sweep.columns.filter((name) => !hidden.has(name) && !/_accuracy_(low|high)$/.test(name));
   const compared = index.models.length > 1;
-  const cell = (name, value) => (compared && name === "run" && index.models.includes(String(value)) ? h("b", {}, String(value)) : value);
+  const cell = (name, row) => {
+    const of = (column) => row[sweep.columns.indexOf(column)];
+    if (name === "run") return h(compared && index.models.includes(String(of(name))) ? "b" : "span", {}, breakable(String(of(name))));
+    if (name.endsWith("_accuracy")) return accuracyCell(of(name), of(`${name}_low`), of(`${name}_high`));
+    return name.endsWith("_loss") ? lossCell(of(name)) : of(name);
+  };
   return h("section", {}, h("h2", {}, "Runs of the sweep"),
     compared && h("p", { class: "faint" }, `The ${index.models.length} runs in bold are side by side below, of ${count(sweep.rows.length, "run")}.`),
-    table(kept.map(([name]) => name.replaceAll("_", " ")), sweep.rows.map((row) => kept.map(([name, at]) => cell(name, row[at]))),
+    table(kept.map((name) => (name.includes(".") ? name : name.replaceAll("_", " "))), sweep.rows.map((row) => kept.map((name) => cell(name, row))),
       { sortable: true, caption: "Runs of the sweep", by: "validation loss" }));
 }

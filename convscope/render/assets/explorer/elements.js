@@ -34,9 +34,14 @@ function replaceChildren(element, ...children) {
   append(element, children);
 }
 
-// Return a name with places where a line may break: after "_", "/" and ".".
+// Return a text with its percentages on one line.
+function unbroken(text) {
+  return text.replaceAll(" %", "\u00a0%");
+}
+
+// Return a name with places where a line may break: after "_", "/", "," and ".", but not inside a number.
 function breakable(text) {
-  return text.split(/(?<=[_/.])/).flatMap((part) => [part, h("wbr")]);
+  return text.split(/(?<=[_/,])|(?<=\.)(?!\d)/).flatMap((part) => [part, h("wbr")]);
 }
 
 // ---- numbers
@@ -56,7 +61,7 @@ function signed(value, digits = 3) {
 }
 
 function percent(share, digits = 1) {
-  return share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`;
+  return share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`;
 }
 
 function count(value, noun) {
@@ -76,9 +81,18 @@ function choice(label, options, chosen, choose) {
   return h("label", { class: "choice" }, h("span", {}, label), select);
 }
 
+// Return a cell of a table that shows a text and is sorted by a number.
+function valued(value, ...children) {
+  return Number.isFinite(value) ? h("span", { "data-value": value }, children) : "";
+}
+
+function isValue(cell) {
+  return typeof cell === "number" || (cell instanceof Node && cell.dataset.value !== undefined);
+}
+
 // Return a table whose headings sort it. Cells are texts, numbers or elements; `by` is the column that sorts it first.
 function table(columns, rows, { sortable = false, caption = null, numeric = null, by = null } = {}) {
-  const isNumeric = numeric || columns.map((_, at) => rows.some((row) => typeof row[at] === "number"));
+  const isNumeric = numeric || columns.map((_, at) => rows.some((row) => isValue(row[at])));
   const body = h("tbody");
   const cells = (row) => row.map((cell, at) => {
     const shown = typeof cell === "number" ? (Number.isInteger(cell) ? String(cell).replace("-", MINUS) : number(cell, 4)) : cell;
@@ -88,12 +102,12 @@ function table(columns, rows, { sortable = false, caption = null, numeric = null
   const headings = columns.map((name, at) => {
     if (!sortable) return h("th", { scope: "col", class: isNumeric[at] ? "number" : null }, name);
     return h("th", { scope: "col", class: isNumeric[at] ? "number" : null },
-      h("button", { type: "button", click: () => sort(at) }, name));
+      h("button", { type: "button", click: () => sort(at) }, breakable(name)));
   });
   let order = [null, 1];
   function sort(at) {
     order = [at, order[0] === at ? -order[1] : 1];
-    const value = (row) => (row[at] instanceof Node ? row[at].textContent : row[at] ?? "");
+    const value = (row) => (!(row[at] instanceof Node) ? row[at] ?? "" : isValue(row[at]) ? Number(row[at].dataset.value) : row[at].textContent);
     const compare = (one, other) => {
       const [a, b] = [value(one), value(other)];
       if (a === "" || b === "") return (a === "") - (b === "");

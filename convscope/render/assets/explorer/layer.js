@@ -5,7 +5,7 @@ const FIRST = 64; // channels before "all"
 
 async function layerPage(path) {
   const layer = layerByPath.get(path);
-  if (!layer) return notFound(`no layer ${path}`);
+  if (!layer) return notFound(`a layer “${path}”`);
   const photograph = chosenPhotograph();
   const [maps, numbers] = await Promise.all([chosenMapsOf(photograph, layer).then(withSilent), numbersOf(layer)]);
   const head = [layerHeading(layer), layerNeighbours(layer)];
@@ -35,9 +35,26 @@ function layerNeighbours(layer) {
 
 const SORTS = [["strongest", "strongest"], ["channel", "number"], ["mean", "mean"], ["sparsity", "share of zeros"]];
 
+// Return what a layer can be sorted by, filtered by and shown as: pairs of value and text by the name of the state.
+function optionsOf(layer, maps, numbers) {
+  const pushed = numbers && numbers.channels.some((one) => one.push) ? numbers.shared.classes : [];
+  const hasPatterns = patternSheets.has(layer.key);
+  return {
+    sort: [...SORTS, ...pushed.map((name) => [`class:${name}`, `push to ${name}`])],
+    filter: [(maps || !hasPatterns) && ["", "all"], hasPatterns && ["pattern", "with a pattern"], ["dead", `${deadWord(layer)} or silent`],
+      ...pushed.map((name) => [`push:${name}`, `push ${name} most`])].filter(Boolean),
+    show: [maps && ["maps", "maps"], maps && hasPatterns && ["both", "maps and patterns"], hasPatterns && ["patterns", "patterns"]].filter(Boolean),
+  };
+}
+
+// Return the choices of the address; the first option where this layer lacks the one that another layer has.
+function chosenOf(options) {
+  return Object.fromEntries(Object.entries(options).map(([name, pairs]) =>
+    [name, pairs.some(([value]) => value === here.state[name]) ? here.state[name] : pairs[0]?.[0]]));
+}
+
 // Return the channels in the chosen order, without those that the filter hides.
-function orderOf(layer, maps, numbers) {
-  const { sort, filter } = here.state;
+function orderOf(layer, maps, numbers, { sort, filter }) {
   const all = [...Array(channelsOf(layer)).keys()];
   const zeros = maps ? maps.zeros : numbers && numbers.channels.map((one) => one.sparsity);
   const mean = maps ? maps.mean : numbers && numbers.channels.map((one) => one.mean);
@@ -71,27 +88,26 @@ function favourite(numbers, channel) {
   return push[at] > 0 ? numbers.shared.classes[at] : null;
 }
 
-function layerControls(layer, maps, numbers) {
+function layerControls(layer, maps, options, chosen) {
   const { state } = here;
-  const pushed = numbers && numbers.channels.some((one) => one.push) ? numbers.shared.classes : [];
-  const hasPatterns = patternSheets.has(layer.key);
   return h("div", { class: "controls" },
-    choice("sort", [...SORTS, ...pushed.map((name) => [`class:${name}`, `push to ${name}`])], state.sort, (sort) => change({ sort })),
-    choice("channels", [["", "all"], ["dead", `${deadWord(layer)} or silent`], hasPatterns && ["pattern", "with a pattern"], ...pushed.map((name) => [`push:${name}`, `push ${name} most`])].filter(Boolean),
-      state.filter, (filter) => change({ filter })),
+    choice("sort", options.sort, chosen.sort, (sort) => change({ sort })),
+    choice("channels", options.filter, chosen.filter, (filter) => change({ filter })),
     maps && beforeSwitch(layer),
     maps && choice("scale", [["channel", "per channel"], ["layer", "whole layer"]], state.scale, (scale) => change({ scale })),
-    hasPatterns && choice("show", [["maps", "maps"], ["both", "maps and patterns"], ["patterns", "patterns"]], state.show, (show) => change({ show })),
+    options.show.length > 1 && choice("show", options.show, chosen.show, (show) => change({ show })),
     choice("size", [["s", "small"], ["m", "medium"], ["l", "large"]], state.size, (size) => change({ size })));
 }
 
 async function grid(layer, maps, numbers, photograph) {
   const { state } = here;
-  const order = orderOf(layer, maps, numbers);
+  const options = optionsOf(layer, maps, numbers);
+  const choices = chosenOf(options);
+  const order = orderOf(layer, maps, numbers, choices);
   const shown = state.all ? order : order.slice(0, FIRST);
   const chosen = state.channel !== "" && Number(state.channel) < channelsOf(layer) ? Number(state.channel) : shown[0] ?? 0;
   const dead = new Set(deadIn(layer));
-  const tiles = h("div", { class: "grid", id: "grid" }, shown.map((channel) => channelTile(layer, channel, { maps, dead, chosen })));
+  const tiles = h("div", { class: "grid", id: "grid" }, shown.map((channel) => channelTile(layer, channel, { maps, dead, chosen, show: choices.show })));
   const silent = maps ? maps.silent.length : 0;
   const notes = [
     maps && maps.kept && `The run stored the maps of the ${maps.kept.length} strongest of ${channelsOf(layer)} channels.`,
@@ -105,8 +121,8 @@ async function grid(layer, maps, numbers, photograph) {
   return [
     h("div", { class: "columns" },
       h("div", { class: "middle" },
-        h("div", { class: "bar-row" }, layerControls(layer, maps, numbers), state.show !== "patterns" && ends),
-        photograph && maps && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ". ", notes),
+        h("div", { class: "bar-row" }, layerControls(layer, maps, options, choices), choices.show !== "patterns" && ends),
+        photograph && maps && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ofFirstModel(), ". ", index.models.length > 1 && [to(["compare", layer.path], "Compare the models"), ". "], notes),
         !maps && missing("No maps of this layer were drawn.", "activations"),
         tiles,
         h("p", {}, `${shown.length} of ${count(order.length, "channel")} shown`, order.length < channelsOf(layer) && ` (${channelsOf(layer)} in the layer)`, shown.length < order.length &&
@@ -115,12 +131,12 @@ async function grid(layer, maps, numbers, photograph) {
   ];
 }
 
-function channelTile(layer, channel, { maps, dead, chosen }) {
-  const { show, size, scale } = here.state;
+function channelTile(layer, channel, { maps, dead, chosen, show }) {
+  const { size, scale } = here.state;
   const side = SIZES[size] || SIZES.m;
   const parts = [];
   if (maps && show !== "patterns") parts.push(mapTile(maps, channel, scaleOf(maps, channel, scale), { side }));
-  if (show !== "maps") parts.push(patternTile(layer, channel, side) || h("div", { class: "nothing", style: { width: `${side}px`, height: `${side}px` } }, "no pattern"));
+  if (show !== "maps") parts.push(patternTile(layer, channel, side) || h("div", { class: "nothing", style: { width: `${side}px`, height: `${side}px` } }, show && "no pattern"));
   const text = maps ? (maps.silentSet.has(channel) ? "silent" : `up to ${number(maps.high[channel])}`) : "";
   const link = channelLink(layer, channel, [parts, h("span", { class: "tile-name" }, String(channel))], {
     class: dead.has(channel) ? "tile dead" : "tile", title: `channel ${channel}: ${text}${dead.has(channel) ? `, ${deadWord(layer)}` : ""}`, "aria-label": `channel ${channel}, ${text}`,

@@ -18,7 +18,7 @@ let visit = 0;
 
 async function contentOf(name, rest) {
   if (name === undefined) return startPage();
-  return Object.hasOwn(PAGES, name) ? PAGES[name](...rest) : notFound(`no page ${name}`);
+  return Object.hasOwn(PAGES, name) ? PAGES[name](...rest) : notFound(`a part “${name}”`);
 }
 
 async function arrive() {

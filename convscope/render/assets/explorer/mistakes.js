@@ -6,7 +6,7 @@ const LARGEST_MATRIX = 40; // classes; above, a list of the most frequent mistak
 async function mistakesPage(truth, predicted) {
   const { confusion } = training;
   if (!confusion) return [h("h1", {}, "Mistakes"), h("p", {}, "No predictions are known: the model has no training run with predictions.csv beside it.")];
-  const table = await load("page/confused.js", "page/confused").catch(() => null);
+  const table = index.complete ? await load("page/confused.js", "page/confused").catch(() => null) : null;
   return [
     h("h1", {}, "Mistakes", h("span", { class: "faint" }, ` of the ${confusion.split} images`)),
     h("div", { class: "mistakes" },

@@ -55,6 +55,11 @@ function chosenPhotograph() {
   return photographByKey.get(here.state.photo) || photographs[0] || null;
 }
 
+// Return which of several models a part of the page shows.
+function ofFirstModel() {
+  return index.models.length > 1 && h("span", { class: "faint" }, ` in ${index.models[0]}`);
+}
+
 function mapsOf(photograph, layer, model = 0) {
   const artifact = photograph && mapFiles.get(`${photograph.key} ${layer.key} ${model}`);
   return artifact ? loadMaps(artifact) : Promise.resolve(null);

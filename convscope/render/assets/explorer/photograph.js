@@ -6,7 +6,7 @@ const WALK_PAUSE = 1200; // milliseconds of a step
 
 async function photographPage(key) {
   const photograph = photographByKey.get(key);
-  if (!photograph) return notFound(`no photograph ${key}`);
+  if (!photograph) return notFound(`a photograph “${key}”`);
   const own = artifacts.filter((artifact) => artifact.photograph === key);
   const overlays = own.filter((artifact) => artifact.role === "overlay");
   const at = photographs.indexOf(photograph);
@@ -27,6 +27,8 @@ async function photographPage(key) {
 function explanations(photograph, overlays, own) {
   const picture = h("figure", {}, h("img", { src: fileAddress(photograph.path), alt: photograph.name, width: photograph.size[1], height: photograph.size[0] }),
     h("figcaption", {}, "the photograph"));
+  const compared = own.filter((artifact) => artifact.view === "class_activation" && artifact.role === "figure");
+  if (!overlays.length && compared.length) return h("div", { class: "wide" }, figures(compared)); // of several models
   if (!overlays.length) return [picture, missing("Class activation shows which parts of the photograph support a class.", "class_activation")];
   const heats = [];
   const { shown, choices } = chosenOverlays(overlays);
@@ -109,7 +111,7 @@ async function walk(photograph) {
   }
 
   await show(0);
-  return h("section", { class: "walk" }, h("h2", {}, "Through the network"),
+  return h("section", { class: "walk" }, h("h2", {}, "Through the network", ofFirstModel()),
     h("div", { class: "controls" }, playing,
       h("button", { type: "button", "aria-label": "one layer back", click: () => { stop(); show(at - 1); } }, "←"),
       h("button", { type: "button", "aria-label": "one layer on", id: "step", click: () => { stop(); show(at + 1); } }, "→"), slider, title),

@@ -69,6 +69,8 @@ function overPhotograph(photograph, over, opacity) {
 
 // ---- figures: the files that the views drew
 
+const MANY_FIGURES = 12; // above, they are small, and a click opens one
+
 function figureOf(artifact, all) {
   const links = all.filter((other) => other.role === "link" && other.title === artifact.title && other.photograph === artifact.photograph && other.view === artifact.view);
   const address = fileAddress(artifact.path);
@@ -95,7 +97,7 @@ function figures(chosen) {
     tables.map((artifact) => [table(artifact.data.columns, artifact.data.rows, { sortable: true, caption: artifact.title }),
       h("p", {}, fileLink(artifact))]),
     others.length > 0 && h("p", { class: "links" }, others.map((artifact) => [artifact.title, " ", fileLink(artifact), " "])),
-    shown.length > 0 && h("div", { class: "sheets" }, shown.map((artifact) => figureOf(artifact, chosen))),
+    shown.length > 0 && h("div", { class: shown.length > MANY_FIGURES ? "sheets many" : "sheets" }, shown.map((artifact) => figureOf(artifact, chosen))),
   ];
 }
 

@@ -7,7 +7,7 @@ function startPage() {
     !index.complete && h("p", { class: "notice" }, "The run has not ended, or it was stopped. Load this page again to see what was added."),
     index.findings.length > 0 && h("section", { "aria-label": "Findings" },
       h("ul", { class: "findings" }, index.findings.map((finding) => h("li", {},
-        finding.route ? h("a", { href: `#/${finding.route}` }, finding.text) : finding.text)))),
+        finding.route ? h("a", { href: `#/${finding.route}` }, unbroken(finding.text)) : unbroken(finding.text))))),
     photographs.length > 0 && h("section", {},
       h("h2", {}, "Photographs"),
       h("div", { class: "gallery" }, photographs.map(photographCard))),
