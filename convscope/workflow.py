@@ -4,6 +4,7 @@ This module does not import TensorFlow, so a wrong setting is found at once.
 """
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from convscope.api.model import OpenModel
 
 __all__ = ["DrawnPage", "PreparedData", "TrainedRun", "prepare", "train", "visualize"]
-_PICTURES, _SIDE = 8, 320  # of a page in a notebook: how many, and pixels of the longer side
+_PICTURES = 8  # of a page in a notebook
+_SIDE, _WIDE_SIDE = 440, 860  # pixels of the longer side of a picture in a notebook, and of a wide one
+_ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start"
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,9 +136,28 @@ class DrawnPage:
         return _summary(self, self.path, f"{len(self.pictures)} pictures")
 
     def _repr_html_(self) -> str:
-        """Return a link to the page and its first pictures, for notebooks."""
-        shown = [_thumbnail(path) for path in self.pictures[:_PICTURES]]
-        return f"{_heading(self)}{''.join(shown)}{_link(self.path)}"
+        """Return a link to the page and pictures of its views, for notebooks."""
+        shown = [_figure(self.path.parent / entry["path"], _caption(entry)) for entry in self._shown()]
+        return f'{_heading(self)}<div style="{_ROW}">{"".join(shown)}</div>{_link(self.path)}'
+
+    def _shown(self) -> list[dict[str, Any]]:
+        """Return the first entries of `manifest.json` with pictures of views, one of each folder first.
+
+        Views write PNG files; the photographs and the sprite sheets of the page are JPEG files, which are
+        shown only if there is nothing else.
+        """
+        listed = files.read_json(self.path.parent / "manifest.json")["files"]
+        titled = [entry for entry in listed if "title" in entry]
+        drawn = [entry for entry in titled if entry["path"].endswith(".png")]
+        drawn = drawn or [entry for entry in titled if entry["path"].endswith(".jpg")]
+        folders: Counter[str] = Counter()
+        ranks = []
+        for entry in drawn:
+            folder = entry["path"].rpartition("/")[0]
+            ranks.append(folders[folder])
+            folders[folder] += 1
+        order = sorted(range(len(drawn)), key=lambda index: ranks[index])
+        return [drawn[index] for index in order[:_PICTURES]]
 
 
 def prepare(*arguments: str, **settings: Any) -> PreparedData:
@@ -216,6 +238,18 @@ def _link(path: Path) -> str:
     return f'<p><a href="{html.escape(path.resolve().as_uri())}">{html.escape(path.name)}</a></p>'
 
 
-def _thumbnail(path: Path) -> str:
-    address = data_address(fit_within(decode.load(path), _SIDE))
-    return f'<img src="{address}" alt="{html.escape(path.name)}">'
+def _caption(entry: Mapping[str, Any]) -> str:
+    """Return the title of an entry of `manifest.json`, and the name of its photograph."""
+    names = [entry["title"], *([Path(entry["photograph"]).name] if entry.get("photograph") else [])]
+    return ", ".join(dict.fromkeys(names))  # the title of a photograph is its name
+
+
+def _figure(path: Path, title: str) -> str:
+    pixels = decode.load(path)
+    height, width = pixels.shape[:2]
+    address = data_address(fit_within(pixels, _WIDE_SIDE if width > 1.5 * height else _SIDE))
+    text = html.escape(title)
+    return (
+        f'<figure style="margin:0;max-width:100%"><img src="{address}" alt="{text}"><figcaption>{text}'
+        "</figcaption></figure>"
+    )

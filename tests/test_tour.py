@@ -57,4 +57,6 @@ def test_the_notebook_runs_with_small_settings(tmp_path: Path) -> None:
     shown = [cell.outputs[-1].data for cell in made.cells if cell.get("outputs")]
     assert len(shown) == len(COMMANDS)
     assert all("text/html" in data for data in shown)
+    streams = [output.name for cell in made.cells for output in cell.get("outputs", ()) if "name" in output]
+    assert set(streams) == {"stdout"}  # in standard error, every state of a progress bar would stay
     nbformat.write(made, tmp_path / "executed.ipynb")

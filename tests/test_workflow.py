@@ -54,7 +54,10 @@ def test_three_functions_lead_from_photographs_to_a_page(here: Path, class_folde
     assert page.path.is_file()
     assert page.pictures
     assert all(path.is_file() for path in page.pictures)
-    assert page._repr_html_().count("<img") == min(8, len(page.pictures))
+    folders = [Path(entry["path"]).parent for entry in page._shown()]
+    assert len(set(folders)) == len(folders) == 8  # one picture of each photograph first
+    assert {folder.parts[0] for folder in folders} == {"activations"}
+    assert page._repr_html_().count("<img") == 8
     command = json.loads((page.path.parent / "manifest.json").read_text())["command"]
     assert command.startswith(f"convscope.visualize('checkpoint={run.path}', 'views=[activations]', ")
 
