@@ -23,7 +23,8 @@ def write_files(folder: Path) -> None:
     for name in ("few", "hollow"):
         (folder / name / "light").mkdir()
         shutil.copy(photos / "light" / "0.png", folder / name / "light")
-    (folder / "empty").mkdir()
+    for name in ("empty", "my photos"):
+        (folder / name).mkdir()
     contents = {
         "gap/light/0.jpg": b"no photograph", "data/mine/notes.txt": b"mine", "taken": b"a file",
         "gone.txt": b"gone.png\n", "loop.txt": b"@loop.txt\n", "latin.txt": b"gr\xfcn.png\n",

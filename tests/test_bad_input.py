@@ -324,6 +324,16 @@ VISUALIZE = [
         "checkpoint=nowhere",
         "no checkpoint at nowhere: expected a training run, or a .keras, .h5, .hdf5 file",
     ),
+    (
+        "checkpoint=alone.keras",
+        "unknown preprocessing for alone.keras: set preprocessing=unit_range, minus_one_to_one, caffe, "
+        "torch, none, or affine with scale and offset, and class_names=[FIRST,SECOND,…] in the order of the "
+        "outputs, @FILE with one name per line, or imagenet",
+    ),
+    (
+        "compare=[runs/a,alone.keras] preprocessing=none class_names=@none.txt",
+        "no class names at none.txt: expected a text file with one name per line",
+    ),
     ("checkpoint=runs", "runs has no model.keras, but contains 1 run(s): expected one of runs/a"),
     ("checkpoint=files", "files has no model.keras: expected one of its files, files/net.h5"),
     (
@@ -460,6 +470,10 @@ VISUALIZE = [
     ),
     ("runs/a", "the argument 'runs/a' has no key: expected KEY=VALUE, for example checkpoint=runs/a"),
     ("photos", "the argument 'photos' has no key: expected KEY=VALUE, for example images=photos"),
+    ("~/rex.jpg", "the argument '~/rex.jpg' has no key: expected KEY=VALUE, for example images=~/rex.jpg"),
+    ("./a=b.png", "the argument './a=b.png' has no key: expected KEY=VALUE, for example images=./a=b.png"),
+    ("'images =x.png'", "the argument 'images =x.png' has a space before =: expected KEY=VALUE"),
+    ("images=my photos", "the shell has split a path at a space, after images=my: write 'images=my photos'"),
     ("*.jpg", "the argument '*.jpg' has no key: expected KEY=VALUE, for example 'images=*.jpg'"),
     (
         "--checkpoint=runs/a",
@@ -568,16 +582,8 @@ MODEL_VISUALIZE = [
         "the input does not fit: tampered/model.keras has the input shape (32, 32, 3), but …",
     ),
     (
-        "checkpoint=alone.keras",
-        "unknown preprocessing for alone.keras: set preprocessing=unit_range, minus_one_to_one, …",
-    ),
-    (
         "checkpoint=alone.keras preprocessing=none class_names=[a,b,c]",
         "alone.keras has 2 classes, but class_names lists 3: set class_names=[FIRST,SECOND,…] in the …",
-    ),
-    (
-        "checkpoint=alone.keras preprocessing=none class_names=@none.txt",
-        "no class names at none.txt: expected a text file with one name per line",
     ),
     (
         "OTHER input=left",

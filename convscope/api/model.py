@@ -352,11 +352,11 @@ def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
         source: the run directory, the file or the model. A model in memory is not changed.
         **options: `preprocessing`: unit_range, minus_one_to_one, caffe, torch, none, affine, or a
             `Preprocessing`. `scale`, `offset`: for affine, `pixels * scale + offset`, one number or one per
-            channel. `class_names`: the class names in the order of the model's outputs. `input_size`: height
-            and width in pixels, if the model accepts any size. `input`, `output`: the names of the input for
-            the picture and of the output for the classes, if there are several. `outputs`: "probabilities" or
-            "logits", if the last layer has an unknown activation. `allow_code`: run the Lambda layers of a
-            file, which are code of its author.
+            channel. `class_names`: the class names in the order of the model's outputs, or `["imagenet"]`.
+            `input_size`: height and width in pixels, if the model accepts any size. `input`, `output`: the
+            names of the input for the picture and of the output for the classes, if there are several.
+            `outputs`: "probabilities" or "logits", if the last layer has an unknown activation.
+            `allow_code`: run the Lambda layers of a file, which are code of its author.
 
     Raises:
         ConvscopeError: the model cannot be opened, an option is missing or wrong, or it does not apply.

@@ -2,6 +2,8 @@
 
 import difflib
 import mimetypes
+import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError
+from convscope.files import user_path
 from convscope.models import checkpoint_files
 
 _FLAGS = {
@@ -28,6 +31,7 @@ _FLAGS_WITH_VALUE = {
     "--experimental-rerun", "--info", "-i", "--shell-completion", "-sc",
 }  # fmt: skip
 _LONGEST = 60  # characters of an argument in an error message
+_KEY = re.compile(r"[+~]*\w[\w.@/-]*")
 
 
 def check(stage: str, arguments: Sequence[str], keys: Mapping[str, Any]) -> None:
@@ -51,9 +55,12 @@ def check(stage: str, arguments: Sequence[str], keys: Mapping[str, Any]) -> None
                 f"the argument {argument!r} adds a key, and there are no other keys than those of --help: "
                 "expected KEY=VALUE without +"
             )
-        elif "=" in argument:
+        elif _KEY.fullmatch(flag) and "=" in argument:
+            _check_spaces(argument, arguments[index + 1 :])
             _check_brackets(argument, arguments[index + 1 :])
-        elif not is_value and not argument.startswith("~"):  # ~KEY removes a key
+        elif "=" in argument and flag.strip() in keys:
+            raise ConvscopeError(f"the argument {argument!r} has a space before =: expected KEY=VALUE")
+        elif not is_value and not _removes_key(flag, keys):
             raise _without_key(stage, argument, keys)
         is_value = argument in _FLAGS_WITH_VALUE
 
@@ -95,6 +102,25 @@ def _keys_named(name: str, keys: Mapping[str, Any]) -> list[str]:
         if named:
             return named[:3]
     return []
+
+
+def _removes_key(argument: str, keys: Mapping[str, Any]) -> bool:
+    """Return whether an argument is `~KEY`, not a path such as `~/photos`."""
+    key = argument.removeprefix("~").partition("@")[0]
+    return argument.startswith("~") and (key in keys or key.startswith("hydra"))
+
+
+def _check_spaces(argument: str, following: Sequence[str]) -> None:
+    """Raise ConvscopeError if the shell has split an existing path at its spaces."""
+    if "[" in argument or (following and "=" in following[0]):
+        return
+    whole = argument
+    for part in following:
+        whole += f" {part}"
+        if os.path.exists(user_path(whole.partition("=")[2])):  # noqa: PTH110 (a long value is no error)
+            raise ConvscopeError(
+                f"the shell has split a path at a space, after {argument}: write {shlex.quote(whole)}"
+            )
 
 
 def _check_brackets(argument: str, following: Sequence[str]) -> None:

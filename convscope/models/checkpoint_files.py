@@ -106,7 +106,7 @@ def find_last_run(outputs: Path) -> Path:
     if not runs:
         raise ConvscopeError(
             f"no training run under {outputs}/: train a model with '{invocation.command('train')}', or set "
-            "checkpoint=RUN_OR_FILE"
+            "checkpoint=RUN_OR_FILE, or application=MobileNetV2 for a network of Keras"
         )
     return runs[0]
 

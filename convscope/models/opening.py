@@ -1,7 +1,6 @@
 """Open any Keras classifier: a run, a `.keras` or `.h5` file, an application, a model in memory."""
 
 import hashlib
-import json
 from collections import Counter
 from copy import copy
 from dataclasses import replace
@@ -19,10 +18,7 @@ from convscope.models.bundle import Contract, ModelBundle, read_contract
 from convscope.models.checkpoint_files import CONTRACT_FILE, find_model_file, is_run_directory
 from convscope.models.load import load_model
 from convscope.models.pretrained import load_weights, renumber_names
-from convscope.models.reading import Reading
-
-_IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
-
+from convscope.models.reading import CLASS_NAMES, IMAGENET, Reading
 
 _NO_OPTIONS = Reading()
 
@@ -95,15 +91,9 @@ def open_application(name: str, weights: str | None, reading: Reading = _NO_OPTI
     renumber_names(model)
     completed = copy(reading)
     completed.preprocessing = reading.preprocessing or application.preprocessing
-    completed.class_names = reading.class_names or _imagenet_classes()
+    completed.class_names = reading.class_names or [IMAGENET]
     completed.input_size = reading.input_size or application.input_size  # some accept any size
     return bundle_of(model, completed, path=f"keras.applications.{name}, weights {weights or 'random'}")
-
-
-def _imagenet_classes() -> list[str]:
-    """Return the names of the classes; duplicate names get their index, for example "crane (134)"."""
-    names = json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
-    return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
 def bundle_of(
@@ -131,18 +121,14 @@ def bundle_of(
 def _contract(name: str, flat: keras.Model, reading: Reading, path: str) -> Contract:
     _, height, width, channels = _picture_shape(flat, path)
     input_size = _input_size((height, width), reading.input_size, path)
+    reading.check_preprocessing(path)
     preprocessing, class_names = reading.resolve_preprocessing(), reading.read_class_names()
-    if preprocessing is None:
-        raise ConvscopeError(
-            f"unknown preprocessing for {path}: set preprocessing=unit_range, minus_one_to_one, caffe, "
-            "torch, none, or affine with scale and offset"
-        )
+    assert preprocessing is not None
     outputs = flat.output_shape[-1]
     expected = 2 if outputs == 1 else outputs
     if len(class_names) != expected:
         raise ConvscopeError(
-            f"{path} has {expected} classes, but class_names lists {len(class_names)}: set "
-            "class_names=[FIRST,SECOND,…] in the order of the outputs, or @FILE with one name per line"
+            f"{path} has {expected} classes, but class_names lists {len(class_names)}: set {CLASS_NAMES}"
         )
     if len(set(class_names)) < expected:
         repeated = [repr(name) for name, count in Counter(class_names).items() if count > 1]

@@ -1,13 +1,21 @@
 """The options that describe a model without `model.json`: preprocessing, classes, input and output."""
 
+import json
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError, unknown
 from convscope.files import user_path
 from convscope.options import check_range, option
 from convscope.preprocessing import Preprocessing, resolve_preprocessing
+
+IMAGENET = "imagenet"  # as class_names: the 1,000 classes of ImageNet
+_IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.json")
+CLASS_NAMES = (
+    "class_names=[FIRST,SECOND,…] in the order of the outputs, @FILE with one name per line, or imagenet"
+)
 
 
 class Outputs(StrEnum):
@@ -35,7 +43,8 @@ class Reading:
     offset: list[float] = option([], "with preprocessing=affine: see scale")
     class_names: list[str] = option(
         [],
-        "class names in the order of the model's outputs, or @FILE with one name per line",
+        "class names in the order of the model's outputs, @FILE with one name per line, or imagenet for its "
+        "1,000 classes",
         heading="A model that stage 2 did not write",
     )
     input_size: int | None = option(None, "height and width in pixels, if the model accepts any size")
@@ -69,6 +78,15 @@ class Reading:
             return self.preprocessing
         return resolve_preprocessing(str(self.preprocessing), self.scale, self.offset)
 
+    def check_preprocessing(self, path: str | Path) -> None:
+        """Raise ConvscopeError if a model without `model.json` has no option `preprocessing`."""
+        if self.preprocessing is None:
+            names = "" if self.class_names else f", and {CLASS_NAMES}"
+            raise ConvscopeError(
+                f"unknown preprocessing for {path}: set preprocessing=unit_range, minus_one_to_one, caffe, "
+                f"torch, none, or affine with scale and offset{names}"
+            )
+
     def read_class_names(self) -> list[str]:
         """Return the names of the classes, read from the text file if the option is `@FILE`.
 
@@ -76,6 +94,8 @@ class Reading:
             ConvscopeError: the file is missing or not in UTF-8.
         """
         names = list(self.class_names)
+        if names == [IMAGENET]:
+            return _imagenet_classes()
         if len(names) != 1 or not names[0].startswith("@"):
             return names
         path = user_path(names[0][1:])
@@ -94,3 +114,9 @@ class Reading:
         defaults = Reading()
         names = [field.name for field in fields(Reading) if field.name != "allow_code"]
         return [name for name in names if getattr(self, name) != getattr(defaults, name)]
+
+
+def _imagenet_classes() -> list[str]:
+    """Return the names of the classes; duplicate names get their index, for example "crane (134)"."""
+    names = json.loads(_IMAGENET_CLASSES.read_text("utf-8"))
+    return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]

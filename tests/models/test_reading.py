@@ -63,6 +63,11 @@ def test_class_names_are_read_from_a_file(tmp_path: Path) -> None:
         Reading(class_names=[f"@{path}"]).read_class_names()
 
 
+def test_class_names_of_imagenet() -> None:
+    names = Reading(class_names=["imagenet"]).read_class_names()
+    assert (len(set(names)), names[281]) == (1000, "tabby")
+
+
 def test_a_preprocessing_object_is_used_as_it_is() -> None:
     ours = by_name("caffe").featurewise(np.ones(3), None)
     assert Reading(ours).resolve_preprocessing() is ours

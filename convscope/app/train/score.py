@@ -25,7 +25,7 @@ from convscope.files import user_path, write_json
 from convscope.models.bundle import Contract, ModelBundle
 from convscope.models.opening import open_checkpoint
 from convscope.render import figure
-from convscope.training.evaluate import evaluate
+from convscope.training.evaluate import Evaluation, evaluate
 from convscope.training.test_time import VariantModel
 
 BATCH = 32  # photographs that are in memory at the same time
@@ -83,13 +83,7 @@ def score(
     """
     contract = bundle.contract
     names = contract.class_names
-    scored = {split: evaluate(bundle.model, data) for split, data in batches.items()}
-    for split, scores in scored.items():
-        low, high = scores.accuracy_interval
-        print(
-            f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} "
-            f"(95 %: {low:.3f} to {high:.3f})"
-        )
+    scored = {split: _evaluated(split, bundle.model, data) for split, data in batches.items()}
     augmented = augmented_scores(bundle.model, averaged, batches) if averaged.variants.count > 1 else None
     if trained:
         contract = with_calibration(contract, scored["validation"])
@@ -110,11 +104,7 @@ def score(
         for split in results:
             results[split]["augmented"] = augmented.summary(split, scored[split])
         print(augmented.line(shown, results[shown]["augmented"]))
-    title = f"{contract.dataset['name']}, {shown} split: accuracy {last.accuracy:.1%}"
-    figure.confusion_matrix(directory / "confusion_matrix.png", last.confusion, names, title)
-    after = calibrated(last, contract.calibration).reliability() if contract.calibration else None
-    figure.reliability(directory / "reliability.png", last.reliability(), after)
-    figure.class_curves(directory / "class_curves.png", last.labels, last.probabilities, names)
+    _draw(directory, contract, shown, last)
     paths = {split: batches[split].examples.paths for split in scored}
     averages = augmented.scored if augmented else {}
     training_report.write_predictions(directory / PREDICTIONS, scored, paths, contract, averages)
@@ -130,6 +120,26 @@ def score(
     )
     write_json(directory / run_directory.METRICS_FILE, results)
     print(f"written: {directory} ({training_report.FILE}, {run_directory.METRICS_FILE}, {PREDICTIONS}, …)")
+
+
+def _evaluated(split: str, model: keras.Model, batches: Batches) -> Evaluation:
+    """Evaluate the model on a split, and print loss and accuracy."""
+    scores = evaluate(model, batches)
+    low, high = scores.accuracy_interval
+    print(
+        f"{split:>10}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.3f} (95 %: {low:.3f} to {high:.3f})"
+    )
+    return scores
+
+
+def _draw(directory: Path, contract: Contract, split: str, scores: Evaluation) -> None:
+    """Draw the confusion matrix, the reliability diagram and the curves of each class."""
+    names = contract.class_names
+    title = f"{contract.dataset['name']}, {split} split: accuracy {scores.accuracy:.1%}"
+    figure.confusion_matrix(directory / "confusion_matrix.png", scores.confusion, names, title)
+    after = calibrated(scores, contract.calibration).reliability() if contract.calibration else None
+    figure.reliability(directory / "reliability.png", scores.reliability(), after)
+    figure.class_curves(directory / "class_curves.png", scores.labels, scores.probabilities, names)
 
 
 def evaluate_run(config: TrainConfig, directory: Path) -> None:

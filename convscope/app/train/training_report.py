@@ -88,63 +88,73 @@ def write(
     `last` and `paths` belong to the last split of `results`; the galleries show that split. If this run
     `trained` the model, also write the model card.
     """
-    names = contract.class_names
     confidence = last.probabilities.max(axis=1)
     wrong = np.flatnonzero(last.predicted != last.labels)
-    training = ", ".join(f"{name} {value}" for name, value in contract.training.items() if value)
-    facts = [
-        ("model", contract.name),
-        ("input", f"{contract.input_size[0]}×{contract.input_size[1]}, {contract.preprocessing.name}"),
-        ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
-        ("training", training),
-        ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
-    ]
-
-    def gallery(indices: np.ndarray) -> list[Thumbnail]:
-        return thumbnails(
-            [
-                (
-                    paths[index],
-                    f"{names[last.predicted[index]]} {confidence[index]:.0%}",
-                    f"true class {names[last.labels[index]]}: {printable(paths[index].name)}",
-                )
-                for index in indices[:SHOWN]
-            ]
-        )
-
+    charts = [(title, directory / name) for name, title in CHARTS.items()]
     write_run_report(
         directory / FILE,
         RunReport(
             title=f"{contract.name}, {'trained' if trained else 'evaluated'} on {contract.dataset['name']}",
-            facts=facts,
+            facts=_facts(contract),
             scores=results,
             shown=list(results)[-1],
-            charts=[
-                (title, file_address(directory / name))
-                for name, title in CHARTS.items()
-                if (directory / name).is_file()
-            ],
+            charts=[(title, file_address(file)) for title, file in charts if file.is_file()],
             curves_precision=_curves_precision(directory, contract),
-            suspicions=thumbnails(
-                [
-                    (
-                        image.path,
-                        f"{image.label}, or {image.suggested}?",
-                        f"{image.of_label:.1%} against {image.of_suggested:.1%}: "
-                        f"{printable(image.path.name)}",
-                    )
-                    for image in suspicions[:SHOWN]
-                ]
-            ),
+            suspicions=_doubted(suspicions[:SHOWN]),
             suspicion_count=len(suspicions),
-            mistakes=gallery(wrong[np.argsort(-confidence[wrong], kind="stable")]),
-            least_certain=gallery(np.argsort(confidence, kind="stable")),
+            mistakes=_gallery(
+                last, paths, wrong[np.argsort(-confidence[wrong], kind="stable")], contract.class_names
+            ),
+            least_certain=_gallery(last, paths, np.argsort(confidence, kind="stable"), contract.class_names),
             command=command,
             coverage=COVERAGE,
         ),
     )
     if trained:
         model_card.write(directory, contract, results, last, command=command)
+
+
+def _facts(contract: Contract) -> list[tuple[str, str]]:
+    """Return the rows of the table of facts: name and value."""
+    height, width = contract.input_size
+    training = (f"{name} {value}" for name, value in contract.training.items() if value)
+    return [
+        ("model", contract.name),
+        ("input", f"{height}×{width}, {contract.preprocessing.name}"),
+        ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
+        ("training", ", ".join(training)),
+        ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
+    ]
+
+
+def _gallery(
+    scores: Evaluation, paths: Sequence[Path], indices: np.ndarray, names: Sequence[str]
+) -> list[Thumbnail]:
+    """Return the first of the images at `indices`, each with its prediction and its true class."""
+    return thumbnails(
+        [
+            (
+                paths[index],
+                f"{names[scores.predicted[index]]} {scores.probabilities[index].max():.0%}",
+                f"true class {names[scores.labels[index]]}: {printable(paths[index].name)}",
+            )
+            for index in indices[:SHOWN]
+        ]
+    )
+
+
+def _doubted(suspicions: Sequence[Suspicion]) -> list[Thumbnail]:
+    """Return the images whose labels are in doubt, each with both classes and their probabilities."""
+    return thumbnails(
+        [
+            (
+                image.path,
+                f"{image.label}, or {image.suggested}?",
+                f"{image.of_label:.1%} against {image.of_suggested:.1%}: {printable(image.path.name)}",
+            )
+            for image in suspicions
+        ]
+    )
 
 
 def _dataset_version(contract: Contract) -> str:
