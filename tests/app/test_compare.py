@@ -128,6 +128,24 @@ def test_the_summary_by_hand(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("runs")
+def test_models_with_shortcuts_are_compared(command: Command) -> None:
+    for name, seed in (("first", 0), ("second", 1)):
+        inputs = keras.Input((3, 3, 3))
+        maps = keras.layers.Conv2D(
+            3, 1, name="maps", kernel_initializer=keras.initializers.Orthogonal(seed=seed)
+        )
+        added = keras.layers.Activation("relu")(keras.layers.Add()([inputs, maps(inputs)]))
+        head = keras.layers.Dense(2, "softmax", name="head", kernel_initializer="ones")
+        Path(name).mkdir()
+        save_model(keras.Model(inputs, head(keras.layers.Flatten()(added))), Path(name))
+        Contract("by hand", ["dark", "light"], (3, 3), by_name("unit_range")).write(Path(name))
+    done = command("visualize", "compare=[first,second]", *GIVEN, "views=[activations]")
+    assert done.status == 0, done.err
+    assert float(table()["maps", "first", "second"][2]) > 0
+    assert table()["head", "first", "second"][2] == "0"
+
+
+@pytest.mark.usefixtures("runs")
 def test_a_model_compared_with_itself_gives_equal_pictures(command: Command) -> None:
     done = command("visualize", "compare=[one,one]", *GIVEN, "comparison.channels=1")
     assert done.status == 0, done.err

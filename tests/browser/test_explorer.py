@@ -344,6 +344,11 @@ def test_the_list_names_each_channel_and_can_remove_it(explore: Explore, drawn: 
     explorer.arrive(lambda: page.get_by_label("remove max_pooling2d_1 1").click())
     assert page.locator(".listed figcaption").all_inner_texts() == [f"{LAYER} 3 ×"]
     assert "list=01%3A3" in explorer.route
+    page = explorer.open("list?list=06%3A0%2C01%3A3")  # a unit has a value instead of a map
+    key = shown_on_page(drawn)["photographs"][0]["key"]
+    value = float(arrays(drawn, key)["predictions"].ravel()[0])
+    page.locator(".listed .nothing").wait_for()
+    assert float(page.locator(".listed .nothing").inner_text()) == pytest.approx(value, rel=0.01)
 
 
 def test_models_are_side_by_side_on_one_scale(explore: Explore, compared: Path) -> None:
@@ -367,6 +372,14 @@ def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compar
     page.evaluate("index.complete = false")  # the run goes on, and will draw what is missing
     assert page.evaluate("missing('', 'activations').querySelector('pre')") is None
     assert page.evaluate("missing('', 'channels').querySelector('pre')") is not None
+
+
+def test_a_layer_that_the_view_channels_left_out_has_a_command_of_its_own(
+    explore: Explore, drawn: Path
+) -> None:
+    page = explore(drawn).open("layer/max_pooling2d_1/channel/0")
+    command = page.locator(".missing pre").inner_text()
+    assert command.endswith("'views=[channels]' 'channels.layers=[max_pooling2d_1]'")
 
 
 def test_commands_to_copy_have_quotes_for_the_shell_and_for_hydra(explore: Explore, drawn: Path) -> None:
@@ -417,6 +430,7 @@ def test_the_page_of_a_unit_names_its_class(explore: Explore, drawn: Path) -> No
     page = explorer.open("layer/predictions/channel/1")
     assert explorer.heading.startswith("Class light of predictions")
     assert page.locator(".bars a[href*='image/bright']").inner_text() == "bright.png"
+    assert page.locator(".missing").count() == 0  # the view channels has no numbers of units
 
 
 def test_names_beside_bars_break_only_between_words(explore: Explore, drawn: Path) -> None:

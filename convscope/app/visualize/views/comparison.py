@@ -70,22 +70,22 @@ class ComparisonView(View[ComparisonConfig]):
             matches = matching_layers(first.bundle, second.bundle)
             before, after = _kernels(first), _kernels(second)
             for joined in joined_layers(first.bundle.layers):
-                changes = dict.fromkeys(joined.members, math.nan)
+                changes = dict.fromkeys((layer.path for layer in joined.members), math.nan)
                 for layer in joined.members:
                     match = matches.get(layer.path)
                     if match is not None and match.kind == layer.kind:
-                        changes[layer] = _change(before[layer.path], after[match.path])
+                        changes[layer.path] = _change(before[layer.path], after[match.path])
                 for layer, maps, change in self._rows(joined, changes, (one, other)):
                     correlation, channels = (math.nan, 0) if maps is None else (maps.mean, maps.channels)
                     yield Difference(layer, (first.title, second.title), channels, correlation, change)
 
     def _rows(
-        self, joined: JoinedLayer, changes: Mapping[Layer, float], pair: tuple[int, int]
+        self, joined: JoinedLayer, changes: Mapping[str, float], pair: tuple[int, int]
     ) -> list[tuple[Layer, MapCorrelation | None, float]]:
         """Return the layers with known differences: one for the whole unless several have maps."""
         rows = [
-            (layer, self.run.correlations.get((layer.path, *pair)), change)
-            for layer, change in changes.items()
+            (layer, self.run.correlations.get((layer.path, *pair)), changes[layer.path])
+            for layer in joined.members
         ]
         known = [row for row in rows if row[1] is not None or not math.isnan(row[2])]
         drawn = [maps for _, maps, _ in known if maps is not None]

@@ -31,12 +31,13 @@ function titleOf(key) {
 }
 
 function figuresPage(key) {
-  const drawn = index.views.filter((view) => artifacts.some((artifact) => artifact.view === view.key && artifact.role !== "data"));
+  const shownOf = (view) => artifacts.filter((artifact) => artifact.view === view.key && artifact.role !== "data");
+  const drawn = index.views.filter((view) => shownOf(view).length);
   const view = drawn.find((one) => one.key === key);
   const menu = h("nav", { class: "views", "aria-label": "Views" }, drawn.map((one) => to(["figures", one.key], one.title, { "aria-current": one === view ? "page" : null })));
   if (!view) {
     return [h("h1", {}, "Figures"), h("p", {}, "The pictures and tables of each view, for slides and papers."),
-      drawn.map((one) => h("section", {}, h("h2", {}, to(["figures", one.key], one.title)), one.intro && h("p", { class: "intro" }, one.intro)))];
+      drawn.map((one) => h("section", {}, h("h2", {}, to(["figures", one.key], one.title), h("span", { class: "faint" }, ` ${count(shownOf(one).length, "file")}`)), one.intro && h("p", { class: "intro" }, one.intro)))];
   }
   const of = artifacts.filter((artifact) => artifact.view === view.key);
   const photograph = chosenPhotograph();
@@ -60,13 +61,18 @@ function listPage() {
 function listTile(layer, channel, photograph) {
   const picture = h("span", {}, patternTile(layer, channel, SIZES.m));
   mapsOf(photograph, layer).then(withSilent).then((maps) => {
-    if (maps) picture.prepend(mapTile(maps, channel, scaleOf(maps, channel, here.state.scale)));
+    if (maps) picture.prepend(isSpatial(layer) ? mapTile(maps, channel, scaleOf(maps, channel, here.state.scale)) : listBox(number(maps.mean[channel])));
+    else if (!picture.childElementCount) picture.append(listBox("no map"));
   });
   const without = here.state.list.split(",").filter((one) => one !== `${layer.key}:${channel}`).join(",");
   const name = `${layer.path} ${unitName(layer, channel)}`;
   return h("figure", {}, channelLink(layer, channel, picture, { class: "tile", "aria-label": name }),
     h("figcaption", {}, breakable(layer.path), h("b", {}, ` ${unitName(layer, channel)}`), " ",
       h("button", { type: "button", "aria-label": `remove ${name}`, title: "remove", click: () => change({ list: without }) }, "×")));
+}
+
+function listBox(text) {
+  return h("div", { class: "nothing", style: { width: `${SIZES.m}px`, height: `${SIZES.m}px` } }, text);
 }
 
 function exportList(channels) {

@@ -51,9 +51,16 @@ async function channelBlocks(layer, channel, { compact = false } = {}) {
     known && relatedBlock(layer, known),
     !compact && evolutionBlock(layer, channel),
     known && statisticsBlock(numbers, known, layer, channel),
-    !numbers && missing("The view channels adds: photographs that excite the channel, classes that it pushes, what its removal changes, related channels.", "channels"),
+    !numbers && isSpatial(layer) && missingNumbers(layer),
   ];
   return blocks.filter(Boolean);
+}
+
+function missingNumbers(layer) {
+  const text = "The view channels adds: photographs that excite the channel, classes that it pushes, what its removal changes, related channels.";
+  if (!channelIndex || !index.complete) return missing(text, "channels");
+  return h("div", { class: "missing" }, h("p", {}, text, " It was drawn for other layers. This command draws it for this one:"),
+    h("pre", { tabindex: "0" }, `${index.program} ${index.model_options} 'views=[channels]' ${shellWord(`channels.layers=[${hydraWord(layer.path)}]`)}`));
 }
 
 function block(title, ...children) {
@@ -199,7 +206,7 @@ function relatedBlock(layer, known) {
   const near = (pairs, text) => pairs && pairs.length > 0 && h("div", { class: "related" }, h("h3", {}, text), h("div", { class: "tiles" }, pairs));
   const tile = (of, channel, value) => of && h("figure", {},
     channelLink(of, channel, patternTile(of, channel, 56) || h("span", { class: "chip" }, String(channel))),
-    h("figcaption", {}, of === layer ? `${channel}` : `${of.path} ${unitName(of, channel)}`, h("span", { class: "faint" }, ` ${number(value, 2)}`)));
+    h("figcaption", {}, of === layer ? `${channel}` : [breakable(of.path), ` ${unitName(of, channel)}`], h("span", { class: "faint" }, ` ${number(value, 2)}`)));
   const parts = [
     near((known.similar || []).map(([channel, value]) => tile(layer, channel, value)), "similar (correlation)"),
     near((known.inputs || []).map(([key, channel, value]) => tile(layerByKey.get(key), channel, value)).filter(Boolean), "strongest inputs (norm of the kernel)"),

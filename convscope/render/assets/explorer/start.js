@@ -3,7 +3,7 @@
 
 function startPage() {
   return [
-    h("h1", {}, index.title),
+    h("h1", {}, breakable(index.title)),
     !index.complete && h("p", { class: "notice" }, "The run has not ended, or it was stopped. Load this page again to see what was added."),
     index.findings.length > 0 && h("section", { "aria-label": "Findings" },
       h("ul", { class: "findings" }, index.findings.map((finding) => h("li", {},
@@ -28,7 +28,7 @@ function photographCard(photograph) {
   const wrong = first && photograph.truth && photograph.truth !== first[0];
   return to(["image", photograph.key], [
     h("img", { src: fileAddress(photograph.path), alt: photograph.name, loading: "lazy" }),
-    first ? h("span", {}, `${first[0]} ${percent(first[1])}`) : h("span", {}, photograph.name),
+    first ? h("span", {}, `${first[0]} ${percent(first[1])}`) : h("span", {}, breakable(photograph.name)),
     photograph.truth && first && h("span", { class: wrong ? "verdict wrong" : "verdict right" }, wrong ? `✗ is ${photograph.truth}` : "✓ correct"),
   ], { class: "card", changes: { photo: photograph.key } });
 }
