@@ -374,12 +374,14 @@ def test_a_page_says_which_command_adds_what_is_missing(explore: Explore, compar
     assert page.evaluate("missing('', 'channels').querySelector('pre')") is not None
 
 
-def test_a_layer_that_the_view_channels_left_out_has_a_command_of_its_own(
-    explore: Explore, drawn: Path
-) -> None:
-    page = explore(drawn).open("layer/max_pooling2d_1/channel/0")
-    command = page.locator(".missing pre").inner_text()
-    assert command.endswith("'views=[channels]' 'channels.layers=[max_pooling2d_1]'")
+def test_a_layer_that_a_view_left_out_has_a_command_of_its_own(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn)
+    for route, view, layer in (
+        ("layer/max_pooling2d_1/channel/0", "channels", "max_pooling2d_1"),
+        ("layer/flatten", "activations", "flatten"),
+    ):
+        command = explorer.open(route).locator(".missing pre").inner_text()
+        assert command.endswith(f"'views=[{view}]' '{view}.layers=[{layer}]'")
 
 
 def test_commands_to_copy_have_quotes_for_the_shell_and_for_hydra(explore: Explore, drawn: Path) -> None:

@@ -58,9 +58,7 @@ async function channelBlocks(layer, channel, { compact = false } = {}) {
 
 function missingNumbers(layer) {
   const text = "The view channels adds: photographs that excite the channel, classes that it pushes, what its removal changes, related channels.";
-  if (!channelIndex || !index.complete) return missing(text, "channels");
-  return h("div", { class: "missing" }, h("p", {}, text, " It was drawn for other layers. This command draws it for this one:"),
-    h("pre", { tabindex: "0" }, `${index.program} ${index.model_options} 'views=[channels]' ${shellWord(`channels.layers=[${hydraWord(layer.path)}]`)}`));
+  return channelIndex && index.complete ? missingOfLayer(layer, text, "channels") : missing(text, "channels");
 }
 
 function block(title, ...children) {

@@ -11,7 +11,8 @@ async function layerPage(path) {
   const head = [layerHeading(layer), layerNeighbours(layer)];
   const files = layerFiles(layer);
   if (!maps && !numbers && !patternSheets.has(layer.key)) {
-    return [head, missing(`No maps of this layer were drawn${photograph ? "" : ", because there is no photograph"}.`, "activations"), files];
+    const text = `No maps of this layer were drawn${photograph ? "" : ", because there is no photograph"}.`;
+    return [head, index.complete && layersWithMaps.length ? missingOfLayer(layer, text, "activations") : missing(text, "activations"), files];
   }
   if (!isSpatial(layer)) return [head, maps && [beforeSwitch(layer), unitsOf(layer, maps, photograph)], await beside(layer), files];
   return [head, ...await grid(layer, maps, numbers, photograph), files];

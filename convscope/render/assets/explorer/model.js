@@ -145,6 +145,12 @@ function shellWord(text) {
   return /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
+// Return the command that draws a view for a layer, where the run drew it for others.
+function missingOfLayer(layer, text, view) {
+  return h("div", { class: "missing" }, h("p", {}, text, " This command draws the view for this layer:"),
+    h("pre", { tabindex: "0" }, `${index.program} ${index.model_options} 'views=[${view}]' ${shellWord(`${view}.layers=[${hydraWord(layer.path)}]`)}`));
+}
+
 function missing(text, ...views) {
   const follows = !index.complete && views.every((key) => index.views.some((view) => view.key === key));
   if (follows) return h("div", { class: "missing" }, h("p", {}, text, " The run has not ended: load this page again later."));
