@@ -84,7 +84,7 @@ def test_every_stage_reports_changed_images(command: Command, root: Path, traine
     prepare = [*DATA, f"dataset.source={trained_folder / 'photos'}"]
     evaluate = [*DATA, "evaluate=donor"]
     assert "note:" not in command("create_train_val_test", *prepare).out
-    assert "note:" not in command("train", *evaluate, "hydra.run.dir=before").out
+    assert "changed" not in command("train", *evaluate, "hydra.run.dir=before").out
     exchange_test_images(root)
     assert NOTE in command("create_train_val_test", *prepare).out
     assert NOTE in command("train", *evaluate, "hydra.run.dir=after").out
