@@ -61,7 +61,8 @@ def learning_curves(
         axes.grid(alpha=0.25)
         axes.margins(0.05, 0.08)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()  # both charts have the same lines
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return save_png(path, figure)
 
 
@@ -239,7 +240,7 @@ def shares_by_depth(
     axes.set(ylim=(-0.03, 1.03), ylabel="share", title="share by depth, mean over the photographs")
     axes.grid(alpha=0.25)
     if len(series) == 1:
-        axes.legend(frameon=False)
+        figure.legend(loc="outside lower center", ncols=len(shares), frameon=False)
     else:
         figure.legend(loc="outside right upper", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

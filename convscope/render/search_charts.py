@@ -63,7 +63,7 @@ def history(path: Path, dots: Sequence[Dot]) -> Figure:
         )
     axes.set(xlabel="trial", ylabel="validation loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return save_png(path, figure)
 
 
