@@ -152,7 +152,7 @@ def run(tmp_path: Path) -> Path:
     (tmp_path / "metrics.json").write_text('{"test": {"accuracy": 0.5, "loss": NaN, "macro_f1": 1}}')
     (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n2,nan\n")
     (tmp_path / "config.yaml").write_text(
-        "seed: 0\nmodel:\n  widths:\n  - 4\n  - 8\n  dropout: 0.1\nname: null\n"
+        "seed: 0\nmodel:\n  widths:\n  - 4\n  - 8\n  dropout: 0.1\nname: null\nevaluate: []\n"
     )
     (tmp_path / "model.keras").touch()
     data = {"name": "x", "path": str(tmp_path / "data/x")}
@@ -176,7 +176,7 @@ def test_the_results_of_a_run_are_read(run: Path) -> None:
     assert results["data"]["counts"] == [["-b", "train", 1], ["a", "test", 2]]
     assert results["metrics"] == {"test": {"accuracy": 0.5}}
     assert settings_of_run(str(run / "model.keras")) == {
-        "seed": "0", "model.widths": "4 8", "model.dropout": "0.1", "name": "null",
+        "seed": "0", "model.widths": "4 8", "model.dropout": "0.1", "name": "null", "evaluate": "null",
     }  # fmt: skip
 
 

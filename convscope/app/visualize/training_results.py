@@ -103,7 +103,10 @@ def confusion(of_splits: Mapping[str, Sequence[Prediction]]) -> dict[str, Any]:
 
 
 def settings_of_run(checkpoint: str) -> dict[str, str]:
-    """Return the settings of the run of a checkpoint by their dotted keys, as text."""
+    """Return the settings of the run of a checkpoint by their dotted keys, as text.
+
+    An empty list is `null`, as in the runs of versions whose option was no list.
+    """
     if not Path(checkpoint).is_file():
         return {}
     try:
@@ -122,7 +125,7 @@ def settings_of_run(checkpoint: str) -> dict[str, str]:
         indent, key, value = len(match[1]), match[2], match[3]
         groups = [group for group in groups if group[0] < indent]
         groups.append((indent, key))
-        settings[".".join(name for _, name in groups)] = value
+        settings[".".join(name for _, name in groups)] = "null" if value == "[]" else value
     return {key: value for key, value in settings.items() if value}
 
 
