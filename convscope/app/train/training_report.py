@@ -90,6 +90,7 @@ def write(
     """
     confidence = last.probabilities.max(axis=1)
     wrong = np.flatnonzero(last.predicted != last.labels)
+    names = contract.class_names
     charts = [(title, directory / name) for name, title in CHARTS.items()]
     write_run_report(
         directory / FILE,
@@ -102,10 +103,8 @@ def write(
             curves_precision=_curves_precision(directory, contract),
             suspicions=_doubted(suspicions[:SHOWN]),
             suspicion_count=len(suspicions),
-            mistakes=_gallery(
-                last, paths, wrong[np.argsort(-confidence[wrong], kind="stable")], contract.class_names
-            ),
-            least_certain=_gallery(last, paths, np.argsort(confidence, kind="stable"), contract.class_names),
+            mistakes=_gallery(last, paths, wrong[np.argsort(-confidence[wrong], kind="stable")], names),
+            least_certain=_gallery(last, paths, np.argsort(confidence, kind="stable"), names),
             command=command,
             coverage=COVERAGE,
         ),
