@@ -4,6 +4,7 @@ A picture is an upright RGB array, uint8 (height, width, 3), 0 to 255.
 """
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from convscope.files import write_bytes
 
 CELLS_ACROSS = 4  # cells along a side that training and single deletion delete
 _RUNS, _DEFAULT = 3, 0  # Z_RLE and Z_DEFAULT_STRATEGY of zlib
+_JPEG_QUALITY, _LONGEST_IN_COMMENT = 85, 1000
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,13 @@ def load_png(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def jpeg_bytes(picture: np.ndarray | Indexed) -> bytes:
-    """Return a picture as the content of a JPEG file of quality 90."""
+def jpeg_bytes(picture: np.ndarray | Indexed, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a picture as the content of a JPEG file; `metadata` goes into its comment, as JSON.
+
+    A comment has at most 64 KiB, so values of more than 1,000 characters are left out.
+    """
+    short = {key: value for key, value in (metadata or {}).items() if len(value) <= _LONGEST_IN_COMMENT}
+    comment = json.dumps(short, ensure_ascii=False).encode() if short else b""
     buffer = io.BytesIO()
-    Image.fromarray(in_rgb(picture)).save(buffer, "JPEG", quality=90)
+    Image.fromarray(in_rgb(picture)).save(buffer, "JPEG", quality=_JPEG_QUALITY, comment=comment)
     return buffer.getvalue()

@@ -15,6 +15,7 @@ from convscope.config import in_process
 from convscope.data.manifest import SPLITS, open_dataset
 from convscope.images import fit_within
 from convscope.models.checkpoint_files import CONTRACT_FILE
+from convscope.render.artifact import PHOTOGRAPHS, Role
 from convscope.render.thumbnail import data_address, file_address
 from convscope.stages import STAGES
 from convscope.sweep import record
@@ -141,15 +142,14 @@ class DrawnPage:
         return f'{_heading(self)}<div style="{_ROW}">{"".join(shown)}</div>{_link(self.path)}'
 
     def _shown(self) -> list[dict[str, Any]]:
-        """Return the first entries of `manifest.json` with pictures of views, one of each folder first.
-
-        Views write PNG files; the photographs and the sprite sheets of the page are JPEG files, which are
-        shown only if there is nothing else.
-        """
-        listed = files.read_json(self.path.parent / "manifest.json")["files"]
-        titled = [entry for entry in listed if "title" in entry]
-        drawn = [entry for entry in titled if entry["path"].endswith(".png")]
-        drawn = drawn or [entry for entry in titled if entry["path"].endswith(".jpg")]
+        """Return the first pictures of views, one of each folder first; without any, the photographs."""
+        listed = files.read_json(self.path.parent / "page.json")["artifacts"]
+        shown = [
+            entry
+            for entry in listed
+            if entry["role"] in (Role.figure, Role.overlay) and entry["path"].endswith((".png", ".jpg"))
+        ]
+        drawn = [entry for entry in shown if entry["view"] != PHOTOGRAPHS] or shown
         folders: Counter[str] = Counter()
         ranks = []
         for entry in drawn:

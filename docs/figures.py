@@ -103,7 +103,7 @@ def draw_efficientnet() -> None:
         "class_activation.classes=daisy",
         directory="efficientnet",
     )
-    keep("filters", "efficientnet/filters/block5_project_conv.png")
+    keep("filters", "efficientnet/filters/block5_project_conv.jpg")
     pairs = []
     for file in flowers:
         pairs += [file, match(f"efficientnet/class_activation/{file.stem}/daisy_overlay.png")]
@@ -141,7 +141,7 @@ def draw_tour() -> None:
     ):
         shrink(Image.open(min(TOUR.glob(pattern))), name)
     shrink(Image.open(TOUR / "flowers/curves.png"), "tour_curves", PAGE_COLORS)
-    shrink(Image.open(TOUR / "filters/filters/conv2d_3.png"), "tour_filters", PAGE_COLORS)
+    shrink(Image.open(TOUR / "filters/filters/conv2d_3.jpg"), "tour_filters", PAGE_COLORS)
     shrink(rows(seen, overlays(TOUR / "where", seen)), "tour_where", PAGE_COLORS)
     shrink(Image.open(TOUR / "compare/comparison/summary.png"), "tour_compare", PAGE_COLORS)
     shrink(rows(marked), "tour_marked", PAGE_COLORS)

@@ -1,3 +1,5 @@
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,16 @@ def test_png_files_are_deterministic_and_contain_the_metadata(tmp_path: Path) ->
     with Image.open(tmp_path / "a.png") as image:
         assert image.text == {"layer": "conv2d_1", "class": "Löwenzahn"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_jpeg_files_contain_the_short_metadata_as_json() -> None:
+    pixels = np.full((8, 8, 3), 120, np.uint8)
+    content = images.jpeg_bytes(pixels, {"class": "Löwenzahn", "kept": "x" * 1000, "left_out": "x" * 1001})
+    with Image.open(io.BytesIO(content)) as image:
+        assert json.loads(image.info["comment"]) == {"class": "Löwenzahn", "kept": "x" * 1000}
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+    with Image.open(io.BytesIO(images.jpeg_bytes(pixels))) as image:
+        assert "comment" not in image.info
 
 
 def test_shrinking_averages_blocks_and_growing_is_bilinear() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from convscope import images
 
+PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows them, and their view
 _ON_PAGE = ("layer", "class", "method")  # of the provenance
 
 
@@ -100,11 +101,12 @@ def encode_picture(
     Args:
         path: the name of the file.
         picture: uint8 (height, width, 3), or a picture with a palette.
-        title: written into the text chunks of a PNG, like the other arguments.
+        title: written into the text chunks of a PNG or the comment of a JPEG (see `images.jpeg_bytes`), like
+            the other arguments.
         caption: see `title`.
         provenance: see `title`.
     """
-    if path.endswith(".jpg"):
-        return images.jpeg_bytes(picture)
     text = {"Title": title, "Description": caption, "Software": "convscope"}
-    return images.png_bytes(picture, text | {key: str(value) for key, value in provenance.items()})
+    text |= {key: str(value) for key, value in provenance.items()}
+    encode = images.jpeg_bytes if path.endswith(".jpg") else images.png_bytes
+    return encode(picture, text)

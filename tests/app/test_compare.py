@@ -159,7 +159,7 @@ def test_a_model_compared_with_itself_gives_equal_pictures(command: Command) -> 
     (heatmaps,) = [path for path in files if path.startswith("class_activation/")]
     for path, key in (
         (heatmaps, "highest"),
-        ("filters/maps.png", "highest_response"),
+        ("filters/maps.jpg", "highest_response"),
         ("filters/kernels_maps.png", "largest_weight"),
     ):
         assert files[path][key][0] == files[path][key][1]

@@ -71,7 +71,7 @@ def test_the_table_compares_patterns_with_photographs(command: Command) -> None:
     assert float(red["highest_response"]) == pytest.approx(25)  # 25 red pixels
     assert float(red["highest_response_to_photographs"]) == pytest.approx(25 * 0.8, rel=1e-6)
     assert (float(dead["highest_response"]), float(dead["highest_response_to_photographs"])) == (0, 0)
-    caption = caption_of("out", "filters/red.png")
+    caption = caption_of("out", "filters/red.jpg")
     assert "2 of 2 channels, 48×48 pixels, exact; right: the strongest of 2 photographs" in caption
     assert "hatched: 1 whose largest possible response is not positive" in caption
 
@@ -94,17 +94,17 @@ def test_a_second_run_takes_the_patterns_from_the_cache(command: Command) -> Non
     stored = sorted(Path("cache").glob("*.npz"))
     assert len(stored) == 2
     drawn(command, *given, "hydra.run.dir=second")
-    first, second = (Path(run, "filters/deep.png").read_bytes() for run in ("first", "second"))
+    first, second = (Path(run, "filters/deep.jpg").read_bytes() for run in ("first", "second"))
     assert first == second
     for path in stored:  # the cache is used: another picture in it is drawn
         arrays = dict(np.load(path))
         np.savez(path, **arrays | {"pictures": np.zeros_like(arrays["pictures"])})
     drawn(command, *given, "hydra.run.dir=third")
-    assert Path("third/filters/deep.png").read_bytes() != first
+    assert Path("third/filters/deep.jpg").read_bytes() != first
     for path in stored:
         path.write_bytes(b"damaged")
     drawn(command, *given, "hydra.run.dir=fourth")
-    assert Path("fourth/filters/deep.png").read_bytes() == first
+    assert Path("fourth/filters/deep.jpg").read_bytes() == first
     drawn(command, *given, "filters.steps=9", "hydra.run.dir=fifth")
     assert len(list(Path("cache").glob("*.npz"))) == 4
 
@@ -115,7 +115,7 @@ def test_dense_layers_have_patterns_of_the_input_size(command: Command) -> None:
     assert [(row["layer"], row["channel"], row["photographs"]) for row in table("out")] == [
         ("out", "0", ""), ("out", "1", ""),
     ]  # fmt: skip
-    assert "2 of 2 channels, 48×48 pixels, fourier, at most 8 steps" in caption_of("out", "filters/out.png")
+    assert "2 of 2 channels, 48×48 pixels, fourier, at most 8 steps" in caption_of("out", "filters/out.jpg")
     assert not Path("cache").exists()
 
 
@@ -180,7 +180,7 @@ def test_a_photograph_is_accentuated_for_the_channels_that_respond_to_it(command
 def test_the_ascent_is_animated_and_charted_unless_the_patterns_are_exact(command: Command) -> None:
     drawn(command, "filters.layers=[red,deep]", "filters.animate=[gif]", "hydra.run.dir=out")
     assert {path.name for path in Path("out/filters").iterdir()} == {
-        "kernels_red.png", "red.png", "deep.png", "deep_growth.png", "deep_ascent.gif", "filters.csv",
+        "kernels_red.png", "red.jpg", "deep.jpg", "deep_growth.png", "deep_ascent.gif", "filters.csv",
         "01_patterns.jpg", "02_patterns.jpg",
     }  # fmt: skip
     with Image.open("out/filters/deep_ascent.gif") as animation:

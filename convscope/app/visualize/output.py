@@ -25,12 +25,11 @@ from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.files import exchange, write_bytes, write_json, write_text
 from convscope.models.bundle import versions
-from convscope.render.artifact import Artifact
+from convscope.render.artifact import PHOTOGRAPHS, Artifact
 from convscope.render.page import FOLDER, PAGE, SAVED
 
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 JOURNAL = ".unfinished"  # exists until a run is complete
-PHOTOGRAPHS = "photographs"  # the folder of the photographs as the page shows them
 
 
 class RunOutput:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope import invocation
-from convscope.app.visualize.output import PHOTOGRAPHS, command
+from convscope.app.visualize.output import command
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.training_results import sweep_of
@@ -15,7 +15,7 @@ from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.visualize import RANDOM
 from convscope.models.bundle import ModelBundle, versions
 from convscope.models.states import ModelState
-from convscope.render.artifact import Artifact, encode_picture
+from convscope.render.artifact import PHOTOGRAPHS, Artifact, encode_picture
 from convscope.render.levels import DIVERGING
 from convscope.render.page import Page, PhotographPart, Section, shown_scores
 

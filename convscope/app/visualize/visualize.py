@@ -6,14 +6,14 @@ from pathlib import Path
 
 from convscope import run_directories
 from convscope.app.visualize import page_content, shards
-from convscope.app.visualize.output import PHOTOGRAPHS, RunOutput
+from convscope.app.visualize.output import RunOutput
 from convscope.app.visualize.rebuild import photographs_of_mistakes, with_results
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.training_results import sweep_of
 from convscope.app.visualize.view import View, make_view
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig
-from convscope.render.artifact import Artifact
+from convscope.render.artifact import PHOTOGRAPHS, Artifact
 from convscope.render.page import PAGE, write_page
 
 PAGE_EVERY = 5.0  # seconds between two versions of the page while a view is drawn

@@ -373,7 +373,7 @@ class FiltersConfig(ViewConfig):
     )
     cache: str = option("data/.patterns", "folder for patterns of earlier runs; '' uses none")
     file: str = option(
-        "filters/{layer}.png", "file name of the patterns of a layer", placeholders=("layer", "index")
+        "filters/{layer}.jpg", "file name of the patterns of a layer", placeholders=("layer", "index")
     )
 
     def __post_init__(self) -> None:
