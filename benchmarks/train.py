@@ -1,8 +1,9 @@
 """How fast training is: a step by model and precision, an epoch, and an epoch on cached features.
 
-A step is a batch of noise in `train_on_batch`; it is compared with Keras and its defaults. An epoch is a
-small convnet at 150 pixels on about 650 pictures of FOLDER (or drawn pictures) with the augmentation of the
-flowers project; it is compared with `flow_from_directory` of ImageDataGenerator and `fit`, as in the older
+A step is a batch of noise in `train_on_batch`; it is compared with Keras and its defaults, and that of the
+small convnet also with its convolutions alone, which no training can be faster than. An epoch is a small
+convnet at 150 pixels on about 650 pictures of FOLDER (or drawn pictures) with the augmentation of the flowers
+project; it is compared with `flow_from_directory` of ImageDataGenerator and `fit`, as in the older
 projects; the first epoch decodes the photographs, and later ones find them in memory.
 The head of MobileNetV2 on cached features of the same pictures is compared with the whole network with a
 frozen trunk. The benchmark takes three to four minutes.
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from convscope.quiet import import_tensorflow
 import_tensorflow()
 
 import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from tensorflow.keras.preprocessing.image import ImageDataGenerator  # noqa: E402
 
 from convscope.data.augment import Ranges, fast_augmentation  # noqa: E402
@@ -104,11 +107,49 @@ def _steps(name: str, batch: int, repeats: int) -> list[dict[str, Any]]:
             if number:  # the first step builds the graph
                 seconds[precision].append(duration)
     rate = {precision: batch / statistics.median(durations) for precision, durations in seconds.items()}
-    return [
+    results = [
         _result(f"step, {name}, {precision}", rate[precision], rate["plain Keras"], "plain Keras")
         for precision in networks
         if precision != "plain Keras"
     ]
+    if name == "small_convnet":
+        fastest = known_to_hardware()[-1]
+        bound = batch / _seconds_of_convolutions(model, batch, fastest)
+        results.append(
+            _result(f"step, {name}, {fastest}, upper bound", rate[fastest], bound, "convolutions alone")
+        )
+    return results
+
+
+def _seconds_of_convolutions(model: keras.Model, batch: int, precision: str) -> float:
+    """Return the shortest time that TensorFlow takes for the convolutions of a training step, one by one.
+
+    No input pipeline, optimizer or graph can make a step faster than its convolutions and their gradients.
+    """
+    rng, dtype, total = np.random.default_rng(0), precision.removeprefix("mixed_"), 0.0
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    for number, layer in enumerate(convolutions):
+        shapes = ((batch, *layer.input.shape[1:]), layer.kernel.shape, (batch, *layer.output.shape[1:]))
+        maps, kernel, gradient = (tf.cast(rng.normal(size=shape), dtype) for shape in shapes)
+        common = {"strides": [1] * 4, "padding": "VALID"}
+        operations = [
+            partial(tf.raw_ops.Conv2D, input=maps, filter=kernel, **common),
+            partial(
+                tf.raw_ops.Conv2DBackpropFilter,
+                input=maps, filter_sizes=shapes[1], out_backprop=gradient, **common,
+            ),
+        ]  # fmt: skip
+        if number:  # nothing needs the gradient of the pixels
+            operations.append(
+                partial(
+                    tf.raw_ops.Conv2DBackpropInput,
+                    input_sizes=shapes[0], filter=kernel, out_backprop=gradient, **common,
+                )
+            )  # fmt: skip
+        for operation in map(tf.function, operations):
+            operation()
+            total += min(_seconds(lambda operation=operation: operation().numpy()) for _ in range(8))
+    return total
 
 
 def _examples(folder: Path) -> LabelledImages:
