@@ -180,6 +180,17 @@ def test_the_results_of_a_run_are_read(run: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["a: &a [1]\nb: *a\n", "- 1\n", "a: [", "? [1]\n: 2\n", "[" * 5000, "\xff"])
+def test_settings_that_no_run_writes_are_not_read(run: Path, text: str) -> None:
+    (run / "config.yaml").write_bytes(text.encode("latin-1"))
+    assert settings_of_run(str(run / "model.keras")) == {}
+
+
+def test_settings_make_no_objects(run: Path) -> None:
+    (run / "config.yaml").write_text("a: !!python/object/apply:os.abort []\n")
+    assert settings_of_run(str(run / "model.keras")) == {"a": "null"}
+
+
 def test_a_model_without_a_run_has_no_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path
 ) -> None:

@@ -7,10 +7,12 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from convscope.files import read_json
 from convscope.models.checkpoint_files import MODEL_FILE
@@ -20,6 +22,7 @@ METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
 )  # fmt: skip
 RESULTS = "results.csv"  # of a sweep, in the folder above its runs
 MOST_RUNS = 200  # of a sweep
+_DEEPEST = 10  # levels of settings
 _FIRST = ["split", "path", "true", "predicted"]  # columns of the predictions; then one for each class
 _PREFERRED = ("test", "validation")
 
@@ -110,23 +113,33 @@ def settings_of_run(checkpoint: str) -> dict[str, str]:
     if not Path(checkpoint).is_file():
         return {}
     try:
-        lines = (Path(checkpoint).parent / CONFIG).read_text("utf-8").splitlines()
-    except (OSError, ValueError):
+        text = (Path(checkpoint).parent / CONFIG).read_text("utf-8")
+        # BaseLoader makes texts, lists and mappings, and no other objects.
+        settings = yaml.load(text, yaml.BaseLoader) if _is_simple(text) else None  # noqa: S506
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
-    settings: dict[str, str] = {}
-    groups: list[tuple[int, str]] = []  # the open groups: indentation and key
-    for line in lines:
-        match = re.match(r"( *)([\w.]+): ?(.*)", line)
-        if not match:
-            if settings and line.strip().startswith("- "):  # an item of the list above
-                last = next(reversed(settings))
-                settings[last] = " ".join([settings[last], line.strip()[2:]]).strip()
-            continue
-        indent, key, value = len(match[1]), match[2], match[3]
-        groups = [group for group in groups if group[0] < indent]
-        groups.append((indent, key))
-        settings[".".join(name for _, name in groups)] = "null" if value == "[]" else value
-    return {key: value for key, value in settings.items() if value}
+    return dict(_flat(settings)) if isinstance(settings, dict) else {}
+
+
+def _is_simple(text: str) -> bool:
+    """Return whether YAML has no aliases and few levels.
+
+    A few aliases of aliases can stand for millions of values, and deep levels take minutes to read.
+    """
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            return False
+    return True
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif value != "":
+            yield f"{prefix}{key}", " ".join(map(str, value)) or "null" if isinstance(value, list) else value
 
 
 def _unquoted(cell: str) -> str:
