@@ -116,12 +116,11 @@ def write(
 def _facts(contract: Contract) -> list[tuple[str, str]]:
     """Return the rows of the table of facts: name and value."""
     height, width = contract.input_size
-    training = (f"{name} {value}" for name, value in contract.training.items() if value)
     return [
         ("model", contract.name),
         ("input", f"{height}×{width}, {contract.preprocessing.name}"),
         ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
-        ("training", ", ".join(training)),
+        ("training", model_card.settings(contract)),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
     ]
 
