@@ -269,7 +269,10 @@ def test_a_photograph_shows_the_chosen_method_and_class(explore: Explore, drawn:
 def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None:
     page = explore(drawn).open("image/bright")
     steps = int(page.get_by_label("layer", exact=True).get_attribute("max"))
-    assert page.locator(".step-name").inner_text().startswith(f"1 of {steps + 1}: {LAYER}")
+    name = page.locator(".step-name").inner_text()
+    assert name.startswith(f"1 of {steps + 1}: {LAYER}")
+    tiles, channels = page.locator(".stage .tile").count(), arrays(drawn, "bright")[LAYER].shape[-1]
+    assert (f"the {tiles} strongest of {channels} channels" in name) == (tiles < channels)
     for _ in range(steps):
         page.locator("#step").click()
     page.locator(".step-name", has_text="predictions").wait_for()
@@ -344,6 +347,9 @@ def test_the_list_names_each_channel_and_can_remove_it(explore: Explore, drawn: 
     explorer.arrive(lambda: page.get_by_label("remove max_pooling2d_1 1").click())
     assert page.locator(".listed figcaption").all_inner_texts() == [f"{LAYER} 3 ×"]
     assert "list=01%3A3" in explorer.route
+    page = explorer.open("list?list=01%3A3%2C01%3A99%2Cx%3A0")
+    assert page.locator("#missing").inner_text() == "2 channels of the address are not on this page."
+    assert page.locator(".listed figcaption").count() == 1
     page = explorer.open("list?list=06%3A0%2C01%3A3")  # a unit has a value instead of a map
     key = shown_on_page(drawn)["photographs"][0]["key"]
     value = float(arrays(drawn, key)["predictions"].ravel()[0])
