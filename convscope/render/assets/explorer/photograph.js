@@ -124,7 +124,7 @@ function walkChannels(maps) {
 
 function walkNote(layer, maps) {
   const shown = walkChannels(maps).length;
-  return shown < channelsOf(layer) && `, the ${shown} strongest of ${count(channelsOf(layer), "channel")}`;
+  return shown < channelsOf(layer) && `, ${shown} of ${count(channelsOf(layer), "channel")}, the strongest first`;
 }
 
 function walkTiles(layer, maps) {
