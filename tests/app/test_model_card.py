@@ -48,6 +48,20 @@ def test_a_card_has_the_scores_the_calibration_and_the_confusions(tmp_path: Path
     assert "Please fill in" in text.partition("## Intended use")[2].partition("##")[0]
 
 
+def test_the_settings_have_the_seed_0_and_leave_out_what_is_off() -> None:
+    training = {"seed": 0, "epochs": 3, "ema": None, "mixup": 0.0, "input_sizes": []}
+    contract = Contract("net", ["a", "b"], (32, 32), by_name("unit_range"), training=training)
+    assert model_card.training_settings(contract) == "seed 0, epochs 3"
+
+
+def test_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
+    names = ["cat", "dog", "owl"]
+    last = Evaluation(np.eye(3)[[0, 1]], np.array([0, 1]))
+    contract = Contract("net", names, (32, 32), by_name("unit_range"), {"name": "set", "path": "nowhere"})
+    model_card.write(tmp_path, contract, {"test": last.summary(names)}, last, command="train")
+    assert "| owl | 0 | 0.000 | – | – |" in (tmp_path / model_card.FILE).read_text()
+
+
 def test_hostile_names_and_commands_stay_text(tmp_path: Path) -> None:
     text = card(tmp_path, HOSTILE, command="python train.py '\n```\n<script>x</script>\n````'")
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)

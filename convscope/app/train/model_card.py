@@ -171,11 +171,16 @@ def _metrics(contract: Contract, results: Mapping[str, Any], shown: str) -> Iter
             [
                 escaped(name),
                 f"{classes[name]['support']:,}",
-                *(f"{classes[name][score]:.3f}" for score in ("precision", "recall", "f1")),
+                *(_score(classes[name][score]) for score in ("precision", "recall", "f1")),
             ]
             for name in contract.class_names
         ),
     )
+
+
+def _score(value: float | None) -> str:
+    """Return a score for a table; None is that of a class without images."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _calibration(scores: Mapping[str, Any], shown: str) -> Iterator[str]:
@@ -219,9 +224,14 @@ def _confusions(last: Evaluation, names: Sequence[str], shown: str) -> Iterator[
     )
 
 
+def training_settings(contract: Contract) -> str:
+    """Return the settings of the training as text: the seed, and those that are not off."""
+    settings = contract.training.items()
+    return ", ".join(f"{name} {value}" for name, value in settings if value or name == "seed")
+
+
 def _training(contract: Contract, command: str) -> Iterator[str]:
-    settings = ", ".join(f"{name} {value}" for name, value in contract.training.items() if value)
-    yield f"- Settings: {escaped(settings)}"
+    yield f"- Settings: {escaped(training_settings(contract))}"
     yield f"- Versions: {escaped(', '.join(f'{name} {value}' for name, value in versions().items()))}"
     longest = max(map(len, re.findall("`+", command)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -107,21 +107,32 @@ def write(
             least_certain=_gallery(last, paths, np.argsort(confidence, kind="stable"), names),
             command=command,
             coverage=COVERAGE,
+            weights=_weights(contract),
+            trained=trained,
         ),
     )
     if trained:
         model_card.write(directory, contract, results, last, command=command)
 
 
+def _weights(contract: Contract) -> str:
+    """Return a description of the weights that the scores belong to."""
+    if runs := contract.training.get("soup"):
+        return f"the mean weights of {len(runs)} runs"
+    kept = str(contract.training.get("kept", ""))
+    if kept.startswith("moving average"):
+        return f"the {kept}, which has the lowest validation loss"
+    return "the epoch with the lowest validation loss"
+
+
 def _facts(contract: Contract) -> list[tuple[str, str]]:
     """Return the rows of the table of facts: name and value."""
     height, width = contract.input_size
-    training = (f"{name} {value}" for name, value in contract.training.items() if value)
     return [
         ("model", contract.name),
         ("input", f"{height}×{width}, {contract.preprocessing.name}"),
         ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
-        ("training", ", ".join(training)),
+        ("training", model_card.training_settings(contract)),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
     ]
 
