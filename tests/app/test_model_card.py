@@ -66,6 +66,14 @@ def test_a_card_says_how_many_pairs_of_classes_it_leaves_out(
     assert text.count(" of 3 |") == 2
 
 
+def test_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
+    names = ["cat", "dog", "owl"]
+    last = Evaluation(np.eye(3)[[0, 1]], np.array([0, 1]))
+    contract = Contract("net", names, (32, 32), by_name("unit_range"), {"name": "set", "path": "nowhere"})
+    model_card.write(tmp_path, contract, {"test": last.summary(names)}, last, command="train")
+    assert "| owl | 0 | 0.000 | – | – |" in (tmp_path / model_card.FILE).read_text()
+
+
 def test_hostile_names_and_commands_stay_text(tmp_path: Path) -> None:
     text = card(tmp_path, HOSTILE, command="python train.py '\n```\n<script>x</script>\n````'")
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)

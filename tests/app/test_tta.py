@@ -120,6 +120,6 @@ def test_a_run_without_calibration_is_evaluated_with_and_without_variants(comman
         assert "calibrated" not in scores["augmented"]
         assert scores["augmented"]["time_factor"] > 0
     refused = command("train", "evaluate=donor", *DATA, "tta=[1.5]", "hydra.run.dir=e9")
-    assert refused.err.startswith("error: tta=[1.5]: ")
+    assert refused.err.startswith("error: tta=[1.5]: the network takes 32×32 pixels and not 48×48")
     assert len(refused.err.splitlines()) == 1
     assert not Path("e9/metrics.json").exists()

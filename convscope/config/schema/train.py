@@ -382,6 +382,11 @@ class TrainConfig:
 
     def _check_purpose(self) -> None:
         """Check that the settings belong to one of training, evaluation and prediction."""
+        if self.coverage != COVERAGE and self.predict is None:
+            raise ConvscopeError(
+                f"coverage={self.coverage:g} is for predict=RUN, and reports have the sets for {COVERAGE}: "
+                "set predict=RUN, or remove coverage"
+            )
         if self.predict is not None and self.evaluate:
             raise ConvscopeError(
                 f"predict={self.predict} and evaluate={','.join(self.evaluate)} are both set: "
