@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TypeVar
 
 from convscope.errors import ConvscopeError
@@ -58,7 +60,7 @@ def in_processes(
     (TensorFlow starts such threads), and nothing would release the copies.
 
     Args:
-        work: a function that can be pickled.
+        work: a function of a module, not of the main module.
         items: its arguments, which can be pickled, as can the results.
         workers: number of processes; None is one per core.
 
@@ -82,7 +84,7 @@ def in_processes(
 def _map(pool: Executor, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield the results; if the caller stops early (Ctrl-C), cancel the items that have not been started."""
     try:
-        with interrupts_deferred(), _interrupts_blocked():
+        with interrupts_deferred(), _interrupts_blocked(), _main_module_hidden():
             results = pool.map(work, items)
         yield from results
     finally:
@@ -114,6 +116,17 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Start workers without the main module: a script without `if __name__ == "__main__"` would run again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _start_worker() -> None:

@@ -136,7 +136,7 @@ def draw_tour() -> None:
     shrink(rows(seen), "tour_flowers", PAGE_COLORS)
     for name, pattern in (
         ("feature_maps", "maps/activations/sunflower_*/*_conv2d_2.png"),
-        ("examples", "examples/examples/*_conv2d_4.png"),
+        ("examples", "examples/examples/*_conv2d_4.jpg"),
         ("evolution", "evolution/evolution/sunflower_*/*_conv2d_2.png"),
     ):
         shrink(Image.open(min(TOUR.glob(pattern))), name)

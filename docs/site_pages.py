@@ -4,6 +4,8 @@ A hook of MkDocs. The links in the documents are those of the repository; here t
 """
 
 import ast
+import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,15 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
     for name, target in FROM_ROOT.items():
         markdown = markdown.replace(f"](../{name}", f"]({target}").replace(f"]({name}", f"]({target}")
     return markdown.replace("](docs/", "](")
+
+
+def on_post_page(output: str, page: "Page", config: "MkDocsConfig") -> str:
+    """Warn of scripts, styles and pictures from other servers; with `strict`, a warning fails the build."""
+    for tag in re.findall(
+        r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>", output
+    ):
+        logging.getLogger("mkdocs.hooks").warning(f"{page.file.src_uri} loads from another server: {tag}")
+    return output
 
 
 def public_names() -> list[str]:

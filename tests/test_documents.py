@@ -4,6 +4,8 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,24 @@ def test_links_point_to_files_and_headings(document: Path) -> None:
 def test_the_reference_has_every_public_name() -> None:
     names = {path.rpartition(".")[2] for path in site_pages.public_names()}
     assert names == set(convscope.__all__)
+
+
+@pytest.mark.parametrize(
+    ("tag", "warnings"),
+    [
+        ('<script src="https://example.org/shim"></script>', 1),
+        ('<link rel="stylesheet" href="//example.org/font.css">', 1),
+        ('<img alt="" src="images/page.png"><script src="iframe-worker.js"></script>', 0),
+        ('<a href="https://hydra.cc">Hydra</a>', 0),
+    ],
+)
+def test_a_page_of_the_site_that_loads_from_another_server_gives_a_warning(
+    caplog: pytest.LogCaptureFixture, tag: str, warnings: int
+) -> None:
+    page: Any = SimpleNamespace(file=SimpleNamespace(src_uri="tour.md"))
+    config: Any = None
+    assert site_pages.on_post_page(tag, page, config) == tag
+    assert len(caplog.messages) == warnings
 
 
 @pytest.mark.parametrize("line", README)

@@ -65,6 +65,18 @@ def test_results_keep_the_order_of_the_items() -> None:
     assert list(in_processes(abs, range(-50, 0), workers=2)) == list(range(50, 0, -1))
 
 
+def test_workers_do_not_run_the_script_of_their_parent_again(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"  # as a beginner writes it, without `if __name__ == "__main__"`
+    script.write_text(
+        "from convscope.parallel import in_processes\nprint(list(in_processes(abs, [-1, -2], workers=2)))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+
+
 def test_a_worker_that_dies_is_an_error_of_one_line() -> None:
     with pytest.raises(ConvscopeError, match="a worker process died"):
         list(in_processes(kill_itself, [0, 1], workers=2))

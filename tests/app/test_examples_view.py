@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,15 +79,15 @@ def test_the_table_has_the_values_of_the_maps_and_the_crop_shows_the_patch(
         "7", "11", "7", "11", "12", "16",
     ]  # fmt: skip
     files = json.loads(Path("out/manifest.json").read_text())["files"]
-    first, second = (entry for entry in files if entry["path"].endswith(".png"))
+    first, second = (entry for entry in files if re.fullmatch(r"examples/\d+_.*\.jpg", entry["path"]))
     assert (first["view"], first["layer"], first["channels"]) == ("examples", "red", [0, 1])
     assert (first["splits"], first["photographs"]) == ([str(folder)], 3)
     assert first["value_range"] == [0, pytest.approx(25, rel=1e-5)]
     sheet = load_png(Path("out", first["path"])).astype(int)
-    red = (sheet == (255, 0, 0)).all(axis=-1)
-    assert red.sum() == 72 * 72  # the first crop, all of it, and nothing else
+    red = (np.abs(sheet - (255, 0, 0)) < 60).all(axis=-1)
+    assert abs(red.sum() - 72 * 72) <= 4 * 72  # the first crop and nothing else; JPEG blurs its edges
     assert "1 that no photograph activates" in first["caption"]
-    assert second["path"] == "examples/02_whole.png"
+    assert second["path"] == "examples/02_whole.jpg"
 
 
 def test_a_later_run_removes_the_table_of_an_earlier_one(command: Command, folder: Path) -> None:

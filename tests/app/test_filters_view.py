@@ -168,7 +168,7 @@ def test_a_photograph_is_accentuated_for_the_channels_that_respond_to_it(command
     files = json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]
     found = {entry["layer"]: entry for entry in files if "accentuated" in entry["path"]}
     assert found["red"]["chosen"] == [0]  # the other one is dead
-    assert found["red"]["path"] == "filters/planted/01_red_accentuated.png"
+    assert found["red"]["path"] == "filters/planted/01_red_accentuated.jpg"
     before, after = found["red"]["mean_positive_response"]
     assert before[0] < after[0]
     assert f"channel 0: {before[0]:.3g} to {after[0]:.3g}" in found["red"]["caption"]

@@ -37,11 +37,11 @@ def test_the_gallery_lists_the_predictions_of_the_model(command: Command) -> Non
         if row["kind"] != "uncertain":
             assert (row["kind"] == "correct") == (row["predicted"] == row["true"])
     files = {entry["path"]: entry for entry in json.loads(Path("out/manifest.json").read_text())["files"]}
-    for name in ("dark", "light", "mean_maps"):
-        with Image.open(f"out/gallery/{name}.png") as picture:
+    for name in ("dark.jpg", "light.jpg", "mean_maps.png"):
+        with Image.open(f"out/gallery/{name}") as picture:
             picture.verify()
-        assert files[f"gallery/{name}.png"]["method"] == "hires_cam"  # the convnet flattens its maps
-        assert f"gallery/{name}.png" in files_on_page()
+        assert files[f"gallery/{name}"]["method"] == "hires_cam"  # the convnet flattens its maps
+        assert f"gallery/{name}" in files_on_page()
 
 
 @pytest.mark.usefixtures("donor")

@@ -30,7 +30,9 @@ def scores(names: list[str]) -> dict[str, object]:
 
 def card(folder: Path, names: list[str], command: str = "python train.py") -> str:
     """Write a card with five predictions: two of the first class are taken for the second one."""
-    contract = Contract("net", names, (32, 32), by_name("unit_range"), {"name": "set", "path": "nowhere"})
+    training = {"seed": 0, "epochs": 0, "momentum": 0.0, "optimizer": "Adam"}
+    data = {"name": "set", "path": "nowhere"}
+    contract = Contract("net", names, (32, 32), by_name("unit_range"), data, training=training)
     predicted = np.array([1, 1, 0, 2, 1])
     last = Evaluation(np.eye(3)[predicted], np.array([0, 0, 0, 2, 1]))
     model_card.write(folder, contract, {"test": scores(names)}, last, command=command)
@@ -42,16 +44,10 @@ def test_a_card_has_the_scores_the_calibration_and_the_confusions(tmp_path: Path
     assert "| test | 6 | 75.0% (50.0% to 87.5%) | 0.5000 | 0.700 |" in text
     assert "| owl | 4 | 0.500 | 0.250 | 0.333 |" in text
     assert "- Temperature: 1.250, fitted on validation" in text
-    assert "on test, 90.0% contain the true class; they have 1.50 classes on average" in text
+    assert "on test, 90.0% contain it; they have 1.50 classes on average" in text
     pairs = text.partition("## Known confusions")[2].partition("##")[0].strip().splitlines()[2:]
     assert pairs == ["| cat | dog | 2 of 3 |"]
     assert "Please fill in" in text.partition("## Intended use")[2].partition("##")[0]
-
-
-def test_the_settings_have_the_seed_0_and_leave_out_what_is_off() -> None:
-    training = {"seed": 0, "epochs": 3, "ema": None, "mixup": 0.0, "input_sizes": []}
-    contract = Contract("net", ["a", "b"], (32, 32), by_name("unit_range"), training=training)
-    assert model_card.training_settings(contract) == "seed 0, epochs 3"
 
 
 def test_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
@@ -60,6 +56,22 @@ def test_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
     contract = Contract("net", names, (32, 32), by_name("unit_range"), {"name": "set", "path": "nowhere"})
     model_card.write(tmp_path, contract, {"test": last.summary(names)}, last, command="train")
     assert "| owl | 0 | 0.000 | – | – |" in (tmp_path / model_card.FILE).read_text()
+
+
+def test_a_card_shows_the_seed_and_the_epochs_also_if_they_are_0(tmp_path: Path) -> None:
+    assert "- Settings: seed 0, epochs 0, optimizer Adam; `config.yaml`" in card(tmp_path, ["a", "b", "c"])
+
+
+def test_a_card_says_how_many_pairs_of_classes_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = Contract("net", list("abc"), (32, 32), by_name("unit_range"), {"name": "s", "path": "nowhere"})
+    last = Evaluation(np.eye(3)[[1, 1, 2, 0]], np.array([0, 0, 0, 2]))
+    monkeypatch.setattr(model_card, "MOST_CONFUSIONS", 2)
+    model_card.write(tmp_path, contract, {"test": scores(list("abc"))}, last, command="python train.py")
+    text = (tmp_path / model_card.FILE).read_text().partition("## Known confusions")[2]
+    assert text.splitlines()[2] == "The 2 most frequent of 3 pairs of classes:"
+    assert text.count(" of 3 |") == 2
 
 
 def test_hostile_names_and_commands_stay_text(tmp_path: Path) -> None:

@@ -276,6 +276,14 @@ def test_the_walk_goes_through_all_layers(explore: Explore, drawn: Path) -> None
     assert page.locator(".stage th").first.inner_text() in ("dark", "light")
 
 
+def test_the_walk_says_how_many_channels_it_leaves_out(explore: Explore, compared: Path) -> None:
+    photograph = shown_on_page(compared)["photographs"][0]["key"]
+    page = explore(compared).open(f"image/{photograph}")
+    name, tiles = page.locator(".step-name").inner_text(), page.locator(".stage .tile").count()
+    assert name.endswith(f"30×30×4, {tiles} of 4 channels, the strongest first")
+    assert tiles < 4
+
+
 def test_a_cell_of_the_confusion_matrix_shows_its_photographs(explore: Explore, drawn: Path) -> None:
     explorer = explore(drawn)
     page = explorer.open("mistakes")
@@ -344,6 +352,9 @@ def test_the_list_names_each_channel_and_can_remove_it(explore: Explore, drawn: 
     explorer.arrive(lambda: page.get_by_label("remove max_pooling2d_1 1").click())
     assert page.locator(".listed figcaption").all_inner_texts() == [f"{LAYER} 3 ×"]
     assert "list=01%3A3" in explorer.route
+    page = explorer.open("list?list=01%3A3%2C01%3A99%2Cx%3A0")
+    assert page.locator("#missing").inner_text() == "2 channels of the address are not on this page."
+    assert page.locator(".listed figcaption").count() == 1
     page = explorer.open("list?list=06%3A0%2C01%3A3")  # a unit has a value instead of a map
     key = shown_on_page(drawn)["photographs"][0]["key"]
     value = float(arrays(drawn, key)["predictions"].ravel()[0])

@@ -22,6 +22,7 @@ from convscope.training.evaluate import Evaluation
 
 FILE, BESIDE = "MODEL_CARD.md", "MODEL_CARD.new.md"
 MOST_CLASSES, MOST_CONFUSIONS = 50, 10
+SHOWN_IF_ZERO = ("seed", "epochs")
 _MARK = re.compile(r"\n<!-- convscope: ([0-9a-f]{64}) -->\n\Z")
 _FILL_IN = "*Please fill in: "
 
@@ -66,6 +67,12 @@ def _is_generated(path: Path) -> bool:
         return False
     mark = _MARK.search(content)
     return mark is not None and mark[1] == _hash(content[: mark.start()])
+
+
+def settings(contract: Contract) -> str:
+    """Return the settings of a training in one line, without those that are switched off."""
+    shown = {name: value for name, value in contract.training.items() if value or name in SHOWN_IF_ZERO}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
 def _hash(text: str) -> str:
@@ -195,8 +202,8 @@ def _calibration(scores: Mapping[str, Any], shown: str) -> Iterator[str]:
         f"{after['calibration_error']:.3f} with the temperature"
     )
     yield (
-        f"- Sets of classes for {COVERAGE:.0%}: on {shown}, {sets['coverage']:.1%} contain the true class; "
-        f"they have {sets['mean_size']:.2f} classes on average"
+        f"- Sets of classes that should contain the true class for {COVERAGE:.0%} of the images: on {shown}, "
+        f"{sets['coverage']:.1%} contain it; they have {sets['mean_size']:.2f} classes on average"
     )
     yield "- Both hold for photographs like those of the data set, and for no others."
 
@@ -211,6 +218,9 @@ def _confusions(last: Evaluation, names: Sequence[str], shown: str) -> Iterator[
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     pairs = [divmod(int(index), len(names)) for index in order if wrong.flat[index]]
     support = last.confusion.sum(axis=1)
+    number = int(np.count_nonzero(wrong))
+    if number > len(pairs):
+        yield from (f"The {len(pairs)} most frequent of {number} pairs of classes:", "")
     yield from _table(
         [f"true class ({shown})", "predicted class", "images"],
         (
@@ -224,14 +234,9 @@ def _confusions(last: Evaluation, names: Sequence[str], shown: str) -> Iterator[
     )
 
 
-def training_settings(contract: Contract) -> str:
-    """Return the settings of the training as text: the seed, and those that are not off."""
-    settings = contract.training.items()
-    return ", ".join(f"{name} {value}" for name, value in settings if value or name == "seed")
-
-
 def _training(contract: Contract, command: str) -> Iterator[str]:
-    yield f"- Settings: {escaped(training_settings(contract))}"
+    more = "" if "soup" in contract.training else "; `config.yaml` has all, also those of the augmentation"
+    yield f"- Settings: {escaped(settings(contract))}{more}"
     yield f"- Versions: {escaped(', '.join(f'{name} {value}' for name, value in versions().items()))}"
     longest = max(map(len, re.findall("`+", command)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -139,7 +139,8 @@ def note_constant_answer(scores: Evaluation, names: Sequence[str]) -> None:
     if scores.accuracy_interval[0] <= share:
         print(
             f"note: this may be no better than the constant answer {names[answer]!r}, which is correct for "
-            f"{share:.1%}; with few photographs, fine-tune a pretrained network: see docs/training.md"
+            f"{share:.1%}; with few photographs, fine-tune a pretrained network, for example "
+            "with finetune=two_phase model=mobilenet_v2 training.epochs=0"
         )
 
 

@@ -132,7 +132,7 @@ def _facts(contract: Contract) -> list[tuple[str, str]]:
         ("model", contract.name),
         ("input", f"{height}×{width}, {contract.preprocessing.name}"),
         ("data set", f"{contract.dataset['name']}, {_dataset_version(contract)}"),
-        ("training", model_card.training_settings(contract)),
+        ("training", model_card.settings(contract)),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions().items())),
     ]
 

@@ -183,7 +183,12 @@ class FractionsConfig(SplitConfig):
     """A random split by fractions, stratified by class; duplicates stay in one split."""
 
     validation: float = option(0.15, "fraction of each class for validation", heading="Split")
-    test: float = option(0.2, "fraction of each class for test, see split.of", heading="Split")
+    test: float = option(
+        0.2,
+        "fraction of each class for test, of the images that are not for validation; "
+        "split.of=total: of all images",
+        heading="Split",
+    )
     of: SplitOf = option(
         SplitOf.remainder, "split.test is a fraction of the total, or of the remainder without validation"
     )

@@ -392,7 +392,7 @@ class FiltersConfig(ViewConfig):
 
 @dataclass
 class ClassesConfig(ViewConfig):
-    """Pictures that the logit of a class likes most, computed by gradient ascent."""
+    """Pictures with a high logit of a class, made by gradient ascent."""
 
     name = "classes"
     title = "Classes"

@@ -68,10 +68,10 @@ class VisualizeConfig(CheckpointConfig):
     )
     views: list[str] = option(
         ["activations", "filters", "class_activation", "layers"],
-        "what to draw; also classes (pictures that each class likes most), faithfulness (measurements of "
-        "class activation), examples, channels (numbers and examples of each channel), and evolution for a "
-        "run with callbacks=[snapshots]; page alone builds the page of the finished run in hydra.run.dir "
-        "again",
+        "what to draw; also classes (pictures with a high score for each class, made by gradient ascent), "
+        "gallery (the surest and the least sure predictions), faithfulness (measurements of class "
+        "activation), examples, channels (numbers and examples of each channel), and evolution for a run "
+        "with callbacks=[snapshots]; page alone builds the page of the finished run in hydra.run.dir again",
         heading="Page",
     )
     serve: str | None = option(

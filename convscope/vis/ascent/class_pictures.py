@@ -1,4 +1,4 @@
-"""The pictures that the logit of a class likes most."""
+"""Pictures with a high logit of a class, made by gradient ascent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

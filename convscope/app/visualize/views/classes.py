@@ -1,4 +1,4 @@
-"""The classes view: pictures that the logit of a class likes most."""
+"""The classes view: pictures with a high logit of a class, made by gradient ascent."""
 
 from collections.abc import Iterator
 from functools import cached_property

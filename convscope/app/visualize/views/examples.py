@@ -86,7 +86,7 @@ class ExamplesView(View[ExamplesConfig]):
             [f"{highest:.3g}" for highest in value[:, 0]],
         )
         return self.picture(
-            f"examples/{self.index_of(layer)}_{names.file_name(layer.path)}.png",
+            f"examples/{self.index_of(layer)}_{names.file_name(layer.path)}.jpg",
             rows.sheet(drawn, layer.path, caption),
             title=layer.path,
             caption=caption,

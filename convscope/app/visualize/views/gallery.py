@@ -81,7 +81,7 @@ class GalleryView(View[GalleryConfig]):
         files = names.unique(map(names.file_name, self.classes))
         for label, choice in enumerate(progress(choices, desc="gallery", unit="class")):
             if (self.labels == label).any():
-                yield self._gallery(label, choice, probabilities, f"gallery/{files[label]}.png")
+                yield self._gallery(label, choice, probabilities, f"gallery/{files[label]}.jpg")
         yield self._means(probabilities)
 
     def _batches(self) -> Batches:

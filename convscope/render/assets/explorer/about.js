@@ -49,11 +49,13 @@ function figuresPage(key) {
 
 function listPage() {
   const channels = listed();
+  const missing = here.state.list.split(",").filter(Boolean).length - channels.length;
   const photograph = chosenPhotograph();
   const tiles = h("div", { class: "listed" }, channels.map(([layer, channel]) => listTile(layer, channel, photograph)));
   return [h("h1", {}, "List of channels"),
     channels.length ? h("p", {}, "The address of this page contains the list. ", h("button", { type: "button", id: "export", click: () => exportList(channels) }, "export as JSON"), " ",
-      h("button", { type: "button", click: () => change({ list: "" }) }, "empty the list")) : h("p", {}, "The list is empty. The button “add to the list” of a channel adds it."),
+      h("button", { type: "button", click: () => change({ list: "" }) }, "empty the list")) : !missing && h("p", {}, "The list is empty. The button “add to the list” of a channel adds it."),
+    missing > 0 && h("p", { id: "missing" }, `${count(missing, "channel")} of the address ${missing === 1 ? "is" : "are"} not on this page.`),
     channels.length > 0 && photograph && h("p", { class: "faint" }, "Maps of ", to(["image", photograph.key], photograph.name), ", patterns where they were drawn."),
     tiles];
 }

@@ -88,7 +88,7 @@ async function walk(photograph) {
     slider.value = at;
     const maps = withSilent(await mapsOf(photograph, layer));
     if (steps[at] !== layer) return; // a later step was faster
-    replaceChildren(title, `${at + 1} of ${steps.length}: `, to(["layer", layer.path], layer.path, { changes: { photo: photograph.key } }), h("span", { class: "faint" }, ` ${sizeText(layer.shape)}`));
+    replaceChildren(title, `${at + 1} of ${steps.length}: `, to(["layer", layer.path], layer.path, { changes: { photo: photograph.key } }), h("span", { class: "faint" }, ` ${sizeText(layer.shape)}`, isSpatial(layer) && walkNote(layer, maps)));
     replaceChildren(stage, isSpatial(layer) ? walkTiles(layer, maps) : unitsOfWalk(layer, maps));
   }
 
@@ -118,8 +118,17 @@ async function walk(photograph) {
     stage);
 }
 
+function walkChannels(maps) {
+  return strongest(maps).filter((channel) => !maps.silentSet.has(channel)).slice(0, WALK_CHANNELS);
+}
+
+function walkNote(layer, maps) {
+  const shown = walkChannels(maps).length;
+  return shown < channelsOf(layer) && `, ${shown} of ${count(channelsOf(layer), "channel")}, the strongest first`;
+}
+
 function walkTiles(layer, maps) {
-  return h("div", { class: "grid" }, strongest(maps).filter((channel) => !maps.silentSet.has(channel)).slice(0, WALK_CHANNELS).map((channel) =>
+  return h("div", { class: "grid" }, walkChannels(maps).map((channel) =>
     channelLink(layer, channel, [mapTile(maps, channel, scaleOf(maps, channel, here.state.scale), { side: 112 }), h("span", { class: "tile-name" }, String(channel))],
       { class: "tile", "aria-label": `channel ${channel}` })));
 }

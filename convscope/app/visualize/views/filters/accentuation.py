@@ -48,7 +48,7 @@ def _sheet(
 ) -> Artifact:
     title = f"{layer.path}, accentuated"
     path = view.reserve(
-        f"filters/{photograph.key}/{view.index_of(layer)}_{names.file_name(layer.path)}_accentuated.png",
+        f"filters/{photograph.key}/{view.index_of(layer)}_{names.file_name(layer.path)}_accentuated.jpg",
         title,
     )
     difference = _GREY + _CONTRAST * (found.pictures.astype(int) - pixels)
