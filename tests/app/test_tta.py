@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convscope.app.train.augmented_scores import slowdown
 from convscope.data.manifest import open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.models.calibration import Calibration
@@ -70,6 +71,28 @@ def test_scores_tables_and_predictions_have_the_averages(command: Command) -> No
         assert float(row["dark"]) == pytest.approx(float(table[name]["dark (augmented)"]), abs=2e-6)
         after = known.apply(np.array([[float(row["dark"]), float(row["light"])]]))[0, 0]
         assert float(row["dark (calibrated)"]) == pytest.approx(after, abs=1e-4)
+
+
+@pytest.mark.usefixtures("donor")
+def test_the_time_is_that_of_full_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller last batch builds another graph, which takes longer than many predictions."""
+    bundle = open_checkpoint(Path("donor"))
+    contract = bundle.contract
+    images = labelled_images(Path("data/two"), open_dataset(Path("data/two")), "train")
+    assert len(images.paths) % 9
+    data = Batches(images, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=9)
+    averaged = VariantModel(bundle.model, contract.input_size, Variants.parse(["flip"], "tta"))
+    lengths = set()
+    original = Batches.__getitem__
+
+    def recorded(batches: Batches, index: int) -> tuple[np.ndarray, np.ndarray]:
+        pictures, labels = original(batches, index)
+        lengths.add(len(pictures))
+        return pictures, labels
+
+    monkeypatch.setattr(Batches, "__getitem__", recorded)
+    assert slowdown(bundle.model, averaged, data) > 0
+    assert lengths == {9}
 
 
 @pytest.mark.usefixtures("donor")
