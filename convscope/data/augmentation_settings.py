@@ -30,8 +30,8 @@ class Ranges:
     rotation_range: float = option(0.0, "maximum rotation to either side, in degrees")
     width_shift_range: float = option(
         0.0,
-        "maximum shift: a fraction of the width if below 1, else pixels; up or down, as in ImageDataGenerator "
-        "of Keras 3.15, which swaps the axes",
+        "maximum shift: a fraction of the width if below 1, else pixels; up or down, as in the "
+        "ImageDataGenerator of Keras 3.15, which swaps the axes",
     )
     height_shift_range: float = option(
         0.0,
