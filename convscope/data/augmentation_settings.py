@@ -29,10 +29,14 @@ class Ranges:
 
     rotation_range: float = option(0.0, "maximum rotation to either side, in degrees")
     width_shift_range: float = option(
-        0.0, "maximum shift: a fraction of the width if below 1, else pixels; vertical in Keras 3.15"
+        0.0,
+        "maximum shift: a fraction of the width if below 1, else pixels; up or down, as in the "
+        "ImageDataGenerator of Keras 3.15, which swaps the axes",
     )
     height_shift_range: float = option(
-        0.0, "maximum shift: a fraction of the height if below 1, else pixels; horizontal in Keras 3.15"
+        0.0,
+        "maximum shift: a fraction of the height if below 1, else pixels; to the left or right, see "
+        "width_shift_range",
     )
     shear_range: float = option(0.0, "maximum shear to either side, in degrees")
     zoom_range: Any = option(0.0, "maximum zoom in and out as a fraction, or [lowest, highest] factor")

@@ -83,8 +83,8 @@ class ProceduralConfig(DatasetConfig):
     evidence: Evidence = option(
         Evidence.flower,
         "what decides the class: flower, the only one; two_flowers, one of two; watermark, the sign of a "
-        "stamp; flower_and_watermark, both. The mask shows it, or the stamp. The last three test methods "
-        "that explain a network",
+        "stamp; flower_and_watermark, both. The masks show the flower or, if there is one, the stamp. The "
+        "last three serve to test methods that explain a network",
     )
 
     def __post_init__(self) -> None:

@@ -363,8 +363,8 @@ class FiltersConfig(ViewConfig):
     steps: int = option(64, "steps of gradient ascent")
     accentuate: bool = option(
         False,
-        "also change each photograph a little, so that the channels that it excites most respond more: what "
-        "in it excites them",
+        "also change each photograph a little, so that the channels that it excites most respond more; "
+        "the change shows what excites them",
         heading="Views",
         single=True,
     )
