@@ -647,6 +647,15 @@ def test_the_comparison_of_four_models_fits_a_phone(explore: Explore, swept: Pat
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_long_names_in_findings_fit_a_phone(explore: Explore, drawn: Path) -> None:
+    explorer = explore(drawn, viewport={"width": 390, "height": 844})
+    page = explorer.open()
+    page.locator(".findings a, .findings li").last.evaluate(
+        "item => { item.textContent += 'long=0.001,'.repeat(9); }"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_the_runs_of_a_sweep_are_a_table_that_its_headings_sort(explore: Explore, swept: Path) -> None:
     page = explore(swept).open("compare")
     table = page.locator("table.sortable")
