@@ -282,6 +282,16 @@ TRAIN = [
         "predict=runs/a evaluate=runs/a",
         "predict=runs/a and evaluate=runs/a are both set: expected one of them",
     ),
+    (
+        "evaluate=runs/a coverage=0.9",
+        "coverage=0.9 is for predict=RUN, and reports have the sets for 0.95: set predict=RUN, or remove "
+        "coverage",
+    ),
+    ("splits=[test]", "splits=[test] is for evaluate=RUN with one run: set evaluate=RUN, or remove splits"),
+    (
+        "evaluate=[runs/a,runs/b] soup=true splits=[test]",
+        "splits=[test] is for evaluate=RUN with one run: set evaluate=RUN, or remove splits",
+    ),
     ("images=photos", "images=[photos] is for predict=RUN: set predict=RUN, or remove images"),
     ("--epochs 3", "unknown option --epochs: expected KEY=VALUE without dashes; write training.epochs=3"),
     (

@@ -1,5 +1,6 @@
 """The documents: their links, and the reference of the Python interface. `make docs` checks the rest."""
 
+import logging
 import re
 import shlex
 from collections.abc import Callable
@@ -59,8 +60,11 @@ def test_the_reference_has_every_public_name() -> None:
     ],
 )
 def test_a_page_of_the_site_that_loads_from_another_server_gives_a_warning(
-    caplog: pytest.LogCaptureFixture, tag: str, warnings: int
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tag: str, warnings: int
 ) -> None:
+    # A command in this process leaves all loggers disabled, because Hydra disables them.
+    monkeypatch.setattr(logging.getLogger("mkdocs.hooks"), "disabled", False)
+    caplog.set_level("WARNING", logger="mkdocs.hooks")
     page: Any = SimpleNamespace(file=SimpleNamespace(src_uri="tour.md"))
     config: Any = None
     assert site_pages.on_post_page(tag, page, config) == tag

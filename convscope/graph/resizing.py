@@ -31,7 +31,7 @@ def resized(model: keras.Model, size: tuple[int, int], option: str) -> keras.Mod
             pictures are too small.
     """
     _, height, width, channels = model.input_shape
-    cannot = f"{option}: {model.name} takes {height}×{width} pixels and not {size[0]}×{size[1]}"
+    cannot = f"{option}: the network takes {height}×{width} pixels and not {size[0]}×{size[1]}"
     if size != (height, width) and None not in (height, width) and _sees_positions(model):
         raise ConvscopeError(
             f"{cannot}, because it flattens feature maps: expected a network that ends with a global pooling"

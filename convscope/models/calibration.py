@@ -80,9 +80,15 @@ class Calibration:
         if not isinstance(content, dict) or {*content, "variants"} != _KEYS:
             raise ValueError(f"calibration does not have exactly {', '.join(sorted(_KEYS))}")
         temperature, values = float(content["temperature"]), [float(v) for v in content["true_class"]]
-        if not 0 < temperature < math.inf or not values or not all(0 <= value <= 1 for value in values):
+        variants = content.get("variants", [])
+        if (
+            not isinstance(variants, list)
+            or not 0 < temperature < math.inf
+            or not values
+            or not all(0 <= value <= 1 for value in values)
+        ):
             raise ValueError("calibration has values outside their range")
-        return cls(temperature, tuple(sorted(values)), tuple(map(str, content.get("variants", ()))))
+        return cls(temperature, tuple(sorted(values)), tuple(map(str, variants)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `model.json`."""

@@ -27,6 +27,8 @@ class RunReport:
         suspicion_count: the number of all such images.
         command: the command of the run.
         coverage: the coverage of the sets of classes in `scores`.
+        weights: the weights that the scores belong to.
+        trained: whether the calibration was fitted on the validation split of `scores`.
     """
 
     title: str
@@ -41,6 +43,8 @@ class RunReport:
     suspicion_count: int
     command: str
     coverage: float
+    weights: str
+    trained: bool
 
 
 def write_run_report(path: Path, report: RunReport) -> None:

@@ -86,24 +86,25 @@ class Evaluation:
         confidence, accuracy, counts = self.reliability()
         return float((np.abs(confidence - accuracy) * counts).sum() / counts.sum())
 
-    def class_scores(self, names: list[str]) -> dict[str, dict[str, float]]:
+    def class_scores(self, names: list[str]) -> dict[str, dict[str, Any]]:
         """Return precision, recall, F1, support, ROC area and average precision of each class.
 
-        ROC area and average precision are None for a class that has no examples, or all of them.
+        Recall and F1 are None for a class without examples. ROC area and average precision are None for a
+        class that has no examples, or all of them.
         """
         classes = range(len(names))
         precision, recall, f1, support = metrics.precision_recall_fscore_support(
             self.labels, self.predicted, labels=classes, zero_division=0.0
         )
-        result: dict[str, Any] = {}
+        result: dict[str, dict[str, Any]] = {}
         for index, name in enumerate(names):
             truth = self.labels == index
             both = 0 < truth.sum() < len(truth)
             scores = self.probabilities[:, index]
             result[name] = {
                 "precision": float(precision[index]),
-                "recall": float(recall[index]),
-                "f1": float(f1[index]),
+                "recall": float(recall[index]) if support[index] else None,
+                "f1": float(f1[index]) if support[index] else None,
                 "support": int(support[index]),
                 "roc_auc": float(metrics.roc_auc_score(truth, scores)) if both else None,
                 "average_precision": float(metrics.average_precision_score(truth, scores)) if both else None,
@@ -111,7 +112,10 @@ class Evaluation:
         return result
 
     def summary(self, names: list[str]) -> dict[str, Any]:
-        """Return all scores as `metrics.json` stores them."""
+        """Return all scores as `metrics.json` stores them.
+
+        `macro_f1` is the mean over the classes that have examples.
+        """
         top = {f"top_{count}": self.top_accuracy(count) for count in (2, 3, 5) if count < len(names)}
         class_scores = self.class_scores(names)
         return {
@@ -119,7 +123,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "accuracy_95": list(self.accuracy_interval),
             **top,
-            "macro_f1": float(np.mean([scores["f1"] for scores in class_scores.values()])),
+            "macro_f1": float(np.mean([row["f1"] for row in class_scores.values() if row["support"]])),
             "calibration_error": self.calibration_error,
             "images": len(self.labels),
             "classes": class_scores,

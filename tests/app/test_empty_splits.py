@@ -31,13 +31,15 @@ def test_a_training_without_validation_images_is_refused() -> None:
         check_splits(Path("d"), manifest("validation/a", "test/b"))
 
 
-def test_a_class_that_is_only_in_test_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
-    check_splits(Path("d"), manifest("train/a", "train/b", "validation/a", "test/c"))
-    assert (
-        capsys.readouterr().out == "note: d has no train images of c: the model cannot learn such a class\n"
-    )
-    check_splits(Path("d"), manifest("train/a", "train/b", "validation/a", "test/a"))
+def test_a_class_without_train_or_validation_images_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    check_splits(Path("d"), manifest("train/a", "train/b", "validation/a", "validation/b", "test/a"))
     assert capsys.readouterr().out == ""
+    check_splits(Path("d"), manifest("train/a", "train/b", "validation/a", "test/c"))
+    assert capsys.readouterr().out.splitlines() == [
+        "note: d has no train images of c: the model cannot learn such a class",
+        "note: d has no validation images of b, c: the best epoch and the calibration are chosen without "
+        "such a class",
+    ]
 
 
 def test_a_data_set_without_test_images_is_trained_and_evaluated(
@@ -50,10 +52,13 @@ def test_a_data_set_without_test_images_is_trained_and_evaluated(
     note = "note: the data set at data/two has no test images; only validation is evaluated"
     assert note in trained.out
     assert list(json.loads(Path("run/metrics.json").read_text())) == ["validation"]
-    assert Path("run/report.html").exists()
+    assert "This is the split that the temperature was fitted on" in Path("run/report.html").read_text(
+        "utf-8"
+    )
     evaluated = command("train", *DATA, "evaluate=run", "hydra.run.dir=scores")
     assert evaluated.status == 0, evaluated.err
     assert note in evaluated.out
+    assert "If the temperature was fitted on this split" in Path("scores/report.html").read_text("utf-8")
     refused = command("train", *DATA, "evaluate=run", "splits=[test]", "hydra.run.dir=other")
     error = "error: the data set at data/two has no test images: set splits=[train,validation]"
     assert (refused.status, refused.err.splitlines()[-1]) == (1, error)

@@ -62,7 +62,7 @@ def test_a_network_of_one_size_gets_another_size_and_trains_at_several(command: 
     fixed = command("train", *DATA, *small, "hydra.run.dir=fixed")
     assert fixed.status == 1
     assert fixed.err.startswith(
-        "error: training.input_sizes=[24]: small_convnet takes 32×32 pixels and not 24×24"
+        "error: training.input_sizes=[24]: the network takes 32×32 pixels and not 24×24"
     )
     assert len(fixed.err.splitlines()) == 1
 

@@ -50,6 +50,14 @@ def test_a_card_has_the_scores_the_calibration_and_the_confusions(tmp_path: Path
     assert "Please fill in" in text.partition("## Intended use")[2].partition("##")[0]
 
 
+def test_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
+    names = ["cat", "dog", "owl"]
+    last = Evaluation(np.eye(3)[[0, 1]], np.array([0, 1]))
+    contract = Contract("net", names, (32, 32), by_name("unit_range"), {"name": "set", "path": "nowhere"})
+    model_card.write(tmp_path, contract, {"test": last.summary(names)}, last, command="train")
+    assert "| owl | 0 | 0.000 | – | – |" in (tmp_path / model_card.FILE).read_text()
+
+
 def test_a_card_shows_the_seed_and_the_epochs_also_if_they_are_0(tmp_path: Path) -> None:
     assert "- Settings: seed 0, epochs 0, optimizer Adam; `config.yaml`" in card(tmp_path, ["a", "b", "c"])
 

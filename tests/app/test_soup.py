@@ -52,6 +52,7 @@ def test_a_soup_has_the_mean_weights_and_is_a_complete_run(
     )
     assert f"the soup is {expected}" in made.out
     assert f"seed1: validation loss {losses[0]:.4f}" in made.out
+    assert "Scores of the mean weights of 2 runs." in Path("soup/report.html").read_text("utf-8")
     contract = read_contract(Path("soup/model.json"))
     assert contract.calibration is not None
     assert [Path(run).name for run in contract.training["soup"]] == ["seed1", "seed2"]
@@ -79,6 +80,14 @@ def test_runs_on_data_sets_that_were_divided_by_hand_have_the_same_folder(
         assert command("train", *given, *head).status == 0
     made = command("train", "evaluate=[hand_one,hand_two]", "soup=true", *given, "hydra.run.dir=mixed")
     assert "hand_one and hand_two were trained on different splits" in made.err
+
+    same = ["evaluate=[hand_two,hand_two]", "soup=true", *given, "hydra.run.dir=same"]
+    shutil.copytree("data/by_hand_two/train/dark", "data/by_hand_two/train/grey")
+    assert "has the classes dark, grey, light, but the runs have dark" in command("train", *same).err
+    shutil.rmtree("data/by_hand_two/train/grey")
+    shutil.rmtree("data/by_hand_two/validation")
+    assert "has no validation images" in command("train", *same).err
+    assert not Path("same").exists()
 
 
 def test_runs_that_do_not_fit_are_refused(

@@ -16,6 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from convscope.app.train.train import class_weights
 from convscope.data.manifest import open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.images import resize
@@ -42,6 +43,11 @@ def trained(command: Command, *arguments: str, run: str = "run") -> keras.Model:
     outcome = command("train", *TINY, *arguments, f"hydra.run.dir={run}")
     assert outcome.status == 0, outcome.err
     return keras.saving.load_model(f"{run}/model.keras")
+
+
+def test_class_weights_by_hand() -> None:
+    # 4 images of 2 classes, 2 in the mean: 3 images weigh 2/3 each, and one weighs 2
+    assert class_weights(np.array([0, 0, 0, 2])) == pytest.approx({0: 2 / 3, 2: 2.0})
 
 
 @pytest.mark.usefixtures("two")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convscope.app.train.augmented_scores import slowdown
 from convscope.data.manifest import open_dataset
 from convscope.data.pipeline import Batches, labelled_images
 from convscope.models.calibration import Calibration
@@ -73,6 +74,28 @@ def test_scores_tables_and_predictions_have_the_averages(command: Command) -> No
 
 
 @pytest.mark.usefixtures("donor")
+def test_the_time_is_that_of_full_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller last batch builds another graph, which takes longer than many predictions."""
+    bundle = open_checkpoint(Path("donor"))
+    contract = bundle.contract
+    images = labelled_images(Path("data/two"), open_dataset(Path("data/two")), "train")
+    assert len(images.paths) % 9
+    data = Batches(images, size=contract.input_size, preprocessing=contract.preprocessing, batch_size=9)
+    averaged = VariantModel(bundle.model, contract.input_size, Variants.parse(["flip"], "tta"))
+    lengths = set()
+    original = Batches.__getitem__
+
+    def recorded(batches: Batches, index: int) -> tuple[np.ndarray, np.ndarray]:
+        pictures, labels = original(batches, index)
+        lengths.add(len(pictures))
+        return pictures, labels
+
+    monkeypatch.setattr(Batches, "__getitem__", recorded)
+    assert slowdown(bundle.model, averaged, data) > 0
+    assert lengths == {9}
+
+
+@pytest.mark.usefixtures("donor")
 def test_other_variants_are_calibrated_on_the_data_set_of_the_run(command: Command) -> None:
     arguments = ["predict=donor", "images=data/two/test", "tta=[flip]"]
     predicted = command("train", *arguments, "hydra.run.dir=p")
@@ -120,6 +143,6 @@ def test_a_run_without_calibration_is_evaluated_with_and_without_variants(comman
         assert "calibrated" not in scores["augmented"]
         assert scores["augmented"]["time_factor"] > 0
     refused = command("train", "evaluate=donor", *DATA, "tta=[1.5]", "hydra.run.dir=e9")
-    assert refused.err.startswith("error: tta=[1.5]: ")
+    assert refused.err.startswith("error: tta=[1.5]: the network takes 32×32 pixels and not 48×48")
     assert len(refused.err.splitlines()) == 1
     assert not Path("e9/metrics.json").exists()

@@ -111,6 +111,7 @@ def test_a_calibration_is_the_same_after_writing_and_reading() -> None:
     for wrong in (
         {}, [], {"temperature": 0, "true_class": [0.5]}, {"temperature": math.nan, "true_class": [0.5]},
         {"temperature": 1, "true_class": []}, {"temperature": 1, "true_class": [2]},
+        {"temperature": 1, "true_class": [0.5], "variants": "flip"},
     ):  # fmt: skip
         with pytest.raises((ValueError, TypeError)):
             Calibration.from_json(wrong)

@@ -36,8 +36,10 @@ def test_class_scores_equal_values_computed_by_hand() -> None:
     assert scores["b"]["roc_auc"] == 1  # 0.8 and 0.3 above 0.25
     assert scores["a"]["roc_auc"] == 0.5  # 0.5 is above 0.1 and below 0.6
     assert scores["c"] == {
-        "precision": 0, "recall": 0, "f1": 0, "support": 0, "roc_auc": None, "average_precision": None,
+        "precision": 0, "recall": None, "f1": None, "support": 0, "roc_auc": None, "average_precision": None,
     }  # fmt: skip
+    # a class without examples does not lower the mean: F1 is 2/3 for both others
+    assert THREE.summary(["a", "b", "c"])["macro_f1"] == pytest.approx(2 / 3)
 
 
 def test_the_interval_contains_the_accuracy_and_shrinks_with_more_examples() -> None:

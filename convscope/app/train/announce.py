@@ -21,6 +21,10 @@ from convscope.training import memory, precision
 
 LAYERS_FILE = "layers.txt"
 _CACHE_SHARE = 0.25  # of the free memory
+_EFFECTS = {
+    "train": "the model cannot learn such a class",
+    "validation": "the best epoch and the calibration are chosen without such a class",
+}  # of a class without images
 MOST_LAYERS = 40  # a longer table is only written, not printed
 
 
@@ -38,13 +42,11 @@ def check_splits(root: Path, manifest: Manifest) -> None:
             f"the data set at {root} has no validation images, which choose the best epoch: make it again "
             "with split.validation=0.15 overwrite=true, or add validation/CLASS to a split made by hand"
         )
-    unseen = [name for name in manifest.classes if not counts["train"][name]]
-    if unseen:
-        more = f" and {len(unseen) - MAX_LISTED} more" if len(unseen) > MAX_LISTED else ""
-        print(
-            f"note: {root} has no train images of {', '.join(unseen[:MAX_LISTED])}{more}: the model cannot "
-            "learn such a class"
-        )
+    for split, effect in _EFFECTS.items():
+        absent = [name for name in manifest.classes if not counts[split][name]]
+        if absent:
+            more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
+            print(f"note: {root} has no {split} images of {', '.join(absent[:MAX_LISTED])}{more}: {effect}")
 
 
 def announce(model: keras.Model, contract: Contract, batches: Mapping[str, Batches], directory: Path) -> None:

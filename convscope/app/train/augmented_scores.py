@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ from convscope.training.test_time import VariantModel
 from convscope.training.variants import Variants
 
 _BATCH = 32
-_TIMED = 4  # batches, after one that builds the graphs
+_TIMED = 5  # batches, after one that builds the graphs
 
 
 @dataclass(frozen=True)
@@ -96,22 +97,22 @@ def augmented_scores(
         split: evaluate_variants(averaged, [data.resized(size) for size in averaged.sizes])
         for split, data in batches.items()
     }
-    return AugmentedScores(
-        averaged.variants, scored, _time_factor(model, averaged, list(batches.values())[-1])
-    )
+    return AugmentedScores(averaged.variants, scored, slowdown(model, averaged, list(batches.values())[-1]))
 
 
-def _time_factor(model: keras.Model, averaged: VariantModel, data: Batches) -> float:
+def slowdown(model: keras.Model, averaged: VariantModel, data: Batches) -> float:
     """Return how many times as long averaged predictions take; both read the photographs from the disk."""
     sizes = [data.resized(size) for size in averaged.sizes]
-    count = min(len(data), 1 + _TIMED)
+    full = max(1, len(data.examples.paths) // data.batch_size)  # a smaller batch would build another graph
 
     def seconds(predict: Callable[[int], object]) -> float:
         predict(0)
-        started = time.perf_counter()
-        for index in range(1, count) if count > 1 else [0]:
-            predict(index)
-        return time.perf_counter() - started
+        durations = []
+        for number in range(_TIMED):
+            started = time.perf_counter()
+            predict(number % full)
+            durations.append(time.perf_counter() - started)
+        return median(durations)
 
     alone = seconds(lambda index: probabilities_of(model, sizes[0][index][0]))
     together = seconds(lambda index: averaged.probabilities([part[index][0] for part in sizes]))

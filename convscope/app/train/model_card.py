@@ -178,11 +178,16 @@ def _metrics(contract: Contract, results: Mapping[str, Any], shown: str) -> Iter
             [
                 escaped(name),
                 f"{classes[name]['support']:,}",
-                *(f"{classes[name][score]:.3f}" for score in ("precision", "recall", "f1")),
+                *(_score(classes[name][score]) for score in ("precision", "recall", "f1")),
             ]
             for name in contract.class_names
         ),
     )
+
+
+def _score(value: float | None) -> str:
+    """Return a score for a table; None is that of a class without images."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _calibration(scores: Mapping[str, Any], shown: str) -> Iterator[str]:

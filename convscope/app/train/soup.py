@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from convscope.app.train import run_directory
+from convscope.app.train.announce import check_splits
 from convscope.app.train.augmented_scores import variant_model
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.score import (
@@ -55,6 +56,12 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
             f"the runs were not trained on the split of {root}: expected the data set at "
             f"{contract.dataset.get('path')}, so that its validation images are new to all of them"
         )
+    if manifest.classes != contract.class_names:
+        raise ConvscopeError(
+            f"the data set at {root} has the classes {', '.join(manifest.classes)}, but the runs have "
+            f"{', '.join(contract.class_names)}: expected the data set of the runs"
+        )
+    check_splits(root, manifest)
     splits = ("train", *splits_with_images(root, manifest, ("validation", "test")))
     losses = []
     weights: list[list[np.ndarray]] = []

@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from convscope import run_directories
 from convscope.app.train import run_directory
@@ -146,7 +146,7 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     variant_model(config, built.model, built.input_size)  # refuses a wrong option before the training
     built = replace(built, preprocessing=_normalized(config, root, manifest, built))
     batches = _batches(config, root, manifest, built)
-    recipe = _recipe(config.training, manifest)
+    recipe = _recipe(config.training, batches["train"])
     stages = _stages(config.training, built, batches["train"])
     run = _Run(config, directory, root, manifest, built, batches, stages, recipe, distribution)
     interrupted = None if config.overwrite else _interrupted_contract(directory)
@@ -323,16 +323,21 @@ def _augmentation(config: AugmentationConfig) -> Augment | None:
     return with_deleted_cells(engine(config), config.delete_cell)
 
 
-def _recipe(config: TrainingConfig, manifest: Manifest) -> Recipe:
+def _recipe(config: TrainingConfig, train: Batches) -> Recipe:
     shared = {option.name: getattr(config, option.name) for option in fields(OptimizationSettings)}
-    return Recipe(**shared, class_weights=_class_weights(manifest) if config.class_weights else None)
+    return Recipe(
+        **shared, class_weights=class_weights(train.examples.labels) if config.class_weights else None
+    )
 
 
-def _class_weights(manifest: Manifest) -> dict[int, float]:
-    """Return loss factors inversely proportional to the class counts in train; mean over images: 1."""
-    counts = Counter(record.label for record in manifest.of_split("train"))
-    total = counts.total() / len(counts)
-    return {index: total / counts[label] for index, label in enumerate(manifest.classes) if counts[label]}
+def class_weights(labels: np.ndarray) -> dict[int, float]:
+    """Return loss factors inversely proportional to the class counts; mean over images: 1.
+
+    `labels` are the class indices of the training images, int (n,); a class without images has no factor.
+    """
+    present, counts = np.unique(labels, return_counts=True)
+    mean = len(labels) / len(present)
+    return {int(index): float(mean / count) for index, count in zip(present, counts, strict=True)}
 
 
 def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callback]:

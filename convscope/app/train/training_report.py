@@ -107,10 +107,22 @@ def write(
             least_certain=_gallery(last, paths, np.argsort(confidence, kind="stable"), names),
             command=command,
             coverage=COVERAGE,
+            weights=_weights(contract),
+            trained=trained,
         ),
     )
     if trained:
         model_card.write(directory, contract, results, last, command=command)
+
+
+def _weights(contract: Contract) -> str:
+    """Return a description of the weights that the scores belong to."""
+    if runs := contract.training.get("soup"):
+        return f"the mean weights of {len(runs)} runs"
+    kept = str(contract.training.get("kept", ""))
+    if kept.startswith("moving average"):
+        return f"the {kept}, which has the lowest validation loss"
+    return "the epoch with the lowest validation loss"
 
 
 def _facts(contract: Contract) -> list[tuple[str, str]]:

@@ -41,6 +41,9 @@ class Split(StrEnum):
     test = "test"
 
 
+DEFAULT_SPLITS = (Split.validation, Split.test)  # of evaluate=RUN
+
+
 @dataclass
 class ModelConfig(OutputSettings):
     """The options that all networks share."""
@@ -330,9 +333,7 @@ class TrainConfig:
     soup: bool = option(
         False, "with evaluate=[RUN,RUN,…]: average the weights of these runs, and write the result as a run"
     )
-    splits: list[Split] = option(
-        [Split.validation, Split.test], "splits of dataset to evaluate with evaluate=RUN"
-    )
+    splits: list[Split] = option(list(DEFAULT_SPLITS), "splits of dataset to evaluate with evaluate=RUN")
     predict: str | None = option(
         None,
         "instead of training: predict the classes of images with this run",
@@ -382,6 +383,16 @@ class TrainConfig:
 
     def _check_purpose(self) -> None:
         """Check that the settings belong to one of training, evaluation and prediction."""
+        if self.coverage != COVERAGE and self.predict is None:
+            raise ConvscopeError(
+                f"coverage={self.coverage:g} is for predict=RUN, and reports have the sets for {COVERAGE}: "
+                "set predict=RUN, or remove coverage"
+            )
+        if self.splits != list(DEFAULT_SPLITS) and len(self.evaluate) != 1:
+            raise ConvscopeError(
+                f"splits=[{','.join(self.splits)}] is for evaluate=RUN with one run: set evaluate=RUN, or "
+                "remove splits"
+            )
         if self.predict is not None and self.evaluate:
             raise ConvscopeError(
                 f"predict={self.predict} and evaluate={','.join(self.evaluate)} are both set: "
