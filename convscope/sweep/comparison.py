@@ -94,7 +94,7 @@ class Comparison:
         seeds = f"{self.seeds} seeds, means over seeds" if self.seeds > 1 else "one seed"
         return (
             f"{self.first} against {self.second}, the same {self.images} {self.split} images ({seeds}): only "
-            f"the first is right on {self.only_first:.1f}, only the second on {self.only_second:.1f}; "
+            f"the first is right on {self.only_first:.4g}, only the second on {self.only_second:.4g}; "
             f"difference of accuracy {self.difference}; exact sign test over images p = {self.p_value:.3g}"
         )
 

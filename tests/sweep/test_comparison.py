@@ -64,7 +64,7 @@ def test_settings_are_compared_on_the_same_images_with_the_same_seeds(records: l
         "dropout=0.1, 2 seeds: validation loss 0.350 (0.000 to 0.985), test accuracy 0.833 (0.000 to 1.000)",
         "dropout=0.3, 2 seeds: validation loss 0.550 (0.000 to 4.997), test accuracy 0.500 (0.000 to 1.000)",
         "dropout=0.1 against dropout=0.3, the same 3 test images (2 seeds, means over seeds): only the first "
-        "is right on 1.0, only the second on 0.0; difference of accuracy 0.333 (0.333 to 0.333); exact sign "
+        "is right on 1, only the second on 0; difference of accuracy 0.333 (0.333 to 0.333); exact sign "
         "test over images p = 0.5",
     ]
 

@@ -75,8 +75,8 @@ class AugmentedScores:
         return (
             f"tta=[{','.join(self.variants.names)}], {self.variants.count} predictions for each photograph, "
             f"{self.time_factor:.1f} times as long: {split}: loss {results['loss']:.4f}{after}, "
-            f"accuracy {results['accuracy']:.3f} (95 %: {low:.3f} to {high:.3f}); it corrects "
-            f"{results['corrected']} predictions and spoils {results['spoiled']}"
+            f"accuracy {results['accuracy']:.3f} (95 %: {low:.3f} to {high:.3f}); predictions "
+            f"corrected: {results['corrected']}, spoiled: {results['spoiled']}"
         )
 
 
