@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DrawnPage", "PreparedData", "TrainedRun", "prepare", "train", "visualize"]
 _PICTURES = 8  # of a page in a notebook
 _SIDE, _WIDE_SIDE = 440, 860  # pixels of the longer side of a picture in a notebook, and of a wide one
+_FITS = 'style="max-width:100%"'
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start"
 
 
@@ -110,7 +111,7 @@ class TrainedRun:
         ]
         table = _table(["split", "loss", "accuracy (95 %)"], rows) if rows else ""
         curves = self.path / "curves.png"
-        picture = f'<img src="{file_address(curves)}" alt="learning curves">' if curves.is_file() else ""
+        picture = f'<img src="{file_address(curves)}" alt="curves" {_FITS}>' if curves.is_file() else ""
         shown = self.report if self.report.is_file() else self.predictions
         return f"{_heading(self)}{table}{picture}{_link(shown)}"
 
@@ -249,7 +250,5 @@ def _figure(path: Path, title: str) -> str:
     height, width = pixels.shape[:2]
     address = data_address(fit_within(pixels, _WIDE_SIDE if width > 1.5 * height else _SIDE))
     text = html.escape(title)
-    return (
-        f'<figure style="margin:0;max-width:100%"><img src="{address}" alt="{text}"><figcaption>{text}'
-        "</figcaption></figure>"
-    )
+    picture = f'<img src="{address}" alt="{text}" {_FITS}>'
+    return f'<figure style="margin:0;max-width:100%">{picture}<figcaption>{text}</figcaption></figure>'

@@ -73,8 +73,8 @@ def test_no_time_gives_the_fewest_images_and_no_removal() -> None:
     assert (len(found.images), len(found.pushed), len(found.removed)) == (32, 12, 0)
     assert found.before is None
     assert found.left_out == [
-        "Values and examples are of 32 of 60 images.",
-        "Push is of 12 images.",
+        "Values and examples are measured on 32 of 60 images.",
+        "Push is measured on 12 of 32 images.",
         "10 of 12 classes have numbers of their own.",
         "0 of the 2 channels that are not always zero were removed, those with the strongest push.",
     ]

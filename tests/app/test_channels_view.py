@@ -118,7 +118,7 @@ def test_the_same_command_writes_the_same_bytes(draw: Command, tmp_path: Path) -
         )
     shared = data(tmp_path / "one", "index")
     assert shared["counts"] == {"images": 10, "push": 10}  # too little work for a removal
-    assert shared["left_out"][0] == "Values and examples are of 10 of 14 images."
+    assert shared["left_out"][0] == "Values and examples are measured on 10 of 14 images."
     assert shared["left_out"][1].startswith("0 of the ")
     assert "before" not in shared
     assert all("removed" not in channel for channel in data(tmp_path / "one", "01")["channels"])

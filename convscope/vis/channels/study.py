@@ -315,9 +315,9 @@ def _left_out(
     sentences = []
     count, total = len(images.indices), images.reference.count
     if count < total:
-        sentences.append(f"Values and examples are of {count:,} of {total:,} images.")
+        sentences.append(f"Values and examples are measured on {count:,} of {total:,} images.")
     if len(pushed.indices) < count:
-        sentences.append(f"Push is of {len(pushed.indices)} images.")
+        sentences.append(f"Push is measured on {len(pushed.indices):,} of {count:,} images.")
     if len(images.classes) < classes:
         sentences.append(f"{len(images.classes)} of {classes:,} classes have numbers of their own.")
     alive = sum(int((~layer.values.always_zero).sum()) for layer in studies)
@@ -326,7 +326,7 @@ def _left_out(
         sentences.append("No channel was removed, because the true classes of the images are not known.")
         return sentences
     if computed and len(removed.indices) < count:
-        sentences.append(f"Removal is on {len(removed.indices)} images.")
+        sentences.append(f"Removal is measured on {len(removed.indices):,} of {count:,} images.")
     if computed < alive:
         counts = f"{computed:,} of the {alive:,} channels that are not always zero"
         sentences.append(f"{counts} were removed, those with the strongest push.")
