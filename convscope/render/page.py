@@ -59,7 +59,7 @@ class PhotographPart:
 
 @dataclass(frozen=True)
 class LayerPart:
-    """A layer of the page: a single layer, or a convolution with its normalisation and its activation.
+    """A layer of the page: a single layer, or a convolution with its normalization and its activation.
 
     Attributes:
         key: the index of the last member as text.

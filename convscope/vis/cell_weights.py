@@ -1,4 +1,4 @@
-"""The weights behind one cell of a convolution: kernel and bias, with batch normalisation folded in."""
+"""The weights behind one cell of a convolution: kernel and bias, with batch normalization folded in."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class CellWeights:
         start: the first row and column of the window of cell (0, 0); negative with padding.
         strides: the steps of the window along height and width.
         dilation: the steps inside the window along height and width.
-        folded: whether there is a normalisation, which is in kernel and bias.
+        folded: whether there is a normalization, which is in kernel and bias.
         activation: the name of the activation.
     """
 
@@ -45,9 +45,9 @@ def cell_weights(joined: JoinedLayer) -> CellWeights | None:
     kernel = np.asarray(layer.kernel, np.float32)
     bias = np.asarray(layer.bias, np.float32) if layer.use_bias else np.zeros(layer.filters, np.float32)
     others = [member.keras_layer for member in joined.members[1:]]
-    normalisations = [other for other in others if isinstance(other, keras.layers.BatchNormalization)]
-    for normalisation in normalisations:
-        factor, offset = _factor_and_offset(normalisation)
+    normalizations = [other for other in others if isinstance(other, keras.layers.BatchNormalization)]
+    for normalization in normalizations:
+        factor, offset = _factor_and_offset(normalization)
         kernel, bias = kernel * factor, bias * factor + offset
     return CellWeights(
         kernel=kernel,
@@ -55,7 +55,7 @@ def cell_weights(joined: JoinedLayer) -> CellWeights | None:
         start=(int(windows[0].start), int(windows[1].start)),
         strides=tuple(layer.strides),
         dilation=tuple(layer.dilation_rate),
-        folded=bool(normalisations),
+        folded=bool(normalizations),
         activation=_activation([layer, *others]),
     )
 

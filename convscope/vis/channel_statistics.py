@@ -59,7 +59,7 @@ class ChannelStatistics:
 def rectified(layers: Sequence[Layer], layer: Layer) -> Layer | None:
     """Return the layer whose ReLU follows the output of `layer`: itself, or a later layer.
 
-    Normalisation and dropout may lie between the two. The result is None if another operation comes first
+    Normalization and dropout may lie between the two. The result is None if another operation comes first
     (addition, pooling), or if the activation passes negative values: such channels cannot be dead.
     """
     if activation_of(layer.output) in ("relu", "relu6"):

@@ -123,7 +123,7 @@ def layers_to_search(
     """Return the layers that match `patterns`; without patterns, four layers at equal steps of depth.
 
     The four layers are the activations after convolutions: between a convolution and its activation, a
-    normalisation with a negative factor can turn the strongest response into the weakest. `key` is the name
+    normalization with a negative factor can turn the strongest response into the weakest. `key` is the name
     of the setting in error messages.
 
     Raises:

@@ -13,7 +13,7 @@ from convscope.vis.gradients import value_and_gradient
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 # Layers whose output position depends on the same position of the input only. Augmentation layers do nothing
-# outside training. For normalisation, see `receptive_fields`.
+# outside training. For normalization, see `receptive_fields`.
 _IN_PLACE = (
     keras.layers.Activation,
     keras.layers.Add,

@@ -37,8 +37,8 @@ def receptive_fields(layers: Sequence[Layer]) -> list[ReceptiveField | None]:
     mixes positions. A class derived from a layer of Keras is known if its gradient agrees with the window.
 
     Two dependences on the whole picture are ignored, because they scale or shift whole channels: gates
-    (squeeze and excitation: maps times a map of a single position), and normalisation by the statistics of
-    the picture (group and layer normalisation).
+    (squeeze and excitation: maps times a map of a single position), and normalization by the statistics of
+    the picture (group and layer normalization).
     """
     fields: dict[int, ReceptiveField | None] = {}  # by the id of a tensor
     for layer in layers:

@@ -52,7 +52,7 @@ def test_the_grids_of_the_corgi_project(command: Command, photographs: str) -> N
 
 
 def cats_and_dogs() -> keras.Model:
-    """Four blocks of convolution, normalisation, pooling and dropout at 128×128, with few channels."""
+    """Four blocks of convolution, normalization, pooling and dropout at 128×128, with few channels."""
     layers = [keras.Input((128, 128, 3))]
     for number, width in enumerate((5, 17, 3, 2)):
         layers += [

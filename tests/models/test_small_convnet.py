@@ -20,7 +20,7 @@ def test_one_convolution_per_width(widths: tuple[int, ...]) -> None:
     assert [layer.filters for layer in model.layers if "conv2d" in layer.name] == list(widths)
 
 
-def test_batch_normalisation_comes_before_the_relu_and_sigmoid_is_one_unit() -> None:
+def test_batch_normalization_comes_before_the_relu_and_sigmoid_is_one_unit() -> None:
     model = small_convnet.build(
         2, input_size=40, widths=(4, 5), units=6, batch_normalization=True, output="sigmoid"
     )

@@ -80,7 +80,7 @@ def net() -> keras.Model:
     return model
 
 
-def test_the_rectifier_is_found_through_normalisation_and_nowhere_else() -> None:
+def test_the_rectifier_is_found_through_normalization_and_nowhere_else() -> None:
     layers = flatten(net()).layers
     by_path = {layer.path: layer for layer in layers}
     found = {path: rectified(layers, layer) for path, layer in by_path.items()}

@@ -57,7 +57,7 @@ def test_the_change_of_kernels_by_hand() -> None:
     assert math.isnan(relative_change([np.zeros(2)], [np.ones(2)]))
 
 
-def test_biases_and_normalisation_are_no_kernels() -> None:
+def test_biases_and_normalization_are_no_kernels() -> None:
     layers = [keras.layers.SeparableConv2D(4, 3), keras.layers.BatchNormalization()]
     for layer in layers:
         layer.build((None, 8, 8, 2))

@@ -142,7 +142,7 @@ function cellDetail(layer, channel, maps, cell, inputs) {
       h("tbody", {}, shown.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one.input)), h("td", {}, patch(one.window, columns)), h("td", {}, patch(one.weights, columns)),
         h("td", {}, patch(one.products, columns)), h("td", { class: "number" }, signed(one.sum)))),
       all.length > shown.length && h("tr", {}, h("th", { scope: "row" }, `${all.length - shown.length} others`), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(rest))),
-      h("tr", {}, h("th", { scope: "row" }, kernel.folded ? "bias, with the normalisation" : "bias"), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(kernel.bias[channel]))),
+      h("tr", {}, h("th", { scope: "row" }, kernel.folded ? "bias, with the normalization" : "bias"), h("td"), h("td"), h("td"), h("td", { class: "number" }, signed(kernel.bias[channel]))),
       h("tr", { class: "total" }, h("th", { scope: "row" }, "before the activation"), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(total, 4))),
       isWhole && h("tr", { class: "total" }, h("th", { scope: "row" }, `after ${kernel.activation}`), h("td"), h("td"), h("td"), h("td", { class: "number" }, number(value, 4))))),
     h("p", { class: "faint" }, "The maps are stored in 256 steps, so that the last digits of the sums are approximate. Blue: negative, white: zero, red: positive.")];
