@@ -112,5 +112,6 @@ def test_runs_that_do_not_fit_are_refused(
         refused = command("train", f"evaluate=[donor,{run}]", "soup=true", *DATA, "hydra.run.dir=refused")
         assert refused.status == 1
         assert message in refused.err
+        assert "validation loss" not in refused.out  # nothing was evaluated in vain
         assert len(refused.err.strip().splitlines()) == 1
         assert not Path("refused/model.keras").exists()

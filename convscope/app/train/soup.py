@@ -63,13 +63,15 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
         )
     check_splits(root, manifest)
     splits = ("train", *splits_with_images(root, manifest, ("validation", "test")))
-    losses = []
-    weights: list[list[np.ndarray]] = []
-    for path in paths:
-        model = load_model(path)
-        weights.append(_checked(model.get_weights(), weights, path))
-        batches = evaluation_batches(model, contract, root, manifest, splits)
-        losses.append(_validation_loss(model, batches, str(path.parent)))
+    models = [load_model(path) for path in paths]
+    weights = [model.get_weights() for model in models]
+    for own, path in zip(weights, paths, strict=True):
+        _check_shapes(own, weights[0], path)
+    model = models[0]
+    batches = evaluation_batches(model, contract, root, manifest, splits)
+    losses = [
+        _validation_loss(one, batches, str(path.parent)) for one, path in zip(models, paths, strict=True)
+    ]
     model.set_weights([np.mean(parts, axis=0, dtype=np.float64) for parts in zip(*weights, strict=True)])
     _compare(_validation_loss(model, batches, "soup"), losses)
     runs = [str(path.parent.resolve()) for path in paths]
@@ -116,14 +118,13 @@ def _shared_contract(paths: Sequence[Path]) -> Contract:
     return first
 
 
-def _checked(own: list[np.ndarray], others: Sequence[Sequence[np.ndarray]], path: Path) -> list[np.ndarray]:
-    """Return the weights of a run; raise ConvscopeError if their shapes are not those of the first run."""
-    if others and [weight.shape for weight in own] != [weight.shape for weight in others[0]]:
+def _check_shapes(own: Sequence[np.ndarray], first: Sequence[np.ndarray], path: Path) -> None:
+    """Raise ConvscopeError if the weights of a run do not have the shapes of those of the first run."""
+    if [weight.shape for weight in own] != [weight.shape for weight in first]:
         raise ConvscopeError(
             f"{path.parent} has another network than the first run: expected runs that were fine-tuned from "
             "the same weights"
         )
-    return own
 
 
 def _validation_loss(model: keras.Model, batches: Mapping[str, Batches], name: str) -> float:
