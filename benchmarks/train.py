@@ -14,7 +14,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,56 +100,62 @@ def _steps(name: str, batch: int, repeats: int) -> list[dict[str, Any]]:
     for precision in known_to_hardware():
         networks[precision] = in_precision(keras.models.clone_model(model), precision)
         Recipe().compile(networks[precision], steps=100)
-    seconds: dict[str, list[float]] = {precision: [] for precision in networks}
+    fastest = known_to_hardware()[-1]
+    runs = {name: partial(network.train_on_batch, *data) for name, network in networks.items()}
+    if name == "small_convnet":
+        runs["convolutions alone"] = partial(_run_all, _convolutions(model, batch, fastest))
+    seconds: dict[str, list[float]] = {case: [] for case in runs}
     for number in range(repeats + 1):
-        for precision, network in networks.items():
-            duration = _seconds(lambda network=network: network.train_on_batch(*data))
+        for case, run in runs.items():
+            duration = _seconds(run)
             if number:  # the first step builds the graph
-                seconds[precision].append(duration)
-    rate = {precision: batch / statistics.median(durations) for precision, durations in seconds.items()}
+                seconds[case].append(duration)
+    rate = {case: batch / statistics.median(durations) for case, durations in seconds.items()}
     results = [
         _result(f"step, {name}, {precision}", rate[precision], rate["plain Keras"], "plain Keras")
-        for precision in networks
-        if precision != "plain Keras"
+        for precision in known_to_hardware()
     ]
-    if name == "small_convnet":
-        fastest = known_to_hardware()[-1]
-        bound = batch / _seconds_of_convolutions(model, batch, fastest)
+    if "convolutions alone" in rate:
+        bound = rate["convolutions alone"]
         results.append(
-            _result(f"step, {name}, {fastest}, upper bound", rate[fastest], bound, "convolutions alone")
+            _result(f"step, {name}, upper bound", rate[fastest], bound, f"its convolutions in {fastest}")
         )
     return results
 
 
-def _seconds_of_convolutions(model: keras.Model, batch: int, precision: str) -> float:
-    """Return the shortest time that TensorFlow takes for the convolutions of a training step, one by one.
+def _convolutions(model: keras.Model, batch: int, precision: str) -> list[Callable[[], Any]]:
+    """Return the convolutions of a training step and their gradients, as TensorFlow computes them.
 
-    No input pipeline, optimizer or graph can make a step faster than its convolutions and their gradients.
+    No input pipeline, optimizer or graph can make a step faster than these operations.
     """
-    rng, dtype, total = np.random.default_rng(0), precision.removeprefix("mixed_"), 0.0
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    for number, layer in enumerate(convolutions):
+    rng, dtype = np.random.default_rng(0), precision.removeprefix("mixed_")
+    common = {"strides": [1] * 4, "padding": "VALID"}
+    operations: list[Callable[[], Any]] = []
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.Conv2D):
+            continue
         shapes = ((batch, *layer.input.shape[1:]), layer.kernel.shape, (batch, *layer.output.shape[1:]))
         maps, kernel, gradient = (tf.cast(rng.normal(size=shape), dtype) for shape in shapes)
-        common = {"strides": [1] * 4, "padding": "VALID"}
-        operations = [
-            partial(tf.raw_ops.Conv2D, input=maps, filter=kernel, **common),
-            partial(
-                tf.raw_ops.Conv2DBackpropFilter,
-                input=maps, filter_sizes=shapes[1], out_backprop=gradient, **common,
-            ),
-        ]  # fmt: skip
-        if number:  # nothing needs the gradient of the pixels
+        if operations:  # nothing needs the gradient of the pixels
             operations.append(
                 partial(
                     tf.raw_ops.Conv2DBackpropInput,
                     input_sizes=shapes[0], filter=kernel, out_backprop=gradient, **common,
                 )
             )  # fmt: skip
-        for operation in map(tf.function, operations):
-            operation()
-            total += min(_seconds(lambda operation=operation: operation().numpy()) for _ in range(8))
-    return total
+        operations += [
+            partial(tf.raw_ops.Conv2D, input=maps, filter=kernel, **common),
+            partial(
+                tf.raw_ops.Conv2DBackpropFilter,
+                input=maps, filter_sizes=shapes[1], out_backprop=gradient, **common,
+            ),
+        ]  # fmt: skip
+    return [tf.function(operation) for operation in operations]
+
+
+def _run_all(operations: Sequence[Callable[[], Any]]) -> None:
+    for operation in operations:
+        operation()
 
 
 def _examples(folder: Path) -> LabelledImages:
