@@ -26,14 +26,14 @@ LINE_COLORS = (VALIDATION_COLOR, "#222222", "#2563a8", "#5b8c3a", "#8b5a9e", "#b
 
 
 def learning_curves(
-    path: Path, history: Sequence[Mapping[str, float]], *, earlier: float = math.inf
+    path: Path, history: Sequence[Mapping[str, float]], *, keeps_first_phase: bool = False
 ) -> Figure:
     """Draw loss and accuracy by epoch for training and validation; mark the epoch whose weights are kept.
 
     Args:
         path: path of the PNG file.
         history: a row for each epoch, as in `history.csv`, with or without the average of the weights.
-        earlier: the lowest validation loss of earlier epochs; if no loss is lower, no epoch is marked.
+        keeps_first_phase: whether the model of an earlier phase is kept; then no epoch is marked.
     """
     epochs = [row["epoch"] for row in history]
     measured = ["val", *(["average_val"] if "average_val_loss" in history[0] else [])]
@@ -48,14 +48,14 @@ def learning_curves(
         for key, label, color in lines:
             values = [row[key] for row in history]
             axes.plot(epochs, values, "o-", color=color, markersize=4, label=label)
-        kept = history[best][f"{measured[kind]}_{name}"]
-        if losses[best, kind] < earlier:
+        if keeps_first_phase:
+            axes.set_title(f"{name} (kept: the model of the first phase)")
+        else:
+            kept = history[best][f"{measured[kind]}_{name}"]
             color = _VALIDATION_LINES[kind][1]
             axes.plot(epochs[best], kept, "o", color=color, markersize=11, markerfacecolor="none")
             which = ", average" if kind else ""
             axes.set_title(f"{name} (kept: epoch {epochs[best]}{which}, {kept:.3f})")
-        else:
-            axes.set_title(f"{name} (kept: the model of the first phase)")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)

@@ -144,8 +144,9 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
     )
     assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([2], [0.6])
     assert drawn.axes[1].get_title() == "accuracy (kept: epoch 2, 0.700)"
-    earlier = figure.learning_curves(tmp_path / "l.png", history, earlier=0.5)
+    earlier = figure.learning_curves(tmp_path / "l.png", history, keeps_first_phase=True)
     assert len(earlier.axes[0].get_lines()) == 2
+    assert earlier.axes[0].get_title() == "loss (kept: the model of the first phase)"
     for row, loss in zip(history, (0.7, 0.65, 0.5), strict=True):
         row |= {"average_val_loss": loss, "average_val_accuracy": 0.9}
     drawn = figure.learning_curves(tmp_path / "l.png", history)

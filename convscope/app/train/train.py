@@ -56,12 +56,14 @@ from convscope.render import figure
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
 from convscope.training import precision, state
-from convscope.training.callbacks import KeepBest, ReportEpochs, Snapshots, lowest_loss
+from convscope.training.callbacks import KeepBest, ReportEpochs, Snapshots
 from convscope.training.determinism import deterministic_ops
 from convscope.training.distribution import Distribution
 from convscope.training.loop import fit
 from convscope.training.optimization_settings import OptimizationSettings
 from convscope.training.recipe import Recipe
+
+FIRST_PHASE = "first phase"  # the weights that are kept if no epoch of the second phase is better
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str
                 model.set_weights(improved.get_weights())
             save_model(model, directory)
 
-        best = KeepBest(save, lowest, "first phase")
+        best = KeepBest(save, lowest, FIRST_PHASE)
         rows = fit(
             trained,
             run.stages,
@@ -232,9 +234,8 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str
             best=best,
             extra=_extra(config, directory),
         )
-        earlier = best.best if best.best < min(map(lowest_loss, rows)) else math.inf
-        figure.learning_curves(directory / "curves.png", rows, earlier=earlier)
         kept = best.kept
+        figure.learning_curves(directory / "curves.png", rows, keeps_first_phase=kept == FIRST_PHASE)
     return features, kept
 
 
