@@ -60,21 +60,11 @@ def fit(
     stages = _stages(train, recipe.epochs)
     steps = len(stages[0].batches)
     recipe.compile(model, steps)
-    history = History(directory / "history.csv")
-    plateau = PlateauMonitor(recipe.patience, recipe.plateau)
-    done = _resume(load_state(directory / FILE), model, best, plateau, history, recipe.epochs)
+    plateau, history = PlateauMonitor(recipe.patience, recipe.plateau), History(directory / "history.csv")
+    stored = _Stored(best, plateau, history)
+    done = stored.resume(load_state(directory / FILE), model, recipe.epochs)
     bar, interrupt = Progress(recipe.epochs, steps, done, _costs(stages)), FinishBatch()
-
-    def facts() -> dict[str, Any]:
-        return {
-            "best": best.best,
-            "kept": best.kept,
-            "watched": plateau.best,
-            "waited": plateau.waited,
-            "rows": history.rows,
-        }
-
-    save, finite = SaveState(directory / FILE, facts), FiniteLoss(recipe.learning_rate)
+    save, finite = SaveState(directory / FILE, stored.facts), FiniteLoss(recipe.learning_rate)
     average = [MeasureAverage(validation)] if recipe.ema else []
     callbacks = [finite, *average, best, plateau, history, *extra, bar, save, interrupt]
     try:
@@ -115,6 +105,37 @@ def fit(
     return history.rows
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """The callbacks whose values are part of the state."""
+
+    best: KeepBest
+    plateau: PlateauMonitor
+    history: History
+
+    def facts(self) -> dict[str, Any]:
+        """Return the values."""
+        return {
+            "best": self.best.best,
+            "kept": self.best.kept,
+            "watched": self.plateau.best,
+            "waited": self.plateau.waited,
+            "rows": self.history.rows,
+        }
+
+    def resume(self, state: State | None, model: keras.Model, epochs: int) -> int:
+        """Restore the values and the model, and return the number of completed epochs."""
+        if state is None:
+            return 0
+        state.restore(model)
+        facts = state.facts
+        self.best.best, self.best.kept = facts["best"], facts.get("kept", "")
+        self.plateau.best, self.plateau.waited = facts["watched"], facts["waited"]
+        self.history.rows = facts["rows"]
+        print(f"resuming after epoch {state.epochs} of {epochs}")
+        return state.epochs
+
+
 def _restore(directory: Path, model: keras.Model) -> None:
     """Restore the weights of the last epoch: at the end of `fit`, Keras replaces them by their average."""
     state = load_state(directory / FILE)
@@ -149,25 +170,6 @@ def _interrupted(history: History, best: KeepBest, epochs: int, directory: Path)
     """Return the message after Ctrl-C."""
     saved = "no model is saved yet" if best.best == math.inf else "the best model so far is saved"
     return f"interrupted: {len(history.rows)} of {epochs} epochs are done, {saved} in {directory}"
-
-
-def _resume(
-    state: State | None,
-    model: keras.Model,
-    best: KeepBest,
-    plateau: PlateauMonitor,
-    history: History,
-    epochs: int,
-) -> int:
-    """Restore a state and return the number of completed epochs."""
-    if state is None:
-        return 0
-    state.restore(model)
-    best.best, plateau.best = state.facts["best"], state.facts["watched"]
-    best.kept = state.facts.get("kept", "")
-    plateau.waited, history.rows = state.facts["waited"], state.facts["rows"]
-    print(f"resuming after epoch {state.epochs} of {epochs}")
-    return state.epochs
 
 
 def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | None:
