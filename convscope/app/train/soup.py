@@ -18,7 +18,9 @@ from convscope.app.train.score import (
     score,
     splits_with_images,
 )
+from convscope.config.schema.prepare import DatasetConfig
 from convscope.config.schema.train import TrainConfig
+from convscope.data.manifest import Manifest
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
 from convscope.files import user_path, write_text
@@ -49,19 +51,7 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
             f"{directory} is one of the averaged runs: choose another hydra.run.dir for the result"
         )
     contract = _shared_contract(paths)
-    root, manifest = open_data(config.dataset)
-    own = {"split_sha256": manifest.split_sha256, "path": str(root)}
-    if _split_of(own) != _split_of(contract.dataset):
-        raise ConvscopeError(
-            f"the runs were not trained on the split of {root}: expected the data set at "
-            f"{contract.dataset.get('path')}, so that its validation images are new to all of them"
-        )
-    if manifest.classes != contract.class_names:
-        raise ConvscopeError(
-            f"the data set at {root} has the classes {', '.join(manifest.classes)}, but the runs have "
-            f"{', '.join(contract.class_names)}: expected the data set of the runs"
-        )
-    check_splits(root, manifest)
+    root, manifest = _open_shared_data(config.dataset, contract)
     splits = ("train", *splits_with_images(root, manifest, ("validation", "test")))
     models = [load_model(path) for path in paths]
     weights = [model.get_weights() for model in models]
@@ -92,6 +82,24 @@ def soup_run(config: TrainConfig, directory: Path) -> None:
         raise KeyboardInterrupt(
             f"interrupted: {directory} has the averaged model, but no scores; run the command again"
         ) from None
+
+
+def _open_shared_data(config: DatasetConfig, contract: Contract) -> tuple[Path, Manifest]:
+    """Return folder and manifest of the data set; raise ConvscopeError if the runs used another one."""
+    root, manifest = open_data(config)
+    own = {"split_sha256": manifest.split_sha256, "path": str(root)}
+    if _split_of(own) != _split_of(contract.dataset):
+        raise ConvscopeError(
+            f"the runs were not trained on the split of {root}: expected the data set at "
+            f"{contract.dataset.get('path')}, so that its validation images are new to all of them"
+        )
+    if manifest.classes != contract.class_names:
+        raise ConvscopeError(
+            f"the data set at {root} has the classes {', '.join(manifest.classes)}, but the runs have "
+            f"{', '.join(contract.class_names)}: expected the data set of the runs"
+        )
+    check_splits(root, manifest)
+    return root, manifest
 
 
 def _split_of(dataset: Mapping[str, Any]) -> str:
