@@ -22,15 +22,27 @@ Subset = TypeVar("Subset", bound=Hashable)  # the name of a split or the number 
 Remaining = dict[str, dict[Subset, float]]  # by class: how many more images each subset should get
 
 
-def exact_counts(count: int, *, validation: float, test: float, of: str) -> dict[str, float]:
-    """Return how many of `count` images each split gets, not rounded.
+@dataclass(frozen=True)
+class Fractions:
+    """The fractions of each class for validation and test.
 
-    Validation gets `validation * count`. Test gets its fraction of the total, or, with `of="remainder"`, of
-    the images that are not in validation.
+    `of` is the base of `test`: "total", or "remainder" for the images that are not in validation.
     """
-    for_validation = validation * count
-    for_test = test * (count - for_validation if of == "remainder" else count)
-    return {"train": count - for_validation - for_test, "validation": for_validation, "test": for_test}
+
+    validation: float
+    test: float
+    of: str
+
+    def counts(self, count: int) -> dict[str, float]:
+        """Return how many of `count` images each split gets, not rounded."""
+        validation = self.validation * count
+        test = self.test * (count - validation if self.of == "remainder" else count)
+        return {"train": count - validation - test, "validation": validation, "test": test}
+
+    def only(self, splits: Sequence[str]) -> "Fractions":
+        """Return the same fractions for these splits, and 0 for the others."""
+        validation, test = self.validation * ("validation" in splits), self.test * ("test" in splits)
+        return Fractions(validation, test, self.of)
 
 
 def assign_splits(
@@ -38,12 +50,9 @@ def assign_splits(
     keys: Sequence[str],
     groups: Sequence[int] | None = None,
     *,
-    validation: float,
-    test: float,
-    of: str,
+    fractions: Fractions,
     seed: int,
     current: Sequence[str | None] | None = None,
-    splits: Sequence[str] = SPLITS,
 ) -> list[str]:
     """Return the split of each image: "train", "validation" or "test".
 
@@ -56,25 +65,18 @@ def assign_splits(
         labels: the class of each image.
         keys: a unique name of each image that is the same on every machine.
         groups: images with the same number stay together; None divides them all.
-        validation: fraction of each class for validation.
-        test: fraction of each class for test, of the total or of the remainder.
-        of: "remainder" or "total".
+        fractions: those of each class for validation and test; the other images are for train.
         seed: seed of the random order.
         current: the split that an image already has, or None; it keeps this split, and so does its group.
-        splits: the splits to fill. They include "train", which gets the images of the splits left out.
 
     Raises:
         ConvscopeError: a class has fewer groups than there are splits.
     """
-    fractions = {
-        "validation": validation if "validation" in splits else 0.0,
-        "test": test if "test" in splits else 0.0,
-    }
-    taken = set(current or ())
-    filled = [split for split in splits if split == "train" or fractions[split] or split in taken]
+    wanted = {split for split, count in fractions.counts(1).items() if count}
+    filled = [split for split in SPLITS if split in {"train", *wanted, *(current or ())}]
     targets = {}
     for label, size in Counter(labels).items():
-        exact = exact_counts(size, **fractions, of=of)
+        exact = fractions.counts(size)
         targets[label] = {split: exact[split] for split in filled}
     return _distribute(labels, _groups(labels, keys, groups, seed, current), targets)
 
@@ -100,12 +102,12 @@ def assign_folds(
 class _Group(Generic[Subset]):
     """Images that stay together: their indices, the number of each class, their subset.
 
-    `place` is the position in a random order, the same on every machine.
+    `rank` is the position in a random order, the same on every machine.
     """
 
     members: list[int]
     sizes: Counter[str]
-    place: bytes
+    rank: bytes
     subset: Any  # a Subset, or None until the group is distributed
     is_fixed: bool
 
@@ -117,7 +119,7 @@ def _groups(
     seed: int,
     current: Sequence[Subset | None] | None = None,
 ) -> list[_Group[Subset]]:
-    """Return the groups in the order of their places."""
+    """Return the groups in the order of their ranks."""
     members: dict[int, list[int]] = defaultdict(list)
     for index in range(len(labels)):
         members[groups[index] if groups else index].append(index)
@@ -125,10 +127,10 @@ def _groups(
     for indices in members.values():
         sizes = Counter(labels[index] for index in indices)
         first = min(f"{labels[index]}/{keys[index]}" for index in indices)
-        place = hashlib.blake2b(f"{seed}/{first}".encode(), digest_size=8).digest()
+        rank = hashlib.blake2b(f"{seed}/{first}".encode(), digest_size=8).digest()
         given = [current[index] for index in indices if current[index] is not None] if current else []
-        result.append(_Group(indices, sizes, place, given[0] if given else None, bool(given)))
-    return sorted(result, key=lambda group: group.place)
+        result.append(_Group(indices, sizes, rank, given[0] if given else None, bool(given)))
+    return sorted(result, key=lambda group: group.rank)
 
 
 def _distribute(
@@ -140,7 +142,7 @@ def _distribute(
         if group.subset is not None:
             _add(group, group.subset, remaining)
     mixed = [group for group in groups if group.subset is None and len(group.sizes) > 1]
-    for group in sorted(mixed, key=lambda group: (-len(group.sizes), -group.sizes.total(), group.place)):
+    for group in sorted(mixed, key=lambda group: (-len(group.sizes), -group.sizes.total(), group.rank)):
         _assign_to_neediest(group, remaining)
     of_class: dict[str, list[_Group[Subset]]] = defaultdict(list)
     for group in groups:
@@ -215,7 +217,7 @@ def _fill_empty_subsets(
         ]
         if not movable:
             raise _too_few(label, groups, list(remaining[label]))
-        moved = min(movable, key=lambda g: (g.sizes.total(), remaining[label][g.subset], g.place))
+        moved = min(movable, key=lambda g: (g.sizes.total(), remaining[label][g.subset], g.rank))
         for name in moved.sizes:
             counts[name, moved.subset] -= 1
             counts[name, subset] += 1

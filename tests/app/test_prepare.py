@@ -26,7 +26,7 @@ from convscope.config.schema.prepare import (
     SplitConfig,
 )
 from convscope.data.manifest import Manifest, open_dataset
-from convscope.data.split import ALGORITHM, exact_counts
+from convscope.data.split import ALGORITHM, Fractions
 from convscope.errors import ConvscopeError
 from convscope.images import save_png
 from tests.data.corpus import scene
@@ -170,7 +170,7 @@ def test_added_images_move_no_other_image(class_folders: Path, tmp_path: Path, f
     assert contents(root).items() >= {k: v for k, v in bytes_before.items() if k.endswith(".png")}.items()
     for label in ("dark", "light"):
         found = {part: after.counts()[part][label] for part in ("train", "validation", "test")}
-        exact = exact_counts(20, validation=0.15, test=0.2, of="remainder")
+        exact = Fractions(0.15, 0.2, "remainder").counts(20)
         if not folds:
             assert all(abs(found[part] - exact[part]) <= 1 for part in found)
     for number in range(folds):
@@ -368,9 +368,7 @@ def test_the_flowers_are_split_by_the_fractions_within_one_group(shared: Path, t
     largest = max(len(each["images"]) for each in manifest.duplicates)
     counts = manifest.counts()
     for label in manifest.classes:
-        exact = exact_counts(
-            sum(counts[part][label] for part in counts), validation=0.15, test=0.2, of="remainder"
-        )
+        exact = Fractions(0.15, 0.2, "remainder").counts(sum(counts[part][label] for part in counts))
         assert all(abs(counts[part][label] - exact[part]) <= largest for part in exact)
     assert (len(manifest.images), len(manifest.rejected)) == (4064, 0)
 

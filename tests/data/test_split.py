@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.data.manifest import SPLITS
-from convscope.data.split import assign_folds, assign_splits, exact_counts
+from convscope.data.split import Fractions, assign_folds, assign_splits
 from convscope.errors import ConvscopeError
 
 
@@ -13,20 +13,20 @@ def test_test_is_a_fraction_of_the_remainder_or_of_the_total() -> None:
     # 1000 images: 150 for validation, then 20 % of 850 for test
     labels, keys = ["a"] * 1000, [str(index) for index in range(1000)]
     for of, expected in (("remainder", (680, 150, 170)), ("total", (650, 150, 200))):
-        counts = Counter(assign_splits(labels, keys, validation=0.15, test=0.2, of=of, seed=0))
+        counts = Counter(assign_splits(labels, keys, fractions=Fractions(0.15, 0.2, of), seed=0))
         assert tuple(counts[part] for part in SPLITS) == expected
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.01, 0.01), (0.9, 0.05), (0.15, 0.2)])
 def test_three_images_give_one_to_each_split(validation: float, test: float) -> None:
-    parts = assign_splits(["a"] * 3, ["x", "y", "z"], validation=validation, test=test, of="total", seed=0)
+    parts = assign_splits(["a"] * 3, ["x", "y", "z"], fractions=Fractions(validation, test, "total"), seed=0)
     assert sorted(parts) == sorted(SPLITS)
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.0, 0.2), (0.2, 0.0), (0.0, 0.0)])
 def test_a_split_with_the_fraction_0_gets_no_image(validation: float, test: float) -> None:
     labels, keys = ["a"] * 10 + ["b"] * 5, [str(index) for index in range(15)]
-    parts = assign_splits(labels, keys, validation=validation, test=test, of="total", seed=0)
+    parts = assign_splits(labels, keys, fractions=Fractions(validation, test, "total"), seed=0)
     expected = {"train": 15 - 3 * (validation + test) / 0.2, "validation": 15 * validation, "test": 15 * test}
     assert Counter(parts) == {split: count for split, count in expected.items() if count}
 
@@ -34,13 +34,13 @@ def test_a_split_with_the_fraction_0_gets_no_image(validation: float, test: floa
 def test_an_image_keeps_its_split_even_if_the_fraction_is_0() -> None:
     current = ["test", None, None, None]
     parts = assign_splits(
-        ["a"] * 4, list("wxyz"), validation=0.0, test=0.0, of="total", seed=0, current=current
+        ["a"] * 4, list("wxyz"), fractions=Fractions(0.0, 0.0, "total"), seed=0, current=current
     )
     assert parts == ["test", "train", "train", "train"]
 
 
 def test_too_few_images_are_an_error() -> None:
-    settings = {"validation": 0.2, "test": 0.2, "of": "total", "seed": 0}
+    settings = {"fractions": Fractions(0.2, 0.2, "total"), "seed": 0}
     with pytest.raises(ConvscopeError, match="class 'rare' has 2 usable"):
         assign_splits(["rare"] * 2, ["a", "b"], **settings)
     with pytest.raises(ConvscopeError, match=r"class 'rare' has 4 usable image.s. \(2 without duplicates\)"):
@@ -66,9 +66,7 @@ def datasets(draw: st.DrawFn, *, mixed: bool) -> list[tuple[str, str, int]]:
 fractions = st.floats(0.05, 0.4)
 settings = st.fixed_dictionaries(
     {
-        "validation": fractions,
-        "test": fractions,
-        "of": st.sampled_from(["remainder", "total"]),
+        "fractions": st.builds(Fractions, fractions, fractions, st.sampled_from(["remainder", "total"])),
         "seed": st.integers(0, 9),
     }
 )
@@ -91,12 +89,11 @@ def test_a_split_is_stratified_grouped_and_independent_of_the_order(
     for row, part in parts.items():
         of_group[row[2]].add(part)
     assert {len(each) for each in of_group.values()} == {1}
-    fractions_only = {name: value for name, value in options.items() if name != "seed"}
     for label in {row[0] for row in rows}:
         found = Counter(part for row, part in parts.items() if row[0] == label)
         assert all(found[part] for part in SPLITS)
         largest = max(Counter(row[2] for row in rows if row[0] == label).values())
-        exact = exact_counts(found.total(), **fractions_only)
+        exact = options["fractions"].counts(found.total())
         if min(exact.values()) >= largest:  # else "none empty" may ask for more
             for part in SPLITS:
                 assert abs(found[part] - exact[part]) <= largest
@@ -109,11 +106,10 @@ def test_groups_of_several_classes_stay_together(rows: list, options: dict) -> N
     for row, part in parts.items():
         of_group[row[2]].add(part)
     assert {len(each) for each in of_group.values()} == {1}
-    fractions_only = {name: value for name, value in options.items() if name != "seed"}
     for label in {row[0] for row in rows}:
         found = Counter(part for row, part in parts.items() if row[0] == label)
         largest = max(Counter(row[2] for row in rows).values())
-        exact = exact_counts(found.total(), **fractions_only)
+        exact = options["fractions"].counts(found.total())
         if min(exact.values()) >= largest:
             for part in SPLITS:
                 assert abs(found[part] - exact[part]) <= largest
@@ -144,12 +140,11 @@ def test_added_images_move_no_other_image_and_keep_the_fractions(
     placed = [*before.values(), *[None] * len(new)]
     after = assign_splits(labels, keys, groups, **options, current=placed)
     assert after[: len(rows)] == list(before.values())
-    fractions_only = {name: value for name, value in options.items() if name != "seed"}
     for label in set(labels):
         found = Counter(part for name, part in zip(labels, after, strict=True) if name == label)
-        exact = exact_counts(found.total(), **fractions_only)
+        exact = options["fractions"].counts(found.total())
         largest = max(Counter(g for name, g in zip(labels, groups, strict=True) if name == label).values())
-        if min(exact_counts(Counter(r[0] for r in rows)[label], **fractions_only).values()) >= largest:
+        if min(options["fractions"].counts(Counter(r[0] for r in rows)[label]).values()) >= largest:
             for part in SPLITS:  # what was off before, and a group more
                 assert abs(found[part] - exact[part]) <= 2 * largest
 
@@ -157,7 +152,7 @@ def test_added_images_move_no_other_image_and_keep_the_fractions(
 def test_another_seed_gives_another_split() -> None:
     keys = [str(index) for index in range(100)]
     first, second = (
-        assign_splits(["a"] * 100, keys, validation=0.2, test=0.2, of="total", seed=seed) for seed in (0, 1)
+        assign_splits(["a"] * 100, keys, fractions=Fractions(0.2, 0.2, "total"), seed=seed) for seed in (0, 1)
     )
     assert first != second
     assert Counter(first) == Counter(second)
@@ -175,7 +170,7 @@ def known_images() -> tuple[list[str], list[str], list[int]]:
 
 
 def test_the_splits_of_known_images_never_change() -> None:
-    parts = assign_splits(*known_images(), validation=0.15, test=0.2, of="remainder", seed=0)
+    parts = assign_splits(*known_images(), fractions=Fractions(0.15, 0.2, "remainder"), seed=0)
     letters = {"train": ".", "validation": "v", "test": "T"}
     assert "".join(letters[part] for part in parts) == ".......vvTTv...T......vT..T.vv..T..."
     folds = assign_folds(*known_images(), folds=3, seed=0)
@@ -189,7 +184,7 @@ def test_one_more_image_moves_only_groups_at_the_two_limits(rows: list, options:
     moved = {row for row in rows if after[row] != before[row]}
     own = [row for row in rows if row[0] == "class0"]
     largest = max(Counter(row[2] for row in own).values())
-    exact = exact_counts(len(own), **{name: value for name, value in options.items() if name != "seed"})
+    exact = options["fractions"].counts(len(own))
     assert {row[0] for row in moved} <= {"class0"}
     if min(exact.values()) >= largest:  # else "none empty" may move other groups
         assert len({row[2] for row in moved}) <= 4
@@ -205,6 +200,6 @@ def test_two_groups_that_become_one_move_few_others(rows: list, options: dict, d
     moved = {numbers[index] for index in range(len(rows)) if after[index] != before[index]} - {one, other}
     own = [row for row in rows if row[0] == "class0"]
     sizes = Counter(row[2] for row in own)
-    exact = exact_counts(len(own), **{name: value for name, value in options.items() if name != "seed"})
+    exact = options["fractions"].counts(len(own))
     if min(exact.values()) >= sizes[one] + sizes[other] and min(exact.values()) >= max(sizes.values()):
         assert sum(sizes[number] for number in moved) <= 4 * (sizes[one] + sizes[other] + max(sizes.values()))

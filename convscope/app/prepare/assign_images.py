@@ -8,7 +8,7 @@ from convscope.config.schema.prepare import PredefinedConfig, PrepareConfig
 from convscope.data.duplicates import Grouping, PerceptualHash, find_pairs, group_duplicates
 from convscope.data.inspect import Inspected, Rejected
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest
-from convscope.data.split import assign_folds, assign_splits
+from convscope.data.split import Fractions, assign_folds, assign_splits
 from convscope.errors import ConvscopeError
 
 LINKS_SPLITS, NO_SPLIT = "links two splits", "no split"
@@ -135,7 +135,8 @@ def _splits(
         [member.label for member in members],
         [member.key for member in members],
         groups,
-        **_fractions(settings),
+        fractions=_fractions(settings),
+        seed=settings["seed"],
         current=[member.split for member in members],
     )
 
@@ -156,16 +157,16 @@ def _predefined_splits(members: Sequence[Member], groups: list[int], settings: d
         [members[index].label for index in training],
         [members[index].key for index in training],
         [groups[index] for index in training],
-        **_fractions(settings),
-        splits=["train", *missing],
+        fractions=_fractions(settings).only(missing),
+        seed=settings["seed"],
     )
     for index, split in zip(training, divided, strict=True):
         splits[index] = split
     return splits
 
 
-def _fractions(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: settings[name] for name in ("validation", "test", "of", "seed")}
+def _fractions(settings: dict[str, Any]) -> Fractions:
+    return Fractions(settings["validation"], settings["test"], settings["of"])
 
 
 def _folds(
