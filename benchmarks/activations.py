@@ -30,7 +30,7 @@ from convscope.app.visualize.output import RunOutput  # noqa: E402
 from convscope.app.visualize.photographs import encode  # noqa: E402
 from convscope.app.visualize.run import Run  # noqa: E402
 from convscope.app.visualize.views.activations import ActivationsView  # noqa: E402
-from convscope.config.schema.views import ActivationsConfig  # noqa: E402
+from convscope.config.schema.views.activations import ActivationsConfig  # noqa: E402
 from convscope.config.schema.visualize import VisualizeConfig  # noqa: E402
 from convscope.graph import Layer  # noqa: E402
 from convscope.images import save_png  # noqa: E402

@@ -21,7 +21,9 @@ from convscope.config.schema.prepare import (
     SplitOf,
 )
 from convscope.config.schema.train import AugmentationConfig, SmallConvnetConfig, TrainConfig, TrainingConfig
-from convscope.config.schema.views import ActivationsConfig, ExamplesConfig, Normalize
+from convscope.config.schema.view_config import Normalize
+from convscope.config.schema.views.activations import ActivationsConfig
+from convscope.config.schema.views.examples import ExamplesConfig
 from convscope.config.schema.visualize import CheckpointConfig, VisualizeConfig, visualize_schema
 from convscope.errors import ConvscopeError
 

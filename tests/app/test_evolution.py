@@ -16,7 +16,7 @@ from convscope import decode
 from convscope.app.visualize.output import RunOutput
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.views.evolution import EvolutionView
-from convscope.config.schema.views import EvolutionConfig
+from convscope.config.schema.views.evolution import EvolutionConfig
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.data.pipeline import encode_photographs
 from convscope.images import color_table, load_png, save_png

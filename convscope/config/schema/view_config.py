@@ -1,11 +1,30 @@
-"""The base class of the settings of a view. A view of stage 3 draws one kind of picture."""
+"""What the settings of all views share. A view of stage 3 draws one kind of picture."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from convscope.errors import ConvscopeError
+
+VIEWS_PACKAGE = "convscope.app.visualize.views"
+
+
+class Normalize(StrEnum):
+    """The values at the ends of the colour scale of feature maps."""
+
+    channel = "channel"
+    layer = "layer"
+    dataset = "dataset"
+    range = "range"
+
+
+class Animation(StrEnum):
+    """The file format of an animation."""
+
+    gif = "gif"
+    mp4 = "mp4"
 
 
 @dataclass

@@ -8,7 +8,7 @@ import numpy as np
 from convscope import images
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.view import View
-from convscope.config.schema.views import Animation
+from convscope.config.schema.view_config import Animation
 from convscope.ffmpeg import program
 from convscope.render.animation import Frames, gif
 from convscope.render.artifact import Artifact, Role

@@ -14,7 +14,7 @@ from convscope.app.visualize.views.class_activation_mistakes import draw_mistake
 from convscope.app.visualize.views.class_activation_pictures import FILE_OPTIONS, MethodPictures
 from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain
-from convscope.config.schema.views import ClassActivationConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
 from convscope.errors import ConvscopeError
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact

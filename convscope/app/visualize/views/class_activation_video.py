@@ -13,7 +13,7 @@ from convscope import images
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.explaining import opened
-from convscope.config.schema.views import ClassActivationConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
 from convscope.decode_video import Video
 from convscope.files import beside, csv_line
 from convscope.graph import Layer

@@ -11,7 +11,7 @@ from convscope import images, names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.natural_spectrum import natural_spectrum
-from convscope.config.schema.views import ClassesConfig
+from convscope.config.schema.views.classes import ClassesConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.graph import of_each_class
 from convscope.parallel import in_threads

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope.app.visualize.view import View
-from convscope.config.schema.views import ComparisonConfig
+from convscope.config.schema.views.comparison import ComparisonConfig
 from convscope.graph import JoinedLayer, Layer, joined_layers
 from convscope.models.matching import matching_layers
 from convscope.models.states import ModelState

@@ -11,7 +11,7 @@ from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views import animations
 from convscope.app.visualize.views.strips import map_strip, strip_picture
-from convscope.config.schema.views import EvolutionConfig
+from convscope.config.schema.views.evolution import EvolutionConfig
 from convscope.models.sequence import Models
 from convscope.progress import progress
 from convscope.render.artifact import Artifact, Role

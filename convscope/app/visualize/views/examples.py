@@ -7,7 +7,7 @@ import numpy as np
 from convscope import decode, names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
-from convscope.config.schema.views import ExamplesConfig
+from convscope.config.schema.views.examples import ExamplesConfig
 from convscope.data.pipeline import Batches
 from convscope.parallel import in_threads
 from convscope.progress import progress

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from convscope.config.schema.views import ClassActivationConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
 from convscope.errors import unknown
 from convscope.graph import Layer
 from convscope.vis.class_activation.head_kind import default_method

@@ -8,7 +8,8 @@ from convscope import decode, images, names
 from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain, opened
-from convscope.config.schema.views import ClassActivationConfig, GalleryConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
+from convscope.config.schema.views.gallery import GalleryConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError

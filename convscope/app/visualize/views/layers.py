@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from convscope.app.visualize.view import View, shown_as_table
-from convscope.config.schema.views import LayersConfig
+from convscope.config.schema.views.layers import LayersConfig
 from convscope.models.layer_table import aligned, layer_rows, shape_text
 from convscope.render.artifact import Artifact
 from convscope.render.data_script import packed

@@ -18,7 +18,8 @@ from convscope.app.visualize.views.activations.grids import Grids
 from convscope.app.visualize.views.activations.map_data import MapData
 from convscope.app.visualize.views.activations.map_strips import MapStrips
 from convscope.app.visualize.views.activations.space import Plan, plan, space_of
-from convscope.config.schema.views import ActivationsConfig, Normalize, Statistics
+from convscope.config.schema.view_config import Normalize
+from convscope.config.schema.views.activations import ActivationsConfig, Statistics
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
 from convscope.graph import JoinedLayer, Layer

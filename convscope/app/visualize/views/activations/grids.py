@@ -9,7 +9,8 @@ import numpy as np
 
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.views.activations.layer_summary import summary
-from convscope.config.schema.views import ActivationsConfig, Normalize, Order, Statistics
+from convscope.config.schema.view_config import Normalize
+from convscope.config.schema.views.activations import ActivationsConfig, Order, Statistics
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.artifact import Artifact, Role

@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.views.strips import map_strip, shown_channels, strip_picture
-from convscope.config.schema.views import Normalize
+from convscope.config.schema.view_config import Normalize
 from convscope.graph import Layer
 from convscope.render.artifact import Artifact
 from convscope.render.levels import on_one_scale, standardize

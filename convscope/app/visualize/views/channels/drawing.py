@@ -10,7 +10,7 @@ from convscope.app.visualize.run import Run
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views.channels import content
 from convscope.app.visualize.views.channels.crops import Crops, crops, left_out
-from convscope.config.schema.views import ChannelsConfig
+from convscope.config.schema.views.channels import ChannelsConfig
 from convscope.data.manifest import SPLITS
 from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError

@@ -16,7 +16,8 @@ from convscope.app.visualize.views.faithfulness.measuring import (
     Values,
 )
 from convscope.app.visualize.views.faithfulness.samples import Samples, open_samples
-from convscope.config.schema.views import ClassActivationConfig, FaithfulnessConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
+from convscope.config.schema.views.faithfulness import FaithfulnessConfig
 from convscope.errors import ConvscopeError, unknown
 from convscope.render import figure
 from convscope.render.artifact import Artifact

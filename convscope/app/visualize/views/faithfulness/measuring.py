@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.app.visualize.views.explaining import opened
 from convscope.app.visualize.views.faithfulness.samples import BATCH, Samples, targets_of
-from convscope.config.schema.views import ClassActivationConfig
+from convscope.config.schema.views.class_activation import ClassActivationConfig
 from convscope.graph import Layer
 from convscope.images import enlarge
 from convscope.progress import progress

@@ -7,7 +7,7 @@ import numpy as np
 from convscope import images, names
 from convscope.app.visualize.photographs import Photograph
 from convscope.app.visualize.view import View
-from convscope.config.schema.views import FiltersConfig
+from convscope.config.schema.views.filters import FiltersConfig
 from convscope.graph import Layer
 from convscope.progress import progress
 from convscope.render import rows

@@ -9,7 +9,7 @@ import numpy as np
 from convscope import images
 from convscope.app.visualize.view import View
 from convscope.app.visualize.views import animations
-from convscope.config.schema.views import FiltersConfig
+from convscope.config.schema.views.filters import FiltersConfig
 from convscope.graph import Layer
 from convscope.render import figure, mosaic
 from convscope.render.animation import Frames

@@ -17,7 +17,7 @@ from convscope.app.visualize.views.filters.cache import PatternCache
 from convscope.app.visualize.views.filters.references import References
 from convscope.app.visualize.views.natural_spectrum import natural_spectrum
 from convscope.app.visualize.views.strips import shown_channels, strip_picture
-from convscope.config.schema.views import FiltersConfig
+from convscope.config.schema.views.filters import FiltersConfig
 from convscope.errors import ConvscopeError
 from convscope.graph import Layer
 from convscope.models.bundle import ModelBundle
