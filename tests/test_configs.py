@@ -12,6 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from convscope.config import launch, overrides
+from convscope.config.schema.augmentation import AugmentationConfig
+from convscope.config.schema.model import SmallConvnetConfig
 from convscope.config.schema.prepare import (
     DatasetConfig,
     FolderConfig,
@@ -20,7 +22,7 @@ from convscope.config.schema.prepare import (
     PredefinedConfig,
     SplitOf,
 )
-from convscope.config.schema.train import AugmentationConfig, SmallConvnetConfig, TrainConfig, TrainingConfig
+from convscope.config.schema.train import TrainConfig, TrainingConfig
 from convscope.config.schema.view_config import Normalize
 from convscope.config.schema.views.activations import ActivationsConfig
 from convscope.config.schema.views.examples import ExamplesConfig

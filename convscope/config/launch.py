@@ -22,6 +22,8 @@ from convscope import invocation, parallel, run_directories
 from convscope.config import arguments, folders, launchers, overrides, run_name
 from convscope.config import help as help_text
 from convscope.config.explain import EXPLAINED, explain
+from convscope.config.schema.augmentation import AugmentationConfig
+from convscope.config.schema.model import KerasApplicationConfig, PretrainedFileConfig, SmallConvnetConfig
 from convscope.config.schema.prepare import (
     ExtendConfig,
     FolderConfig,
@@ -31,14 +33,7 @@ from convscope.config.schema.prepare import (
     PrepareConfig,
     ProceduralConfig,
 )
-from convscope.config.schema.train import (
-    AugmentationConfig,
-    FinetuneConfig,
-    KerasApplicationConfig,
-    PretrainedFileConfig,
-    SmallConvnetConfig,
-    TrainConfig,
-)
+from convscope.config.schema.train import FinetuneConfig, TrainConfig
 from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from convscope.config.schema.train import (
+from convscope.config.schema.model import (
     KerasApplicationConfig,
     ModelConfig,
     PretrainedConfig,

@@ -2,13 +2,8 @@
 
 from importlib.util import find_spec
 
-from convscope.config.schema.train import (
-    KerasApplicationConfig,
-    Logger,
-    ModelConfig,
-    PretrainedFileConfig,
-    TrainConfig,
-)
+from convscope.config.schema.model import KerasApplicationConfig, ModelConfig, PretrainedFileConfig
+from convscope.config.schema.train import Logger, TrainConfig
 from convscope.data import image_paths
 from convscope.data.manifest import open_dataset
 from convscope.errors import ConvscopeError

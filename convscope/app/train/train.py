@@ -31,7 +31,8 @@ from convscope.app.train.score import (
 )
 from convscope.app.train.soup import soup_run
 from convscope.app.train.suspicious_labels import find_suspicions
-from convscope.config.schema.train import AugmentationConfig, Callbacks, Logger, TrainConfig, TrainingConfig
+from convscope.config.schema.augmentation import AugmentationConfig
+from convscope.config.schema.train import Callbacks, Logger, TrainConfig, TrainingConfig
 from convscope.data.augment import Augment, fast_augmentation
 from convscope.data.augment_keras import keras_augmentation
 from convscope.data.dataset_statistics import channel_moments

@@ -1,19 +1,15 @@
-"""The schema of stage 2: model, augmentation, fine-tuning, training."""
+"""The configuration of stage 2: training in one phase or two, sweeps, and what a run reports."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from omegaconf import MISSING
-
+from convscope.config.schema.augmentation import AugmentationConfig
+from convscope.config.schema.model import ModelConfig, SmallConvnetConfig
 from convscope.config.schema.prepare import DatasetConfig
-from convscope.data.augmentation_settings import Ranges
 from convscope.errors import ConvscopeError
-from convscope.models.application_names import check_application
 from convscope.models.calibration import COVERAGE
-from convscope.models.head_settings import MAX_UNITS, Head, OutputSettings
 from convscope.names import file_name
 from convscope.options import check_range, option
-from convscope.preprocessing import by_name, resolve_preprocessing
 from convscope.training.optimization_settings import OptimizationSettings
 from convscope.training.variants import Variants
 
@@ -42,147 +38,6 @@ class Split(StrEnum):
 
 
 DEFAULT_SPLITS = (Split.validation, Split.test)  # of evaluate=RUN
-
-
-@dataclass
-class ModelConfig(OutputSettings):
-    """The options that all networks share."""
-
-    input_size: int | None = option(
-        None, "width and height of the input in pixels; null: the default of the network", heading="Model"
-    )
-    preprocessing: str | None = option(
-        None, "none, unit_range, minus_one_to_one, caffe or torch; null: the default of the network"
-    )
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        if self.input_size is not None:
-            check_range("model.input_size", self.input_size, 16, 2048)
-        if self.preprocessing not in (None, "affine"):
-            by_name(self.preprocessing)
-
-
-@dataclass
-class SmallConvnetConfig(ModelConfig):
-    """The small convnet of the book: pairs of convolution and pooling."""
-
-    widths: list[int] = option([32, 64, 128, 128], "number of filters of each convolution")
-    units: int = option(512, "units of the dense layer before the output layer")
-    batch_normalization: bool = option(False, "batch normalization before each ReLU")
-
-    def __post_init__(self) -> None:
-        """Check the ranges, and that the last feature map is not empty."""
-        super().__post_init__()
-        check_range("model.units", self.units, 1, MAX_UNITS)
-        for width in self.widths:
-            check_range("model.widths", width, 1, MAX_UNITS)
-        if self.input_size is None:
-            raise ConvscopeError(
-                "model.input_size=null: this network has no default size; expected a size in pixels"
-            )
-        side = self.input_size
-        for _ in self.widths:
-            side = (side - 2) // 2
-        if side < 1 or not self.widths:
-            raise ConvscopeError(
-                f"model.widths={self.widths} does not fit model.input_size={self.input_size}: expected at "
-                "least one convolution, and fewer convolutions or a larger input size"
-            )
-
-
-@dataclass
-class PretrainedConfig(Head, ModelConfig):
-    """A pretrained trunk with a new head."""
-
-    trainable: str = option("all", "all, head, or the name of the first trainable layer", heading="Model")
-
-
-@dataclass
-class KerasApplicationConfig(PretrainedConfig):
-    """A classifier of keras.applications."""
-
-    application: str = option(MISSING, "name in keras.applications, for example ResNet50V2", heading="Model")
-    weights: str | None = option(
-        "imagenet", "weights of the trunk: imagenet, null (random), or a file", heading="Model"
-    )
-
-    def __post_init__(self) -> None:
-        """Check the name of the application."""
-        super().__post_init__()
-        check_application(self.application)
-
-
-@dataclass
-class PretrainedFileConfig(PretrainedConfig):
-    """The trunk of a saved model."""
-
-    file: str = option(MISSING, "a .keras or .h5 file", heading="Model")
-    cut: str | None = option(
-        None, "name of the layer that the head is added to; null: the last layer with feature maps"
-    )
-    scale: list[float] = option(
-        [], "with preprocessing=affine: pixels * scale + offset, one number or one per channel"
-    )
-    offset: list[float] = option([], "with preprocessing=affine: see scale")
-
-    def __post_init__(self) -> None:
-        """Check that an affine preprocessing is complete."""
-        super().__post_init__()
-        if self.preprocessing is not None:
-            resolve_preprocessing(self.preprocessing, self.scale, self.offset)
-
-
-class Engine(StrEnum):
-    """Implementations of the augmentation."""
-
-    fast = "fast"
-    keras = "keras"
-
-
-@dataclass
-class AugmentationConfig(Ranges):
-    """Augmentation of the training pictures (0 to 255, before preprocessing), as in ImageDataGenerator."""
-
-    engine: Engine = option(Engine.fast, "fast: OpenCV in threads; keras: ImageDataGenerator itself")
-    delete_cell: float = option(
-        0.0,
-        "probability that one of 4x4 cells gets the mean colour, for views=[faithfulness] of stage 3",
-    )
-    featurewise_center: bool = option(
-        False, "with engine=keras: subtract the mean of each channel over the training split"
-    )
-    featurewise_std_normalization: bool = option(
-        False, "with engine=keras: divide each channel by its standard deviation over the training split"
-    )
-    samplewise_center: bool = option(False, "with engine=keras: subtract the mean of each picture")
-    samplewise_std_normalization: bool = option(
-        False, "with engine=keras: divide each picture by its standard deviation"
-    )
-
-    def __post_init__(self) -> None:
-        """Check the ranges and the combinations."""
-        super().__post_init__()
-        check_range("augmentation.delete_cell", self.delete_cell, 0, 1)
-        self._check_normalization()
-
-    @property
-    def featurewise(self) -> bool:
-        """Whether the preprocessing needs statistics of the training images."""
-        return self.featurewise_center or self.featurewise_std_normalization
-
-    def _check_normalization(self) -> None:
-        samplewise = self.samplewise_center or self.samplewise_std_normalization
-        if (self.featurewise or samplewise) and self.engine is not Engine.keras:
-            raise ConvscopeError(
-                "augmentation.featurewise_… and samplewise_… need ImageDataGenerator: set "
-                "augmentation.engine=keras, or remove them"
-            )
-        if self.featurewise and samplewise:
-            raise ConvscopeError(
-                "augmentation.featurewise_… and samplewise_… are both set: expected only one of them"
-            )
 
 
 @dataclass
