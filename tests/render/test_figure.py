@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from convscope.images import load_png
-from convscope.render import figure
+from convscope.render import figure, training_charts
 from convscope.vis.faithfulness.intervals import Interval
 
 EYE = np.eye(3)
@@ -24,11 +24,11 @@ def bars(path: Path, names: list[str]) -> Figure:
 
 
 def confusion(path: Path, names: list[str]) -> Figure:
-    return figure.confusion_matrix(path, EYE.astype(int), names, names[0])
+    return training_charts.confusion_matrix(path, EYE.astype(int), names, names[0])
 
 
 def curves(path: Path, names: list[str]) -> Figure:
-    return figure.class_curves(path, np.arange(3), EYE, names)
+    return training_charts.class_curves(path, np.arange(3), EYE, names)
 
 
 def differences(path: Path, names: list[str]) -> Figure:
@@ -119,7 +119,7 @@ def test_lying_bars_have_the_names_of_the_classes_from_top_to_bottom(tmp_path: P
 
 def test_the_confusion_matrix_has_its_counts_and_the_shares_of_the_rows(tmp_path: Path) -> None:
     confusion = np.array([[6, 2], [0, 5]])
-    drawn = figure.confusion_matrix(tmp_path / "c.png", confusion, ["a", "b"], "title")
+    drawn = training_charts.confusion_matrix(tmp_path / "c.png", confusion, ["a", "b"], "title")
     axes = drawn.axes[0]
     assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
     assert axes.images[0].get_clim() == (0, 1)
@@ -136,7 +136,7 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
         {"epoch": epoch, "loss": loss, "val_loss": validation, "accuracy": 0.5, "val_accuracy": accuracy}
         for epoch, loss, validation, accuracy in ((1, 0.9, 0.8, 0.4), (2, 0.5, 0.6, 0.7), (3, 0.2, 0.9, 0.6))
     ]
-    drawn = figure.learning_curves(tmp_path / "l.png", history)
+    drawn = training_charts.learning_curves(tmp_path / "l.png", history)
     training, validation, kept = drawn.axes[0].get_lines()
     assert (training.get_ydata().tolist(), validation.get_ydata().tolist()) == (
         [0.9, 0.5, 0.2],
@@ -144,12 +144,12 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
     )
     assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([2], [0.6])
     assert drawn.axes[1].get_title() == "accuracy (kept: epoch 2, 0.700)"
-    earlier = figure.learning_curves(tmp_path / "l.png", history, keeps_first_phase=True)
+    earlier = training_charts.learning_curves(tmp_path / "l.png", history, keeps_first_phase=True)
     assert len(earlier.axes[0].get_lines()) == 2
     assert earlier.axes[0].get_title() == "loss (kept: the model of the first phase)"
     for row, loss in zip(history, (0.7, 0.65, 0.5), strict=True):
         row |= {"average_val_loss": loss, "average_val_accuracy": 0.9}
-    drawn = figure.learning_curves(tmp_path / "l.png", history)
+    drawn = training_charts.learning_curves(tmp_path / "l.png", history)
     assert len(drawn.axes[0].get_lines()) == 4
     assert drawn.axes[0].get_title() == "loss (kept: epoch 3, average, 0.500)"
 
@@ -157,7 +157,7 @@ def test_learning_curves_have_the_history_and_mark_the_kept_epoch(tmp_path: Path
 def test_reliability_draws_a_point_for_each_bin(tmp_path: Path) -> None:
     confidence, accuracy = np.array([0.3, 0.9]), np.array([0.25, 0.8])
     after = np.array([0.5]), np.array([0.4]), np.array([4])
-    drawn = figure.reliability(tmp_path / "r.png", (confidence, accuracy, np.array([1, 3])), after)
+    drawn = training_charts.reliability(tmp_path / "r.png", (confidence, accuracy, np.array([1, 3])), after)
     legend = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert legend == [  # (0.05 · 1 + 0.1 · 3) / 4, and 0.1
         "of the model: expected calibration error 0.087",
@@ -173,7 +173,9 @@ def test_class_curves_by_hand(tmp_path: Path) -> None:
     """Of class 0, one of two negatives is ranked above one of two positives: an area of 3/4."""
     positive = np.array([0.9, 0.4, 0.6, 0.1])
     probabilities = np.stack([positive, 1 - positive], axis=1)
-    drawn = figure.class_curves(tmp_path / "c.png", np.array([0, 0, 1, 1]), probabilities, ["a", "b"])
+    drawn = training_charts.class_curves(
+        tmp_path / "c.png", np.array([0, 0, 1, 1]), probabilities, ["a", "b"]
+    )
     roc = drawn.axes[0].get_lines()[0]
     assert roc.get_xdata().tolist() == [0, 0, 0.5, 0.5, 1]
     assert roc.get_ydata().tolist() == [0, 0.5, 0.5, 1, 1]

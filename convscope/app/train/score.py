@@ -24,7 +24,7 @@ from convscope.errors import ConvscopeError
 from convscope.files import user_path, write_json
 from convscope.models.bundle import Contract, ModelBundle
 from convscope.models.opening import open_checkpoint
-from convscope.render import figure
+from convscope.render import training_charts
 from convscope.training.evaluate import Evaluation, evaluate
 from convscope.training.test_time import VariantModel
 
@@ -148,10 +148,10 @@ def _draw(directory: Path, contract: Contract, split: str, scores: Evaluation) -
     """Draw the confusion matrix, the reliability diagram and the curves of each class."""
     names = contract.class_names
     title = f"{contract.dataset['name']}, {split} split: accuracy {scores.accuracy:.1%}"
-    figure.confusion_matrix(directory / "confusion_matrix.png", scores.confusion, names, title)
+    training_charts.confusion_matrix(directory / "confusion_matrix.png", scores.confusion, names, title)
     after = calibrated(scores, contract.calibration).reliability() if contract.calibration else None
-    figure.reliability(directory / "reliability.png", scores.reliability(), after)
-    figure.class_curves(directory / "class_curves.png", scores.labels, scores.probabilities, names)
+    training_charts.reliability(directory / "reliability.png", scores.reliability(), after)
+    training_charts.class_curves(directory / "class_curves.png", scores.labels, scores.probabilities, names)
 
 
 def evaluate_run(config: TrainConfig, directory: Path) -> None:

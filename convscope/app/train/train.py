@@ -53,7 +53,7 @@ from convscope.models.snapshots import save_snapshot
 from convscope.parallel import interrupts_deferred
 from convscope.preprocessing import Preprocessing
 from convscope.progress import progress
-from convscope.render import figure
+from convscope.render import training_charts
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
 from convscope.training import precision, state
@@ -236,7 +236,7 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str
             extra=_extra(config, directory),
         )
         kept = best.kept
-        figure.learning_curves(directory / "curves.png", rows, keeps_first_phase=kept == FIRST_PHASE)
+        training_charts.learning_curves(directory / "curves.png", rows, keeps_first_phase=kept == FIRST_PHASE)
     return features, kept
 
 
@@ -252,7 +252,7 @@ def _first_phase(run: _Run, features: Features, directory: Path) -> float:
         recipe=replace(run.recipe, epochs=finetune.head_epochs, learning_rate=finetune.head_learning_rate),
         directory=directory,
     )
-    figure.learning_curves(directory / "curves.png", rows)
+    training_charts.learning_curves(directory / "curves.png", rows)
     save_model(run.built.model, run.directory)
     return lowest
 
