@@ -19,6 +19,7 @@ from convscope.app.train.announce import (
     warn_of_memory,
 )
 from convscope.app.train.augmented_scores import variant_model
+from convscope.app.train.batches import largest_stage, normalized, split_batches, training_stages
 from convscope.app.train.build_model import BuiltModel, build
 from convscope.app.train.familiarity import write_familiarity
 from convscope.app.train.finetune import Features, compute_features, train_head
@@ -27,18 +28,12 @@ from convscope.app.train.score import (
     evaluate_run,
     open_data,
     score,
-    splits_with_images,
 )
 from convscope.app.train.soup import soup_run
 from convscope.app.train.suspicious_labels import find_suspicions
-from convscope.config.schema.augmentation import AugmentationConfig
 from convscope.config.schema.train import Callbacks, Logger, TrainConfig, TrainingConfig
-from convscope.data.augment import Augment, fast_augmentation
-from convscope.data.augment_keras import keras_augmentation
-from convscope.data.dataset_statistics import channel_moments
-from convscope.data.deleted_cell import with_deleted_cells
 from convscope.data.manifest import Manifest, manifest_hash
-from convscope.data.pipeline import Batches, Randomness, labelled_images
+from convscope.data.pipeline import Batches
 from convscope.errors import ConvscopeError
 from convscope.files import write_text
 from convscope.graph import at_size, resized
@@ -51,8 +46,6 @@ from convscope.models.checkpoint_files import CONTRACT_FILE
 from convscope.models.opening import open_checkpoint
 from convscope.models.snapshots import save_snapshot
 from convscope.parallel import interrupts_deferred
-from convscope.preprocessing import Preprocessing
-from convscope.progress import progress
 from convscope.render import training_charts
 from convscope.sweep.epoch_report import epoch_report
 from convscope.sweep.record import Pruned
@@ -147,10 +140,10 @@ def _train(config: TrainConfig, directory: Path, root: Path, manifest: Manifest)
     with distribution.scope():
         built = build(config.model, len(manifest.classes))
     variant_model(config, built.model, built.input_size)  # refuses a wrong option before the training
-    built = replace(built, preprocessing=_normalized(config, root, manifest, built))
-    batches = _batches(config, root, manifest, built)
+    built = replace(built, preprocessing=normalized(config, root, manifest, built))
+    batches = split_batches(config, root, manifest, built)
     recipe = _recipe(config.training, batches["train"])
-    stages = _stages(config.training, built, batches["train"])
+    stages = training_stages(config.training, built, batches["train"])
     run = _Run(config, directory, root, manifest, built, batches, stages, recipe, distribution)
     interrupted = None if config.overwrite else _interrupted_contract(directory)
     chosen = _precision(run, interrupted)
@@ -178,7 +171,7 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         draw_batch(directory / "augmented_batch.png", batches["train"])
     announce(built.model, contract, batches, directory)
     if config.training.epochs:
-        size = _largest(run.stages).size
+        size = largest_stage(run.stages).size
         largest = (
             built.model if size == built.input_size else resized(built.model, size, "training.input_sizes")
         )
@@ -257,72 +250,14 @@ def _first_phase(run: _Run, features: Features, directory: Path) -> float:
     return lowest
 
 
-def _batches(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltModel) -> dict[str, Batches]:
-    result = {}
-    augment = _augmentation(config.augmentation)
-    randomness = Randomness(config.seed, augment, config.training.mixup)
-    for split in ("train", *splits_with_images(root, manifest, ("validation", "test"))):
-        examples = labelled_images(root, manifest, split)
-        result[split] = Batches(
-            examples.fraction(config.training.fraction) if split == "train" else examples,
-            size=built.input_size,
-            preprocessing=built.preprocessing,
-            batch_size=config.training.batch_size,
-            binary=config.model.output == "sigmoid",
-            randomness=randomness if split == "train" else None,
-        )
-    return result
-
-
-def _stages(config: TrainingConfig, built: BuiltModel, train: Batches) -> list[Batches]:
-    """Return the training batches at each of `input_sizes`; without them, only at the size of the model.
-
-    Raises:
-        ConvscopeError: the network works at one size only.
-    """
-    for size in config.input_sizes:
-        resized(built.model, (size, size), f"training.input_sizes={config.input_sizes}")
-    return [train.resized((size, size)) for size in config.input_sizes] or [train]
-
-
 def _trainee(run: _Run) -> keras.Model:
     """Return the model that is trained: with `input_sizes`, one for any size, with the same weights."""
     model = run.built.model
     return at_size(model, (None, None, model.input_shape[-1])) if run.config.training.input_sizes else model
 
 
-def _largest(stages: Sequence[Batches]) -> Batches:
-    return max(stages, key=lambda stage: math.prod(stage.size))
-
-
-def _normalized(config: TrainConfig, root: Path, manifest: Manifest, built: BuiltModel) -> Preprocessing:
-    """Return the model's preprocessing with the normalization of ImageDataGenerator, for all splits."""
-    options = config.augmentation
-    preprocessing = replace(
-        built.preprocessing,
-        samplewise_center=options.samplewise_center or options.samplewise_std_normalization,
-        samplewise_std=options.samplewise_std_normalization,
-    )
-    if not options.featurewise:
-        return preprocessing
-    train = Batches(
-        labelled_images(root, manifest, "train").fraction(config.training.fraction),
-        size=built.input_size,
-        preprocessing=preprocessing,
-        batch_size=32,
-    )
-    steps = progress(range(len(train)), desc="statistics", unit="batch", leave=False)
-    mean, deviation = channel_moments(train[index][0] for index in steps)
-    return preprocessing.featurewise(mean, deviation if options.featurewise_std_normalization else None)
-
-
 def _distribution(config: TrainingConfig) -> Distribution:
     return Distribution(mirrored=config.distribution == "mirrored", batch_size=config.batch_size)
-
-
-def _augmentation(config: AugmentationConfig) -> Augment | None:
-    engine = {"fast": fast_augmentation, "keras": keras_augmentation}[config.engine.value]
-    return with_deleted_cells(engine(config), config.delete_cell)
 
 
 def _recipe(config: TrainingConfig, train: Batches) -> Recipe:
@@ -365,7 +300,7 @@ def _precision(run: _Run, interrupted: Contract | None) -> str:
 
     It is measured at the largest size of the pictures.
     """
-    config, recipe, train = run.config.training, run.recipe, _largest(run.stages)
+    config, recipe, train = run.config.training, run.recipe, largest_stage(run.stages)
     if config.precision != "auto":
         return config.precision.value
     if interrupted:
