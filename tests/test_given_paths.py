@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from convscope.api.model import evolution, open_model
+from convscope.api.epochs import evolution
+from convscope.api.model import open_model
 from convscope.config.overrides import normalize
 from convscope.data.folder import find_candidates
 from convscope.data.image_paths import find

@@ -2,7 +2,8 @@
 
 from convscope.api.channels import ChannelStudy
 from convscope.api.class_activation import CAM_METHODS, Explanation
-from convscope.api.model import Evolution, LayerExamples, OpenModel, evolution, open_model
+from convscope.api.epochs import Evolution, evolution
+from convscope.api.model import LayerExamples, OpenModel, open_model
 from convscope.api.patterns import AscentResult, LayerPatterns
 from convscope.api.picture import grid
 

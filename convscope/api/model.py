@@ -8,12 +8,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
 
-from convscope import decode
 from convscope.api.channels import ChannelStudy, indices_of, study_of
 from convscope.api.class_activation import Explainer, Explanation
 from convscope.api.patterns import STEPS, AscentResult, LayerPatterns, ascended, patterns_of
+from convscope.api.photographs import Photograph, Photographs, all_pixels, as_sequence, pixels_of
 from convscope.data.pipeline import encode_photographs
 from convscope.errors import ConvscopeError
 from convscope.files import user_path
@@ -21,7 +20,6 @@ from convscope.graph import Layer, probabilities_of
 from convscope.models.bundle import ModelBundle
 from convscope.models.opening import bundle_of, open_checkpoint
 from convscope.models.reading import Reading
-from convscope.models.states import open_snapshots
 from convscope.render import rows
 from convscope.vis.ascent.maximize import Recipe
 from convscope.vis.ascent.objectives import Measure, Objective
@@ -30,12 +28,9 @@ from convscope.vis.channel_statistics import ChannelStatistics, channel_statisti
 from convscope.vis.channels.study import Reference
 from convscope.vis.example_search import ExampleSearch
 from convscope.vis.extractor import Extractor
-from convscope.vis.followed_channels import Followed, most_changed, select_channels
 from convscope.vis.layer_selection import select
 from convscope.vis.layer_top import LayerTop, layer_tops, layers_to_search
 
-Photograph = str | Path | np.ndarray | Image.Image
-Photographs = Photograph | Sequence[Photograph]
 _BATCH = 32
 _SHOWN_CLASSES = 5  # in the summary of a model
 _LONGEST = 72  # pixels of a crop's longer side
@@ -60,18 +55,6 @@ class LayerExamples:
     crops: np.ndarray
     silent: np.ndarray
     channels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Evolution:
-    """Feature maps of a photograph after several epochs.
-
-    `epochs` are the numbers of the epochs; epoch 0 is before the first step. `maps` has the feature maps by
-    layer path, float32 (epochs, height, width, channels).
-    """
-
-    epochs: list[int]
-    maps: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +109,7 @@ class OpenModel:
         Raises:
             ConvscopeError: there are no photographs, a file cannot be read, or an array is not a picture.
         """
-        return self._encode(_all_pixels(photographs))
+        return self._encode(all_pixels(photographs))
 
     def predict(self, photographs: Photographs) -> np.ndarray:
         """Return the probability of each class, float64 (n, classes), 0 to 1; see `encode`."""
@@ -178,7 +161,7 @@ class OpenModel:
         Raises:
             ConvscopeError: a class, a layer or a method does not exist.
         """
-        pixels = _all_pixels(photographs)
+        pixels = all_pixels(photographs)
         layers = (layer,) if isinstance(layer, str) else tuple(layer)
         settings = (method, layers, flips)
         if settings not in self._explainers:
@@ -208,7 +191,7 @@ class OpenModel:
         """
         if top < 1 or limit < 0:
             raise ConvscopeError(f"top={top}, limit={limit}: expected top >= 1 and limit >= 0")
-        photographs = _several(photographs)
+        photographs = as_sequence(photographs)
         selected = layers_to_search(self.layers, layers, "layers")
         search = ExampleSearch(self.bundle.model, selected, top=top)
         for batch in self._batches(photographs):
@@ -256,7 +239,7 @@ class OpenModel:
             ConvscopeError: `layer` is not one layer with feature maps, the labels do not fit, there are no
                 photographs, or values are not finite.
         """
-        photographs = _several(photographs)
+        photographs = as_sequence(photographs)
         if not len(photographs):
             raise ConvscopeError("no photographs: expected one or more")
 
@@ -325,7 +308,7 @@ class OpenModel:
         return ascended(self.bundle, several, recipe, seed=seed, frame_every=frame_every)
 
     def _batches(self, photographs: Photographs) -> Iterator[np.ndarray]:
-        photographs = _several(photographs)
+        photographs = as_sequence(photographs)
         for first in range(0, max(1, len(photographs)), _BATCH):
             yield self.encode(photographs[first : first + _BATCH])
 
@@ -334,7 +317,7 @@ class OpenModel:
         size = result.tile_size(input_size, _LONGEST)
         crops = np.empty((*top.value.shape, *size, 3), np.uint8)
         for index in np.unique(top.example):
-            pixels = _pixels(photographs[index])
+            pixels = pixels_of(photographs[index])
             for channel, rank in np.argwhere(top.example == index):
                 window, mark = result.crop_window(channel, rank, input_size)
                 crop = rows.example(pixels, window, mark, size=size, input_size=input_size)
@@ -376,85 +359,3 @@ def open_model(source: str | Path | keras.Model, **options: Any) -> OpenModel:
 
 def _as_list(value: Any) -> list[Any]:
     return [value] if isinstance(value, str | int | float) else list(value)
-
-
-def evolution(
-    run: str | Path,
-    photograph: Photograph,
-    layers: Sequence[str] = (),
-    channels: Sequence[int] = (),
-    *,
-    allow_code: bool = False,
-) -> Evolution:
-    """Return the feature maps of a photograph after each epoch of a training with `callbacks=[snapshots]`.
-
-    Args:
-        run: the run directory of train.py.
-        photograph: see `OpenModel.encode`.
-        layers: see `OpenModel.activations`. If empty, the last convolution.
-        channels: indices of channels, from 0. If empty, the 8 channels that change most.
-        allow_code: see `open_model`.
-
-    Raises:
-        ConvscopeError: the run has no snapshots, or a layer or a channel does not exist.
-    """
-    directory = user_path(run)
-    states = open_snapshots(directory, allow_code=allow_code)
-    network = states[0].bundle
-    followed = select_channels(network.layers, layers, channels)
-    extract = Extractor(network.model, [entry.layer for entry in followed])
-    inputs = OpenModel(network).encode(photograph)
-    outputs = []
-    for state in states:
-        state.load_weights()
-        outputs.append(extract(inputs))
-    if not channels:
-        first, last = outputs[0], outputs[-1]
-        followed = [
-            Followed(entry.layer, most_changed(first[entry.layer.path], last[entry.layer.path]))
-            for entry in followed
-        ]
-    maps = {
-        entry.layer.path: np.stack([maps[entry.layer.path][0][..., entry.channels] for maps in outputs])
-        for entry in followed
-    }
-    return Evolution([int(state.title) for state in states], maps)
-
-
-def _several(photographs: Photographs) -> Sequence[Photograph]:
-    """Return a sequence of photographs, also for a single one."""
-    if isinstance(photographs, str | Path | Image.Image):
-        return [photographs]
-    if isinstance(photographs, np.ndarray):
-        return [photographs] if photographs.ndim < 4 else list(photographs)
-    return photographs
-
-
-def _all_pixels(photographs: Photographs) -> list[np.ndarray]:
-    """Return the pixels of each photograph, uint8 (height, width, 3)."""
-    photographs = _several(photographs)
-    if not photographs:
-        raise ConvscopeError("no photographs: expected one or more")
-    return [_pixels(photograph) for photograph in photographs]
-
-
-def _pixels(photograph: Photograph) -> np.ndarray:
-    if isinstance(photograph, Image.Image):
-        return _pixels_of_pillow(photograph)
-    if not isinstance(photograph, np.ndarray):
-        return decode.load(user_path(photograph))
-    if photograph.dtype != np.uint8 or photograph.ndim != 3 or photograph.shape[-1] != 3:
-        raise ConvscopeError(
-            f"a photograph is an array of {photograph.dtype} {photograph.shape}: expected uint8 (height, "
-            "width, 3) in RGB"
-        )
-    return photograph
-
-
-def _pixels_of_pillow(image: Image.Image) -> np.ndarray:
-    """Return the pixels of a Pillow image as `decode.load` does for a file: upright, on white."""
-    orientation = image.getexif().get(decode.ORIENTATION, 1)
-    decoded = decode.Decoded(
-        image, image.mode, image.format or "", orientation, is_deep=False, is_animated=False
-    )
-    return decode.to_rgb(decoded, Path("the Pillow image"))
