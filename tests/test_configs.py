@@ -11,7 +11,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from convscope.config import launch, overrides
+from convscope.config import overrides, registry
 from convscope.config.schema.augmentation import AugmentationConfig
 from convscope.config.schema.model import SmallConvnetConfig
 from convscope.config.schema.prepare import (
@@ -40,7 +40,7 @@ STAGES = {
 
 def compose(stage: str, *given: str) -> object:
     GlobalHydra.instance().clear()
-    launch.register(stage)
+    registry.register(stage)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return OmegaConf.to_object(hydra.compose(stage, overrides=list(given)))
 
@@ -63,7 +63,7 @@ def test_every_file_composes_into_its_schema(stage: str, choice: str) -> None:
     }
     named = [] if stage == "visualize" else ["dataset.name=x"]
     config = compose(stage, choice, *named, *needed.get(choice, []))
-    assert type(config).__name__ == launch.SCHEMAS[stage]().__name__
+    assert type(config).__name__ == registry.SCHEMAS[stage]().__name__
 
 
 def test_the_default_is_the_recipe_of_the_flowers_project() -> None:
@@ -78,8 +78,8 @@ def test_the_default_is_the_recipe_of_the_flowers_project() -> None:
 
 def all_schemas() -> Iterator[type]:
     nodes = [
-        *(schema() for schema in launch.SCHEMAS.values()),
-        *(schema for group in launch.GROUPS.values() for schema in group.values()),
+        *(schema() for schema in registry.SCHEMAS.values()),
+        *(schema for group in registry.GROUPS.values() for schema in group.values()),
     ]
     seen: set[type] = set()
     while nodes:
@@ -121,7 +121,7 @@ def test_the_full_help_shows_every_key_and_never_imports_tensorflow(stage: str) 
     assert [len(error.splitlines()) for _, _, error in results] == [0, 0, 0, 1, 1]
     assert results[1][1] == results[0][1]
     help_text = results[2][1]
-    for key in fields(launch.SCHEMAS[stage]()):
+    for key in fields(registry.SCHEMAS[stage]()):
         assert f"{key.name}=" in help_text or f"{key.name}." in help_text
 
 
@@ -176,7 +176,7 @@ def test_any_file_name_reaches_the_stage_unchanged(name: str) -> None:
     [("animate=gif,mp4", ["gif", "mp4"]), ("animate=mp4", ["mp4"]), ("layers=:50", [":50"])],
 )
 def test_a_list_in_a_nested_key_needs_no_brackets(given: str, expected: list[str]) -> None:
-    keys = list(launch.list_keys(visualize_schema()))
+    keys = list(registry.list_keys(visualize_schema()))
     (argument,) = overrides.normalize([f"activations.{given}"], keys)
     config = compose("visualize", argument)
     assert getattr(config.activations, given.partition("=")[0]) == expected

@@ -6,7 +6,7 @@ import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from convscope.config import launch, overrides, run_name
+from convscope.config import overrides, registry, run_name
 from convscope.models.checkpoint_files import CONTRACT_FILE, MODEL_FILE
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -16,7 +16,7 @@ FOLDER = "dataset=folder"
 def name_of_run(stage: str, *given: str) -> str:
     """Return the name of the run directory without the date and the time."""
     GlobalHydra.instance().clear()
-    launch.register(stage)
+    registry.register(stage)
     run_name.register(stage)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         arguments = overrides.normalize(given, [])

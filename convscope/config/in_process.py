@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from convscope import invocation, run_directories
-from convscope.config import arguments, folders, launch, overrides, run_name
+from convscope.config import arguments, folders, launch, overrides, registry, run_name
 from convscope.config.explain import EXPLAINED, explain
 from convscope.errors import ConvscopeError
 from convscope.invocation import COMMANDS, Invocation
@@ -41,7 +41,7 @@ def run(
     before = invocation.get()
     try:
         _check(name, given)
-        keys = list(launch.list_keys(launch.SCHEMAS[name]()))
+        keys = list(registry.list_keys(registry.SCHEMAS[name]()))
         all_given = overrides.normalize([*given, *_as_arguments(settings)], keys)
         invocation.begin(Invocation((), name, tuple(all_given)))
         config, directory, has_date = _composed(name, all_given)
@@ -49,7 +49,7 @@ def run(
     except ConvscopeError:
         raise
     except EXPLAINED as error:
-        raise ConvscopeError(explain(error, launch.GROUPS)) from None
+        raise ConvscopeError(explain(error, registry.GROUPS)) from None
     finally:
         invocation.begin(before)
 
@@ -65,7 +65,7 @@ def _check(name: str, given: Sequence[str]) -> None:
                 f"the argument {argument!r} is a flag: expected 'KEY=VALUE'; flags are for the command "
                 f"convscope {COMMANDS[name]}"
             )
-    arguments.check(name, given, arguments.all_keys(launch.SCHEMAS[name](), launch.GROUPS))
+    arguments.check(name, given, arguments.all_keys(registry.SCHEMAS[name](), registry.GROUPS))
 
 
 def _as_arguments(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -97,7 +97,7 @@ def _in_grammar(value: Any) -> str:
 
 def _composed(name: str, given: Sequence[str]) -> tuple[DictConfig, Path, bool]:
     """Return the configuration without that of Hydra, the run directory, and whether its name is a date."""
-    launch.register(name)
+    registry.register(name)
     run_name.register(name)
     with _own_files(name):
         config = launch.compose(name, given)

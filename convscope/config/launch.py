@@ -5,13 +5,12 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, get_origin
+from typing import Any, NoReturn, Protocol
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -19,22 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope import invocation, parallel, run_directories
-from convscope.config import arguments, folders, launchers, overrides, run_name
+from convscope.config import arguments, folders, launchers, overrides, registry, run_name
 from convscope.config import help as help_text
 from convscope.config.explain import EXPLAINED, explain
-from convscope.config.schema.augmentation import AugmentationConfig
-from convscope.config.schema.model import KerasApplicationConfig, PretrainedFileConfig, SmallConvnetConfig
-from convscope.config.schema.prepare import (
-    ExtendConfig,
-    FolderConfig,
-    FractionsConfig,
-    KaggleConfig,
-    PredefinedConfig,
-    PrepareConfig,
-    ProceduralConfig,
-)
-from convscope.config.schema.train import FinetuneConfig, TrainConfig
-from convscope.config.schema.visualize import visualize_schema
 from convscope.config.standard_streams import make_lenient
 from convscope.errors import ConvscopeError, one_line
 from convscope.invocation import Invocation
@@ -53,42 +39,6 @@ class Stage(Protocol):
         """Return the first lines of the help."""
 
 
-# Functions, because views can be added to stage 3 until its schema is used.
-SCHEMAS: dict[str, Callable[[], type]] = {
-    "create_train_val_test": lambda: PrepareConfig,
-    "train": lambda: TrainConfig,
-    "visualize": visualize_schema,
-}
-GROUPS: dict[str, dict[str, type]] = {
-    "dataset": {
-        "procedural": ProceduralConfig,
-        "folder": FolderConfig,
-        "kaggle": KaggleConfig,
-    },
-    "split": {
-        "fractions": FractionsConfig,
-        "predefined": PredefinedConfig,
-        "extend": ExtendConfig,
-    },
-    "model": {
-        "small_convnet": SmallConvnetConfig,
-        "keras_application": KerasApplicationConfig,
-        "pretrained_file": PretrainedFileConfig,
-    },
-    "augmentation": {"base": AugmentationConfig},
-    "finetune": {"base": FinetuneConfig},
-}
-
-
-def register(stage: str) -> None:
-    """Register the schema of a stage, and those of every group, with Hydra, as `schema_NAME`."""
-    store = ConfigStore.instance()
-    store.store(name=f"schema_{stage}", node=SCHEMAS[stage]())
-    for group, nodes in GROUPS.items():
-        for name, node in nodes.items():
-            store.store(group=group, name=f"schema_{name}", node=node)
-
-
 def main(name: str, program: Sequence[str], stage: Stage) -> NoReturn:
     """Run a stage with the arguments `sys.argv[1:]`, and exit.
 
@@ -104,8 +54,8 @@ def main(name: str, program: Sequence[str], stage: Stage) -> NoReturn:
     failures: list[str] = []
     try:
         launchers.prepare(sys.argv[1:])
-        arguments.check(name, sys.argv[1:], arguments.all_keys(SCHEMAS[name](), GROUPS))
-        sys.argv[1:] = overrides.normalize(sys.argv[1:], list(list_keys(SCHEMAS[name]())))
+        arguments.check(name, sys.argv[1:], arguments.all_keys(registry.SCHEMAS[name](), registry.GROUPS))
+        sys.argv[1:] = overrides.normalize(sys.argv[1:], list(registry.list_keys(registry.SCHEMAS[name]())))
         invocation.begin(Invocation(tuple(program), name, tuple(sys.argv[1:])))
         folders.use_own(name)
         if {"-h", "--help", "--help-all"} & set(sys.argv[1:]):
@@ -116,7 +66,7 @@ def main(name: str, program: Sequence[str], stage: Stage) -> NoReturn:
         existing = run_directories.existing_parents(_directories(name))
         decorate(_Task(invocation.get(), stage.run, failures, existing))()
     except EXPLAINED as error:
-        _report(explain(error, GROUPS), debug="debug=true" in sys.argv)
+        _report(explain(error, registry.GROUPS), debug="debug=true" in sys.argv)
         sys.exit(1)
     except Exception as error:
         message = launchers.explain_failure(error)
@@ -160,7 +110,7 @@ class _Task:
 def _prepare_process(started: Invocation) -> None:
     invocation.begin(started)
     _configure_process()
-    register(started.stage)
+    registry.register(started.stage)
     run_name.register(started.stage)
 
 
@@ -183,21 +133,6 @@ def _report_unraisable(error: Any) -> None:
     """Say nothing of a second Ctrl-C while objects are deleted, for example a progress bar."""
     if not isinstance(error.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(error)
-
-
-def list_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the keys of a schema whose values are lists, for example "views" and "activations.layers"."""
-    for item in fields(node):
-        if get_origin(item.type) is list:
-            yield prefix + item.name
-        elif is_dataclass(item.type):
-            yield from list_keys(item.type, f"{prefix}{item.name}.")
-
-
-def to_yaml(config: Any, *, without: Collection[str] = ()) -> str:
-    """Return a config object as YAML, without some of its keys."""
-    content: Any = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
-    return OmegaConf.to_yaml({key: value for key, value in content.items() if key not in without})
 
 
 def _directories(stage: str) -> list[str]:
@@ -278,7 +213,7 @@ def attempt(
 
 def _message(error: Exception, *, debug: bool) -> str:
     if isinstance(error, ConvscopeError | OmegaConfBaseException | OSError):
-        return explain(error, GROUPS)
+        return explain(error, registry.GROUPS)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
         return f"not enough memory ({one_line(error)[:100]}): choose smaller settings"
     hint = "" if debug else " with the output of debug=true"

@@ -19,8 +19,8 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from convscope import run_directories
 from convscope.config import search_space, sweep_directory
 from convscope.config.explain import explain
-from convscope.config.launch import GROUPS
 from convscope.config.overrides import quote
+from convscope.config.registry import GROUPS
 from convscope.config.search_space import Parameter
 from convscope.config.sweep_directory import SweepDirectory
 from convscope.errors import ConvscopeError

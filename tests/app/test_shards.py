@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from convscope.app.visualize.shards import hash_of_list, merge
-from convscope.config.launch import to_yaml
+from convscope.config.registry import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig, visualize_schema
 from convscope.errors import ConvscopeError
 from convscope.files import write_json, write_text

@@ -8,7 +8,7 @@ from pathlib import Path
 from convscope import invocation
 from convscope.app.train import model_card
 from convscope.app.train.announce import LAYERS_FILE
-from convscope.config import launch as configuration
+from convscope.config.registry import to_yaml
 from convscope.config.schema.train import TrainConfig
 from convscope.errors import ConvscopeError
 from convscope.models import snapshots
@@ -25,7 +25,7 @@ _FILES = (
 def settings(config: TrainConfig) -> str:
     """Return the configuration as YAML, without the options that only control the start of the run."""
     started = replace(config, resume=False, overwrite=False, debug=False)
-    return configuration.to_yaml(started, without=["sweep"])
+    return to_yaml(started, without=["sweep"])
 
 
 def choose(config: TrainConfig, directory: Path) -> Path:

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from convscope import invocation
-from convscope.config.launch import to_yaml
+from convscope.config.registry import to_yaml
 from convscope.config.schema.view_config import ViewConfig
 from convscope.config.schema.views import VIEWS
 from convscope.config.schema.visualize import VisualizeConfig

@@ -23,7 +23,7 @@ from convscope.app.visualize.output import (
     refuse_unlisted_files,
 )  # fmt: skip
 from convscope.app.visualize.rebuild import photographs_of_mistakes, results_of, with_results
-from convscope.config.launch import to_yaml
+from convscope.config.registry import to_yaml
 from convscope.config.schema.visualize import VisualizeConfig
 from convscope.errors import ConvscopeError
 from convscope.render.page import FOLDER, PAGE, SAVED, write_page
