@@ -16,10 +16,10 @@ from convscope.training.callbacks import (
     KeepBest,
     MeasureAverage,
     PlateauMonitor,
-    Progress,
     SaveState,
     SetEpoch,
 )
+from convscope.training.epoch_progress import Progress
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE, State, load_state
 
