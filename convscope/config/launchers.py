@@ -37,7 +37,7 @@ def prepare(arguments: Sequence[str]) -> None:
         raise ConvscopeError(f"launcher={name} needs the package {package.replace('_', '-')}: run {ways}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if name == "ray" and "RAY_AUTH_MODE" not in os.environ:
-        # Ray listens on all interfaces. A token from another place would be written into the home folder.
+        # Ray listens on all interfaces. A token that Ray makes would be written into the home folder.
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 
 

@@ -44,8 +44,8 @@ class SweepDirectory:
 
     def job_overrides(self, directory: Path, overrides: Sequence[str]) -> list[str]:
         """Return the arguments of a job of Hydra: those of a run, and its directory."""
-        places = [f"hydra.sweep.dir={quote(str(self.path))}", f"hydra.sweep.subdir={quote(directory.name)}"]
-        return [*overrides, *places]
+        own = [f"hydra.sweep.dir={quote(str(self.path))}", f"hydra.sweep.subdir={quote(directory.name)}"]
+        return [*overrides, *own]
 
     def resume_command(self) -> str:
         """Return the command that resumes the sweep."""

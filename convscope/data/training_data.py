@@ -30,7 +30,7 @@ class TrainingData:
     is_unchanged: bool = False
 
     @property
-    def place(self) -> str:
+    def why_missing(self) -> str:
         """The end of a sentence that says where an image was not found."""
         return "which the model does not name" if self.root == _UNKNOWN else f"which is not at {self.root}"
 
@@ -91,6 +91,6 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
 def _split(name: str, data: TrainingData) -> LabelledImages:
     if data.manifest is None:
         raise ConvscopeError(
-            f"splits={name} needs the data set of the training, {data.place}; set splits=FOLDER"
+            f"splits={name} needs the data set of the training, {data.why_missing}; set splits=FOLDER"
         )
     return labelled_images(data.root, data.manifest, name)

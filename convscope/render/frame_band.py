@@ -38,9 +38,9 @@ class FrameBand:
         image = Image.fromarray((frame[: self._height] * _DARK).astype(np.uint8))
         draw = ImageDraw.Draw(image)
         middle, right = round(0.75 * self._letters), self._width - edge
-        room = right - 2 * edge - text_width(number, self._letters)
+        width = right - 2 * edge - text_width(number, self._letters)
         bold = font(self._letters, bold=True)
-        draw.text((edge, middle), cut(name, room, self._letters, bold=True), PAPER, bold, anchor="lm")
+        draw.text((edge, middle), cut(name, width, self._letters, bold=True), PAPER, bold, anchor="lm")
         draw.text((right, middle), number, PAPER, font(self._letters), anchor="rm")
         self._draw_scale(image, draw, edge)
         frame[: self._height] = np.asarray(image)

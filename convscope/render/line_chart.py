@@ -82,25 +82,25 @@ def by_setting(title: str, x_label: str, values: Sequence[tuple[str, float, str]
     order = sorted(spelled.values(), key=_in_order)
     if len(order) < 2:
         return None
-    places = _places(order)
+    positions = _positions(order)
     y = _Scale.around(min(row[1] for row in known), max(row[1] for row in known), HEIGHT)
     means = [
-        (places[given], y.from_top(float(np.mean([row[1] for row in known if row[0] == given]))))
+        (positions[given], y.from_top(float(np.mean([row[1] for row in known if row[0] == given]))))
         for given in order
     ]
     dots = [
-        Line([(places[given], y.from_top(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
+        Line([(positions[given], y.from_top(metric))], COLORS[0], f"{name}: {metric:.4f}", joined=False)
         for given, metric, name in known
     ]
     x_ticks: list[tuple[float, str]] = []
     for given in order:
-        if not x_ticks or places[given] - x_ticks[-1][0] >= _TICK_DISTANCE:
-            x_ticks.append((places[given], given if len(given) <= 12 else f"{given[:11]}…"))
+        if not x_ticks or positions[given] - x_ticks[-1][0] >= _TICK_DISTANCE:
+            x_ticks.append((positions[given], given if len(given) <= 12 else f"{given[:11]}…"))
     mean = Line(means, OTHER_COLOR, "mean", joined=True)
     return LineChart(title, x_label, x_ticks, y.ticks_from_top(), [mean, *dots])
 
 
-def _places(order: Sequence[str]) -> dict[str, float]:
+def _positions(order: Sequence[str]) -> dict[str, float]:
     """Return the position of each value of a setting in pixels; `order` is ascending."""
     is_text = any(_in_order(given)[0] for given in order)
     values = [float(index) if is_text else float(given) for index, given in enumerate(order)]

@@ -143,7 +143,7 @@ class Page:
 def shown_scores(scores: Mapping[str, float], truth: str | None) -> list[tuple[str, float]]:
     """Return the highest probabilities in their order, and that of the true class."""
     ordered = sorted(scores.items(), key=lambda pair: -pair[1])
-    return [pair for place, pair in enumerate(ordered) if place < MOST_SCORES or pair[0] == truth]
+    return [pair for rank, pair in enumerate(ordered) if rank < MOST_SCORES or pair[0] == truth]
 
 
 def write_page(

@@ -114,7 +114,7 @@ def _slice(axes: Axes, dots: Sequence[Dot], setting: Setting) -> None:
     axes.set_xlabel(setting.name)
 
 
-def _scatter(axes: Axes, dots: Sequence[Dot], places: Sequence[float]) -> None:
+def _scatter(axes: Axes, dots: Sequence[Dot], positions: Sequence[float]) -> None:
     """Draw complete trials as dots and pruned ones as crosses; dots above the axis are at its upper end."""
     if not dots:
         return
@@ -123,7 +123,7 @@ def _scatter(axes: Axes, dots: Sequence[Dot], places: Sequence[float]) -> None:
     low, high = losses.min(), np.percentile(losses, _HIGHEST)
     margin = 0.06 * (high - low) or 0.1
     axes.set_ylim(low - margin, high + margin)
-    shown, at = np.minimum(losses, high + margin), np.asarray(places, float)
+    shown, at = np.minimum(losses, high + margin), np.asarray(positions, float)
     axes.plot(at[~is_pruned], shown[~is_pruned], "o", color="#222222", markersize=5, label="complete")
     axes.plot(at[is_pruned], shown[is_pruned], "x", color=TRAIN_COLOR, markersize=6, label="pruned")
     axes.grid(alpha=0.25)

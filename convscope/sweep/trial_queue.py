@@ -226,7 +226,7 @@ def prepare(study: optuna.Study, plan: Plan, defaults: Mapping[str, Any], *, ret
 
 
 def _check_space(study: optuna.Study, plan: Plan) -> None:
-    place = f"the study {plan.name} in {storage_address(plan)}"
+    name_of_study = f"the study {plan.name} in {storage_address(plan)}"
     for trial in study.get_trials(False):
         for name, distribution in trial.distributions.items():
             try:
@@ -235,14 +235,14 @@ def _check_space(study: optuna.Study, plan: Plan) -> None:
                 )
             except ValueError:
                 raise ConvscopeError(
-                    f"{place} has other values of {name}: expected {distribution}; choose another "
+                    f"{name_of_study} has other values of {name}: expected {distribution}; choose another "
                     "hydra.sweeper.study_name or sweep.name"
                 ) from None
         is_whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)  # others may lack some settings
         names = trial.distributions.keys()
         if not names <= plan.space.keys() or (is_whole and names != plan.space.keys()):
             raise ConvscopeError(
-                f"{place} searches {', '.join(names) or 'nothing'}, but this sweep searches "
+                f"{name_of_study} searches {', '.join(names) or 'nothing'}, but this sweep searches "
                 f"{', '.join(plan.space)}: use the same parameters, or choose another "
                 "hydra.sweeper.study_name or sweep.name"
             )

@@ -40,18 +40,18 @@ def mistakes(
         return {}
     split, found = next(iter(of_splits.items()))
     shown = shown_predictions(found)
-    places = [file_of(one.path, split, dataset) for one in shown]
-    tiles = list(in_threads(_tile, places))
+    files_of_shown = [file_of(one.path, split, dataset) for one in shown]
+    tiles = list(in_threads(_tile, files_of_shown))
     pictures = [tile for tile in tiles if tile is not None]
     numbers = iter(range(len(pictures)))
     rows = [
         [one.path, one.true, one.predicted, one.probability]
         + (
-            [next(numbers), (photographs or {}).get(sha256(place))]
-            if tile is not None and place
+            [next(numbers), (photographs or {}).get(sha256(file))]
+            if tile is not None and file
             else [None] * 2
         )
-        for one, tile, place in zip(shown, tiles, places, strict=True)
+        for one, tile, file in zip(shown, tiles, files_of_shown, strict=True)
     ]
     files = {}
     content: dict[str, Any] = {"split": split, "rows": rows, "tile": TILE}
@@ -88,8 +88,8 @@ def file_of(path: str, split: str, dataset: Mapping[str, Any]) -> Path | None:
     if not (root / "manifest.json").is_file() or ".." in parts:
         return None
     for at in reversed([at for at, part in enumerate(parts) if part in (split, *SPLITS)]):
-        places = [Path(root, other, *parts[at + 1 :]) for other in (parts[at], split, *SPLITS)]
-        if found := next((place for place in places if place.is_file()), None):
+        candidates = [Path(root, other, *parts[at + 1 :]) for other in (parts[at], split, *SPLITS)]
+        if found := next((path for path in candidates if path.is_file()), None):
             return found
     return None
 

@@ -94,7 +94,7 @@ def find_photographs(patterns: Sequence[str], data: TrainingData) -> list[Path]:
     if not paths:
         raise ConvscopeError(
             "no photographs: images=[] selects test images of the data set of the training, "
-            f"{f'but {data.root} has none' if data.manifest else data.place}; set images=FILES"
+            f"{f'but {data.root} has none' if data.manifest else data.why_missing}; set images=FILES"
         )
     return paths
 

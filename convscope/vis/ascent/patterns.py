@@ -52,7 +52,7 @@ def _fourier(settings: Settings, _: int, maps: bool) -> Recipe:
     how = Fourier(settings.size, contrast=_CONTRAST, colors=settings.spectrum.colors)
     if isinstance(settings.measure, At):  # jitter would raise all positions
         return Recipe(how, nadam(0.5), (), settings.steps)
-    # Units respond at one place: they need a picture that stays where it is, but for a few pixels.
+    # A unit responds at one position, so its picture moves by a few pixels only.
     jitter = Jitter() if maps else Jitter(settings.size // 16)
     return Recipe(how, nadam(0.5), (jitter,), settings.steps, _WINDOW)
 

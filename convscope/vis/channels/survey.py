@@ -104,8 +104,8 @@ def ranks_at(percentiles: Sequence[float], count: int) -> dict[int, float]:
     rank belongs to the first of its percentiles.
     """
     ranks: dict[int, float] = {}
-    for place, percentile in enumerate(percentiles):
-        earlier = sum(other == percentile for other in percentiles[:place])
+    for index, percentile in enumerate(percentiles):
+        earlier = sum(other == percentile for other in percentiles[:index])
         rank = round((1 - percentile / 100) * (count - 1)) + earlier
         if rank < count:
             ranks.setdefault(rank, percentile)

@@ -113,8 +113,8 @@ class ActivationsView(View[ActivationsConfig]):
 
     def has_grids(self, photograph: Photograph) -> bool:
         """Return whether the grids of a photograph fit into `max_megabytes`."""
-        place = self.photographs.index(photograph) * self.run.config.shards + self.run.config.shard
-        return place < self.plan.grids
+        position = self.photographs.index(photograph) * self.run.config.shards + self.run.config.shard
+        return position < self.plan.grids
 
     @property
     def _needs_statistics(self) -> bool:

@@ -33,7 +33,7 @@ def index_content(study: Study, names: Sequence[str], paths: Sequence[str], key:
         paths: the path of each image of the study.
         key: a function from the index of a layer to the name of its data.
     """
-    position = {int(label): place for place, label in enumerate(study.classes)}
+    position = {int(label): index for index, label in enumerate(study.classes)}
     of_layer = [_of_layer(layer, key) | {"channels": layer.layer.output.channels} for layer in study.layers]
     counts = {"images": len(study.images), "push": len(study.pushed)}
     content: dict[str, Any] = {
