@@ -13,7 +13,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from convscope.data.manifest import SPLITS
 from convscope.errors import ConvscopeError
 
 ALGORITHM = 2  # changes if the same images and settings get another membership
@@ -41,8 +40,8 @@ class Fractions:
 
     def only(self, splits: Sequence[str]) -> "Fractions":
         """Return the same fractions for these splits, and 0 for the others."""
-        validation, test = self.validation * ("validation" in splits), self.test * ("test" in splits)
-        return Fractions(validation, test, self.of)
+        validation = self.validation if "validation" in splits else 0.0
+        return Fractions(validation, self.test if "test" in splits else 0.0, self.of)
 
 
 def assign_splits(
@@ -72,8 +71,8 @@ def assign_splits(
     Raises:
         ConvscopeError: a class has fewer groups than there are splits.
     """
-    wanted = {split for split, count in fractions.counts(1).items() if count}
-    filled = [split for split in SPLITS if split in {"train", *wanted, *(current or ())}]
+    always = {"train", *(current or ())}
+    filled = [split for split, share in fractions.counts(1).items() if share or split in always]
     targets = {}
     for label, size in Counter(labels).items():
         exact = fractions.counts(size)
