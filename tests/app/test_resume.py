@@ -1,4 +1,4 @@
-"""Resuming a training that was killed before it wrote its settings."""
+"""What a directory holds that another command may not replace, and which run is resumed."""
 
 import shutil
 from collections.abc import Callable
@@ -46,3 +46,32 @@ def test_a_run_killed_before_its_configuration_was_written_starts_again(command:
     assert finished.status == 1
     assert "holds a trained model" in finished.err
     assert "starting a new run" not in finished.out
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("purpose", [["evaluate=donor"], ["predict=donor", "images=data/two/test"]])
+def test_results_are_not_written_into_an_interrupted_run(
+    command: Command, trained_folder: Path, purpose: list[str]
+) -> None:
+    """With metrics.json, it would look complete, and its state would be removed."""
+    for name in ("donor", "run"):
+        shutil.copytree(trained_folder / "donor", name)
+    Path("run/metrics.json").unlink()
+    Path("run/state.npz").touch()
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir() if path.is_file()}
+    outcome = command("train", *purpose, *TRAIN[:2], "overwrite=true", "hydra.run.dir=run")
+    assert outcome.status == 1
+    assert "holds an interrupted run, which could not be resumed: choose another hydra.run.dir" in outcome.err
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir() if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("data")
+def test_a_training_does_not_replace_predictions(command: Command, trained_folder: Path) -> None:
+    predict = [f"predict={trained_folder / 'donor'}", "images=data/two/test", "hydra.run.dir=results"]
+    assert command("train", *predict).status == 0
+    before = Path("results/predictions.csv").read_bytes()
+    outcome = command("train", *TRAIN[:-2], "hydra.run.dir=results")
+    assert outcome.status == 1
+    assert "predictions.csv exists already, and is not of a training: set overwrite=true" in outcome.err
+    assert Path("results/predictions.csv").read_bytes() == before
+    assert command("train", *TRAIN[:-2], "hydra.run.dir=results", "overwrite=true").status == 0

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from convscope import decode
+from convscope.app.train import run_directory
 from convscope.app.train.augmented_scores import known_calibration, variant_model
 from convscope.app.train.familiarity import with_features
-from convscope.app.train.score import BATCH, PREDICTIONS, refuse_to_overwrite
+from convscope.app.train.score import BATCH, PREDICTIONS
 from convscope.app.train.training_report import calibrated_columns, number
 from convscope.config.schema.train import TrainConfig
 from convscope.data import image_paths
@@ -41,7 +42,7 @@ def predict_run(config: TrainConfig, directory: Path) -> None:
     averaged = variant_model(config, bundle.model, bundle.contract.input_size)
     predictor = _Predictor(bundle, config.coverage, averaged)
     paths = image_paths.find(config.images)
-    refuse_to_overwrite(config, directory, PREDICTIONS)
+    run_directory.check_results(config, directory, PREDICTIONS)
     table = []
     failed = 0
     for start in progress(range(0, len(paths), BATCH), desc="predicting", unit="batch", leave=False):

@@ -54,18 +54,41 @@ def choose(config: TrainConfig, directory: Path) -> Path:
 
 
 def check(config: TrainConfig, directory: Path) -> None:
-    """Raise ConvscopeError if the directory holds another run that may not be replaced."""
-    if (directory / METRICS_FILE).exists() and not config.overwrite:
+    """Raise ConvscopeError if the directory holds another run, or results, that may not be replaced."""
+    if config.overwrite:
+        return
+    if (directory / METRICS_FILE).exists():
         (directory / state.FILE).unlink(missing_ok=True)  # the run was killed when it was complete
         raise ConvscopeError(
             f"{directory} already holds a trained model: set overwrite=true to replace it, or choose "
             "another hydra.run.dir"
         )
     started = any((directory / name).exists() for name in (MODEL_FILE, state.FILE))
-    if started and not config.overwrite and not _is_interrupted(directory, settings(config)):
+    if started and not _is_interrupted(directory, settings(config)):
         raise ConvscopeError(
             f"{directory} holds an interrupted run with other settings: use those settings to resume it, "
             "set overwrite=true to replace it, or choose another hydra.run.dir"
+        )
+    made = [path for path in (directory / name for name in _FILES) if path.exists()]
+    if made and not (directory / CONFIG_FILE).exists():
+        raise ConvscopeError(
+            f"{made[0]} exists already, and is not of a training: set overwrite=true to replace it, or choose "
+            "another hydra.run.dir"
+        )
+
+
+def check_results(config: TrainConfig, directory: Path, name: str) -> None:
+    """Raise ConvscopeError if the file `name` of an evaluation or a prediction would replace another result.
+
+    The results are also refused in the directory of an interrupted training, which could not be resumed.
+    """
+    if (directory / CONFIG_FILE).exists() and not (directory / METRICS_FILE).exists():
+        raise ConvscopeError(
+            f"{directory} holds an interrupted run, which could not be resumed: choose another hydra.run.dir"
+        )
+    if (directory / name).exists() and not config.overwrite:
+        raise ConvscopeError(
+            f"{directory / name} exists already: set overwrite=true, or choose another hydra.run.dir"
         )
 
 

@@ -170,7 +170,7 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
             f"the data set at {root} has classes that the model does not have ({', '.join(missing)}): "
             f"expected some of {', '.join(known)}; choose another data set with dataset.name=NAME"
         )
-    refuse_to_overwrite(config, directory, run_directory.METRICS_FILE)
+    run_directory.check_results(config, directory, run_directory.METRICS_FILE)
     relabelled = replace(manifest, classes=known)
     splits = splits_with_images(root, manifest, config.splits)
     batches = evaluation_batches(bundle.model, bundle.contract, root, relabelled, splits)
@@ -195,11 +195,3 @@ def evaluation_batches(
         )
         for split in splits
     }
-
-
-def refuse_to_overwrite(config: TrainConfig, directory: Path, name: str) -> None:
-    """Raise ConvscopeError if a file exists in the run directory, unless `config.overwrite` is set."""
-    if (directory / name).exists() and not config.overwrite:
-        raise ConvscopeError(
-            f"{directory / name} exists already: set overwrite=true, or choose another hydra.run.dir"
-        )
