@@ -277,6 +277,7 @@ TRAIN = [
         "predict=runs/a images=nowhere",
         "no image at nowhere: expected a file, a folder, a glob or @LIST.txt",
     ),
+    ("predict= images=photos", "predict= is empty: expected the directory of a run, or a model file"),
     ("predict=runs/a", "predict=RUN needs photographs: add images=DIR (or a file, a glob, @LIST.txt)"),
     (
         "predict=runs/a evaluate=runs/a",

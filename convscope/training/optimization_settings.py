@@ -55,7 +55,8 @@ class OptimizationSettings:
             raise unknown("schedule", self.schedule, SCHEDULES)
         check_range("training.epochs", self.epochs, 0)
         check_range("training.label_smoothing", self.label_smoothing, 0, 1, below=True)
-        for name in ("learning_rate", "momentum", "warmup_epochs", "patience", "plateau"):
+        check_range("training.momentum", self.momentum, 0, 1)
+        for name in ("learning_rate", "warmup_epochs", "patience", "plateau"):
             check_range(f"training.{name}", getattr(self, name), 0)
         for name in ("weight_decay", "clipnorm"):
             if getattr(self, name) is not None:

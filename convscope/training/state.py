@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def load_state(path: Path) -> State | None:
             arrays = {name: file[name] for name in file.files if name != _FACTS}
             facts = json.loads(str(file[_FACTS]))
             return State(int(facts.pop("epochs")), facts, arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConvscopeError(
             f"cannot read {path} ({type(error).__name__}): set overwrite=true to start again"
         ) from None

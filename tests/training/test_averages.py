@@ -97,6 +97,7 @@ def test_the_cosine_ends_at_its_floor() -> None:
     [
         ({"ema": 1.0}, "training.ema"),
         ({"alpha": 2.0}, "training.alpha"),
+        ({"optimizer": "SGD", "momentum": 9.0}, "training.momentum"),
         ({"alpha": 0.1}, "needs training.sch"),
     ],
 )

@@ -390,9 +390,10 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     save_state(tmp_path / FILE, model, 1, {"best": 1.0, "waited": 0, "rows": []})
     with pytest.raises(ConvscopeError, match="another model"):
         fit(stateful_net(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
-    (tmp_path / FILE).write_bytes(b"PK damaged")
-    with pytest.raises(ConvscopeError, match="overwrite=true to start again"):
-        fit(linear_model(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
+    for damaged in (b"PK damaged", b""):
+        (tmp_path / FILE).write_bytes(damaged)
+        with pytest.raises(ConvscopeError, match="overwrite=true to start again"):
+            fit(linear_model(), Points(), Points(), **options(tmp_path), best=KeepBest(lambda _: None))
 
 
 def test_patience_of_a_resumed_run_ignores_the_best_of_the_first_phase(tmp_path: Path) -> None:

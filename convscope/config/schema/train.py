@@ -238,6 +238,8 @@ class TrainConfig:
 
     def _check_purpose(self) -> None:
         """Check that the settings belong to one of training, evaluation and prediction."""
+        if self.predict == "":
+            raise ConvscopeError("predict= is empty: expected the directory of a run, or a model file")
         if self.coverage != COVERAGE and self.predict is None:
             raise ConvscopeError(
                 f"coverage={self.coverage:g} is for predict=RUN, and reports have the sets for {COVERAGE}: "
