@@ -52,13 +52,16 @@ def test_a_data_set_without_test_images_is_trained_and_evaluated(
     note = "note: the data set at data/two has no test images; only validation is evaluated"
     assert note in trained.out
     assert list(json.loads(Path("run/metrics.json").read_text())) == ["validation"]
-    assert "This is the split that the temperature was fitted on" in Path("run/report.html").read_text(
-        "utf-8"
-    )
+    report = Path("run/report.html").read_text("utf-8")
+    assert "This is the split that the temperature and the sets were fitted on" in report
+    assert "classes; fitted on these images, so too optimistic\n" in trained.out
+    assert "Both were fitted on these images" in Path("run/MODEL_CARD.md").read_text("utf-8")
     evaluated = command("train", *DATA, "evaluate=run", "hydra.run.dir=scores")
     assert evaluated.status == 0, evaluated.err
     assert note in evaluated.out
-    assert "If the temperature was fitted on this split" in Path("scores/report.html").read_text("utf-8")
+    assert "fitted on these images" not in evaluated.out
+    report = Path("scores/report.html").read_text("utf-8")
+    assert "If the temperature and the sets were fitted on this split" in report
     refused = command("train", *DATA, "evaluate=run", "splits=[test]", "hydra.run.dir=other")
     error = "error: the data set at data/two has no test images: set splits=[train,validation]"
     assert (refused.status, refused.err.splitlines()[-1]) == (1, error)

@@ -37,13 +37,14 @@ def add_calibrated(
         }
 
 
-def calibration_line(split: str, results: Mapping[str, Any]) -> str:
-    """Return the line that is printed about the calibration, for a split and its results."""
+def calibration_line(split: str, results: Mapping[str, Any], *, fitted: bool) -> str:
+    """Return the line that is printed about the calibration; `fitted`: on this split."""
     after = results["calibrated"]
     sets = after["sets"]
+    caution = "; fitted on these images, so too optimistic" if fitted else ""
     return (
         f"calibration: temperature {after['temperature']:.2f}; {split}: loss {results['loss']:.4f} to "
         f"{after['loss']:.4f}, calibration error {results['calibration_error']:.3f} to "
         f"{after['calibration_error']:.3f}; sets for {COVERAGE:.0%} contain the class in "
-        f"{sets['coverage']:.1%} and have {sets['mean_size']:.2f} classes"
+        f"{sets['coverage']:.1%} and have {sets['mean_size']:.2f} classes{caution}"
     )

@@ -205,7 +205,10 @@ def _calibration(scores: Mapping[str, Any], shown: str) -> Iterator[str]:
         f"- Sets of classes that should contain the true class for {COVERAGE:.0%} of the images: on {shown}, "
         f"{sets['coverage']:.1%} contain it; they have {sets['mean_size']:.2f} classes on average"
     )
-    yield "- Both hold for photographs like those of the data set, and for no others."
+    if shown == "validation":
+        yield "- Both were fitted on these images, so they are too optimistic for new photographs."
+    else:
+        yield "- Both hold for photographs like those of the data set, and for no others."
 
 
 def _confusions(last: Evaluation, names: Sequence[str], shown: str) -> Iterator[str]:
