@@ -21,7 +21,9 @@ from convscope.preprocessing import Preprocessing
 
 VERSION = 1
 _CALIBRATIONS = ("calibration", "variant_calibration")
-_DATASET = {"name": str, "path": str, "manifest_sha256": str, "split_sha256": str, "fold": int}
+_DATASET = {
+    "name": str, "path": str, "manifest_sha256": str, "split_sha256": str, "images": dict, "fold": int
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

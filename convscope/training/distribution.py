@@ -11,6 +11,9 @@ class Distribution:
 
     The weights have a copy on each device (`MirroredStrategy`). Each device computes the gradient for its
     part of a batch, and all copies get the mean of the gradients.
+
+    Attributes:
+        devices: their number.
     """
 
     def __init__(self, *, mirrored: bool, batch_size: int) -> None:
@@ -24,6 +27,7 @@ class Distribution:
             ConvscopeError: there is only one device, or it is not possible to divide a batch equally.
         """
         self._strategy: Any = None
+        self.devices = 1
         if not mirrored:
             return
         import tensorflow as tf
@@ -41,6 +45,7 @@ class Distribution:
                 f"training.distribution=mirrored, for example "
                 f"{max(1, batch_size // len(names)) * len(names)}"
             )
+        self.devices = len(names)
         print(f"training on {len(names)} devices: {', '.join(names)}")
         self._strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
 

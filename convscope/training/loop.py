@@ -20,6 +20,7 @@ from convscope.training.callbacks import (
     SetEpoch,
 )
 from convscope.training.epoch_progress import Progress
+from convscope.training.memory import is_exhaustion
 from convscope.training.recipe import Recipe
 from convscope.training.state import FILE, State, load_state
 
@@ -177,7 +178,7 @@ def _cause(error: Exception, *data: keras.utils.PyDataset) -> ConvscopeError | N
     for batches in data:
         if failure := getattr(batches, "failure", None):  # an unreadable photograph
             return failure
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    if is_exhaustion(error):
         size = getattr(data[0], "batch_size", 2)
         return ConvscopeError(
             f"training.batch_size={size} does not fit into memory: try "

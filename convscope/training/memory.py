@@ -32,6 +32,11 @@ def needed(model: keras.Model, batch_size: int, *, slots: int = 2, half: bool = 
     )
 
 
+def is_exhaustion(error: Exception) -> bool:
+    """Return whether an error of Python or TensorFlow says that memory is exhausted."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def total() -> int | None:
     """Return the memory of this machine or container in bytes, None on systems without /proc/meminfo."""
     try:

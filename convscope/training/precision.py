@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from convscope.graph import copied
+from convscope.training.memory import is_exhaustion
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
 FEWEST_STEPS = 200  # for a shorter run, the measurement takes longer than it saves
@@ -105,23 +106,36 @@ def fastest(
         compile_model: a function that compiles a copy of the model.
 
     Returns:
-        The name of the precision, and the seconds per step in each precision.
+        The name of the precision, and the seconds per step in each precision that fits into memory.
     """
     seconds = {}
     for precision in known_to_hardware():
         trial = in_precision(keras.models.clone_model(model), precision)
         compile_model(trial)
-        trial.train_on_batch(*batch)  # the first step builds the graph
-        durations = []
-        for _ in range(_STEPS):
-            started = time.perf_counter()
-            trial.train_on_batch(*batch)
-            durations.append(time.perf_counter() - started)
-        seconds[precision] = min(durations)
+        try:
+            seconds[precision] = _seconds_per_step(trial, batch)
+        except Exception as error:
+            if not is_exhaustion(error):
+                raise
     return choose(seconds), seconds
 
 
+def _seconds_per_step(model: keras.Model, batch: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the shortest duration of a training step."""
+    model.train_on_batch(*batch)  # the first step builds the graph
+    durations = []
+    for _ in range(_STEPS):
+        started = time.perf_counter()
+        model.train_on_batch(*batch)
+        durations.append(time.perf_counter() - started)
+    return min(durations)
+
+
 def choose(seconds: Mapping[str, float]) -> str:
-    """Return the precision with the shortest step, or float32 if that step is less than 10 % faster."""
-    best = min(seconds, key=lambda name: seconds[name])
-    return best if seconds[FLOAT32] >= WORTH * seconds[best] else FLOAT32
+    """Return the precision with the shortest step, or float32 if that step is less than 10 % faster.
+
+    A precision without a duration does not fit into memory; without any, return float32.
+    """
+    best = min(seconds, key=lambda name: seconds[name], default=FLOAT32)
+    worth_it = FLOAT32 not in seconds or seconds[FLOAT32] >= WORTH * seconds[best]
+    return best if worth_it else FLOAT32

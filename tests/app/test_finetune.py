@@ -71,6 +71,8 @@ def test_a_network_of_one_size_gets_another_size_and_trains_at_several(command: 
 def test_the_first_phase_trains_the_head_and_the_second_starts_from_its_best_epoch(command: Command) -> None:
     first = command("train", *DATA, *TWO, "training.epochs=0", "hydra.run.dir=first")
     assert first.status == 0, first.err
+    best = losses("first/history.csv").index(min(losses("first/history.csv")))
+    assert json.loads(Path("first/model.json").read_text())["training"]["kept"] == f"epoch {1 + best}"
     np.testing.assert_array_equal(kernel("first", "conv2d_1"), kernel("donor", "conv2d_1"))
     (features,) = Path("data/.features").glob("*.npy")
     written = features.stat().st_mtime_ns

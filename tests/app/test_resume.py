@@ -1,5 +1,6 @@
 """What a directory holds that another command may not replace, and which run is resumed."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -75,3 +76,50 @@ def test_a_training_does_not_replace_predictions(command: Command, trained_folde
     assert "predictions.csv exists already, and is not of a training: set overwrite=true" in outcome.err
     assert Path("results/predictions.csv").read_bytes() == before
     assert command("train", *TRAIN[:-2], "hydra.run.dir=results", "overwrite=true").status == 0
+
+
+def rename_class(folder: Path) -> None:
+    """The renamed class comes last instead of first, so that the indices of the classes change."""
+    for path in sorted(folder.glob("*/dark")):
+        path.rename(path.with_name("zebra"))
+
+
+def remove_image(folder: Path) -> None:
+    min((folder / "train/dark").iterdir()).unlink()
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("change", [rename_class, remove_image])
+def test_a_run_is_not_resumed_on_a_changed_split_made_by_hand(
+    command: Command, change: Callable[[Path], None]
+) -> None:
+    Path("data/two/manifest.json").unlink()
+    assert command("train", *TRAIN).status == 0
+    run = Path("outputs/train/run")
+    images = json.loads((run / "model.json").read_text())["dataset"]["images"]
+    assert images == {split: len(list(Path("data/two", split).glob("*/*"))) for split in images}
+    (run / "metrics.json").unlink()
+    (run / "state.npz").touch()  # as after a kill in the second epoch
+    before = (run / "model.json").read_bytes()
+    change(Path("data/two"))
+    outcome = command("train", *TRAIN)
+    assert outcome.status == 1
+    assert "the data set two has changed since the run" in outcome.err
+    assert (run / "model.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("data")
+def test_ctrl_c_before_the_first_step_says_how_to_resume(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("convscope.app.train.train.draw_batch", press_ctrl_c)
+        stopped = command("train", *TRAIN)
+    assert stopped.status == 130
+    assert "nothing was written" not in stopped.err
+    assert stopped.err.splitlines()[-1].startswith("to resume: ")
+    assert stopped.err.endswith("resume=true\n")
+    assert command("train", *TRAIN).status == 0

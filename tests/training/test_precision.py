@@ -77,6 +77,24 @@ def test_each_supported_precision_is_measured_without_changing_the_model(
         np.testing.assert_array_equal(now, then)
 
 
+def test_a_precision_that_does_not_fit_into_memory_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Greedy(keras.optimizers.SGD):
+        """Fails like an allocation that is too large."""
+
+        def apply(self, *_: object, **__: object) -> None:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating a tensor")
+
+    def compile_model(trial: keras.Model) -> None:
+        fits = trial.get_layer("conv2d_1").compute_dtype != "float32"
+        trial.compile(keras.optimizers.SGD() if fits else Greedy(), "mse", run_eagerly=True)
+
+    supported = ["float32", "mixed_bfloat16"]
+    monkeypatch.setattr("convscope.training.precision.known_to_hardware", lambda: supported)
+    batch = np.zeros((2, 24, 24, 3), np.float32), np.eye(3, dtype=np.float32)[[0, 1]]
+    chosen, seconds = fastest(net(), batch, compile_model)
+    assert (chosen, list(seconds)) == ("mixed_bfloat16", ["mixed_bfloat16"])
+
+
 @pytest.mark.parametrize(
     ("seconds", "chosen"),
     [
@@ -85,6 +103,8 @@ def test_each_supported_precision_is_measured_without_changing_the_model(
         ({"float32": 1.0, "mixed_bfloat16": 0.95}, "float32"),  # less than 10 % faster
         ({"float32": 1.0, "mixed_float16": 0.4, "mixed_bfloat16": 0.5}, "mixed_float16"),
         ({"float32": 1.0, "mixed_bfloat16": 2.0}, "float32"),
+        ({"mixed_float16": 1.0}, "mixed_float16"),  # the others do not fit into memory
+        ({}, "float32"),
     ],
 )
 def test_the_fastest_precision_is_chosen_if_it_is_a_tenth_faster(

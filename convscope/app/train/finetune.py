@@ -75,11 +75,11 @@ def train_head(
     *,
     recipe: Recipe,
     directory: Path,
-) -> tuple[list[dict[str, float]], float]:
+) -> tuple[list[dict[str, float]], KeepBest]:
     """Train a copy of the model's head on the features, and copy the weights of its best epoch back.
 
     Returns:
-        One row per epoch, as in `history.csv` in `directory`, and the lowest validation loss.
+        One row per epoch, as in `history.csv` in `directory`, and the weights that were kept.
     """
     _, head = split_at_head(model)
     data = {
@@ -108,7 +108,7 @@ def train_head(
     (directory / FILE).unlink(missing_ok=True)
     head.set_weights(best_weights[-1])
     learn_from(model, head)
-    return rows, best.best
+    return rows, best
 
 
 def _stamp(path: Path) -> list[int]:

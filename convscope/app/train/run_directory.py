@@ -72,8 +72,8 @@ def check(config: TrainConfig, directory: Path) -> None:
     made = [path for path in (directory / name for name in _FILES) if path.exists()]
     if made and not (directory / CONFIG_FILE).exists():
         raise ConvscopeError(
-            f"{made[0]} exists already, and is not of a training: set overwrite=true to replace it, or choose "
-            "another hydra.run.dir"
+            f"{made[0]} exists already, and is not of a training: set overwrite=true to replace it, or "
+            "choose another hydra.run.dir"
         )
 
 

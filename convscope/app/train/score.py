@@ -100,7 +100,7 @@ def score(
     note_constant_answer(last, names)
     if contract.calibration:
         add_calibrated(results, scored, contract.calibration, names)
-        print(calibration_line(shown, results[shown]))
+        print(calibration_line(shown, results[shown], fitted=trained and shown == "validation"))
     if augmented:
         for split in results:
             results[split]["augmented"] = augmented.summary(split, scored[split])
@@ -158,7 +158,8 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     """Evaluate the model of another run on `config.splits` of a data set.
 
     Raises:
-        ConvscopeError: the model does not have all classes of the data set.
+        ConvscopeError: the model does not have all classes of the data set, or `directory` has results.
+        KeyboardInterrupt: after Ctrl-C; its text says what is in the directory.
     """
     bundle = open_checkpoint(user_path(config.evaluate[0]))
     averaged = variant_model(config, bundle.model, bundle.contract.input_size)
@@ -178,7 +179,12 @@ def evaluate_run(config: TrainConfig, directory: Path) -> None:
     if averaged.variants.count > 1:
         contract = replace(contract, variant_calibration=known_calibration(bundle, averaged))
     contract = replace(contract, dataset={"name": manifest.name, "path": str(root.resolve())})
-    score(directory, replace(bundle, contract=contract), batches, averaged=averaged)
+    try:
+        score(directory, replace(bundle, contract=contract), batches, averaged=averaged)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted: the results in {directory} are not complete; run the command again"
+        ) from None
 
 
 def evaluation_batches(

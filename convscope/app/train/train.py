@@ -166,19 +166,8 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
     """Describe the run, train, and write the report."""
     config, directory, built, batches = run.config, run.directory, run.built, run.batches
     write_text(directory / run_directory.CONFIG_FILE, run_directory.settings(config))
-    contract.write(directory)
-    if config.training.epochs:
-        draw_batch(directory / "augmented_batch.png", batches["train"])
-    announce(built.model, contract, batches, directory)
-    if config.training.epochs:
-        size = largest_stage(run.stages).size
-        largest = (
-            built.model if size == built.input_size else resized(built.model, size, "training.input_sizes")
-        )
-        warn_of_memory(largest, config.training.batch_size, half=chosen != precision.FLOAT32)
-        if config.training.cache == "auto" and config.training.epochs > 1:
-            keep_pixels([*run.stages, batches["validation"]])
     try:
+        _describe(run, contract, chosen)
         with run.distribution.scope():
             features, kept = _fit(run, chosen, resumes=resumes)
         if kept:
@@ -195,12 +184,29 @@ def _write_run(run: _Run, contract: Contract, chosen: str, *, resumes: bool) -> 
         raise KeyboardInterrupt(f"{message}\nto resume: {run_directory.command(directory)}") from None
 
 
+def _describe(run: _Run, contract: Contract, chosen: str) -> None:
+    """Write what is known before the first step, and check the free memory."""
+    training, directory, built, batches = run.config.training, run.directory, run.built, run.batches
+    contract.write(directory)
+    if training.epochs:
+        draw_batch(directory / "augmented_batch.png", batches["train"])
+    announce(built.model, contract, batches, directory)
+    if training.epochs:
+        size = largest_stage(run.stages).size
+        largest = (
+            built.model if size == built.input_size else resized(built.model, size, "training.input_sizes")
+        )
+        warn_of_memory(largest, training.batch_size, half=chosen != precision.FLOAT32)
+        if training.cache == "auto" and training.epochs > 1:
+            keep_pixels([*run.stages, batches["validation"]])
+
+
 def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str]:
     """Train in one phase or two and draw the learning curves.
 
     Returns:
-        The features of the first phase, None without one, and the name of the weights that the second phase
-        keeps, an empty string without one.
+        The features of the first phase, None without one, and the name of the weights that the last phase
+        keeps.
     """
     config, directory, model = run.config, run.directory, run.built.model
     features, lowest, kept = None, math.inf, ""
@@ -208,7 +214,8 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str
     if config.finetune.head_epochs:
         features = compute_features(run.built, run.batches, run.manifest, run.root)
     if features and not (resumes and epochs):
-        lowest = _first_phase(run, features, directory / "head" if epochs else directory)
+        first = _first_phase(run, features, directory / "head" if epochs else directory)
+        lowest, kept = first.best, first.kept
     if epochs:
         keras.utils.set_random_seed(config.seed)  # makes the second phase independent of the first
         trained = precision.in_precision(_trainee(run), chosen)
@@ -233,12 +240,12 @@ def _fit(run: _Run, chosen: str, *, resumes: bool) -> tuple[Features | None, str
     return features, kept
 
 
-def _first_phase(run: _Run, features: Features, directory: Path) -> float:
-    """Train only the head, save the model as the best so far, and return its validation loss."""
+def _first_phase(run: _Run, features: Features, directory: Path) -> KeepBest:
+    """Train only the head, save the model as the best so far, and return what was kept."""
     finetune = run.config.finetune
     print(f"first phase: {finetune.head_epochs} epochs of the head on fixed features, without augmentation")
     keras.utils.set_random_seed(run.config.seed)
-    rows, lowest = train_head(
+    rows, best = train_head(
         run.built.model,
         features,
         run.batches,
@@ -247,7 +254,7 @@ def _first_phase(run: _Run, features: Features, directory: Path) -> float:
     )
     training_charts.learning_curves(directory / "curves.png", rows)
     save_model(run.built.model, run.directory)
-    return lowest
+    return best
 
 
 def _trainee(run: _Run) -> keras.Model:
@@ -298,7 +305,7 @@ def _extra(config: TrainConfig, directory: Path) -> list[keras.callbacks.Callbac
 def _precision(run: _Run, interrupted: Contract | None) -> str:
     """Return the requested precision, else that of the interrupted run, else the fastest one.
 
-    It is measured at the largest size of the pictures.
+    It is measured at the largest size of the pictures, with the part of a batch that one device gets.
     """
     config, recipe, train = run.config.training, run.recipe, largest_stage(run.stages)
     if config.precision != "auto":
@@ -309,11 +316,13 @@ def _precision(run: _Run, interrupted: Contract | None) -> str:
         return precision.FLOAT32
     if len(precision.known_to_hardware()) == 1:
         return precision.FLOAT32
+    pictures, labels = train[0]
+    part = len(pictures) // run.distribution.devices
     chosen, seconds = precision.fastest(
-        _trainee(run), train[0], lambda trial: recipe.compile(trial, len(train))
+        _trainee(run), (pictures[:part], labels[:part]), lambda trial: recipe.compile(trial, len(train))
     )
     measured = ", ".join(f"{name} {1000 * duration:.0f} ms" for name, duration in seconds.items())
-    print(f"precision: {chosen} (measured per step: {measured})")
+    print(f"precision: {chosen} (measured per step: {measured or 'no precision fits into memory'})")
     return chosen
 
 
@@ -331,6 +340,7 @@ def _contract(
             "path": str(root.resolve()),
             "manifest_sha256": manifest_hash(root, fold),
             "split_sha256": manifest.split_sha256,
+            "images": {split: counts.total() for split, counts in manifest.counts().items()},
             **({} if fold is None else {"fold": fold}),
         },
         training={"seed": config.seed, **asdict(config.training), "precision": chosen},
@@ -345,7 +355,8 @@ def _interrupted_contract(directory: Path) -> Contract | None:
 def _check_data_is_the_same(directory: Path, contract: Contract, interrupted: Contract) -> None:
     """Refuse to resume a run if its data set has changed."""
     dataset = json.loads(json.dumps(contract.dataset))
-    if any(dataset.get(key) != value for key, value in interrupted.dataset.items()):
+    same_classes = contract.class_names == interrupted.class_names
+    if not same_classes or any(dataset.get(key) != value for key, value in interrupted.dataset.items()):
         raise ConvscopeError(
             f"the data set {contract.dataset['name']} has changed since the run in {directory} was "
             "interrupted: set overwrite=true to start again, or choose another hydra.run.dir"
