@@ -492,7 +492,15 @@ def test_a_table_gives_the_true_classes_of_photographs(command: Command, photogr
     given = ["visualize", "checkpoint=m.keras", *SAID, photograph, "views=[class_activation]"]
     explained = [*given, "class_activation.classes=[true]", "labels=t.csv", "hydra.run.dir=out"]
     Path("t.csv").write_text("path,class\nphoto.png,light\nother.png,dark\n")
-    assert command(*explained).status == 0
+    unlabelled = command(*given, "class_activation.classes=[true]", "hydra.run.dir=unlabelled")
+    note = (
+        "note: class_activation.classes selects nothing for 1 photograph(s), because the true class is not "
+        "known (labels=FILE.csv gives it) or is the predicted one: photo.png\n"
+    )
+    assert note in unlabelled.out
+    labelled = command(*explained)
+    assert labelled.status == 0
+    assert "selects nothing" not in labelled.out
     files = json.loads(Path("out/manifest.json").read_text())["files"]
     assert {entry["class"] for entry in files if "class" in entry} == {"light"}
     for line, message in {

@@ -15,7 +15,7 @@ from convscope.app.visualize.views.class_activation_pictures import FILE_OPTIONS
 from convscope.app.visualize.views.class_activation_video import draw_videos
 from convscope.app.visualize.views.explaining import chosen_methods, layers_to_explain
 from convscope.config.schema.views.class_activation import ClassActivationConfig
-from convscope.errors import ConvscopeError
+from convscope.errors import MAX_LISTED, ConvscopeError
 from convscope.models.states import ModelState
 from convscope.render.artifact import Artifact
 from convscope.vis.class_activation.targets import Target, resolve
@@ -42,11 +42,16 @@ class ClassActivationView(View[ClassActivationConfig]):
 
     def draw(self) -> Iterator[Artifact]:
         """Yield the pictures of each photograph, method by method."""
+        without_target = []
         for photograph in self.photographs:
             scores = [self.run.probabilities(photograph, state.bundle) for state in self.run.models]
             targets = resolve(self.settings.classes, scores[-1], photograph.truth)
+            if not targets and photograph.video is None:
+                without_target.append(photograph.name)
             for method in self.methods:
                 yield from method.draw(photograph, targets, scores)
+        if without_target:
+            self.run.note(_without_target(without_target))
         for method in self.methods:
             yield from draw_videos(self, method.name, self.layers)
         yield from draw_mistakes(self, self.methods[0])
@@ -79,6 +84,15 @@ def _with_names_of_methods(settings: ClassActivationConfig) -> ClassActivationCo
         if "{method}" not in pattern
     }
     return replace(settings, **changed)
+
+
+def _without_target(photographs: Sequence[str]) -> str:
+    """Return the note about photographs for which `class_activation.classes` selects no class."""
+    listed = ", ".join(photographs[:MAX_LISTED]) + (", …" if len(photographs) > MAX_LISTED else "")
+    return (
+        f"class_activation.classes selects nothing for {len(photographs)} photograph(s), because "
+        f"the true class is not known (labels=FILE.csv gives it) or is the predicted one: {listed}"
+    )
 
 
 def _check_classes(states: Sequence[ModelState], choices: Sequence[str]) -> None:
