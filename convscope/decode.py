@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import ConvscopeError, one_line
 from convscope.files import NotRegularError, open_regular
@@ -41,6 +41,15 @@ VIDEO_SUFFIXES = frozenset(
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "QOI", "ICO", "TGA")
 LARGEST_FILE = 512 << 20  # bytes; Pillow limits the number of pixels
 ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF orientation; ImageOps.exif_transpose encodes the EXIF data again, which may fail
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _VIDEO_BEGINNINGS = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"FLV\1", b"OggS", b"0&\xb2u")  # Matroska, MPEG, …
@@ -262,7 +271,8 @@ def to_rgb(decoded: Decoded, path: Path) -> np.ndarray:
     """
     image = decoded.image
     try:
-        upright = ImageOps.exif_transpose(image) if decoded.orientation > 1 else image
+        turn = _TURNS.get(decoded.orientation)
+        upright = image if turn is None else image.transpose(turn)
         if upright.mode in _SIXTEEN_BIT:
             values = np.asarray(upright, np.float64)
             if values.min() < 0 or values.max() > 65535:

@@ -1,10 +1,11 @@
 import runpy
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from convscope import decode, images
 from convscope.errors import ConvscopeError
@@ -17,6 +18,20 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     picture.save(tmp_path / "turned.png", exif=exif)
     expected = np.rot90(np.asarray(picture), -1)
     np.testing.assert_array_equal(decode.load(tmp_path / "turned.png"), expected)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_damaged_exif_data_do_not_keep_a_picture_from_being_turned(tmp_path: Path, turn: int) -> None:
+    """Pillow reads the negative unit of the resolution, but cannot encode it again."""
+    picture = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    picture.save(tmp_path / "plain.png", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(tmp_path / "plain.png"))
+    np.testing.assert_array_equal(decode.load(tmp_path / "plain.png"), np.asarray(expected))
+    tags = struct.pack("<HHHIHHHHIiI", 2, 0x0112, 3, 1, turn, 0, 0x0128, 9, 1, -1, 0)
+    picture.save(tmp_path / "odd.png", exif=b"Exif\0\0II*\0" + struct.pack("<I", 8) + tags)
+    np.testing.assert_array_equal(decode.load(tmp_path / "odd.png"), np.asarray(expected))
 
 
 def test_sixteen_bit_values_are_scaled_and_not_clipped(tmp_path: Path) -> None:

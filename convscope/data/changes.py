@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from convscope import invocation
 from convscope.data.manifest import ImageRecord, Manifest
 from convscope.files import sha256
 from convscope.parallel import in_threads
@@ -35,6 +34,6 @@ def report_changes(root: Path, manifest: Manifest) -> None:
     if changed:
         print(
             f"note: {len(changed)} of the {len(manifest.images)} images of {root} have changed since the "
-            f"data set was made, for example {changed[0].path}; make it again with "
-            f"{invocation.command('create_train_val_test', ['overwrite=true'])}"
+            f"data set was made, for example {changed[0].path}; make it again with the command that made it "
+            "and overwrite=true"
         )

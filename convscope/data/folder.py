@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from convscope import names
 from convscope.data.inspect import Candidate, Rejected
 from convscope.data.label_table import read_table
+from convscope.data.manifest import is_hidden
 from convscope.decode import SUFFIXES
 from convscope.errors import ConvscopeError, unknown
 
@@ -49,6 +50,7 @@ def find_candidates(
     classes: Sequence[str] = (),
     predefined: bool = False,
     origin: str | None = None,
+    skipped: Path | None = None,
 ) -> tuple[list[Candidate], list[Rejected]]:
     """Return the files below `source` that have a class, and those that have none.
 
@@ -65,6 +67,7 @@ def find_candidates(
         predefined: use the split from a folder on the path of a file (train, val, test, …), or from the
             column `split` of the table.
         origin: the URL for the manifest instead of the folder.
+        skipped: a folder that is no source, also if it is below `source`: that of the data sets.
 
     Raises:
         ConvscopeError: the folder or table does not exist; the pattern is invalid or matches nothing; there
@@ -77,11 +80,11 @@ def find_candidates(
         )
     listed: Iterable[_Listed]
     if labels is not None:
-        listed = _from_table(source, labels)
+        listed = _from_table(source, labels, predefined=predefined)
     elif class_pattern is not None:
-        listed = _from_pattern(source, class_pattern)
+        listed = _from_pattern(source, class_pattern, skipped)
     else:
-        listed = _from_folders(source)
+        listed = _from_folders(source, skipped)
     candidates, rejected = [], []
     base = origin or str(source.absolute())
     for file in listed:
@@ -91,16 +94,22 @@ def find_candidates(
             continue
         key = unicodedata.normalize("NFC", names.printable(file.path))
         split = (file.split or _split_of(file.path)) if predefined else None
-        candidates.append(Candidate(source / file.path, file.label, key, name, split=split))
+        label = names.printable(file.label)
+        candidates.append(Candidate(source / file.path, label, key, name, split=split))
     _check(source, candidates, classes, predefined=predefined)
     candidates = [candidate for candidate in candidates if not classes or candidate.label in classes]
     return candidates, rejected
 
 
-def _walk(source: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
-    """Yield the folders below `source` that are not hidden, relative and sorted, with their file names."""
+def _walk(source: Path, skipped: Path | None) -> Iterator[tuple[PurePosixPath, list[str]]]:
+    """Yield the folders below `source` that are not hidden, relative and sorted, with their file names.
+
+    The folder `skipped` is left out, unless `source` is in it.
+    """
     top, read = source.resolve(), set()
-    for parent, folders, files in os.walk(source, followlinks=True):
+    if skipped and not top.is_relative_to(skipped.resolve()):
+        read.add(skipped.resolve())
+    for parent, folders, files in os.walk(source, followlinks=True, onerror=_refuse):
         folder = Path(parent).resolve()
         is_own = folder == top / Path(parent).relative_to(source)
         leads_back = not is_own and (folder.is_relative_to(top) or top.is_relative_to(folder))
@@ -108,17 +117,25 @@ def _walk(source: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
             folders.clear()
             continue
         read.add(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         inside = PurePosixPath(Path(parent).relative_to(source).as_posix())
-        yield inside, sorted(name for name in files if not name.startswith("."))
+        yield inside, sorted(name for name in files if not is_hidden(name))
+
+
+def _refuse(error: OSError) -> None:
+    """Raise an error about a folder that cannot be read; without it, `os.walk` leaves the folder out."""
+    raise ConvscopeError(
+        f"cannot read the folder {error.filename} ({error.strerror}): expected a folder that can be read; "
+        "change its permissions, or move it out of dataset.source"
+    )
 
 
 def _is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def _from_folders(source: Path) -> Iterator[_Listed]:
-    files_of = dict(_walk(source))
+def _from_folders(source: Path, skipped: Path | None) -> Iterator[_Listed]:
+    files_of = dict(_walk(source, skipped))
     with_images = {folder for folder, files in files_of.items() if any(map(_is_image_name, files))}
     top = PurePosixPath(".")
     class_folder: dict[PurePosixPath, PurePosixPath | None] = {top: None}
@@ -163,7 +180,7 @@ def _check_empty(
             raise ConvscopeError(f"class folder {source / folder} is empty: add images or remove the folder")
 
 
-def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
+def _from_pattern(source: Path, pattern: str, skipped: Path | None) -> Iterator[_Listed]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -171,7 +188,7 @@ def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
             f"dataset.class_pattern={pattern!r} is not a regular expression ({error}): expected one, for "
             "example '^([^/]+)/'"
         ) from None
-    paths = [str(folder / name) for folder, files in _walk(source) for name in files]
+    paths = [str(folder / name) for folder, files in _walk(source, skipped) for name in files]
     matches = [compiled.search(path) for path in paths]
     if paths and not any(matches):
         raise ConvscopeError(
@@ -186,7 +203,7 @@ def _from_pattern(source: Path, pattern: str) -> Iterator[_Listed]:
         yield _Listed(path, label or None, "the pattern matches an empty class name")
 
 
-def _from_table(source: Path, table: Path) -> list[_Listed]:
+def _from_table(source: Path, table: Path, *, predefined: bool) -> list[_Listed]:
     first_row: dict[str, tuple[str, int]] = {}
     listed = []
     for row in read_table("dataset.labels", table):
@@ -203,8 +220,13 @@ def _from_table(source: Path, table: Path) -> list[_Listed]:
                 f"in line {line}: expected one class per image"
             )
         if other_line == line:
-            known_split = SPLIT_OF_FOLDER.get(row.split.lower())
-            listed.append(_Listed(path, label or None, "its class is empty in the table", known_split))
+            split = SPLIT_OF_FOLDER.get(row.split.lower())
+            if predefined and row.split and split is None:
+                raise ConvscopeError(
+                    f"{table} gives {path!r} the split {row.split!r} in line {line}: expected train, "
+                    "validation or test, or an empty field for the split of its folder"
+                )
+            listed.append(_Listed(path, label or None, "its class is empty in the table", split))
     if listed and not any(os.path.lexists(f"{source}/{file.path}") for file in listed):
         raise ConvscopeError(
             f"{table} lists {len(listed):,} files, such as {listed[0].path}, but none of them is in "

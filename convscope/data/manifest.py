@@ -113,6 +113,10 @@ class Manifest:
             result[image.split][image.label] += 1
         return result
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images in each split."""
+        return {split: counts.total() for split, counts in self.counts().items()}
+
     def write(self, root: Path, name: str = FILE) -> None:
         """Write `manifest.json`, or the manifest of a fold, into the folder of the data set."""
         content = {"version": VERSION, **{key: getattr(self, key) for key in _HEAD}}
@@ -234,12 +238,17 @@ def _record(entry: dict[str, Any]) -> ImageRecord:
     )
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or is one that macOS adds to archives."""
+    return name.startswith((".", "__MACOSX"))
+
+
 def _list_folders(root: Path) -> Manifest:
     images = [
         ImageRecord(path=path.relative_to(root).as_posix(), split=split, label=path.parent.name)
         for split in SPLITS
         for path in sorted(root.glob(f"{split}/*/*"))
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in SUFFIXES and not any(map(is_hidden, (path.parent.name, path.name)))
     ]
     classes = sorted({image.label for image in images})
     return Manifest(root.name, classes, {"of": "folders"}, images)

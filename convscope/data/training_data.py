@@ -51,6 +51,8 @@ def training_data(about: Mapping[str, Any]) -> TrainingData:
     except ConvscopeError:
         return TrainingData(root, None)
     is_known = manifest_hash(root, fold) == about.get("manifest_sha256")
+    if is_known and "images" in about:  # all that is known about a split made by hand
+        is_known = about["images"] == manifest.sizes()
     is_unchanged = is_known and not changed_images(root, manifest)
     if not is_unchanged:
         print(f"note: {root} has changed since the training; the model may have seen its test images")
@@ -74,7 +76,8 @@ def reference_images(splits: Sequence[str], data: TrainingData, classes: list[st
     others = [entry for entry in splits if entry not in SPLITS]
     for entry in others:
         near = difflib.get_close_matches(entry, SPLITS, n=1)
-        if near and not user_path(entry).exists():
+        is_pattern = entry.startswith("@") or any(sign in entry for sign in "*?[")
+        if near and not is_pattern and not user_path(entry).exists():
             raise ConvscopeError(f"splits={entry}: no such split, folder or file; did you mean {near[0]}?")
     if others:
         known = {path.resolve() for part in parts for path in part.paths}

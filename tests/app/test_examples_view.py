@@ -131,6 +131,8 @@ def test_a_photograph_in_two_splits_is_searched_once(
     assert both.paths[: len(test.paths)] == test.paths
     assert len(both.paths) == len({path.resolve() for path in both.paths}) == 20 + 1
     assert not both.plain
+    (tmp_path / "train.txt").write_text(f"{class_folders}/dark/0.png\n{class_folders}/light/0.png\n")
+    assert len(reference_images([f"@{tmp_path}/train.txt"], data, classes).paths) == 2
     out = str(tmp_path / "out")
     assert command("visualize", "checkpoint=donor", "views=[examples]", f"hydra.run.dir={out}").status == 0
     assert {Path(row["photograph"]).parts[-3] for row in rows_of(out)} == {"train"}

@@ -387,3 +387,52 @@ def test_procedural_pictures_keep_their_masks_when_the_data_set_is_extended(tmp_
         assert image.mask == f"masks/{image.path}"
         assert (tmp_path / "p" / image.mask).is_file()
     assert json.loads((tmp_path / "p" / "manifest.json").read_text())["source"]["extended"]
+    before = contents(tmp_path / "p")
+    drawn(8, ExtendConfig())  # nothing is new
+    assert contents(tmp_path / "p") == before
+
+
+def test_a_data_set_is_extended_with_the_limits_that_it_was_made_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the default limit, the new pictures would be near duplicates, of images in two splits."""
+    pixels = [scene(64, 48, 7) for _ in range(10)]
+    for index, picture in enumerate(pixels):
+        picture[:4, :4] = 20 * index  # other bytes, nearly the same picture
+        save_png(tmp_path / f"photos/{'ab'[index % 2]}/{index}.png", picture)
+    limits = InspectConfig(near=-1)
+    prepare(config(tmp_path / "photos", tmp_path / "data", inspect=limits))
+    for index in range(10):
+        picture = scene(64, 48, 7)
+        picture[-4:, -4:] = 20 * index
+        save_png(tmp_path / f"photos/{'ab'[index % 2]}/new{index}.png", picture)
+    root = prepare(config(tmp_path / "photos", tmp_path / "data", ExtendConfig()))
+    manifest = open_dataset(root)
+    assert len(manifest.images) == 20
+    assert (manifest.inspect["near"], manifest.duplicates, manifest.rejected) == (-1, [], [])
+    note = "note: set is extended with inspect.min_size=16 and inspect.near=-1, as it was made\n"
+    assert note in capsys.readouterr().out
+
+
+def test_mirrored_duplicates_are_known_after_an_extension(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    draw(source, 0, *(f"{label}/{index}.png" for label in "ab" for index in range(5)))
+    save_png(source / "b/mirrored.png", np.ascontiguousarray(scene(64, 48, 0)[:, ::-1]))
+    before = open_dataset(prepare(config(source, tmp_path / "data")))
+    assert len(before.duplicates) == len(before.conflicts) == 1
+    draw(source, 100, "a/new.png")
+    after = open_dataset(prepare(config(source, tmp_path / "data", ExtendConfig())))
+    assert (after.duplicates, after.conflicts) == (before.duplicates, before.conflicts)
+
+
+def test_a_file_that_was_rejected_earlier_does_not_prevent_an_extension(
+    class_folders: Path, tmp_path: Path
+) -> None:
+    (class_folders / "dark/Thumbs.db").write_bytes(b"no picture")
+    root = prepare(config(class_folders, tmp_path / "data"))
+    before = contents(root)
+    prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
+    assert contents(root) == before
+    draw(class_folders, 100, "light/new.png")
+    prepare(config(class_folders, tmp_path / "data", ExtendConfig()))
+    assert len(open_dataset(root).images) == 21

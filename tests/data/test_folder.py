@@ -1,5 +1,8 @@
+import errno
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +45,33 @@ def test_files_outside_class_folders_are_rejected_and_hidden_files_are_ignored(t
     found, rejected = find_candidates(tmp_path)
     assert sorted(each.key for each in found) == ["a/1.jpg", "b/2.jpg"]
     assert [(Path(each.source).name, each.reason) for each in rejected] == [("README.md", "no class")]
+
+
+def test_the_folder_of_the_data_sets_is_no_source(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.jpg", "b/2.jpg", "data/set/train/a/1.jpg", "data/set/train/b/2.jpg")
+    for source in (tmp_path, tmp_path / "data/set/train"):
+        found, rejected = find_candidates(source, skipped=tmp_path / "data")
+        assert sorted(each.key for each in found) == ["a/1.jpg", "b/2.jpg"]
+        assert not rejected
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a/1.jpg", "b/2.jpg", "c/3.jpg")
+    scan = os.scandir
+
+    def scan_or_fail(path: str) -> Any:  # the superuser may read every folder
+        if Path(path).name == "c":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_or_fail)
+    with pytest.raises(ConvscopeError, match=r"cannot read the folder .*c \(Permission denied\)"):
+        find_candidates(tmp_path)
+
+
+def test_a_class_in_other_bytes_than_utf_8_has_a_printable_name(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.jpg", os.fsdecode(b"caf\xe9/2.jpg"))
+    assert {each.label for each in find_candidates(tmp_path)[0]} == {"a", "caf\\udce9"}
 
 
 def test_class_folders_of_the_same_name_at_one_depth_are_refused(tmp_path: Path) -> None:
@@ -110,6 +140,15 @@ def test_a_table_gives_the_classes(tmp_path: Path) -> None:
         "test",
         None,
     ]
+
+
+def test_an_unknown_split_in_a_table_is_an_error_with_predefined(tmp_path: Path) -> None:
+    tree(tmp_path, "train/1.jpg", "train/2.jpg")
+    table = tmp_path / "labels.csv"
+    table.write_text("path,class,split\ntrain/1.jpg,a,train\ntrain/2.jpg,b,holdout\n")
+    assert len(find_candidates(tmp_path, labels=table)[0]) == 2
+    with pytest.raises(ConvscopeError, match="the split 'holdout' in line 3: expected train"):
+        find_candidates(tmp_path, labels=table, predefined=True)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ def test_a_split_made_by_hand_needs_no_manifest(class_folders: Path) -> None:
                 target = class_folders.parent / "mine" / split / label / f"{name}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes((class_folders / label / f"{name}.png").read_bytes())
+    for name in (".ipynb_checkpoints/0-checkpoint.png", "dark/._0.png"):  # of Jupyter and of macOS
+        hidden = class_folders.parent / "mine/train" / name
+        hidden.parent.mkdir(exist_ok=True)
+        hidden.write_bytes(b"hidden")
     manifest = open_dataset(class_folders.parent / "mine")
     assert manifest.classes == ["dark", "light"]
     assert {split: sum(c.values()) for split, c in manifest.counts().items()} == {

@@ -107,6 +107,7 @@ def _find(
         classes=dataset.classes,
         predefined=predefined,
         origin=about.get("url"),
+        skipped=user_path(dataset.root),
     )
     return Source(candidates, about, rejected, root)
 

@@ -1,11 +1,11 @@
 """The split of every image: duplicates get the same split; images of an existing data set keep theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from convscope.config.schema.prepare import PredefinedConfig, PrepareConfig
-from convscope.data.duplicates import Grouping, PerceptualHash, find_pairs, group_duplicates
+from convscope.data.duplicates import Grouping, Pair, PerceptualHash, find_pairs, group_duplicates
 from convscope.data.inspect import Inspected, Rejected
 from convscope.data.manifest import SPLITS, ImageRecord, Manifest
 from convscope.data.split import Fractions, assign_folds, assign_splits
@@ -19,7 +19,7 @@ class Member:
     """An image of the data set that is made.
 
     An image of the existing data set has a `record`; a new image has `inspected`. `split` and `fold` are the
-    current ones, or None.
+    current ones, or None. `group` is the number of its group of duplicates in the existing data set, or None.
     """
 
     label: str
@@ -29,6 +29,7 @@ class Member:
     phash: PerceptualHash | None
     split: str | None = None
     fold: int | None = None
+    group: int | None = None
     record: ImageRecord | None = None
     inspected: Inspected | None = None
 
@@ -67,6 +68,7 @@ def existing_members(existing: Manifest, folds: Sequence[Manifest]) -> list[Memb
         for number, manifest in enumerate(folds)
         for record in manifest.of_split("validation")
     }
+    group_of = {path: number for number, entry in enumerate(existing.duplicates) for path in entry["images"]}
     return [
         Member(
             label=record.label,
@@ -76,6 +78,7 @@ def existing_members(existing: Manifest, folds: Sequence[Manifest]) -> list[Memb
             phash=PerceptualHash(int(record.phash, 16), int(record.phash, 16)) if record.phash else None,
             split=record.split,
             fold=fold_of.get(record.path),
+            group=group_of.get(record.path),
             record=record,
         )
         for record in existing.images
@@ -114,11 +117,19 @@ def _group(members: Sequence[Member], near: int) -> Grouping:
     pairs = find_pairs([member.digest for member in members], [member.phash for member in members], near)
     return group_duplicates(
         len(members),
-        pairs,
+        [*pairs, *_known_pairs(members)],
         splits=[m.split if m.fold is None else f"fold {m.fold}" for m in members],
         fixed=[member.record is not None for member in members],
         order=sorted(range(len(members)), key=lambda index: _precedence(members[index])),
     )
+
+
+def _known_pairs(members: Sequence[Member]) -> Iterator[Pair]:
+    """Yield pairs that join the groups of the existing data set; it does not store the mirrored hashes."""
+    first: dict[int, int] = {}
+    for index, member in enumerate(members):
+        if member.group is not None and first.setdefault(member.group, index) != index:
+            yield Pair(first[member.group], index, 0)
 
 
 def _precedence(member: Member) -> tuple[bool, int]:

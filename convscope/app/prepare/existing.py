@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from convscope.config.schema.prepare import ExtendConfig, PrepareConfig
+from convscope.config.schema.prepare import ExtendConfig, InspectConfig, PrepareConfig
 from convscope.data.changes import report_changes
 from convscope.data.manifest import FILE, Manifest, open_dataset
 from convscope.data.split import ALGORITHM
@@ -62,6 +62,19 @@ def find_existing(target: Path, config: PrepareConfig) -> Manifest | None:
         _check_same_settings(manifest, manifest_settings(config), target)
         _note_older_split(manifest, target)
     return manifest
+
+
+def limits_of(manifest: Manifest, given: InspectConfig) -> InspectConfig:
+    """Return the limits that a data set was made with; print a note if other ones are `given`.
+
+    With another limit for near duplicates, new images could be in another split than their duplicates.
+    """
+    stored = {key: value for key, value in manifest.inspect.items() if isinstance(value, int)}
+    own = InspectConfig(**asdict(given) | {key: stored[key] for key in asdict(given) if key in stored})
+    if own != given:
+        kept = " and ".join(f"inspect.{key}={value}" for key, value in asdict(own).items())
+        print(f"note: {manifest.name} is extended with {kept}, as it was made")
+    return own
 
 
 def _note_older_split(manifest: Manifest, target: Path) -> None:

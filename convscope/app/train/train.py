@@ -340,7 +340,7 @@ def _contract(
             "path": str(root.resolve()),
             "manifest_sha256": manifest_hash(root, fold),
             "split_sha256": manifest.split_sha256,
-            "images": {split: counts.total() for split, counts in manifest.counts().items()},
+            "images": manifest.sizes(),
             **({} if fold is None else {"fold": fold}),
         },
         training={"seed": config.seed, **asdict(config.training), "precision": chosen},
