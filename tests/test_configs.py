@@ -138,6 +138,9 @@ def test_the_full_help_shows_every_key_and_never_imports_tensorflow(stage: str) 
         ("images=@list.txt", "images=[@list.txt]"),
         ("checkpoint=runs/a#1 (b)=c", "checkpoint='runs/a#1 (b)=c'"),
         ("checkpoint=null", "checkpoint=null"),
+        ("dataset.source=2024_05_01", "dataset.source='2024_05_01'"),  # else 20240501
+        ("dataset.classes=[2024_05, b]", "dataset.classes=['2024_05', b]"),
+        ("training.batch_size=16", "training.batch_size=16"),
         ("--multirun", "--multirun"),
     ],
 )

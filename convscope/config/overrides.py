@@ -1,8 +1,8 @@
 """The arguments KEY=VALUE, with quotes where the grammar of Hydra needs them.
 
 Hydra rejects `photo (1).jpg`, `~`, `#`, `'`, non-ASCII letters and values with `=`, unless they are quoted
-twice: for the shell and for Hydra. This module quotes the values that Hydra cannot parse, and turns a single
-value of a list key into a list.
+twice: for the shell and for Hydra. This module quotes the values that Hydra cannot parse or takes for another
+number, and turns a single value of a list key into a list.
 """
 
 import os
@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+_JOINED_DIGITS = re.compile(r"[+-]?\d+(_\d+)+")  # 2024_05 is the number 202405 for Hydra, but a name for us
 _PLAIN = re.compile(r"(?!(null|true|false|inf|nan)$)[a-z/][a-z0-9_./-]*", re.ASCII | re.IGNORECASE)
 
 
@@ -36,6 +37,10 @@ def _normalize(argument: str, list_keys: Collection[str]) -> str:
         if "," in value and os.path.exists(value.removeprefix("@")):  # noqa: PTH110 (a long value is no error)
             value = quote(value)
         value, is_list = f"[{value}]", True
+    if is_list:
+        value = "[" + ",".join(map(_text_of_digits, value[1:-1].split(","))) + "]"
+    else:
+        value = _text_of_digits(value)
     if _parses(f"{key}={value}"):
         return f"{key}={value}"
     if is_list:
@@ -43,6 +48,10 @@ def _normalize(argument: str, list_keys: Collection[str]) -> str:
     else:
         quoted = quote(value)
     return f"{key}={quoted}"
+
+
+def _text_of_digits(value: str) -> str:
+    return quote(value.strip()) if _JOINED_DIGITS.fullmatch(value.strip()) else value
 
 
 def _parses(override: str) -> bool:
