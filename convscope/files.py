@@ -158,12 +158,21 @@ def locked(file: Path, otherwise: str) -> Iterator[None]:
 
 
 @contextmanager
-def waiting_for(file: Path) -> Iterator[None]:
-    """Hold a lock file; wait while another process holds it. The file is not removed."""
-    from filelock import FileLock  # slow to import
+def waiting_for(file: Path, note: str = "") -> Iterator[None]:
+    """Hold a lock file; wait while another process holds it, and print `note`. The file is not removed."""
+    from filelock import FileLock, Timeout  # slow to import
 
-    with FileLock(file):
+    lock = FileLock(file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if note:
+            print(note)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from convscope import __version__
 from convscope.data.pipeline import epoch_order
 from convscope.errors import ConvscopeError
-from convscope.files import beside, locked
+from convscope.files import beside, waiting_for
 from convscope.progress import progress
 
 
@@ -42,19 +41,17 @@ def key(trunk: keras.Model, preprocessing: dict[str, Any], images: Sequence[tupl
 def cached(path: Path, trunk: keras.Model, batches: keras.utils.PyDataset) -> np.ndarray:
     """Return the output of the trunk for every example, in order: float32 (n, …), memory-mapped from `path`.
 
-    The features are computed if the file does not exist. An interrupted computation is resumed.
+    The features are computed if the file does not exist. An interrupted computation is resumed. While another
+    process computes features in this folder, which may be the same, wait.
 
     Raises:
-        ConvscopeError: another process is computing features in this folder, or the file is damaged.
+        ConvscopeError: the features are not finite, or the file is damaged.
     """
-    lock = path.parent / ".lock"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(lock, f"another run is computing features in {path.parent}"):
-            _compute(path, trunk, batches)
-    elif lock.exists():  # left by a killed run, unless a run is computing other features
-        with suppress(ConvscopeError), locked(lock, ""):
-            pass
+        with waiting_for(path.parent / ".lock", "waiting for another run, which is computing features"):
+            if not path.is_file():
+                _compute(path, trunk, batches)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -7,6 +8,7 @@ import pytest
 from convscope.data.features import FeatureBatches, cached, key
 from convscope.data.pipeline import Batches, LabelledImages
 from convscope.errors import ConvscopeError
+from convscope.files import waiting_for
 from convscope.images import save_png
 from convscope.preprocessing import by_name
 
@@ -58,10 +60,22 @@ def test_features_equal_the_output_of_the_trunk_and_are_computed_once(
     features = cached(path, model, batches)
     expected = np.concatenate([np.asarray(model(batches[index][0])) for index in range(3)])
     np.testing.assert_allclose(features, expected, rtol=1e-5)
-    assert [each.name for each in path.parent.iterdir()] == ["key.npy"]
-    (path.parent / ".lock").touch()  # left by a killed run
+    assert {each.name for each in path.parent.iterdir()} == {"key.npy", ".lock"}
     np.testing.assert_array_equal(cached(path, trunk(seed=1), batches), features)  # not computed again
-    assert not (path.parent / ".lock").exists()
+
+
+def test_a_run_waits_for_the_features_that_another_run_computes(
+    tmp_path: Path, batches: Batches, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, features = tmp_path / "key.npy", np.full((11, 3), 0.5, np.float32)
+    with ThreadPoolExecutor(1) as other, waiting_for(tmp_path / ".lock"):
+        waiting = other.submit(cached, path, trunk(), batches)
+        printed = ""
+        while "waiting for another run, which is computing features" not in printed:
+            assert not waiting.done()
+            printed += capsys.readouterr().out
+        np.save(path, features)
+    np.testing.assert_array_equal(waiting.result(), features)
 
 
 def test_an_interrupted_computation_is_resumed(
