@@ -111,7 +111,8 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     """Return the layer with the last feature maps before the head, without pooling and dropout.
 
     It is the default layer of Grad-CAM (Selvaraju et al. 2017: the last convolutional layer). In a small
-    convnet it is the last convolution after its activation, in InceptionV3 it is `mixed10`.
+    convnet it is the last convolution after its activation, in InceptionV3 it is `mixed10`. Maps of a single
+    position, as MobileNet has behind its global pooling, are returned only if the model has no others.
 
     Raises:
         ConvscopeError: no layer has feature maps.
@@ -123,7 +124,8 @@ def last_maps(layers: Sequence[Layer]) -> Layer:
     ]
     if not candidates:
         raise ConvscopeError("the model has no feature maps; expected a convolutional network")
-    return candidates[-1]
+    with_positions = [layer for layer in candidates if layer.shape[:2] != (1, 1)]
+    return (with_positions or candidates)[-1]
 
 
 def select_with_maps(layers: Sequence[Layer], patterns: Sequence[str], key: str) -> list[Layer]:

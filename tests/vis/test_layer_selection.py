@@ -99,7 +99,7 @@ def test_the_last_maps_are_before_pooling_and_head() -> None:
     graph = flatten(CONVNET)
     assert last_maps(graph.layers).path == "conv2d_3"
     inception = pretrained.from_application(
-        application("InceptionV3"), 2, input_size=75, weights=None, head=Head()
+        application("InceptionV3"), 2, input_size=107, weights=None, head=Head()
     )
     assert last_maps(flatten(inception).layers).path == "mixed10"
 
@@ -110,6 +110,21 @@ def test_dropout_after_the_last_convolution_is_skipped() -> None:
     x = keras.layers.Dropout(0.5)(keras.layers.MaxPooling2D()(x))
     outputs = keras.layers.Dense(2)(keras.layers.Flatten()(x))
     assert last_maps(flatten(keras.Model(inputs, outputs)).layers).path == "wanted"
+
+
+@pytest.mark.parametrize("side", [9, None])
+def test_the_last_maps_are_before_a_convolution_of_pooled_values(side: int | None) -> None:
+    inputs = keras.Input((side, side, 3))
+    x = keras.layers.Conv2D(4, 3, name="wanted")(inputs)
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 1, name="scores")(x))
+    assert last_maps(flatten(keras.Model(inputs, x)).layers).path == "wanted"
+
+
+def test_a_single_position_is_enough_if_there_are_no_other_maps() -> None:
+    inputs = keras.Input((3, 3, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3, name="wanted")(inputs))
+    assert last_maps(flatten(keras.Model(inputs, x)).layers).path == "wanted"
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "relu", "linear"])
