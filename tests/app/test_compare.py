@@ -324,6 +324,25 @@ def test_layers_are_matched_by_position_for_any_head(
 
 
 @pytest.mark.usefixtures("runs")
+def test_all_pairs_are_listed_by_the_layers_of_the_first_model(command: Command) -> None:
+    """The second convolution of `third` is twice that of `second`, which names it `conv2d_3`."""
+    save_convolutions("first", 1, 2)
+    save_convolutions("second", 2, 2)
+    model = keras.saving.load_model("second/model.keras")
+    doubled = model.layers[1]
+    doubled.set_weights([2 * weight for weight in doubled.get_weights()])
+    shutil.copytree("second", "third")
+    save_model(model, Path("third"))
+    given = [*GIVEN, "views=[activations]", "activations.layers=[conv2d_2]"]
+    done = command("visualize", "compare=[first,second,third]", *given)
+    assert done.status == 0, done.err
+    rows = table()
+    assert rows["conv2d_2", "second", "third"] == ("8", "1", "1")
+    assert rows["conv2d_1", "second", "third"] == rows["conv2d_3", "second", "third"] == ("", "", "0")
+    assert "conv2d_4" not in {layer for layer, *_ in rows}
+
+
+@pytest.mark.usefixtures("runs")
 def test_layers_are_matched_by_name_if_the_structure_differs(command: Command) -> None:
     save_convolutions("first", 1, 2)
     save_convolutions("second", 2, 2)

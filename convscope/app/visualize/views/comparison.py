@@ -23,7 +23,7 @@ COLUMNS = ("index", "layer", "type", "one", "other", "channels", "correlation", 
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two models in one layer; an unknown value is NaN.
+    """The difference of two models in one layer of the first of all models; an unknown value is NaN.
 
     `channels` is the number of channels that vary in both models.
     """
@@ -65,19 +65,17 @@ class ComparisonView(View[ComparisonConfig]):
 
     def _differences(self) -> Iterator[Difference]:
         states = self.run.models[:]
+        reference = states[0].bundle  # all pairs have its layer paths, as in `Run.correlations`
+        matches = [matching_layers(reference, state.bundle) for state in states]
         for one, other in combinations(range(len(states)), 2):
-            first, second = states[one], states[other]
-            matches = matching_layers(first.bundle, second.bundle)
-            before, after = _kernels(first), _kernels(second)
-            for joined in joined_layers(first.bundle.layers):
-                changes = dict.fromkeys((layer.path for layer in joined.members), math.nan)
-                for layer in joined.members:
-                    match = matches.get(layer.path)
-                    if match is not None and match.kind == layer.kind:
-                        changes[layer.path] = _change(before[layer.path], after[match.path])
+            before, after = (_kernels(states[i], reference.layers, matches[i]) for i in (one, other))
+            for joined in joined_layers(reference.layers):
+                paths = [layer.path for layer in joined.members]
+                changes = {path: _change(before.get(path, []), after.get(path, [])) for path in paths}
                 for layer, maps, change in self._rows(joined, changes, (one, other)):
                     correlation, channels = (math.nan, 0) if maps is None else (maps.mean, maps.channels)
-                    yield Difference(layer, (first.title, second.title), channels, correlation, change)
+                    titles = states[one].title, states[other].title
+                    yield Difference(layer, titles, channels, correlation, change)
 
     def _rows(
         self, joined: JoinedLayer, changes: Mapping[str, float], pair: tuple[int, int]
@@ -95,10 +93,17 @@ class ComparisonView(View[ComparisonConfig]):
         return [(joined.members[0], drawn[0] if drawn else None, changed[0] if changed else math.nan)]
 
 
-def _kernels(state: ModelState) -> dict[str, list[np.ndarray]]:
-    """Return copies of the kernels of each layer by its path."""
+def _kernels(
+    state: ModelState, layers: Sequence[Layer], matches: Mapping[str, Layer]
+) -> dict[str, list[np.ndarray]]:
+    """Return copies of the kernels that match `layers`, by the paths of these; other types are left out."""
     state.load_weights()
-    return {layer.path: kernels(layer.keras_layer) for layer in state.bundle.layers}
+    found = ((layer, matches.get(layer.path)) for layer in layers)
+    return {
+        layer.path: kernels(match.keras_layer)
+        for layer, match in found
+        if match is not None and match.kind == layer.kind
+    }
 
 
 def _change(before: list[np.ndarray], after: list[np.ndarray]) -> float:
