@@ -9,6 +9,7 @@ from convscope.graph.layer import Layer
 from convscope.vis.class_activation.head_kind import default_method, is_averaged
 from convscope.vis.class_activation.methods import METHODS, ClassActivation, Heatmap, relative
 from convscope.vis.class_activation.targets import against_nearest, of_class
+from convscope.vis.class_activation.weightings import weighted_positive_gradient
 from convscope.vis.layer_selection import last_maps, select
 from tests.vis.nets import classifier, photograph
 
@@ -186,6 +187,17 @@ def test_grad_cam_plus_plus_by_hand() -> None:
     gradient = 3 / 9
     alpha = gradient**2 / (2 * gradient**2 + gradient**3 * RED.sum())
     np.testing.assert_allclose(result.heat, 9 * alpha * gradient * RED, rtol=1e-6)  # blue has a negative one
+
+
+def test_grad_cam_plus_plus_with_another_gradient_at_each_position_by_hand() -> None:
+    """Equation 19: alpha is g² / (2 g² + S g³), where S is the sum of the map. Here S is 10.
+
+    A gradient of 1 has alpha = 1 / 12, one of 2 has 4 / (8 + 80). A negative one adds nothing.
+    """
+    maps = np.array([[1.0, 2], [3, 4]])[..., None]
+    gradient = np.array([[1.0, 2], [0, -1]])[..., None]
+    (weight,) = weighted_positive_gradient(maps, gradient)
+    assert weight == pytest.approx(1 / 12 + 2 * 4 / 88)
 
 
 def test_eigen_cam_does_not_depend_on_the_class_and_its_sum_is_positive() -> None:

@@ -32,7 +32,7 @@ def weighted_positive_gradient(maps: np.ndarray, gradient: np.ndarray) -> np.nda
     Networks (2018), equations 11, 19 and 20.
     """
     square = gradient**2
-    denominator = 2 * square + (maps * gradient**3).sum(axis=(0, 1))
+    denominator = 2 * square + maps.sum(axis=(0, 1)) * gradient**3
     alpha = np.divide(square, denominator, out=np.zeros_like(square), where=denominator != 0)
     return (alpha * np.maximum(gradient, 0)).sum(axis=(0, 1))
 
