@@ -47,6 +47,20 @@ def test_grad_cam_explains_both_classes_of_a_sigmoid() -> None:
     assert for_zero.score == -for_one.score
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_that_are_not_finite_give_an_error_that_names_the_layer(method: str) -> None:
+    model = classifier(np.array([[3.0, -1.0], [1.0, 2.0]]), "softmax")
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    graph = flatten(model)
+    layer, target = last_maps(graph.layers), of_class(0, 2)[None]
+    activation = ClassActivation(graph.model, [layer], method)
+    names = f"{layer.path}|{model.layers[-1].name}"
+    with pytest.raises(ConvscopeError, match=f"layer ({names}) returns values that are not finite"):
+        activation(photograph(), target)
+    with pytest.raises(ConvscopeError, match=f"layer ({names}) returns values that are not finite"):
+        activation.of_predictions(photograph(), lambda probabilities: target)
+
+
 def test_no_evidence_gives_zeros_and_no_nan() -> None:
     model = classifier(np.array([[-1.0, 1.0], [-1.0, 1.0]]), "softmax")
     graph = flatten(model)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.special
 
 from convscope.graph import Layer, activation_of, before_activation, of_each_class
+from convscope.vis.extractor import check_finite
 from convscope.vis.gradients import compiled as as_graph
 from convscope.vis.gradients import value_and_gradient
 from convscope.vis.tensor_graph import others_needed
@@ -19,6 +20,8 @@ class CutModel:
     The layer may be in a branch. The outputs of the other branches are then constants.
 
     A target is float32 (logits,), the weight of each logit in the score: see `targets`.
+
+    All functions raise ConvscopeError if the maps or the logits have values that are not finite.
     """
 
     def __init__(self, model: keras.Model, layer: Layer, *, compiled: bool = False):
@@ -36,6 +39,7 @@ class CutModel:
         self._head = keras.Model(cut, logits)
         self._whole = keras.Model(model.inputs[0], logits)
         self._activation = activation_of(model.outputs[0])
+        self._path, self._last = layer.path, model.output_names[0]
         self._known: tuple[np.ndarray, list[Any]] | None = None  # inputs with their maps
         wrap: Callable[..., Any] = as_graph if compiled else lambda function: function
         self._run = wrap(lambda inputs: keras.ops.cast(self._whole(inputs, training=False), "float32"))
@@ -53,8 +57,8 @@ class CutModel:
         if keep_maps:
             maps = self._to_maps(keras.ops.convert_to_tensor(inputs))
             self._known = inputs, maps
-            return np.asarray(self._of_maps(maps))
-        return np.asarray(self._run(keras.ops.convert_to_tensor(inputs)))
+            return _finite(self._last, self._of_maps(maps))
+        return _finite(self._last, self._run(keras.ops.convert_to_tensor(inputs)))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probability of each class, float64 (batch, classes), for logits (batch, logits)."""
@@ -78,6 +82,7 @@ class CutModel:
             maps, gradients, logits = self._from_maps(known[1], keras.ops.convert_to_tensor(targets))
         else:
             maps, gradients, logits = self._at_maps(*map(keras.ops.convert_to_tensor, (inputs, targets)))
+        maps, logits = _finite(self._path, maps), _finite(self._last, logits)
         return _double(maps), _double(gradients), _double(logits)
 
     def maps(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,12 +90,12 @@ class CutModel:
         known, self._known = self._known, None
         is_known = known is not None and known[0] is inputs
         cut = known[1] if known and is_known else self._to_maps(keras.ops.convert_to_tensor(inputs))
-        return _double(cut[0]), _double(self._of_maps(cut))
+        return _double(_finite(self._path, cut[0])), _double(_finite(self._last, self._of_maps(cut)))
 
     def at_input(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradients of the scores at the inputs, of their shape, and the logits; both float64."""
         gradients, logits = self._at_input(*map(keras.ops.convert_to_tensor, (inputs, targets)))
-        return _double(gradients), _double(logits)
+        return _double(gradients), _double(_finite(self._last, logits))
 
     def _differentiate_at_maps(self, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
         return self._differentiate_from_maps(keras.tree.flatten(self._trunk(inputs, training=False)), targets)
@@ -116,6 +121,13 @@ def _of_scores(function: Callable[[Any], Any], point: Any, targets: Any) -> tupl
 
     _, gradient = value_and_gradient(score, point)
     return gradient, logits[0]
+
+
+def _finite(path: str, tensor: Any) -> np.ndarray:
+    """Return the output of a layer; raise ConvscopeError if it has values that are not finite."""
+    output = np.asarray(tensor)
+    check_finite(path, output)
+    return output
 
 
 def _double(tensor: Any) -> np.ndarray:
