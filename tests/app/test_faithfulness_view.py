@@ -9,12 +9,17 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.app.visualize.views.faithfulness.measuring import Measuring
+from convscope.app.visualize.views.faithfulness.samples import Samples
+from convscope.config.schema.views.class_activation import ClassActivationConfig
 from convscope.data.manifest import ImageRecord, Manifest, manifest_hash
+from convscope.graph import flatten
 from convscope.images import load_png, save_png
 from convscope.models.bundle import Contract, save_model
 from convscope.preprocessing import by_name
 from convscope.vis.class_activation.cut_model import CutModel
 from convscope.vis.class_activation.methods import METHODS, Method
+from convscope.vis.layer_selection import last_maps
 from tests.conftest import Outcome, files_on_page
 
 Command = Callable[..., Outcome]
@@ -90,6 +95,32 @@ def test_a_method_that_shows_the_evidence_wins_and_the_controls_do_not(command: 
     assert "Centred Gaussian" in [row[0] for row in shown["rows"]]
     files = [entry["path"] for entry in json.loads(Path("out/manifest.json").read_text("utf-8"))["files"]]
     assert "faithfulness/faithfulness.png" in files
+
+
+def test_a_model_for_pictures_of_any_size_is_measured_like_one_for_a_fixed_size() -> None:
+    fixed = model()
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(3, 1, activation="relu", name="colours")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    flexible = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", use_bias=False)(x))
+    flexible.set_weights(fixed.get_weights())
+    pictures = np.random.default_rng(0).uniform(0, 1, (2, SIDE, SIDE, 3)).astype(np.float32)
+    samples = Samples([Path("a"), Path("b")], pictures, np.eye(3)[:2], np.arange(2), [None, None], 3)
+    expected, values = (
+        Measuring(
+            graph.model,
+            [last_maps(graph.layers)],
+            ["grad_cam"],
+            samples=samples,
+            shown=ClassActivationConfig(),
+            seed=0,
+        ).measure_maps(["single_deletion", "road"])
+        for graph in map(flatten, (fixed, flexible))
+    )
+    assert values.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(values[key], value, rtol=1e-5, atol=1e-6)
+    assert (values["grad_cam", "single_deletion"] > 0.5).all()
 
 
 def brightness(

@@ -68,7 +68,9 @@ class Measuring:
         self._activations = {
             name: opened(shown, model, layers, method=name, seed=seed, compiled=compiled) for name in methods
         }
-        self._map_size = (int(layers[-1].output.shape[1]), int(layers[-1].output.shape[2]))
+        # Measured, because the shape of the tensor is not known if the model takes pictures of any size.
+        maps = keras.Model(model.inputs[0], layers[-1].output)(samples.inputs[:1], training=False)
+        self._map_size = (int(maps.shape[1]), int(maps.shape[2]))
 
     def measure_maps(self, names: Sequence[str]) -> Values:
         """Return the values of measures in `MEASURES` for each method and each control."""
