@@ -6,6 +6,7 @@ from convscope.graph.activation import (
     before_activation,
     features_of,
     of_each_class,
+    of_logits,
     probabilities_of,
 )
 from convscope.graph.copy import copied, fresh_weights
@@ -30,6 +31,7 @@ __all__ = [
     "fresh_weights",
     "joined_layers",
     "of_each_class",
+    "of_logits",
     "probabilities_of",
     "resized",
 ]

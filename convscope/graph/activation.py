@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.special
 
 from convscope.errors import ConvscopeError
 from convscope.graph.keras_private import call_of, shallow_copy
@@ -109,6 +110,20 @@ def features_of(model: keras.Model) -> Any:
 def probabilities_of(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
     """Return the probability of each class, float64 (batch, classes); made for many batches of one size."""
     return of_each_class(model.predict_on_batch(pictures))
+
+
+def of_logits(logits: np.ndarray, activation: str | None) -> np.ndarray:
+    """Return the probability of each class, float64 (batch, classes).
+
+    Args:
+        logits: the values of `before_activation`, (batch, logits).
+        activation: the name of the model's last activation, from `activation_of`. Without a softmax or a
+            sigmoid, the values are probabilities already.
+    """
+    values = np.asarray(logits, np.float64)
+    if activation == "softmax":
+        return scipy.special.softmax(values, axis=-1)
+    return of_each_class(scipy.special.expit(values) if activation == "sigmoid" else values)
 
 
 def of_each_class(output: Any) -> np.ndarray:

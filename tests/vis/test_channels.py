@@ -192,6 +192,19 @@ def test_removal_agrees_with_the_whole_network(
     np.testing.assert_array_equal(found.correct, expected.correct)
 
 
+def test_outputs_that_are_an_average_are_probabilities() -> None:
+    inputs = keras.Input((12, 12, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="relu", name="first")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(maps)
+    heads = [keras.layers.Dense(3, activation="softmax")(x) for _ in range(2)]
+    model, layers, layer = layer_of(keras.Model(inputs, keras.layers.Average()(heads)), "first")
+    labels, means = np.arange(8) % 3, {"first": np.zeros(4)}
+    removals, channels = [Removal(model, layers, layer)], {"first": np.array([1])}
+    found = remove(model, removals, noise(8), labels, means=means, channels=channels)["first"]
+    expected = model.predict_on_batch(noise(8))[np.arange(8), labels]
+    np.testing.assert_allclose(found.probability[0], expected, rtol=1e-5)
+
+
 def probabilities(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     values = model.predict_on_batch(inputs).astype(np.float64)
     return np.hstack([1 - values, values]) if values.shape[1] == 1 else values

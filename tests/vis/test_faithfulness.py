@@ -31,7 +31,7 @@ def subject(index: int) -> Subject:
     picture = np.random.default_rng(index).normal(0, 1, (SIDE, SIDE, 1)).astype(np.float32)
     mask = np.zeros((SIDE, SIDE), bool)
     mask[:, : SIDE // 2] = True
-    return Subject(linear, picture - picture.mean(), of_class(0, 2), mask, index)
+    return Subject(linear, "softmax", picture - picture.mean(), of_class(0, 2), mask, index)
 
 
 def contribution(example: Subject) -> np.ndarray:
@@ -112,15 +112,15 @@ def test_deletion_and_insertion_by_hand() -> None:
     picture = np.where(weights > 0, 9, -1).astype(np.float32)  # its mean is 0
 
     def one_pixel(pictures: np.ndarray) -> np.ndarray:
-        return (pictures * weights).sum(axis=(1, 2, 3))[:, None]
+        return 1 / (1 + np.exp(-(pictures * weights).sum(axis=(1, 2, 3), dtype=np.float64)))
 
-    target, certain = np.ones(1, np.float32), 1 / (1 + np.exp(-9))
+    certain = 1 / (1 + np.exp(-9))
     best, worst = weights[..., 0], -weights[..., 0]
     # Trapezoids of width 0.1: half a step at p and 9.5 steps at 1/2, or the other way round.
-    scores = [deletion.deletion(one_pixel, picture, target, heat, 0) for heat in (best, worst)]
+    scores = [deletion.deletion(one_pixel, picture, heat, 0) for heat in (best, worst)]
     assert scores == pytest.approx([0.05 * certain + 0.95 / 2, 0.95 * certain + 0.05 / 2])
     best_insertion, worst_insertion = (
-        deletion.insertion(one_pixel, picture, target, heat, 0) for heat in (best, worst)
+        deletion.insertion(one_pixel, picture, heat, 0) for heat in (best, worst)
     )
     assert best_insertion > 0.94 > 0.8 > worst_insertion
 
@@ -158,7 +158,7 @@ def test_a_perfect_map_has_all_evidence_and_a_zero_map_scores_as_chance() -> Non
     mask[1:3, 2:7] = True
     perfect = mask + 0.1 * RNG.random((8, 8)) * mask
     for name in ("pointing", "relevance_mass", "relevance_rank"):
-        example = Subject(linear, np.zeros((8, 8, 1), np.float32), of_class(0, 2), mask, 0)
+        example = Subject(linear, "softmax", np.zeros((8, 8, 1), np.float32), of_class(0, 2), mask, 0)
         assert MEASURES[name].score(example, perfect) == pytest.approx(1)
         if name != "relevance_rank":  # its pixels with equal values are in a random order
             assert MEASURES[name].score(example, np.zeros((8, 8))) == pytest.approx(mask.mean())
@@ -179,10 +179,20 @@ def test_equal_values_are_in_a_random_order_behind_higher_ones() -> None:
 
 def test_probability_of_one_logit_and_of_several() -> None:
     one = np.array([[np.log(3)]], np.float32)
-    assert probability(one, of_class(1, 1)) == pytest.approx([0.75])
-    assert probability(one, of_class(0, 1)) == pytest.approx([0.25])
+    assert probability(one, of_class(1, 1), "sigmoid") == pytest.approx([0.75])
+    assert probability(one, of_class(0, 1), "sigmoid") == pytest.approx([0.25])
     several = np.log(np.array([[1, 3, 4]], np.float32))
-    assert probability(several, of_class(2, 3)) == pytest.approx([0.5])
+    assert probability(several, of_class(2, 3), "softmax") == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [("softmax", 9 / 12), ("sigmoid", 9 / 10), (None, np.log(9)), ("linear", np.log(9))],
+)
+def test_probability_depends_on_the_activation(activation: str | None, expected: float) -> None:
+    """The odds are 9, 2 and 1; without an activation, the outputs of the model are its probabilities."""
+    logits = np.log(np.array([[9, 2, 1]], np.float32))
+    assert probability(logits, of_class(0, 3), activation) == pytest.approx([expected])
 
 
 def test_mosaics_have_one_correct_picture_of_their_class() -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import scipy.special
 from keras import ops
 
-from convscope.graph import Layer, activation_of, before_activation, of_each_class
+from convscope.graph import Layer, activation_of, before_activation, of_logits
 from convscope.graph.keras_private import call_of
 from convscope.graph.recording import ancestors
 from convscope.progress import progress
@@ -162,10 +161,7 @@ class Removal:
         """Return the probability of each class from the tensor after the cut, before its activation."""
         values = linear if self._convolution is None else self._convolution.activation(linear)
         logits = values if self._head is None else self._head([values, *others], training=False)
-        logits = np.asarray(logits, np.float64)
-        if self._activation == "softmax":
-            return scipy.special.softmax(logits, axis=-1)
-        return of_each_class(scipy.special.expit(logits))
+        return of_logits(np.asarray(logits), self._activation)
 
 
 def remove(

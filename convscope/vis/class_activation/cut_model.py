@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import scipy.special
 
-from convscope.graph import Layer, activation_of, before_activation, of_each_class
+from convscope.graph import Layer, activation_of, before_activation, of_logits
 from convscope.vis.extractor import check_finite
 from convscope.vis.gradients import compiled as as_graph
 from convscope.vis.gradients import value_and_gradient
@@ -62,10 +61,7 @@ class CutModel:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probability of each class, float64 (batch, classes), for logits (batch, logits)."""
-        if self._activation == "softmax":
-            return scipy.special.softmax(logits.astype(np.float64), axis=-1)
-        is_sigmoid = self._activation == "sigmoid"
-        return of_each_class(scipy.special.expit(logits.astype(np.float64)) if is_sigmoid else logits)
+        return of_logits(logits, self._activation)
 
     def at_maps(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the maps, the gradients of the scores at the maps, and the logits.

@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from convscope.images import CELLS_ACROSS, cells
 from convscope.vis.class_activation.at_input import baseline
-from convscope.vis.faithfulness.scores import Logits, most_relevant_first, probability, spearman
+from convscope.vis.faithfulness.scores import Logits, Probability, most_relevant_first, spearman
 
 STEPS = 10  # steps of deletion and insertion
 BLUR = 5  # standard deviation of the blur that insertion starts from, in pixels
@@ -42,24 +42,24 @@ def single_deletion(drops: np.ndarray, heat: np.ndarray) -> float:
     )
 
 
-def deletion(logits: Logits, picture: np.ndarray, target: np.ndarray, heat: np.ndarray, seed: int) -> float:
+def deletion(probability: Probability, picture: np.ndarray, heat: np.ndarray, seed: int) -> float:
     """Return the area below the probability while pixels get the mean colour, the most relevant first.
 
     V. Petsiuk, A. Das and K. Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models
     (2018). A faithful map gives a small area.
     """
     pictures = _exchanged(picture, baseline(picture[None])[0], most_relevant_first(heat, seed))
-    return _area(probability(logits(pictures), target))
+    return _area(probability(pictures))
 
 
-def insertion(logits: Logits, picture: np.ndarray, target: np.ndarray, heat: np.ndarray, seed: int) -> float:
+def insertion(probability: Probability, picture: np.ndarray, heat: np.ndarray, seed: int) -> float:
     """Return the area below the probability while the pixels of a blurred picture get sharp.
 
     The most relevant pixels are first; see `deletion`. A faithful map gives a large area.
     """
     blurred = ndimage.gaussian_filter(picture, (BLUR, BLUR, 0))
     pictures = _exchanged(blurred, picture, most_relevant_first(heat, seed))
-    return _area(probability(logits(pictures), target))
+    return _area(probability(pictures))
 
 
 def _exchanged(start: np.ndarray, end: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.vis.faithfulness import deletion, localisation
 from convscope.vis.faithfulness.road import road
-from convscope.vis.faithfulness.scores import Logits
+from convscope.vis.faithfulness.scores import Logits, probability
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Subject:
 
     Attributes:
         logits: the classifier.
+        activation: the name of its last activation; see `of_logits`.
         picture: preprocessed, float32 (height, width, channels).
         target: the target of the class that the maps explain, float32 (logits,).
         mask: the evidence for that class, bool (height, width), or None if it is not known.
@@ -24,6 +25,7 @@ class Subject:
     """
 
     logits: Logits
+    activation: str | None
     picture: np.ndarray
     target: np.ndarray
     mask: np.ndarray | None
@@ -33,6 +35,10 @@ class Subject:
     def drops(self) -> np.ndarray:
         """See `deletion.cell_drops`; all methods share them."""
         return deletion.cell_drops(self.logits, self.picture, self.target)
+
+    def probability(self, pictures: np.ndarray) -> np.ndarray:
+        """Return the probability of the class, float64 (batch,), of other pictures of the same size."""
+        return probability(self.logits(pictures), self.target, self.activation)
 
     @property
     def evidence(self) -> np.ndarray:
@@ -65,15 +71,15 @@ def _single_deletion(subject: Subject, heat: np.ndarray) -> float:
 
 
 def _road(subject: Subject, heat: np.ndarray) -> float:
-    return road(subject.logits, subject.picture, subject.target, heat, subject.seed)
+    return road(subject.probability, subject.picture, heat, subject.seed)
 
 
 def _deletion(subject: Subject, heat: np.ndarray) -> float:
-    return deletion.deletion(subject.logits, subject.picture, subject.target, heat, subject.seed)
+    return deletion.deletion(subject.probability, subject.picture, heat, subject.seed)
 
 
 def _insertion(subject: Subject, heat: np.ndarray) -> float:
-    return deletion.insertion(subject.logits, subject.picture, subject.target, heat, subject.seed)
+    return deletion.insertion(subject.probability, subject.picture, heat, subject.seed)
 
 
 def _pointing(subject: Subject, heat: np.ndarray) -> float:

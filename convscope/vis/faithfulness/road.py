@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from convscope.vis.faithfulness.scores import Logits, most_relevant_first, probability
+from convscope.vis.faithfulness.scores import Probability, most_relevant_first
 
 SHARES = (0.2, 0.4, 0.6, 0.8)  # of the pixels that are removed
 NOISE = 0.01  # standard deviation of the noise, as a share of the range of the picture
@@ -19,16 +19,15 @@ _NEIGHBOURS = {
 }
 
 
-def road(logits: Logits, picture: np.ndarray, target: np.ndarray, heat: np.ndarray, seed: int) -> float:
+def road(probability: Probability, picture: np.ndarray, heat: np.ndarray, seed: int) -> float:
     """Return half of the difference of two probabilities, the mean over `SHARES`; chance is 0.
 
     One is the probability of the class without the least relevant pixels, the other without the most
     relevant ones. The largest value is 0.5.
 
     Args:
-        logits: the classifier.
+        probability: the classifier.
         picture: a preprocessed picture, float32 (height, width, channels).
-        target: the target of one class, float32 (logits,).
         heat: float (height, width).
         seed: seed of the noise, and of the order of pixels with equal values.
     """
@@ -37,7 +36,7 @@ def road(logits: Logits, picture: np.ndarray, target: np.ndarray, heat: np.ndarr
     counts = [round(len(order) * share) for share in SHARES]
     removed = [order[-count:] for count in counts] + [order[:count] for count in counts]
     pictures = np.stack([_without(picture, pixels, rng) for pixels in removed])
-    least, most = probability(logits(pictures), target).reshape(2, len(SHARES)).mean(axis=1)
+    least, most = probability(pictures).reshape(2, len(SHARES)).mean(axis=1)
     return float(least - most) / 2
 
 

@@ -5,9 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import rankdata
 
+from convscope.graph import of_logits
+
 # Returns the logits, float32 (batch, logits), of preprocessed pictures, float32 (batch, height, width,
 # channels).
 Logits = Callable[[np.ndarray], np.ndarray]
+
+# Returns the probability of one class, float64 (batch,), of such pictures.
+Probability = Callable[[np.ndarray], np.ndarray]
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
@@ -24,15 +29,13 @@ def most_relevant_first(heat: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[np.argsort(-heat.ravel()[shuffled], kind="stable")]
 
 
-def probability(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+def probability(logits: np.ndarray, target: np.ndarray, activation: str | None) -> np.ndarray:
     """Return the probability of the class of a target, float64 (batch,).
 
     Args:
         logits: float32 (batch, logits); one logit decides between two classes.
         target: the target of one class, float32 (logits,), from `targets.of_class`.
+        activation: see `of_logits`.
     """
-    scores = np.asarray(logits, np.float64)
-    if scores.shape[1] == 1:
-        return 1 / (1 + np.exp(-scores[:, 0] * float(target[0])))
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return (shares / shares.sum(axis=1, keepdims=True)) @ target
+    index = int(target[0] > 0) if len(target) == 1 else int(target.argmax())
+    return of_logits(logits, activation)[:, index]

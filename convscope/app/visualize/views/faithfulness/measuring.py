@@ -9,7 +9,7 @@ import numpy as np
 from convscope.app.visualize.views.explaining import opened
 from convscope.app.visualize.views.faithfulness.samples import BATCH, Samples, targets_of
 from convscope.config.schema.views.class_activation import ClassActivationConfig
-from convscope.graph import Layer
+from convscope.graph import Layer, activation_of
 from convscope.images import enlarge
 from convscope.progress import progress
 from convscope.vis.class_activation.cut_model import CutModel
@@ -64,6 +64,7 @@ class Measuring:
         """Cut the model for each method; `shown` has the settings of the view that shows the maps."""
         compiled = len(samples.paths) >= _WORTH_COMPILING
         self._model, self._samples, self._seed = model, samples, seed
+        self._activation = activation_of(model.outputs[0])
         self._logits = CutModel(model, layers[-1], compiled=compiled).logits
         self._activations = {
             name: opened(shown, model, layers, method=name, seed=seed, compiled=compiled) for name in methods
@@ -89,7 +90,9 @@ class Measuring:
                 for row, (picture, target) in enumerate(zip(inputs, targets, strict=True)):
                     index = first + row
                     mask = samples.masks[index]
-                    subject = Subject(self._logits, picture, target, mask, self._seed_of(index))
+                    subject = Subject(
+                        self._logits, self._activation, picture, target, mask, self._seed_of(index)
+                    )
                     for method, heats in maps.items():
                         heat = _at_size(heats[row], *size)
                         for name in names:
