@@ -1,5 +1,6 @@
 """The activation at the end of a layer or a model, and the values before it."""
 
+from itertools import count
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ _SAME_VALUES_LAYERS = (
     keras.layers.Dropout,
     keras.layers.Identity,
 )
+_COPIES = count(1)  # Keras refuses a model with two operations of one name
 _SAME_VALUES_OPERATIONS = ("Reshape", "Flatten", "Squeeze", "Cast", "Identity")
 
 
@@ -40,7 +42,8 @@ def before_activation(tensor: Any) -> Any:
     """Return the output of a layer without its activation, in the same graph: for a classifier, the logits.
 
     A layer that is only an activation is skipped. A layer with an activation inside is replaced by a shallow
-    copy with a linear activation, which shares its weights. The model does not change.
+    copy with a linear activation, which shares its weights and has another name in each call. The model does
+    not change.
     """
     call = call_of(tensor)
     operation = call.operation
@@ -51,7 +54,7 @@ def before_activation(tensor: Any) -> Any:
     if vars(operation).get("activation") in (None, keras.activations.linear):
         return tensor
     linear = shallow_copy(operation)
-    vars(linear).update(activation=keras.activations.linear, name=f"{operation.name}_linear")
+    vars(linear).update(activation=keras.activations.linear, name=f"{operation.name}_linear_{next(_COPIES)}")
     return linear(*call.args, **call.kwargs)
 
 

@@ -205,6 +205,24 @@ def test_outputs_that_are_an_average_are_probabilities() -> None:
     np.testing.assert_allclose(found.probability[0], expected, rtol=1e-5)
 
 
+def test_a_convolution_and_its_pooling_are_removed_in_one_pass() -> None:
+    """The cut is at the same layer, once in each removal."""
+    inputs = keras.Input((12, 12, 3))
+    x = keras.layers.MaxPooling2D(name="pool")(keras.layers.Conv2D(4, 3, name="first")(inputs))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="second")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model, layers, _ = layer_of(keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x)), "pool")
+    removals = [Removal(model, layers, layer) for layer in layers if layer.path in ("first", "pool")]
+    means, channels = (dict.fromkeys(("first", "pool"), values) for values in (np.zeros(4), np.array([1])))
+    labels = np.arange(8) % 3
+    found = remove(model, removals, noise(8), labels, means=means, channels=channels)
+    expected = model.predict_on_batch(noise(8))[np.arange(8), labels]
+    for name in ("first", "pool"):
+        np.testing.assert_allclose(found[name].probability[0], expected, rtol=1e-5)
+    # Zeros in the convolution are zeros behind the pooling.
+    np.testing.assert_allclose(found["first"].probability[1], found["pool"].probability[1], rtol=1e-5)
+
+
 def probabilities(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     values = model.predict_on_batch(inputs).astype(np.float64)
     return np.hstack([1 - values, values]) if values.shape[1] == 1 else values

@@ -138,6 +138,19 @@ def test_before_activation_gives_the_linear_output(activation: str) -> None:
     np.testing.assert_allclose(keras.activations.get(activation)(linear), model(x), rtol=1e-6, atol=6e-8)
 
 
+def test_one_model_has_the_linear_outputs_of_all_calls_of_a_layer() -> None:
+    inputs = keras.Input((4,))
+    dense = keras.layers.Dense(4, activation="relu")
+    first = dense(inputs)
+    linear = keras.Model(inputs, [before_activation(one) for one in (first, dense(first), first)])
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    of_first, of_second, again = linear(x)
+    kernel, bias = dense.get_weights()
+    np.testing.assert_allclose(of_first, x @ kernel + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(of_second, np.maximum(of_first, 0) @ kernel + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(again, of_first)
+
+
 def test_before_activation_skips_an_activation_layer() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Dense(3, name="logits")(inputs)))
