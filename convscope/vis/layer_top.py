@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.errors import ConvscopeError
-from convscope.graph import Layer
+from convscope.graph import Layer, joined_layers
 from convscope.vis.channel_statistics import rectified
 from convscope.vis.example_search import ExampleSearch, Top
 from convscope.vis.layer_selection import select_with_maps
@@ -131,7 +131,8 @@ def layers_to_search(
     """
     chosen = select_with_maps(layers, patterns, key)
     if not patterns:
-        chosen = [rectified(layers, layer) or layer for layer in chosen]
+        ends = {member.index: joined.output for joined in joined_layers(layers) for member in joined.members}
+        chosen = [ends[layer.index] for layer in chosen]
     if not chosen:
         raise ConvscopeError("examples: the model has no convolution; expected a convolutional network")
     return chosen

@@ -149,6 +149,25 @@ def test_layers_are_searched_after_their_activation_by_default() -> None:
     assert [layer.path for layer in layers_to_search(layers, ["conv"])] == ["conv"]
 
 
+@pytest.mark.parametrize(
+    "activation",
+    [
+        keras.layers.Activation("swish", name="end"),
+        keras.layers.Activation("gelu", name="end"),
+        keras.layers.LeakyReLU(name="end"),
+        keras.layers.ELU(name="end"),
+    ],
+)
+def test_any_activation_counts(activation: keras.layers.Layer) -> None:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 1)(inputs))
+    x = keras.layers.Conv2D(2, 1)(activation(x))
+    x = keras.layers.BatchNormalization(name="normal")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    layers = flatten(keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))).layers
+    assert [layer.path for layer in layers_to_search(layers, [])] == ["end", "normal"]
+
+
 def test_a_model_without_convolutions_is_refused() -> None:
     inputs = keras.Input((8, 8, 1))
     outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(inputs))
