@@ -337,6 +337,43 @@ def test_links_of_batch_normalization_are_those_of_the_folded_kernel() -> None:
         assert found == pytest.approx(dict(enumerate(expected[:, channel])), rel=1e-6)
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_links_through_layers_behind_flatten_use_all_positions(normalized: bool) -> None:
+    """Maps of 2×2 positions and 2 channels; the kernel of the dense layer is 1, 2, … 8 by row.
+
+    The batch normalization divides the values of the last position by 10.
+    """
+    inputs = keras.Input((2, 2, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 1, name="maps")(inputs))
+    if normalized:
+        x = keras.layers.BatchNormalization(epsilon=0, name="normal")(x)
+    x = keras.layers.Activation("relu", name="relu")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid", name="score")(x))
+    kernel = np.arange(1.0, 9)
+    model.get_layer("score").set_weights([kernel[:, None], np.zeros(1)])
+    factor = np.ones(8)
+    if normalized:
+        factor[6:] = 0.1
+        model.get_layer("normal").set_weights([factor, np.zeros(8), np.zeros(8), np.ones(8)])
+    layers = joined_layers(flatten(model).layers)
+    index = {layer.path: layer.output.index for layer in layers}
+    (links,) = strongest_links(layers, 3)[index["score"]].inputs
+    last = (0.7, 0.8) if normalized else (7, 8)
+    expected = {0: np.sqrt(1 + 9 + 25 + last[0] ** 2), 1: np.sqrt(4 + 16 + 36 + last[1] ** 2)}
+    assert {link.channel: link.strength for link in links} == pytest.approx(expected)
+    assert {link.layer for link in links} == {index["maps"]}
+
+
+def test_no_link_leads_from_several_flattened_maps() -> None:
+    inputs = keras.Input((2, 2, 3))
+    one, two = (keras.layers.Conv2D(2, 1, name=name)(inputs) for name in ("one", "two"))
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(one), keras.layers.Flatten()(two)])
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid", name="score")(x))
+    layers = joined_layers(flatten(model).layers)
+    score = next(layer.output.index for layer in layers if layer.path == "score")
+    assert strongest_links(layers, 3)[score].inputs == [[]]
+
+
 def test_no_link_leads_through_a_gate_or_a_softmax() -> None:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(2, 1, name="zero")(inputs)

@@ -106,7 +106,8 @@ def slice_norms(layer: Layer) -> np.ndarray | None:
     """Return the norm of the weights between input and output channels, float64 (inputs, outputs).
 
     The inputs of a dense layer after `Flatten` are the channels of the maps before it; the norm is over the
-    positions. The result is None for a layer whose weights are not known.
+    positions, with a batch normalization between the two folded in. The result is None for a layer whose
+    weights are not known.
     """
     operation: Any = layer.keras_layer
     kind = _known_kind(operation)
@@ -119,8 +120,10 @@ def slice_norms(layer: Layer) -> np.ndarray | None:
         return _norm(np.einsum("hwim,imo->hwio", depthwise, pointwise))
     kernel = np.asarray(operation.kernel, np.float64)
     if kind is keras.layers.Dense:
-        channels = _flattened_channels(layer.input)
-        return _norm(kernel.reshape(1, -1, channels or kernel.shape[0], kernel.shape[1]))
+        flattened = _flattened(layer.input)
+        if flattened is None:
+            return np.abs(kernel)
+        return _norm((kernel * flattened.factor[:, None]).reshape(1, -1, flattened.channels, kernel.shape[1]))
     if kind is keras.layers.Conv2DTranspose:
         return _norm(kernel.swapaxes(2, 3))
     if kind is keras.layers.DepthwiseConv2D:
@@ -152,14 +155,33 @@ def _norm(kernel: np.ndarray) -> np.ndarray:
     return np.sqrt((kernel**2).sum(axis=(0, 1)))
 
 
-def _flattened_channels(tensor: Any) -> int | None:
-    """Return the channels of the maps that a vector is flattened from, None if it is not."""
+@dataclass(frozen=True)
+class _Flattened:
+    """Maps as a vector: the number of their channels, and the factor of each value, float64 (values,)."""
+
+    channels: int
+    factor: np.ndarray
+
+
+def _flattened(tensor: Any) -> _Flattened | None:
+    """Return what a vector is if it is flattened from maps with several positions, and None otherwise.
+
+    Batch normalization and layers that keep the channels apart may lie between `Flatten` and the vector.
+    """
+    if tensor.ndim != 2:
+        return None
     call = call_of(tensor)
-    if isinstance(call.operation, keras.layers.Dropout):
-        return _flattened_channels(call.inputs[0])
-    if isinstance(call.operation, keras.layers.Flatten):
-        return int(call.inputs[0].shape[-1])
-    return None
+    operation = call.operation
+    if isinstance(operation, keras.layers.Flatten) and call.inputs[0].ndim == 4:
+        channels, values = int(call.inputs[0].shape[-1]), tensor.shape[-1]
+        return None if values in (None, channels) else _Flattened(channels, np.ones(values))
+    is_normalization = isinstance(operation, keras.layers.BatchNormalization)
+    if not is_normalization and not _keeps_channels(operation, call.inputs):
+        return None
+    before = _flattened(call.inputs[0])
+    if before is None or not is_normalization:
+        return before
+    return replace(before, factor=before.factor * scale_of(operation))
 
 
 def _sources(
@@ -176,6 +198,10 @@ def _sources(
         result = [_Source(layer, 0, np.ones(layer.output.channels))]
     elif _keeps_channels(operation, call.inputs):
         result = _sources(call.inputs[0], by_output, known)
+    elif isinstance(operation, keras.layers.BatchNormalization) and _flattened(tensor):
+        result = _sources(call.inputs[0], by_output, known)  # `slice_norms` has the factor of each value
+    elif any(_flattened(part) for part in call.inputs):
+        result = []  # several vectors: the rows of a dense kernel are not the channels of the maps
     elif isinstance(operation, keras.layers.BatchNormalization):
         scale = scale_of(operation)
         for source in _sources(call.inputs[0], by_output, known):
