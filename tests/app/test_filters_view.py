@@ -109,6 +109,18 @@ def test_a_second_run_takes_the_patterns_from_the_cache(command: Command) -> Non
     assert len(list(Path("cache").glob("*.npz"))) == 4
 
 
+def test_the_cache_has_no_silent_pattern_that_a_photograph_may_excite(
+    command: Command, model: keras.Model
+) -> None:
+    kernel, bias = model.get_layer("deep").get_weights()
+    bias[3] = -1000
+    model.get_layer("deep").set_weights([kernel, bias])
+    model.save("m.keras")
+    drawn(command, "filters.layers=[deep]", "filters.channels=[3,1]", "hydra.run.dir=out")
+    assert [float(row["highest_response"]) > 0 for row in table("out")] == [False, True]
+    assert len(list(Path("cache").glob("*.npz"))) == 1
+
+
 @pytest.mark.usefixtures("model")
 def test_dense_layers_have_patterns_of_the_input_size(command: Command) -> None:
     drawn(command, "filters.layers=[out]", "filters.size=16", "filters.cache=''", "hydra.run.dir=out")

@@ -120,6 +120,14 @@ class Patterns:
         """The channels that do not respond to their picture at any position: bool (n,)."""
         return self.peak <= 0
 
+    @property
+    def depends_on_photographs(self) -> np.ndarray:
+        """Whether the result may differ for another data set: bool (n,).
+
+        It does if the last ascent started from a photograph, and if another photograph could end the silence.
+        """
+        return self.from_photograph | (self.silent & ~self.exact)
+
     def rows(self, chosen: Any) -> "Patterns":
         """Return some of the patterns; `chosen` is an index array or a slice."""
         return Patterns(**{name: values[chosen] for name, values in vars(self).items()})

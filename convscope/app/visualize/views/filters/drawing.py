@@ -143,7 +143,7 @@ class FiltersView(View[FiltersConfig]):
             )
             for row, channel in enumerate(batch):
                 parts[channel] = pattern = found.rows(slice(row, row + 1))
-                if cache and not pattern.from_photograph[0]:  # such a pattern depends on the data set
+                if cache and not pattern.depends_on_photographs[0]:
                     cache.put(layer.path, channel, pattern)
             bar.update(len(batch))
         if cache:
