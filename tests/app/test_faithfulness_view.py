@@ -166,6 +166,20 @@ def test_photographs_without_masks_or_classes_are_measured(command: Command) -> 
 
 
 @pytest.mark.usefixtures("run")
+def test_masks_of_images_that_are_classified_wrongly_are_not_used(command: Command) -> None:
+    """The network calls blue squares green, and green ones blue: only red ones are classified correctly."""
+    network = model()
+    *colours, head = network.get_weights()
+    network.set_weights([*colours, head[[1, 0, 2]]])
+    save_model(network, Path("run"))
+    given = ["faithfulness.methods=[grad_cam]", "faithfulness.measures=[relevance_mass,single_deletion]"]
+    done = command("visualize", *DRAW, *given, "faithfulness.limit=24")
+    assert done.status == 0, done.err
+    images = {row["measure"]: row["images"] for row in table("faithfulness") if row["method"] == "grad_cam"}
+    assert images == {"relevance_mass": "8", "single_deletion": "24"}
+
+
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize(
     ("given", "said"),
     [

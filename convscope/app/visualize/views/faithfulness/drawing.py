@@ -61,7 +61,8 @@ class FaithfulnessView(View[FaithfulnessConfig]):
         of_maps = [name for name in self.measures if name in MEASURES and _known(name, samples)]
         unknown_to_all = set(self.settings.measures) & set(MEASURES) - set(of_maps)
         if unknown_to_all:
-            print(f"note: no {', '.join(sorted(unknown_to_all))}, because no image has a mask")
+            missing = ", ".join(sorted(unknown_to_all))
+            print(f"note: no {missing}, because no image has a mask and a correct prediction")
         if of_maps:
             values |= measuring.measure_maps(of_maps)
         if GRID_POINTING in self.measures:

@@ -23,7 +23,8 @@ class Samples:
         inputs: preprocessed, float32 (n, height, width, channels).
         probabilities: float64 (n, classes).
         labels: the true classes, int (n,); the predicted class where the true one is not known.
-        masks: bool (height, width), the evidence for the true class; None where it is not known.
+        masks: bool (height, width), the evidence for the predicted class; None where it is not known, and for
+            wrong predictions: a mask shows the evidence for the true class.
         logits: the number of logits of the model.
     """
 
@@ -67,7 +68,11 @@ def open_samples(run: Run, limit: int) -> Samples:
         classes.index(known[path].label) if path in known and known[path].label in classes else predicted
         for path, predicted in zip(paths, probabilities.argmax(axis=1), strict=True)
     ]
-    masks = [known[path].mask if path in known else None for path in paths]
+    correct = np.array(labels) == probabilities.argmax(axis=1)
+    masks = [
+        known[path].mask if path in known and right else None
+        for path, right in zip(paths, correct, strict=True)
+    ]
     size = bundle.contract.input_size
     return Samples(
         paths,
