@@ -43,8 +43,9 @@ def accentuate(
 ) -> Accentuated | None:
     """Return a photograph, changed for the channels that respond to it most.
 
-    Gradient ascent starts from the photograph. It raises the mean response of a channel, as a multiple of
-    to the photograph (or of the mean of all channels, if higher), less the mean square of the change.
+    Gradient ascent starts from the photograph. It raises the mean response of a channel, as a multiple of its
+    mean response to the photograph (or of the mean of all channels, if higher), less the mean square of the
+    change.
 
     Args:
         network: the network.
