@@ -9,6 +9,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from convscope.config import launch, registry, search
 from convscope.config.search_space import Parameter, split
 from convscope.errors import ConvscopeError
 
@@ -75,6 +76,23 @@ def test_the_current_setting_is_found_in_the_space(expression: str, setting: obj
             parameter(expression).value_of(setting)
     else:
         assert parameter(expression).value_of(setting) == value
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("model.widths=[16,32],[32,64]", "[32,64]"),
+        ("training.input_sizes=[],[64,96]", "[]"),
+        ("callbacks=[],[snapshots]", "[snapshots]"),
+        ("model=small_convnet,vgg16", "small_convnet"),
+        ("training.precision=auto,float32", "auto"),
+    ],
+)
+def test_the_current_setting_is_that_of_the_composed_configuration(argument: str, value: str) -> None:
+    registry.register("train")
+    base = launch.compose("train", ["dataset.name=x", "model.widths=[32,64]", "callbacks=[snapshots]"])
+    _, space = split(OverridesParser.create().parse_overrides([argument]))
+    assert search._defaults(base, space) == {argument.partition("=")[0]: value}
 
 
 def test_names_have_shortened_numbers() -> None:

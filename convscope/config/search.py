@@ -294,6 +294,8 @@ def _defaults(base: DictConfig, space: Mapping[str, Parameter]) -> dict[str, Any
         name = key.lstrip("+")
         choices = base.hydra.runtime.choices
         setting = choices[name] if name in choices else OmegaConf.select(base, name)
+        if OmegaConf.is_config(setting):  # a list
+            setting = OmegaConf.to_container(setting, enum_to_str=True)
         try:
             defaults[key] = parameter.value_of(setting)
         except LookupError as error:
