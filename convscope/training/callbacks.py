@@ -3,7 +3,7 @@
 import math
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,16 +14,18 @@ import numpy as np
 from convscope.errors import ConvscopeError
 from convscope.files import csv_text, write_text
 from convscope.training.averages import averaged
+from convscope.training.recipe import CROSS_ENTROPY
 from convscope.training.state import save_state
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 OF_AVERAGE = ("average_val_loss", "average_val_accuracy")  # with training.ema
 LOSSES = ("val_loss", "average_val_loss")
+PLAIN_LOSSES = (f"val_{CROSS_ENTROPY}", f"average_val_{CROSS_ENTROPY}")  # with training.label_smoothing
 
 
-def lowest_loss(row: Mapping[str, float]) -> float:
+def lowest_loss(row: Mapping[str, float], names: Sequence[str] = LOSSES) -> float:
     """Return the validation loss of an epoch: that of the weights or of their average; NaN if both are."""
-    return min((row[name] for name in LOSSES if not math.isnan(row.get(name, math.nan))), default=math.nan)
+    return min((row[name] for name in names if not math.isnan(row.get(name, math.nan))), default=math.nan)
 
 
 def learning_rate(model: keras.Model) -> float:
@@ -46,8 +48,8 @@ class SetEpoch(keras.callbacks.Callback):
 class MeasureAverage(keras.callbacks.Callback):
     """Evaluate the moving average of the weights on validation after each epoch.
 
-    The metrics are added to those of the epoch, as `average_val_loss` and `average_val_accuracy`. Keras must
-    call this callback before those that use them.
+    The metrics are added to those of the epoch: `average_val_loss`, `average_val_accuracy`, and so on. Keras
+    must call this callback before those that use them.
     """
 
     def __init__(self, validation: keras.utils.PyDataset):
@@ -59,7 +61,7 @@ class MeasureAverage(keras.callbacks.Callback):
         with averaged(self.model):
             scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         assert logs is not None
-        logs |= {f"average_val_{name}": scores[name] for name in ("loss", "accuracy")}
+        logs |= {f"average_val_{name}": score for name, score in scores.items()}
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -112,8 +114,8 @@ class Snapshots(keras.callbacks.Callback):
 class ReportEpochs(keras.callbacks.Callback):
     """Call `report(epoch, validation loss, is_last)` after each epoch; an exception of it ends the training.
 
-    This phase has `epochs` epochs, and the earlier phases had `earlier` ones. Epochs are counted from 1 over
-    all phases.
+    The loss has no label smoothing, so that a search can compare all runs. This phase has `epochs` epochs,
+    and the earlier phases had `earlier` ones. Epochs are counted from 1 over all phases.
     """
 
     def __init__(self, report: Callable[[int, float, bool], None], epochs: int, earlier: int):
@@ -123,7 +125,9 @@ class ReportEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Report the epoch; `PlateauMonitor` is called before and may have stopped the training."""
         is_last = epoch + 1 == self.epochs or self.model.stop_training
-        self.report(self.earlier + epoch + 1, lowest_loss(logs or {}), is_last)
+        measured = logs or {}
+        names = PLAIN_LOSSES if PLAIN_LOSSES[0] in measured else LOSSES
+        self.report(self.earlier + epoch + 1, lowest_loss(measured, names), is_last)
 
 
 class History(keras.callbacks.Callback):

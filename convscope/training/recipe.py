@@ -8,6 +8,8 @@ import keras
 
 from convscope.training.optimization_settings import OptimizationSettings
 
+CROSS_ENTROPY = "cross_entropy"  # the metric that is the loss without label smoothing
+
 
 @dataclass
 class Recipe(OptimizationSettings):
@@ -20,16 +22,23 @@ class Recipe(OptimizationSettings):
 
         The optimizer scales the loss if a layer computes in float16, because small gradients would underflow.
         On GPUs, Keras compiles the step with XLA; on CPUs it does not, because XLA is several times slower.
+        With label smoothing, the metric `CROSS_ENTROPY` is added, which a search can compare.
         """
         binary = model.output_shape[-1] == 1
         loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
+        metrics: list[Any] = [
+            keras.metrics.MeanMetricWrapper(_same_side, "accuracy") if binary else "accuracy"
+        ]
+        if self.label_smoothing:
+            plain = keras.metrics.BinaryCrossentropy if binary else keras.metrics.CategoricalCrossentropy
+            metrics.append(plain(name=CROSS_ENTROPY))
         optimizer = self._optimizer(steps)
         if any(layer.compute_dtype == "float16" for layer in model.layers):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(
             optimizer=optimizer,
             loss=loss(label_smoothing=self.label_smoothing),
-            metrics=[keras.metrics.MeanMetricWrapper(_same_side, "accuracy") if binary else "accuracy"],
+            metrics=metrics,
         )
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:

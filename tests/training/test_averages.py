@@ -7,7 +7,8 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.training.averages import averaged
-from convscope.training.callbacks import KeepBest, lowest_loss
+from convscope.training.callbacks import KeepBest, ReportEpochs, lowest_loss
+from convscope.training.evaluate import evaluate
 from convscope.training.loop import fit
 from convscope.training.recipe import Recipe
 from tests.training.test_loop import Points, linear_model, options
@@ -20,6 +21,14 @@ class Noisy(Points):
         points, labels = super().__getitem__(index)
         wrong = np.random.default_rng([self.epoch, index]).random(len(labels)) < 1 / 3
         return points, np.where(wrong[:, None], 1 - labels, labels)
+
+
+class OneUnit(Points):
+    """Points with one label for the second class, for a model with one sigmoid unit."""
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        points, labels = super().__getitem__(index)
+        return points, labels[:, 1:]
 
 
 def one_weight() -> keras.Model:
@@ -66,6 +75,34 @@ def test_the_better_one_of_weights_and_average_is_saved(tmp_path: Path) -> None:
     assert model.evaluate(Noisy(), verbose=0, return_dict=True)["loss"] == pytest.approx(best.best, rel=1e-5)
     header = (tmp_path / "history.csv").read_text().splitlines()[0]
     assert header.endswith("learning_rate,average_val_loss,average_val_accuracy")
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("ema", [None, 0.8])
+def test_a_search_gets_losses_without_label_smoothing(tmp_path: Path, units: int, ema: float | None) -> None:
+    reported: list[float] = []
+    expected: list[float] = []
+    validation = Points() if units == 2 else OneUnit()
+
+    class Measure(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            losses = [evaluate(self.model, validation).loss]
+            if ema:
+                with averaged(self.model):
+                    losses.append(evaluate(self.model, validation).loss)
+            expected.append(min(losses))
+
+    keras.utils.set_random_seed(0)
+    last = keras.layers.Dense(units, activation="softmax" if units == 2 else "sigmoid")
+    extra = [ReportEpochs(lambda epoch, loss, is_last: reported.append(loss), 3, 0), Measure()]
+    settings = options(tmp_path, epochs=3, label_smoothing=0.4, ema=ema)
+    rows = fit(
+        keras.Sequential([keras.Input((2,)), last]), validation, validation, **settings,
+        best=KeepBest(lambda model: None), extra=extra,
+    )  # fmt: skip
+    assert reported == pytest.approx(expected, rel=1e-4)
+    assert [lowest_loss(row) for row in rows] != pytest.approx(expected, rel=1e-3)
+    assert "cross_entropy" not in (tmp_path / "history.csv").read_text()
 
 
 def test_an_average_does_not_change_the_training(tmp_path: Path) -> None:
