@@ -10,7 +10,6 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from convscope.config import sweep_directory
-from convscope.errors import ConvscopeError
 from convscope.sweep import record
 from convscope.sweep.record import Record
 from convscope.sweep.run_names import run_names
@@ -58,35 +57,14 @@ def _plan(path: Path, runs: Sequence[Sequence[str]], keys: Sequence[str]) -> lis
     for overrides in runs:
         values = dict(override.split("=", 1) for override in overrides)
         swept.append({key.lstrip("+"): values[key] for key in keys})
-    for earlier in record.read_all(path):
-        _check_comparable(earlier, Record(path, 0, list(runs[0]), swept[0]))
+    sweep_directory.check_comparable(path, runs[0], list(swept[0]))
     records = []
     for number, (name, overrides) in enumerate(zip(run_names(swept), runs, strict=True)):
         planned = Record(path / name, number, list(overrides), swept[number])
         if record.is_planned(planned.directory):
             earlier = record.read(planned.directory)
             if sorted(sweep_directory.of_runs(earlier.overrides)) != sorted(overrides):
-                raise _other_settings(earlier, " ".join(overrides))
+                raise sweep_directory.other_settings(earlier, " ".join(overrides))
             planned = replace(earlier, number=number)
         records.append(planned)
     return records
-
-
-def _check_comparable(earlier: Record, planned: Record) -> None:
-    """Check that two runs differ in the values of the same keys only; else they cannot be ranked."""
-    if _fixed(earlier) != _fixed(planned) or earlier.swept.keys() != planned.swept.keys():
-        swept = [f"{key}=…" for key in planned.swept]
-        raise _other_settings(earlier, " ".join([*_fixed(planned), *swept]))
-
-
-def _fixed(one: Record) -> list[str]:
-    """Return the arguments of a run that are the same in all runs of its sweep."""
-    given = sorted(sweep_directory.of_runs(one.overrides))
-    return [argument for argument in given if argument.partition("=")[0].lstrip("+") not in one.swept]
-
-
-def _other_settings(earlier: Record, given: str) -> ConvscopeError:
-    return ConvscopeError(
-        f"{earlier.directory} has the settings {' '.join(earlier.overrides)}, but this sweep has {given}: "
-        "use the same settings, or choose another sweep.name"
-    )

@@ -277,7 +277,8 @@ def _plan(
 
 
 def _prepare(plan: study.Plan, sweep: SweepDirectory, defaults: Mapping[str, Any]) -> study.Plan:
-    """Enqueue the current settings; return the plan with the number of the next trial."""
+    """Enqueue the current settings; return the plan with the number of its first trial."""
+    sweep_directory.check_comparable(sweep.path, plan.fixed, [key.lstrip("+") for key in plan.space])
     opened = study.open_study(plan)
     trial_queue.check(opened, plan)  # before anything is changed
     if sweep.settings.retry_failed:

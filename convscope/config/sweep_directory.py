@@ -1,7 +1,7 @@
 """The directory of a sweep: a new one, or with sweep.resume that of an earlier sweep."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,36 @@ def _refuse_another(sweep: SweepDirectory) -> None:
             f"{sweep.path} already has a sweep: set sweep.resume=true to resume it, or choose another "
             "sweep.name"
         )
+
+
+def check_comparable(path: Path, arguments: Sequence[str], keys: Sequence[str]) -> None:
+    """Check that the runs on disk and a new run differ in the values of the same keys only.
+
+    Args:
+        path: the directory of the sweep.
+        arguments: those of the new run that decide what it does.
+        keys: the keys whose values differ.
+
+    Raises:
+        ConvscopeError: a run cannot be ranked with the new one.
+    """
+    fixed = _fixed(arguments, keys)
+    for earlier in record.read_all(path):
+        if _fixed(of_runs(earlier.overrides), earlier.swept) != fixed or earlier.swept.keys() != set(keys):
+            raise other_settings(earlier, " ".join([*fixed, *(f"{key}=…" for key in keys)]))
+
+
+def _fixed(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
+    """Return the arguments of a run that are the same in all runs of its sweep."""
+    return [one for one in sorted(arguments) if one.partition("=")[0].lstrip("+") not in keys]
+
+
+def other_settings(earlier: Record, given: str) -> ConvscopeError:
+    """Return the error for a run on disk whose settings are not those of the sweep."""
+    return ConvscopeError(
+        f"{earlier.directory} has the settings {' '.join(earlier.overrides)}, but this sweep has {given}: "
+        "use the same settings, or choose another sweep.name"
+    )
 
 
 @contextmanager

@@ -229,15 +229,12 @@ def _check_space(study: optuna.Study, plan: Plan) -> None:
     name_of_study = f"the study {plan.name} in {storage_address(plan)}"
     for trial in study.get_trials(False):
         for name, distribution in trial.distributions.items():
-            try:
-                optuna.distributions.check_distribution_compatibility(
-                    distribution, plan.space.get(name, distribution)
-                )
-            except ValueError:
+            given = plan.space.get(name, distribution)
+            if given != distribution:
                 raise ConvscopeError(
-                    f"{name_of_study} has other values of {name}: expected {distribution}; choose another "
-                    "hydra.sweeper.study_name or sweep.name"
-                ) from None
+                    f"{name_of_study} has other values of {name}: expected {distribution}, received {given}; "
+                    "use the same values, or choose another hydra.sweeper.study_name or sweep.name"
+                )
         is_whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)  # others may lack some settings
         names = trial.distributions.keys()
         if not names <= plan.space.keys() or (is_whole and names != plan.space.keys()):

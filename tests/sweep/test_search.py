@@ -17,6 +17,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from convscope import parallel
+from convscope.sweep.record import Record
 from tests.conftest import ROOT, Outcome, run_script
 
 Command = Callable[..., Outcome]
@@ -92,6 +93,34 @@ def test_a_search_begins_with_the_current_settings_and_outlives_a_failed_run(
     assert "2 trials: 1 complete, 1 fail; best: trial 0" in report
     assert report.count("data:image/png") == 2  # history and slices; one trial gives no importance
     assert not [path for path in sweep.iterdir() if path.is_dir() and not (path / "run.json").is_file()]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "message"),
+    [
+        (
+            ["model.units=3"],
+            "has the settings model.units=3 model.dropout=0.1, but this sweep has augmentation=",
+        ),
+        (
+            [*TINY, "sweep=search"],
+            "model.dropout=0.1, but this sweep has augmentation=none dataset.name=drawn",
+        ),
+    ],
+)
+def test_a_search_does_not_join_runs_that_cannot_be_ranked_with_its_own(
+    search: Command, tmp_path: Path, earlier: list[str], message: str
+) -> None:
+    """The runs of a grid have other settings, or are those of a search of other keys."""
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    swept = ["model.dropout=0.1"]
+    Record(sweep / "dropout=0.1", 0, [*earlier, *swept], {"model.dropout": "0.1"}).write()
+    (sweep / "sweep.json").write_text(json.dumps({"arguments": earlier, "command": ["train.py"]}))
+    before = sorted(tmp_path.rglob("*"))
+    refused = search("sweep.resume=true")
+    assert (refused.status, len(refused.err.splitlines())) == (1, 1)
+    assert message in refused.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_run_that_falls_behind_is_pruned_after_the_warm_up(search: Command, tmp_path: Path) -> None:

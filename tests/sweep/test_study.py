@@ -337,6 +337,9 @@ X, N = FloatDistribution(-1, 1), IntDistribution(1, 3)
     ("changes", "message"),
     [
         ({"space": {"x": CategoricalDistribution(["a", "b"]), "n": N}}, r"has other values of x"),
+        ({"space": {"x": FloatDistribution(-1, 2), "n": N}}, r"has other values of x: expected .*high=1\.0"),
+        ({"space": {"x": FloatDistribution(-1, 1, step=0.5), "n": N}}, r"has other values of x"),
+        ({"space": {"x": X, "n": IntDistribution(4, 6)}}, r"other values of n: .*received .*high=6.*low=4"),
         ({"space": {"x": X}}, r"searches x, n, but this sweep searches x: use the same parameters, or"),
         ({"space": {"x": X, "n": N, "z": X}}, r"searches x, n, but this sweep searches x, n, z: use"),
         ({"fixed": ["b=3", "a=1"]}, r"has the settings a=1 b=2, but this sweep has a=1 b=3: use the same"),
