@@ -284,8 +284,9 @@ def _prepare(plan: study.Plan, sweep: SweepDirectory, defaults: Mapping[str, Any
     if sweep.settings.retry_failed:
         for one in record.read_all(sweep.path):
             record.retried(one)
+    first = len(opened.trials)  # before the current settings and those of failed trials are enqueued
     trial_queue.prepare(opened, plan, defaults, retry_failed=sweep.settings.retry_failed)
-    return replace(plan, first=len(opened.trials))
+    return replace(plan, first=first)
 
 
 def _defaults(base: DictConfig, space: Mapping[str, Parameter]) -> dict[str, Any]:

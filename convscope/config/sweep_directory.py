@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,10 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = (), *, runs: int)
         report.update(sweep.path, is_final=True)
         first = str(stop).partition("\n")[0] or "interrupted: the results so far are kept"
         raise KeyboardInterrupt(f"{first}\nto resume the sweep: {sweep.resume_command()}") from None
+    except Exception:
+        with suppress(ConvscopeError, OSError):  # the first error tells more
+            report.update(sweep.path, is_final=True)
+        raise
     _end(sweep)
 
 

@@ -117,7 +117,7 @@ def test_a_search_does_not_join_runs_that_cannot_be_ranked_with_its_own(
     Record(sweep / "dropout=0.1", 0, [*earlier, *swept], {"model.dropout": "0.1"}).write()
     (sweep / "sweep.json").write_text(json.dumps({"arguments": earlier, "command": ["train.py"]}))
     before = sorted(tmp_path.rglob("*"))
-    refused = search("sweep.resume=true")
+    refused = search("sweep.resume=true", "hydra.sweeper.n_trials=1")
     assert (refused.status, len(refused.err.splitlines())) == (1, 1)
     assert message in refused.err
     assert sorted(tmp_path.rglob("*")) == before
@@ -177,6 +177,19 @@ def test_wrong_settings_of_a_search_leave_nothing(
     assert (outcome.status, len(outcome.err.splitlines())) == (1, 1)
     assert message in outcome.err
     assert not (tmp_path / "outputs").exists()
+
+
+def test_the_limit_of_failures_counts_trial_0_and_retried_trials(search: Command, tmp_path: Path) -> None:
+    """All trials fail, and none may. The report has the charts and the summary of the last command."""
+    sweep = tmp_path / "outputs/sweeps/tiny"
+    options = ["hydra.sweeper.max_failure_rate=0", "hydra.sweeper.storage=journal", "dataset.name=missing"]
+    for more in ([], ["sweep.resume=true", "sweep.retry_failed=true"]):
+        stopped = search(*options, *more)
+        assert stopped.status == 1
+        assert "error: the search stops because 1 of 1 trials failed" in stopped.err
+        (record,) = records(sweep)
+        assert record["attempts"] == (2 if more else 1)
+        assert "1 trials: 1 fail" in (sweep / "report.html").read_text()
 
 
 @pytest.mark.parametrize("processes", [1, 3])
