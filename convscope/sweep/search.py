@@ -62,18 +62,22 @@ def reporting(trial: optuna.Trial, warmup_epochs: int) -> Iterator[None]:
     """Send the epochs of the training inside to the trial; after the warm-up, it may be pruned.
 
     A run is pruned if its lowest loss is above the median of the losses of the complete trials in the same
-    epoch; at least five trials must be complete (D. Golovin et al., Google Vizier, 2017).
+    epoch; at least five trials must be complete (D. Golovin et al., Google Vizier, 2017). Repetitions of
+    other trials do not count.
 
     Args:
         trial: the trial.
         warmup_epochs: the epochs of the head and of the warm-up, in which losses say little.
     """
-    trial.study.pruner = MedianPruner(n_warmup_steps=warmup_epochs + 1)
+    pruner = MedianPruner(n_warmup_steps=warmup_epochs + 1)
 
     def report(epoch: int, loss: float, is_last: bool) -> None:
         if epoch not in trial.study.get_trials(False)[trial.number].intermediate_values:
             trial.report(loss, epoch)
-        if not is_last and trial.should_prune():
+        if is_last:
+            return
+        others = trial_queue.without_repetitions(trial.study)
+        if pruner.prune(others, trial.study.get_trials(False)[trial.number]):
             raise Pruned
 
     token = epoch_report.set(report)

@@ -13,7 +13,7 @@ from convscope.render import search_charts
 from convscope.render.search_charts import Dot, Setting
 from convscope.sweep.report import HISTORY, IMPORTANCE, SEARCH_FILE, SLICES
 from convscope.sweep.study import Plan, storage_address
-from convscope.sweep.trial_queue import REPEATS, own_trials
+from convscope.sweep.trial_queue import REPEATS, own_trials, without_repetitions
 
 _FEWEST = 5  # complete trials; an importance from fewer means nothing
 
@@ -72,12 +72,13 @@ def importance(study: optuna.Study) -> dict[str, float]:
     S. Watanabe et al., PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces
     (2023). It is empty with fewer than five complete trials, or if all have the same loss.
     """
-    complete = study.get_trials(False, (TrialState.COMPLETE,))
+    own = without_repetitions(study)
+    complete = own.get_trials(False)
     if len(complete) < _FEWEST or len({trial.value for trial in complete}) < 2:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is marked as experimental
-        return optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        return optuna.importance.get_param_importances(own, evaluator=PedAnovaImportanceEvaluator())
 
 
 def _dots(study: optuna.Study) -> list[Dot]:

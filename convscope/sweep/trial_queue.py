@@ -103,6 +103,14 @@ def own_trials(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.number not in retried and REPEATS not in trial.user_attrs]
 
 
+def without_repetitions(study: optuna.Study) -> optuna.Study:
+    """Return a study in memory with the complete trials; the repetitions of other trials are no evidence."""
+    own = optuna.create_study(direction="minimize")
+    complete = study.get_trials(False, (TrialState.COMPLETE,))
+    own.add_trials([trial for trial in complete if REPEATS not in trial.user_attrs])
+    return own
+
+
 def _known(study: optuna.Study, space: Mapping[str, BaseDistribution]) -> dict[_Point, FrozenTrial]:
     """Return the trials whose settings are not run again, by their settings."""
     started = [trial for trial in own_trials(study) if trial.state is not TrialState.WAITING]

@@ -54,6 +54,15 @@ def test_few_or_equal_trials_have_no_importance(plan: Plan) -> None:
         add(study, 1e-3 + index * 1e-4, 8, 0.5)
 
 
+def test_repetitions_are_no_evidence_for_the_importance(plan: Plan) -> None:
+    study = open_study(plan)
+    for index in range(4):
+        add(study, 1e-3 + index * 1e-4, 8, 0.5 + index)
+    for _ in range(4):
+        add(study, 1e-3, 8, 0.5, user_attrs={"repeats": 0})
+    assert search_results.importance(study) == {}
+
+
 def test_charts_are_drawn_when_there_are_trials(plan: Plan) -> None:
     study = open_study(plan)
     assert search_results.draw_charts(study, plan) == []

@@ -303,6 +303,19 @@ def test_a_bad_run_is_pruned_after_the_warm_up(tmp_path: Path, warmup_epochs: in
     assert states(plan)["COMPLETE"] == (6 if epochs == 4 else 5)
 
 
+def test_a_repetition_is_not_one_of_the_five_complete_trials_before_pruning(tmp_path: Path) -> None:
+    """Trial 1 repeats trial 0, so the trials 0, 2, 3, 4 and 5 are never pruned, however bad trial 5 is."""
+    plan = plan_in(tmp_path, trials=6)
+    study = studies.open_study(plan)
+    for _ in range(2):
+        study.enqueue_trial({"x": 0.5, "n": 1})
+
+    work(plan, lambda trial: train(trial, [1.0, 1.0] if trial.number < 5 else [9.0, 9.0]))
+    own = [trial for trial in study.trials if trial_queue.REPEATS not in trial.user_attrs]
+    assert [trial.number for trial in own] == [0, 2, 3, 4, 5, 6]
+    assert [trial.state.name for trial in own] == ["COMPLETE"] * 5 + ["PRUNED"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
