@@ -10,6 +10,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from convscope.config import sweep_directory
+from convscope.errors import ConvscopeError
 from convscope.sweep import record
 from convscope.sweep.record import Record
 from convscope.sweep.run_names import run_names
@@ -42,8 +43,10 @@ def run(sweeper: BasicSweeper, arguments: Sequence[str]) -> Any:
             sweeper.launcher.launch(jobs[start : start + size], initial_job_idx=start)
             for start in range(0, len(jobs), size or 1)
         ]
-        for job in itertools.chain.from_iterable(returned):
-            _ = job.return_value  # raises an error that was not recorded, for example of a full disk
+        values = [job.return_value for job in itertools.chain.from_iterable(returned)]
+        errors = [value for value in values if isinstance(value, str)]  # of other processes, not recorded
+        if errors:
+            raise ConvscopeError(f"{len(errors)} of {len(jobs)} jobs failed, the first with: {errors[0]}")
     return returned
 
 

@@ -123,7 +123,7 @@ class Worker:
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
-        _ = done.return_value  # raises an error that was not recorded, for example of a full disk
+        _ = done.return_value  # raises an error outside of the run, for example of a damaged sweep.json
         return _outcome(record.read(directory))
 
     def _directory(self, number: int, values: Mapping[str, str], overrides: Sequence[str]) -> Path:

@@ -24,6 +24,7 @@ _NOT_OF_RUNS = (
     "overwrite=",
 )  # what a run does is the same with all values
 _DIRECTORY = "hydra.sweep.dir="
+_LEFT = (State.waiting, State.interrupted)  # a run that is running belongs to another process
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = (), *, runs: int)
     `runs` is the expected number of runs; a search plans each run only when it begins.
 
     Raises:
-        ConvscopeError: another process has begun a sweep in the directory, or a run has failed.
+        ConvscopeError: another process has begun a sweep in the directory, or a run has failed or not ended.
         KeyboardInterrupt: after Ctrl-C; its text has the command that resumes the sweep.
     """
     sweep.path.mkdir(parents=True, exist_ok=True)
@@ -177,11 +178,14 @@ def running(sweep: SweepDirectory, planned: Sequence[Record] = (), *, runs: int)
         with suppress(ConvscopeError, OSError):  # the first error tells more
             report.update(sweep.path, is_final=True)
         raise
-    _end(sweep)
+    _end(sweep, {one.name for one in planned})
 
 
-def _end(sweep: SweepDirectory) -> None:
-    """Print the best runs; raise ConvscopeError if a run has failed."""
+def _end(sweep: SweepDirectory, planned: Collection[str]) -> None:
+    """Print the best runs; raise ConvscopeError if a run has failed, or a planned one has not ended.
+
+    `planned` are the names of the runs of this command; a search plans none.
+    """
     records = report.update(sweep.path, is_final=True)
     print(results.table(records))
     print(comparison.as_text(records), end="")
@@ -191,4 +195,10 @@ def _end(sweep: SweepDirectory) -> None:
         raise ConvscopeError(
             f"{len(failed)} of {len(records)} runs failed, the first with: {failed[0].error}; to repeat "
             f"them: {sweep.resume_command()} sweep.retry_failed=true"
+        )
+    left = [one for one in records if one.name in planned and one.state in _LEFT]
+    if left:
+        raise ConvscopeError(
+            f"{len(left)} of {len(records)} runs have not ended, the first is {left[0].name}; to run them: "
+            f"{sweep.resume_command()}"
         )

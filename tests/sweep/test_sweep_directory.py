@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 
 from convscope.app.train.run_directory import settings
 from convscope.config import sweep_directory
 from convscope.config.schema.train import SweepConfig, TrainConfig
-from convscope.sweep.record import Record
+from convscope.sweep import record
+from convscope.sweep.record import Record, State
 from tests.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -87,6 +91,31 @@ def test_a_sweep_is_resumed_with_another_launcher_or_with_debug(command: Command
     assert f"sweep: {made}\n" in again.out
     assert "\n2 runs: 2 failed" in again.out
     assert list(Path("outputs/sweeps").iterdir()) == [made]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("no space left on device", "1 of 2 jobs failed, the first with: no space left on device"),
+        (None, "1 of 2 runs have not ended, the first is seed=2; to run them: "),
+    ],
+)
+def test_a_run_that_another_process_did_not_record_is_an_error(
+    command: Command, monkeypatch: pytest.MonkeyPatch, value: str | None, message: str
+) -> None:
+    """A launcher brings back the message of an error in its process, or nothing."""
+
+    class Elsewhere:
+        def launch(self, jobs: list[list[str]], initial_job_idx: int) -> list[JobReturn]:
+            first = Path("outputs/sweeps/mine/seed=1")
+            replace(record.read(first), state=State.finished).write()
+            return [JobReturn(status=JobStatus.COMPLETED, _return_value=one) for one in (0.5, value)]
+
+    monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: Elsewhere())
+    failed = command("train", *SWEEP, "sweep.name=mine")
+    assert failed.status == 1
+    assert f"error: {message}" in failed.err
+    assert "1 finished" in Path("outputs/sweeps/mine/report.html").read_text()
 
 
 def test_the_options_of_a_sweep_are_not_settings_of_a_run() -> None:
