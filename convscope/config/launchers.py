@@ -48,10 +48,13 @@ def explain_failure(error: Exception) -> str | None:
         return None
     causes = re.findall(r"^(?:\w+\.)*\w+(?:Error|Exception): .*", str(error), re.MULTILINE)  # of a traceback
     cause = causes[-1] if causes else f"{type(error).__name__}: {one_line(error)}"
-    return (
-        f"the launcher failed ({cause[:300]}): the same command with sweep.resume=true continues; debug=true "
-        "shows a traceback"
-    )
+    if invocation.get().stage == "train":
+        remedy = "the same command with sweep.resume=true continues"
+    else:
+        remedy = (
+            "the same command repeats the jobs; with shards, add hydra.sweep.dir=DIR to keep complete ones"
+        )
+    return f"the launcher failed ({cause[:300]}): {remedy}; debug=true shows a traceback"
 
 
 def runs_at_once(launcher: Any, jobs: int | None = None) -> int:

@@ -192,9 +192,11 @@ def _end(sweep: SweepDirectory, planned: Collection[str]) -> None:
     print(f"written: {sweep.path} ({report.FILE}, {results.FILE})")
     failed = [one for one in records if one.state is State.failed]
     if failed:
+        is_own = not planned or all(one.name in planned for one in failed)
+        which = "them" if is_own else "those with the values of this command"
         raise ConvscopeError(
             f"{len(failed)} of {len(records)} runs failed, the first with: {failed[0].error}; to repeat "
-            f"them: {sweep.resume_command()} sweep.retry_failed=true"
+            f"{which}: {sweep.resume_command()} sweep.retry_failed=true"
         )
     left = [one for one in records if one.name in planned and one.state in _LEFT]
     if left:

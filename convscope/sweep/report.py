@@ -153,7 +153,10 @@ def _sweep_command(sweep: Path) -> list[tuple[str, str]]:
         return []
     words = files.read_json(sweep / SWEEP)["command"]
     command = shlex.join(["python", *words] if words[0].endswith(".py") else words)  # of an earlier version
-    return [("The command of this sweep. With sweep.resume=true, it runs the missing runs:", command)]
+    about = (
+        "The last command of this sweep. With sweep.resume=true, it continues its runs that have not ended:"
+    )
+    return [(about, command)]
 
 
 def _visualize_commands(best: Sequence[Record]) -> list[tuple[str, str]]:

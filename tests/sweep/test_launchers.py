@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from convscope import parallel
+from convscope import invocation, parallel
 from convscope.config import launchers
 from convscope.errors import ConvscopeError
+from convscope.invocation import Invocation
 from tests.conftest import ROOT, Outcome
 
 Command = Callable[..., Outcome]
@@ -156,14 +157,22 @@ def test_a_missing_launcher_gives_one_line(
     assert not list(Path().iterdir())
 
 
-def test_the_failure_of_a_launcher_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("stage", "remedy"),
+    [
+        ("train", "the same command with sweep.resume=true continues; debug=true"),
+        ("visualize", "the same command repeats the jobs; with shards, add hydra.sweep.dir=DIR to keep"),
+    ],
+)
+def test_the_failure_of_a_launcher_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, stage: str, remedy: str
+) -> None:
+    monkeypatch.setattr(invocation, "_current", Invocation(("convscope", stage), stage))
     error = type("FailedJobError", (Exception,), {"__module__": "submitit.core.utils"})
     trace = 'failed:\nTraceback:\n  File "a.py"\nModuleNotFoundError: No module named x\n\nlogs are there'
     message = launchers.explain_failure(error(trace))
     assert message is not None
-    assert message.startswith(
-        "the launcher failed (ModuleNotFoundError: No module named x): the same command"
-    )
+    assert message.startswith(f"the launcher failed (ModuleNotFoundError: No module named x): {remedy}")
     assert launchers.explain_failure(ValueError("a")) is None
 
 

@@ -66,6 +66,10 @@ def test_a_sweep_with_more_values_keeps_its_finished_runs(command: Command) -> N
     more = command("train", *SWEEP, "sweep.name=mine", "sweep.resume=true")
     assert more.out.count("\nrun seed=") == 1
     assert "\n2 runs: 2 failed" in more.out
+    assert "; to repeat them: " in more.err
+    other = command("train", "-m", "seed=choice(3)", *SWEEP[2:], "sweep.name=mine", "sweep.resume=true")
+    assert "3 of 3 runs failed" in other.err
+    assert "; to repeat those with the values of this command: " in other.err
 
 
 @pytest.mark.parametrize(
