@@ -68,7 +68,7 @@ def test_of_several_models_the_accuracy_of_each_is_told() -> None:
 
 def test_of_a_sweep_the_run_with_the_lowest_loss_is_told() -> None:
     rows = [["units=2", 0.5], ["units=4", 0.25], ["units=8", ""]]
-    sweep = {"columns": ["run", "validation_loss"], "rows": rows}
+    sweep = {"columns": ["run", "validation_loss"], "rows": rows, "runs": 3, "complete": 2}
     (found,) = findings(content(training={"sweep": sweep}))
     assert found == {
         "text": "The lowest validation loss of 2 complete runs of the sweep is 0.2500: units=4.",
@@ -178,6 +178,21 @@ def test_the_results_of_a_run_are_read(run: Path) -> None:
     assert settings_of_run(str(run / "model.keras")) == {
         "seed": "0", "model.widths": "4 8", "model.dropout": "0.1", "name": "null", "evaluate": "null",
     }  # fmt: skip
+
+
+def test_of_a_large_sweep_the_runs_with_the_lowest_losses_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convscope.app.visualize.training_results.MOST_RUNS", 2)
+    lines = ["run,validation_loss", "a,0.5", "b,", "c,0.75", "d,nan", "e,0.25"]
+    (tmp_path / "results.csv").write_text("\n".join(lines))
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e/model.keras").touch()
+    sweep = training_results(str(tmp_path / "e/model.keras"))["sweep"]
+    assert sweep["rows"] == [["e", 0.25], ["a", 0.5]]
+    assert (sweep["runs"], sweep["complete"]) == (5, 3)
+    (found,) = findings(content(training={"sweep": sweep}))
+    assert found["text"] == "The lowest validation loss of 3 complete runs of the sweep is 0.2500: e."
 
 
 @pytest.mark.parametrize("text", ["a: &a [1]\nb: *a\n", "- 1\n", "a: [", "? [1]\n: 2\n", "[" * 5000, "\xff"])

@@ -45,8 +45,9 @@ def _compared(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         complete = [row for row in sweep["rows"] if isinstance(row[loss], int | float)]
         if complete:
             best = min(complete, key=lambda row: row[loss])
+            count = sweep.get("complete", len(complete))  # a large sweep has more runs than rows
             yield (
-                f"The lowest validation loss of {_count(len(complete), 'complete run')} of the sweep is "
+                f"The lowest validation loss of {_count(count, 'complete run')} of the sweep is "
                 f"{best[loss]:.4f}: {best[name]}.",
                 "compare",
             )

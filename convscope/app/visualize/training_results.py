@@ -21,6 +21,7 @@ METRICS, HISTORY, PREDICTIONS, CONTRACT, CONFIG = (
     "metrics.json", "history.csv", "predictions.csv", "model.json", "config.yaml",
 )  # fmt: skip
 RESULTS = "results.csv"  # of a sweep, in the folder above its runs
+LOSS = "validation_loss"  # its column
 MOST_RUNS = 200  # of a sweep
 _DEEPEST = 10  # levels of settings
 _FIRST = ["split", "path", "true", "predicted"]  # columns of the predictions; then one for each class
@@ -49,7 +50,7 @@ def training_results(checkpoint: str) -> dict[str, Any]:
         "metrics": _metrics(directory),
         "history": _table(directory / HISTORY),
         "confusion": confusion(predictions(directory)),
-        "sweep": _table(directory.parent / RESULTS, most=MOST_RUNS),
+        "sweep": _sweep(directory.parent / RESULTS),
         "data": _dataset(directory),
     }
     return {key: value for key, value in known.items() if value}
@@ -59,7 +60,7 @@ def sweep_of(checkpoints: Sequence[str]) -> dict[str, Any]:
     """Return the results of the sweep of all checkpoints as `sweep`; nothing if they are not of one sweep."""
     folders = {run.parent if run else None for run in map(run_of, checkpoints)}
     folder = folders.pop() if len(folders) == 1 else None
-    sweep = _table(folder / RESULTS, most=MOST_RUNS) if folder else {}
+    sweep = _sweep(folder / RESULTS) if folder else {}
     return {"sweep": sweep} if sweep else {}
 
 
@@ -183,14 +184,35 @@ def _dataset(directory: Path) -> dict[str, Any]:
     return {**known, "counts": [[*pair, count] for pair, count in sorted(counts.items())]}
 
 
-def _table(path: Path, most: int | None = None) -> dict[str, Any]:
+def _sweep(path: Path) -> dict[str, Any]:
+    """Return the table of the runs with the lowest validation losses, `MOST_RUNS` at most.
+
+    `runs` is the number of all runs, and `complete` that of the runs with a validation loss.
+    """
+    table = _table(path)
+    if not table:
+        return {}
+    rows = table["rows"]
+    if LOSS not in table["columns"]:
+        return table | {"rows": rows[:MOST_RUNS], "runs": len(rows)}
+    column = table["columns"].index(LOSS)
+
+    def loss(row: Sequence[Any]) -> float:
+        value = row[column] if column < len(row) else None
+        return value if isinstance(value, float) else math.inf
+
+    complete = sum(loss(row) < math.inf for row in rows)
+    return table | {"rows": sorted(rows, key=loss)[:MOST_RUNS], "runs": len(rows), "complete": complete}
+
+
+def _table(path: Path) -> dict[str, Any]:
     """Return a CSV table as columns and rows; numbers are numbers."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             columns, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error):
         return {}
-    return {"columns": columns, "rows": [[_value(cell) for cell in row] for row in rows[:most]]}
+    return {"columns": columns, "rows": [[_value(cell) for cell in row] for row in rows]}
 
 
 def _value(cell: str) -> str | float:

@@ -95,10 +95,10 @@ def _announce(run: Run) -> None:
     first = run.models.first
     if len(run.models) > 1:
         print(f"{', '.join(run.models.titles)}: {first.contract.name}; {count} photograph(s)")
-        sweep = sweep_of([str(state.bundle.path) for state in run.models[:]]).get("sweep", {"rows": []})
-        if len(sweep["rows"]) > len(run.models):
+        sweep = sweep_of([str(state.bundle.path) for state in run.models[:]]).get("sweep", {"runs": 0})
+        if sweep["runs"] > len(run.models):
             run.note(
-                f"{len(run.models)} of {len(sweep['rows'])} runs of the sweep are side by side: "
+                f"{len(run.models)} of {sweep['runs']} runs of the sweep are side by side: "
                 "compare=[RUN,RUN] chooses others"
             )
     else:

@@ -81,8 +81,10 @@ function sweepSection() {
     if (name.endsWith("_accuracy")) return accuracyCell(of(name), of(`${name}_low`), of(`${name}_high`));
     return name.endsWith("_loss") ? lossCell(of(name)) : of(name);
   };
+  const runs = sweep.runs ?? sweep.rows.length; // pages of earlier versions do not have it
   return h("section", {}, h("h2", {}, "Runs of the sweep"),
-    compared && h("p", { class: "faint" }, `The ${index.models.length} runs in bold are side by side below, of ${count(sweep.rows.length, "run")}.`),
+    compared && h("p", { class: "faint" }, `The ${index.models.length} runs in bold are side by side below, of ${count(runs, "run")}.`),
+    sweep.rows.length < runs && h("p", { class: "faint" }, `The table has the ${sweep.rows.length} runs with the lowest validation loss, of ${count(runs, "run")}.`),
     table(kept.map((name) => (name.includes(".") ? name : name.replaceAll("_", " "))), sweep.rows.map((row) => kept.map((name) => cell(name, row))),
       { sortable: true, caption: "Runs of the sweep", by: "validation loss" }));
 }
