@@ -76,7 +76,7 @@ def test_a_search_begins_with_the_current_settings_and_outlives_a_failed_run(
     assert "2 trials: 1 complete, 1 fail; best: trial 0" in second.out
     other = search(*space, "sweep.resume=true", "sweep.retry_failed=true", "model.units=3")
     assert (other.status, len(other.err.splitlines())) == (1, 1)
-    assert "has the settings augmentation=none" in other.err
+    assert "but this sweep has augmentation=none" in other.err
     assert records(sweep)[1]["state"] == "failed"
     assert (sweep / ".ask.lock").exists()  # another process may hold it
     third = search(*space, "sweep.resume=true", "sweep.retry_failed=true")
