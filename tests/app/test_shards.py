@@ -129,6 +129,17 @@ def test_shards_that_saw_other_photographs_are_not_merged(
     assert merge(settings(0, overwrite=True), shard_of(settings(0), ["a", "b"])) is not None
 
 
+def test_shards_of_different_models_are_not_merged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The last run may be another one when a shard is repeated; the settings are the same."""
+    monkeypatch.chdir(tmp_path)
+    old = shard_of(settings(0), ["a", "b"])
+    os.utime(old / "page.json", (1, 1))
+    manifest = old / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"sha256": ""', '"sha256": "1"'))
+    with pytest.raises(ConvscopeError, match="shard_0 saw another model than shard_1: expected"):
+        merge(settings(1), shard_of(settings(1), ["a", "b"]))
+
+
 @pytest.mark.parametrize("name", ["page/main.js", "page.json", "a.csv"])
 def test_files_of_the_user_beside_the_shards_are_not_replaced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str

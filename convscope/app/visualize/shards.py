@@ -86,7 +86,7 @@ def merge(config: VisualizeConfig, directory: Path) -> Path | None:
     shards = [folder / _name(number) for number in range(config.shards)]
     with files.waiting_for(folder / _LOCK):
         missing = [shard for shard in shards if not is_complete(config, shard)]
-        missing = missing or _with_another_list(shards, refuse=not config.overwrite)
+        missing = missing or _of_another_run(shards, refuse=not config.overwrite)
         if missing:
             names = ", ".join(shard.name for shard in missing)
             print(f"{directory.name} is complete; the page follows after {names}")
@@ -129,19 +129,24 @@ def _without_controls(settings: str) -> list[str]:
     return [line for line in settings.splitlines() if not line.startswith(_CONTROLS)]
 
 
-def _with_another_list(shards: Sequence[Path], *, refuse: bool) -> list[Path]:
-    """Return the shards that saw another list of photographs than the shard that was drawn last.
+def _of_another_run(shards: Sequence[Path], *, refuse: bool) -> list[Path]:
+    """Return the shards that saw other photographs or another model than the shard that was drawn last.
 
     Raises:
         ConvscopeError: there is one, and `refuse` is true.
     """
     lists = {shard: files.read_json(shard / SAVED).get(_LIST) for shard in shards}
     newest = max(shards, key=lambda shard: (shard / SAVED).stat().st_mtime_ns)
-    others = [shard for shard in shards if lists[shard] != lists[newest]]
+    models = {
+        shard: [model["sha256"] for model in files.read_json(shard / MANIFEST)["models"]] for shard in shards
+    }
+    others = [s for s in shards if (lists[s], models[s]) != (lists[newest], models[newest])]
     if others and refuse:
         numbers = ",".join(shard.name.removeprefix(_name("")) for shard in others)
+        is_model = any(models[shard] != models[newest] for shard in others)
+        seen, expected = ("another model", "model") if is_model else ("other photographs", "list")
         raise ConvscopeError(
-            f"{', '.join(map(str, others))} saw other photographs than {newest.name}: expected the same list "
+            f"{', '.join(map(str, others))} saw {seen} than {newest.name}: expected the same {expected} "
             f"in all shards; repeat shard={numbers} with overwrite=true"
         )
     return others
