@@ -147,3 +147,16 @@ def test_the_same_command_gives_the_same_bytes(drawn: Path, monkeypatch: pytest.
     first = on_disk()
     assert run_script("visualize", *ARGUMENTS) == 0
     assert on_disk() == first
+
+
+def test_the_seed_decides_the_random_weights_of_an_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hashes = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        given = ["application=MobileNetV3Small", "weights=null", "input_size=32", "views=[layers]"]
+        assert run_script("visualize", *given, f"seed={seed}", f"hydra.run.dir={name}") == 0
+        (model,) = json.loads(Path(name, "manifest.json").read_text())["models"]
+        hashes.append(model["sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from convscope import names, run_directories
@@ -94,6 +95,7 @@ def open_models(config: VisualizeConfig) -> Models:
 def _open_one(config: VisualizeConfig) -> ModelBundle:
     """Open the model of `application`, of `checkpoint`, or of the last run under `outputs/`."""
     if config.application:
+        keras.utils.set_random_seed(config.seed)  # for weights=null
         return open_application(config.application, config.weights, config)
     checkpoint = user_path(config.checkpoint) if config.checkpoint else find_last_run(Path("outputs"))
     return open_checkpoint(checkpoint, config)
