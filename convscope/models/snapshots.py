@@ -37,13 +37,14 @@ class Snapshot:
         """
         expected = [tuple(weight.shape) for weight in model.weights]
         try:
-            shapes = _shapes(self.path)
+            headers = _headers(self.path)
+            shapes = [shape for shape, _ in headers]
             if shapes != expected:
                 raise ConvscopeError(f"{self.path} does not fit the model: {_difference(shapes, expected)}")
+            if not all(np.issubdtype(dtype, np.number) for _, dtype in headers):  # a text has any length
+                raise TypeError("not numbers")
             with np.load(self.path, allow_pickle=False) as file:
                 weights = [file[f"arr_{index}"] for index in range(len(file.files))]
-            if not all(np.issubdtype(array.dtype, np.number) for array in weights):
-                raise TypeError("not numbers")
         except _DAMAGED as error:
             raise ConvscopeError(
                 f"cannot read {self.path} ({type(error).__name__}): remove the file, or train again with "
@@ -102,16 +103,17 @@ def find_snapshots(directory: Path) -> list[Snapshot]:
     return sorted(snapshots, key=lambda snapshot: snapshot.epoch)
 
 
-def _shapes(path: Path) -> list[tuple[int, ...]]:
-    """Return the shapes of the arrays in a file. Only their headers are read: a wrong file can be large."""
-    shapes = []
+def _headers(path: Path) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """Return shape and type of the arrays in a file. Only headers are read: a wrong file can be large."""
+    headers = []
     with zipfile.ZipFile(path) as archive:
         for index in range(len(archive.namelist())):
             with archive.open(f"arr_{index}.npy") as file:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0
-                shapes.append((read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)[0])
-    return shapes
+                shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+                headers.append((shape, dtype))
+    return headers
 
 
 def _difference(shapes: Sequence[tuple[int, ...]], expected: Sequence[tuple[int, ...]]) -> str:

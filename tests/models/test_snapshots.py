@@ -75,6 +75,19 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         Snapshot(0, path).weights(two_channels())
 
 
+def test_long_texts_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = two_channels()
+    path = tmp_path / "texts.npz"
+    np.savez_compressed(path, *(np.full(each.shape, b"", "S100000") for each in model.get_weights()))
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("the arrays were read")
+
+    monkeypatch.setattr(np, "load", read)
+    with pytest.raises(ConvscopeError, match=r"cannot read .*texts.npz \(TypeError\)"):
+        Snapshot(0, path).weights(model)
+
+
 def test_files_of_the_user_beside_snapshots_stay(tmp_path: Path) -> None:
     folder = tmp_path / "snapshots"
     folder.mkdir()
