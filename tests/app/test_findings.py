@@ -184,7 +184,7 @@ def test_of_a_large_sweep_the_runs_with_the_lowest_losses_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convscope.app.visualize.training_results.MOST_RUNS", 2)
-    lines = ["run,validation_loss", "a,0.5", "b,", "c,0.75", "d,nan", "e,0.25"]
+    lines = ["run,validation_loss", "a,0.5", "b,", "c,0.75", "d,nan", "e,0.25", "f", ""]
     (tmp_path / "results.csv").write_text("\n".join(lines))
     (tmp_path / "e").mkdir()
     (tmp_path / "e/model.keras").touch()

@@ -198,7 +198,7 @@ def _sweep(path: Path) -> dict[str, Any]:
     column = table["columns"].index(LOSS)
 
     def loss(row: Sequence[Any]) -> float:
-        value = row[column] if column < len(row) else None
+        value = row[column]
         return value if isinstance(value, float) else math.inf
 
     complete = sum(loss(row) < math.inf for row in rows)
@@ -212,7 +212,8 @@ def _table(path: Path) -> dict[str, Any]:
             columns, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error):
         return {}
-    return {"columns": columns, "rows": [[_value(cell) for cell in row] for row in rows]}
+    complete = [row for row in rows if len(row) == len(columns)]
+    return {"columns": columns, "rows": [[_value(cell) for cell in row] for row in complete]}
 
 
 def _value(cell: str) -> str | float:
