@@ -27,21 +27,22 @@ def convolutions_and_poolings(layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def select(layers: Sequence[Layer], patterns: Sequence[str], *, drawable: bool = False) -> list[Layer]:
+def select(layers: Sequence[Layer], patterns: str | Sequence[str], *, drawable: bool = False) -> list[Layer]:
     """Return the layers that match one of the patterns, in graph order.
 
     Args:
         layers: all layers of a model.
-        patterns: each pattern is a layer path (`block5_conv3`, `trunk/block5_conv3`); a glob of paths or of
-            names (`mixed*`); `type:Conv2D`; an index from 0 (`7`, `-1`) or a slice (`:50`, `3:20:2`);
-            `last_conv`; or `every:10`: every tenth convolution or pooling, counted back from the last one.
+        patterns: a pattern or several; each is a layer path (`block5_conv3`, `trunk/block5_conv3`); a glob of
+            paths or of names (`mixed*`); `type:Conv2D`; an index from 0 (`7`, `-1`) or a slice (`:50`,
+            `3:20:2`); `last_conv`; or `every:10`: every tenth convolution or pooling, counted back from the
+            last one.
         drawable: skip layers without feature maps and units, unless a path or an index selects them.
 
     Raises:
         ConvscopeError: a pattern matches no layer; the message lists similar names.
     """
     chosen: set[int] = set()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         matches = _matches(layers, pattern)
         if drawable and (len(matches) > 1 or "*" in pattern or pattern.startswith("type:")):
             matches = [layer for layer in matches if layer.has_maps or layer.has_units]

@@ -63,7 +63,7 @@ def test_patterns_select_layers(pattern: str, expected: list[str]) -> None:
     Seven have maps, adapt and those of the trunk; each third from the last back is the 7th, 4th and 1st.
     """
     layers = flatten(nested()).layers
-    assert paths(select(layers, [pattern])) == expected
+    assert paths(select(layers, [pattern])) == paths(select(layers, pattern)) == expected
 
 
 def test_layers_that_cannot_be_drawn_are_skipped_unless_named() -> None:
