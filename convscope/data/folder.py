@@ -67,7 +67,7 @@ def find_candidates(
         predefined: use the split from a folder on the path of a file (train, val, test, …), or from the
             column `split` of the table.
         origin: the URL for the manifest instead of the folder.
-        skipped: a folder that is no source, also if it is below `source`: that of the data sets.
+        skipped: the folder of the data sets; if it is in `source`, its images are not used.
 
     Raises:
         ConvscopeError: the folder or table does not exist; the pattern is invalid or matches nothing; there
